@@ -1,0 +1,40 @@
+# Every target sets up what it needs in .venv; nothing else is touched.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: demo test check format coverage clean
+
+demo: .venv/installed  ## dense, 2:4 and 1:8 on ResNet-50
+	$(BIN)/nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8
+
+test: .venv/installed-dev  ## the whole test suite
+	$(BIN)/python -m pytest
+
+check: .venv/installed-dev  ## style, types, and imports that point down only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lines count
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m "not slow"
+	$(BIN)/coverage report --skip-covered
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/installed-dev: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch .venv/installed $@

@@ -1,0 +1,90 @@
+"""nmsim: what N:M structured sparsity gives on a tensor-core machine, and what limits it.
+
+>>> from simulator import load_hardware, load_workload, simulate
+>>> report = simulate(load_hardware("nm-flex"), load_workload("resnet50"), pattern="2:4")
+>>> report.total.time_ns, report.total.bound  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulator.comparison import Comparison
+    from simulator.errors import (
+        ConfigError,
+        MappingError,
+        OutputError,
+        SimulatorError,
+        WorkloadError,
+    )
+    from simulator.hardware import Hardware, hardware_schema, load_hardware
+    from simulator.mapping import Mapping
+    from simulator.report import LayerReport, Report, Total
+    from simulator.run import compare, simulate
+    from simulator.sparsity import Pattern
+    from simulator.workload import Conv, Gemm, Matmul, Stream, Workload, load_workload
+
+__version__ = "0.1.0"
+
+# Imported on first use, so that `import simulator` and `nmsim --help` stay quick.
+_HOMES = {
+    "ConfigError": "errors",
+    "MappingError": "errors",
+    "OutputError": "errors",
+    "SimulatorError": "errors",
+    "WorkloadError": "errors",
+    "Hardware": "hardware",
+    "hardware_schema": "hardware",
+    "load_hardware": "hardware",
+    "Mapping": "mapping",
+    "LayerReport": "report",
+    "Report": "report",
+    "Total": "report",
+    "compare": "run",
+    "Comparison": "comparison",
+    "simulate": "run",
+    "Pattern": "sparsity",
+    "Conv": "workload",
+    "Gemm": "workload",
+    "Matmul": "workload",
+    "Stream": "workload",
+    "Workload": "workload",
+    "load_workload": "workload",
+}
+
+__all__ = [
+    "Comparison",
+    "ConfigError",
+    "Conv",
+    "Gemm",
+    "Hardware",
+    "LayerReport",
+    "Mapping",
+    "MappingError",
+    "Matmul",
+    "OutputError",
+    "Pattern",
+    "Report",
+    "SimulatorError",
+    "Stream",
+    "Total",
+    "Workload",
+    "WorkloadError",
+    "compare",
+    "hardware_schema",
+    "load_hardware",
+    "load_workload",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'simulator' has no attribute '{name}'")
+    return getattr(import_module(f"simulator.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

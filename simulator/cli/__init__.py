@@ -1,0 +1,240 @@
+"""The `nmsim` command. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from simulator.errors import ConfigError, SimulatorError, WorkloadError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="What would N:M structured sparsity give me on this machine, for this network, and what "
+    "limits it?",
+    epilog="Examples: nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8; "
+    "nmsim run a100-sxm4-80gb gemm:4096x4096x4096 --pattern 2:4",
+)
+
+HardwareName = Annotated[str, typer.Argument(metavar="HARDWARE", help="Preset or YAML file.")]
+WorkloadName = Annotated[
+    str, typer.Argument(metavar="WORKLOAD", help="Preset, CSV trace or gemm:MxNxK[:dtype].")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set core.count=64."),
+]
+Batch = Annotated[int | None, typer.Option(help="The trace's parameter 'batch'.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=N", help="A parameter of the trace: --param seq=384."),
+]
+EngineName = Annotated[str, typer.Option(help="fast or reference; both give the same figures.")]
+LibraryName = Annotated[str | None, typer.Option(help="One of the machine's libraries.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="table, json, csv or parquet; default by file name.")
+]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write here instead.")
+]
+
+
+@app.command(
+    epilog="Examples: nmsim run nm-flex bert-base --pattern 1:8 --batch 8 --param seq=384; "
+    "nmsim run machine.yaml trace.csv --set core.count=64 --format json -o result.json"
+)
+def run(
+    hardware: HardwareName,
+    workload: WorkloadName,
+    pattern: Annotated[
+        str | None, typer.Option(help="keep:group for all weights; default: as the trace says.")
+    ] = None,
+    settings: Settings = None,
+    engine: EngineName = "fast",
+    batch: Batch = None,
+    param: Parameters = None,
+    library: LibraryName = None,
+    format: Format = None,
+    output: Output = None,
+) -> None:
+    """Simulate a workload on a machine, layer by layer."""
+    from simulator.cli import output as out
+    from simulator.cli.progress import progress_bar
+    from simulator.hardware import load_hardware
+    from simulator.run import simulate
+    from simulator.workload import load_workload
+
+    kind = out.choose_format(format, output)
+    out.check_target(output)
+    machine = load_hardware(hardware, _settings(settings))
+    trace = load_workload(workload, **_parameters(param, batch))
+    with progress_bar() as progress:
+        report = simulate(machine, trace, pattern, engine, library=library, progress=progress)
+    text = ""
+    if kind == "table":
+        from simulator.cli.tables import render, report_parts
+
+        text = render(report_parts(report))
+    out.write(out.encode(report, text, kind), output)
+
+
+@app.command(
+    epilog="Examples: nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8; "
+    "nmsim compare a100-sxm4-80gb gemm:8192x8192x8192 --patterns 1:1,2:4"
+)
+def compare(
+    hardware: HardwareName,
+    workload: WorkloadName,
+    patterns: Annotated[
+        str, typer.Option(help="Comma-separated; speed-ups are against the first.")
+    ] = "1:1,2:4,1:8",
+    settings: Settings = None,
+    engine: EngineName = "fast",
+    batch: Batch = None,
+    param: Parameters = None,
+    library: LibraryName = None,
+    format: Format = None,
+    output: Output = None,
+) -> None:
+    """Compare patterns: speed-up, utilisation, what bounds each, traffic; per layer and in all."""
+    from simulator.cli import output as out
+    from simulator.cli.progress import progress_bar
+    from simulator.hardware import load_hardware
+    from simulator.run import compare as compare_patterns
+    from simulator.workload import load_workload
+
+    kind = out.choose_format(format, output)
+    out.check_target(output)
+    machine = load_hardware(hardware, _settings(settings))
+    trace = load_workload(workload, **_parameters(param, batch))
+    names = [name for name in patterns.split(",") if name.strip()]
+    with progress_bar(len(names)) as progress:
+        comparison = compare_patterns(
+            machine, trace, names, engine, library=library, progress=progress
+        )
+    text = ""
+    if kind == "table":
+        from simulator.cli.tables import comparison_parts, render
+
+        text = render(comparison_parts(comparison))
+    out.write(out.encode(comparison, text, kind), output)
+
+
+@app.command()
+def hardware(
+    name: Annotated[str | None, typer.Argument(help="Print this preset's YAML.")] = None,
+) -> None:
+    """List the machines, or print one as YAML: a start for one of your own."""
+    from simulator import catalog
+    from simulator.hardware import load_hardware
+
+    if name is not None:
+        path = catalog.find(name, "configs", ".yaml", ConfigError)
+        typer.echo(path.read_text(encoding="utf-8"), nl=False)
+        return
+    from simulator.cli.tables import render, table
+
+    columns = ["machine", "cores", "clock MHz", "dtypes", "patterns", "what"]
+    listing = table("", columns, left=["machine", "dtypes", "patterns", "what"])
+    for preset in catalog.presets("configs", ".yaml"):
+        machine = load_hardware(preset)
+        sparsity = machine.sparsity
+        patterns = list(sparsity.patterns)
+        if sparsity.largest_group:
+            patterns.append(f"any up to group {sparsity.largest_group}")
+        listing.add_row(
+            preset,
+            str(machine.core.count),
+            f"{machine.clock_hz / 1e6:,.0f}",
+            " ".join(machine.dtypes),
+            ", ".join(patterns) or "dense only",
+            machine.description,
+        )
+    typer.echo(render([listing]), nl=False)
+
+
+@app.command()
+def workloads(
+    name: Annotated[str | None, typer.Argument(help="Print this preset's CSV.")] = None,
+) -> None:
+    """List the networks, or print one as CSV: a start for a trace of your own."""
+    from simulator import catalog
+    from simulator.workload import load_workload
+
+    if name is not None:
+        path = catalog.find(name, "workloads", ".csv", WorkloadError)
+        typer.echo(path.read_text(encoding="utf-8"), nl=False)
+        return
+    from simulator.cli.tables import render, table
+    from simulator.workload.table import read_table
+
+    columns = ["network", "rows", "GMAC", "parameters", "what"]
+    listing = table("", columns, left=["network", "parameters", "what"])
+    for preset, path in catalog.presets("workloads", ".csv").items():
+        trace = load_workload(preset)
+        comments = [cell.text.lstrip("# ") for cell in read_table(path).comments]
+        declared = [c.split(":", 1)[1].strip() for c in comments if c.startswith("parameter:")]
+        rows = str(len(trace.layers))
+        listing.add_row(preset, rows, f"{trace.macs / 1e9:,.3f}", ", ".join(declared), comments[0])
+    typer.echo(render([listing]), nl=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the machine YAML, for editors."""
+    import json
+
+    from simulator.hardware import hardware_schema
+
+    typer.echo(json.dumps(hardware_schema(), indent=2))
+
+
+def _settings(pairs: list[str] | None) -> dict[str, object]:
+    from simulator.hardware.yaml_file import parse_value
+
+    settings: dict[str, object] = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {pair}", "want KEY=VALUE", hint="such as core.count=64")
+        settings[key.strip()] = parse_value(value)
+    return settings
+
+
+def _parameters(pairs: list[str] | None, batch: int | None) -> dict[str, int]:
+    parameters = {} if batch is None else {"batch": batch}
+    for pair in pairs or []:
+        name, _, value = pair.partition("=")
+        if not name.isidentifier() or not value.strip().isascii() or not value.strip().isdigit():
+            raise WorkloadError(f"--param {pair}", "want NAME=NUMBER", hint="such as seq=384")
+        parameters[name] = int(value)
+    return parameters
+
+
+def main() -> None:
+    """Run the command; bad input is one line on standard error and exit code 2."""
+    try:
+        app(standalone_mode=False)
+    except SimulatorError as error:
+        _fail(str(error))
+    except click.ClickException as error:
+        command = (
+            error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "nmsim"
+        )
+        _fail(f"{' '.join(error.format_message().split())} (see {command} --help)")
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our pipe has enough
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _fail(message: str) -> None:
+    print(f"nmsim: {message}", file=sys.stderr)
+    sys.exit(2)

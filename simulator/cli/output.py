@@ -1,0 +1,84 @@
+"""Writing results: one place that knows formats, temporary names and pipes."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from simulator.errors import OutputError, did_you_mean
+
+FORMATS = ("table", "json", "csv", "parquet")
+SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet"}
+
+
+class Result(Protocol):
+    """What can be written: a report or a comparison."""
+
+    def to_json(self) -> str: ...
+    def to_frame(self) -> pd.DataFrame: ...
+
+
+def choose_format(asked: str | None, file: Path | None) -> str:
+    """The format asked for, else what the file's name says, else a table."""
+    if asked is None:
+        return SUFFIXES.get(file.suffix.lower(), "table") if file else "table"
+    if asked not in FORMATS:
+        raise OutputError(
+            "--format", "unknown format", got=asked, hint=did_you_mean(asked, FORMATS)
+        )
+    return asked
+
+
+def check_target(file: Path | None) -> None:
+    """Refuse a file that cannot be written before any work is done."""
+    if file is None:
+        return
+    if file.is_dir():
+        raise OutputError(f"-o {file}", "is a folder", want="a file name")
+    if not file.parent.is_dir():
+        raise OutputError(f"-o {file}", "its folder does not exist")
+    if not os.access(file.parent, os.W_OK):
+        raise OutputError(f"-o {file}", "its folder is not writable")
+
+
+def encode(result: Result, table: str, kind: str) -> bytes:
+    """The bytes of a result in one format."""
+    if kind == "parquet":
+        buffer = io.BytesIO()
+        result.to_frame().to_parquet(buffer, index=False)
+        return buffer.getvalue()
+    if kind == "csv":
+        text = result.to_frame().to_csv(index=False)
+    elif kind == "json":
+        text = result.to_json() + "\n"
+    else:
+        text = table
+    return text.encode()
+
+
+def write(data: bytes, file: Path | None) -> None:
+    """To a file, under a temporary name until it is whole; or to standard output."""
+    if file is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            mode = os.umask(0)
+            os.umask(mode)
+            os.chmod(temporary, 0o666 & ~mode)
+            os.replace(temporary, file)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise OutputError(f"-o {file}", f"cannot be written: {error.strerror}") from None

@@ -1,0 +1,109 @@
+"""Patterns side by side: what each gives over dense, and what keeps it from giving more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simulator.report import CORE_TIME, Report
+from simulator.sparsity import Pattern
+from simulator.units import PS_PER_NS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One report a pattern, on the same machine and workload. Speed-ups are against the first."""
+
+    reports: tuple[Report, ...]
+
+    @property
+    def first(self) -> Report:
+        return self.reports[0]
+
+    def speedup(self, report: Report) -> float:
+        """Device time of the first pattern over that of ``report``."""
+        return self.first.total.time_ps / report.total.time_ps
+
+    def layer_speedup(self, report: Report, index: int) -> float:
+        return self.first.layers[index].time_ps / report.layers[index].time_ps
+
+    def density_speedup(self, report: Report) -> float:
+        """What skipping alone would give: stored weights of the first over stored weights."""
+        patterns = [Pattern.parse(r.pattern or "1:1") for r in (self.first, report)]
+        return float(patterns[0].density / patterns[1].density)
+
+    def core_time_ns(self, report: Report) -> dict[str, float]:
+        """Where an average core's time went; adds up to the device time."""
+        core_time = report.total.core_time_ps
+        cores = sum(core_time.values()) / report.total.time_ps
+        return {kind: core_time[kind] / cores / PS_PER_NS for kind in CORE_TIME}
+
+    def executed(self, report: Report) -> dict[str, int]:
+        """Launches by the pattern they ran as, of layers that have weights."""
+        launches: dict[str, int] = {}
+        for layer in report.layers:
+            if layer.kind in ("gemm", "conv"):
+                launches[layer.executed_as] = launches.get(layer.executed_as, 0) + layer.repeat
+        return launches
+
+    def explanation(self) -> Iterable[str]:
+        """A sentence a pattern: what it gives over the one before, and what holds it back."""
+        for before, after in zip(self.reports, self.reports[1:], strict=False):
+            gain = before.total.time_ps / after.total.time_ps
+            ideal = self.density_speedup(after) / self.density_speedup(before)
+            old, new = self.core_time_ns(before), self.core_time_ns(after)
+            ran_as = self.executed(after)
+            if after.pattern not in ran_as and before.pattern in ran_as:
+                yield (
+                    f"{after.pattern} is {gain:.2f}x {before.pattern}: {after.hardware} has no "
+                    f"such pattern and runs it as {', '.join(ran_as)}."
+                )
+                continue
+            limits = sorted(
+                ((new[kind], kind) for kind in CORE_TIME if kind != "mac_useful"), reverse=True
+            )[:3]
+            parts = ", ".join(
+                f"{kind.replace('_', ' ')} {time / 1000:,.1f} µs (was {old[kind] / 1000:,.1f})"
+                for time, kind in limits
+            )
+            yield (
+                f"{after.pattern} is {gain:.2f}x {before.pattern}, where density alone would give "
+                f"{ideal:.2f}x. Useful MACs fall from {old['mac_useful'] / 1000:,.1f} to "
+                f"{new['mac_useful'] / 1000:,.1f} µs a core; most of the rest: {parts}."
+            )
+
+    def notes(self) -> Iterable[str]:
+        """Why layers ran otherwise than asked, and what reading the trace assumed; each once."""
+        seen: dict[str, list[str]] = {}
+        for report in self.reports:
+            for layer in report.layers:
+                if layer.note:
+                    names = seen.setdefault(layer.note, [])
+                    if layer.name not in names:
+                        names.append(layer.name)
+        for note, names in seen.items():
+            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            yield f"{note} ({shown})"
+        yield from self.first.notes
+
+    def to_json(self) -> str:
+        """The reports, as `Report.to_json` gives them, in a list."""
+        return json.dumps([json.loads(r.to_json()) for r in self.reports], indent=2)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a pattern and layer."""
+        import pandas as pd
+
+        frames = []
+        for report in self.reports:
+            frame = report.to_frame()
+            speedups = [self.layer_speedup(report, i) for i in range(len(report.layers))]
+            frame.insert(0, "pattern", report.pattern)
+            frame.insert(1, "speedup", speedups)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)

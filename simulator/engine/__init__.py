@@ -1,0 +1,1 @@
+"""Two engines, one meaning: `reference` is the model of record, `fast` is the default."""

@@ -1,0 +1,401 @@
+"""The model of record: cores, queues and memory as SimPy processes and resources.
+
+Read this file to know what the machine does. A core is three processes: one requests stages, one
+works on them, and one per tile carries the result out. DRAM, L2, the link between the halves of L2
+and the port of every core are first-come-first-served servers.
+
+Simultaneous events are ordered by SimPy's priorities: whatever a queue or a timer does comes
+first, then, as *turns*, the ends of epilogues (kind 0) and the requests of stages (kind 1), cores
+by number. Nothing else decides a tie.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import simpy
+from simpy.events import EventPriority
+
+from simulator.engine.result import EngineResult
+from simulator.program import BLOCK_CLASSES, STAGE_CLASSES, Program
+
+Process = Generator[simpy.Event, Any, Any]
+EPILOGUE_ENDS, STAGE_REQUEST = 0, 1
+FIRST_TURN = 10
+"""Priority of the first turn; SimPy's own events have priorities 0 and 1."""
+
+
+class Clock(simpy.Environment):
+    """SimPy's environment with time in whole picoseconds."""
+
+    @property
+    def now_ps(self) -> int:
+        return int(self.now)
+
+
+class Turn(simpy.Event):
+    """An event at which a core changes what others can see; ordered by kind, then core."""
+
+    def __init__(self, env: Clock, delay: int, kind: int, core: int, cores: int):
+        super().__init__(env)
+        self._ok, self._value = True, None
+        env.schedule(self, EventPriority(FIRST_TURN + kind * cores + core), delay)
+
+
+class Server:
+    """A queue that serves one transfer at a time, in order of request."""
+
+    def __init__(self, env: Clock):
+        self.env = env
+        self.jobs = simpy.Store(env)
+        env.process(self._serve())
+
+    def serve(self, duration_ps: int) -> simpy.Event:
+        """Join the queue now; the event returned happens when the transfer is done."""
+        done = self.env.event()
+        self.jobs.put((duration_ps, done))
+        return done
+
+    def _serve(self) -> Process:
+        while True:
+            duration_ps, done = yield self.jobs.get()
+            yield self.env.timeout(duration_ps)
+            done.succeed()
+
+
+class Memory:
+    """L2 with its LRU state, and DRAM behind it (MODEL section 4)."""
+
+    def __init__(self, env: Clock, program: Program):
+        self.env, self.program = env, program
+        self.dram, self.l2, self.link = Server(env), Server(env), Server(env)
+        self.resident: OrderedDict[int, bool] = OrderedDict()  # block -> dirty; front is last
+        self.used_bytes = 0
+        self.filled: dict[int, simpy.Event] = {}  # its value is the time of the fill
+        self.requests = np.zeros(BLOCK_CLASSES, dtype=np.int64)
+        self.misses = np.zeros(BLOCK_CLASSES, dtype=np.int64)
+        self.far = np.zeros(BLOCK_CLASSES, dtype=np.int64)
+        self.written = np.zeros(BLOCK_CLASSES, dtype=np.int64)
+        self.dram_written = np.zeros(BLOCK_CLASSES, dtype=np.int64)
+        self.evictions = self.in_flight_hits = self.drained_ps = 0
+        for block in program.warm_blocks:
+            self._insert(int(block), dirty=False)
+            self.filled[int(block)] = env.event().succeed(0)
+        self.evictions = 0
+
+    def fetch(self, block: int, core: Core, port_ps: int) -> simpy.Process:
+        """Request a block now; the process returned ends when all of it has arrived."""
+        kind = self.program.block_class[block]
+        self.requests[kind] += 1
+        if block in self.resident:
+            self.resident.move_to_end(block)
+            if not self.filled[block].triggered:
+                self.in_flight_hits += 1
+        else:
+            self.misses[kind] += 1
+            self._insert(block, dirty=False)
+            read = self.dram.serve(int(self.program.dram_ps[kind]))
+            self.filled[block] = self.env.process(self._fill(read))
+        path = [self.l2.serve(int(self.program.l2_ps[kind])), core.port.serve(port_ps)]
+        core.port_ps += port_ps
+        extra_ps = 0
+        if self.program.halves and block % 2 != core.number % 2:
+            self.far[kind] += 1
+            path.append(self.link.serve(int(self.program.link_ps[kind])))
+            extra_ps = self.program.far_latency_ps
+        return self.env.process(self._arrival(path, self.filled[block], port_ps, extra_ps))
+
+    def write(self, block: int, straight_to_dram: bool) -> None:
+        """Queue an output or partial block; it holds nobody."""
+        kind = self.program.block_class[block]
+        stays = False
+        if not straight_to_dram:
+            stays = self._insert(block, dirty=True)
+            self.filled[block] = self.env.event().succeed(self.env.now_ps)
+            self.written[kind] += 1
+            self._drain(self.l2.serve(int(self.program.l2_ps[kind])))
+        if not stays:
+            self._write_dram(block)
+
+    def _insert(self, block: int, dirty: bool) -> bool:
+        """Put an absent block in front, evicting the oldest until it fits; False: it never will."""
+        size = self._bytes(block)
+        if size > self.program.l2_bytes:
+            return False
+        while self.used_bytes + size > self.program.l2_bytes:
+            victim, was_dirty = self.resident.popitem(last=False)
+            self.used_bytes -= self._bytes(victim)
+            self.evictions += 1
+            if was_dirty:
+                self._write_dram(victim)
+        self.resident[block] = dirty
+        self.used_bytes += size
+        return True
+
+    def _bytes(self, block: int) -> int:
+        return int(self.program.block_bytes[self.program.block_class[block]])
+
+    def _fill(self, read: simpy.Event) -> Process:
+        yield read
+        yield self.env.timeout(self.program.dram_latency_ps)
+        return self.env.now_ps
+
+    def _write_dram(self, block: int) -> None:
+        kind = self.program.block_class[block]
+        self.dram_written[kind] += 1
+        self._drain(self.dram.serve(int(self.program.dram_ps[kind])))
+
+    def _arrival(
+        self, path: list[simpy.Event], filled: simpy.Event, port_ps: int, extra_ps: int
+    ) -> Process:
+        yield from path  # all are under way; whichever takes longest decides
+        through_l2_ps = self.env.now_ps + self.program.l2_latency_ps
+        through_port_ps = (yield filled) + port_ps
+        arrive_ps = max(through_l2_ps, through_port_ps) + extra_ps
+        yield self.env.timeout(arrive_ps - self.env.now_ps)
+
+    def _drain(self, transfer: simpy.Event) -> None:
+        assert transfer.callbacks is not None
+        transfer.callbacks.append(self._drained)
+
+    def _drained(self, _: simpy.Event) -> None:
+        self.drained_ps = max(self.drained_ps, self.env.now_ps)
+
+
+@dataclass
+class Tile:
+    """A tile that a core has taken."""
+
+    number: int  # of the tile, in the grid
+    count: int  # how many the core had taken before
+    output: int  # its output block, without splits
+    stages: range
+    rows_block: int  # at stage 0
+    columns_block: int
+    stage_class: int
+    main_loop_ended: simpy.Event
+    reduction_ps: int = 0
+
+
+class Core:
+    """One core: it requests stages, works on them, and carries results out."""
+
+    def __init__(self, number: int, machine: Machine):
+        self.number, self.machine = number, machine
+        self.env, self.program = machine.env, machine.program
+        self.port = Server(self.env)
+        buffers, sets = self.program.stage_buffers, self.program.accumulator_sets
+        self.buffers = simpy.Container(self.env, buffers, init=buffers)
+        self.accumulators = simpy.Container(self.env, sets, init=sets)
+        self.epilogue_unit = simpy.Resource(self.env)
+        self.pipeline = simpy.Store(self.env)
+        self.taken = 0
+        self.ended: list[tuple[int, Tile]] = []  # when, and which, in order
+        self.worked_until_ps = 0
+        self.port_ps = self.memory_ps = self.prologue_ps = 0
+        self.epilogue_ps = self.reduction_ps = 0
+        self.stages = np.zeros(STAGE_CLASSES, dtype=np.int64)
+        self.env.process(self._request_stages())
+        self.env.process(self._work())
+
+    def _request_stages(self) -> Process:
+        """Request stage after stage: a buffer must be free and the issue interval over."""
+        earliest_ps = 0
+        main_loop_ended = self.env.event().succeed()
+        while True:
+            yield self.buffers.get(1)
+            if not self.program.prefetch:
+                yield main_loop_ended
+                yield self.accumulators.get(1)
+            yield self.env.timeout(max(0, earliest_ps - self.env.now_ps))
+            yield self._turn(STAGE_REQUEST)
+            tile = self.machine.take_tile(self)
+            if tile is None:
+                return
+            main_loop_ended = tile.main_loop_ended
+            for stage in tile.stages:
+                if stage != tile.stages[0]:
+                    yield self.buffers.get(1)
+                    if self.env.now_ps < earliest_ps:
+                        yield self.env.timeout(earliest_ps - self.env.now_ps)
+                    yield self._turn(STAGE_REQUEST)
+                earliest_ps = self.env.now_ps + self.program.issue_ps
+                self.pipeline.put((tile, stage, self._fetch(tile, stage)))
+
+    def _fetch(self, tile: Tile, stage: int) -> list[simpy.Process]:
+        """Request the blocks of a stage, rows first, both now."""
+        program, memory = self.program, self.machine.memory
+        self.machine.count_tie()
+        kind = self._stage_class(tile, stage)
+        self.stages[kind] += 1
+        rows = memory.fetch(tile.rows_block + stage, self, int(program.rows_port_ps[kind]))
+        if not program.has_columns:
+            return [rows]
+        columns_ps = int(program.columns_port_ps[kind])
+        return [rows, memory.fetch(tile.columns_block + stage, self, columns_ps)]
+
+    def _work(self) -> Process:
+        """Work on stages in order, as soon as each has arrived."""
+        program = self.program
+        while True:
+            tile, stage, blocks = yield self.pipeline.get()
+            kind = self._stage_class(tile, stage)
+            length_ps = int(program.stage_ps[kind])
+            if stage == tile.stages[0]:
+                if program.prefetch:
+                    yield self.accumulators.get(1)
+                for arrival in blocks:
+                    yield arrival
+                self._account_start(tile)
+                self.prologue_ps += int(program.prologue_ps[kind])
+                length_ps += int(program.prologue_ps[kind])
+            else:
+                for arrival in blocks:
+                    yield arrival
+                self.memory_ps += self.env.now_ps - self.worked_until_ps
+            yield self.env.timeout(length_ps)
+            self.worked_until_ps = self.env.now_ps
+            self.buffers.put(1)
+            if stage == tile.stages[-1]:
+                tile.main_loop_ended.succeed()
+                self.env.process(self._carry_out(tile))
+
+    def _account_start(self, tile: Tile) -> None:
+        """Waiting for accumulators is epilogue or reduction; for the first stage, prologue."""
+        held_ps = reduction_ps = 0
+        earlier = tile.count - self.program.accumulator_sets
+        if earlier >= 0:
+            freed_ps, previous = self.ended[earlier]
+            held_ps = max(0, freed_ps - self.worked_until_ps)
+            reduction_ps = min(previous.reduction_ps, held_ps)
+        self.reduction_ps += reduction_ps
+        self.epilogue_ps += held_ps - reduction_ps
+        self.prologue_ps += self.env.now_ps - self.worked_until_ps - held_ps
+
+    def _carry_out(self, tile: Tile) -> Process:
+        """The epilogue of a tile; the last of several splits adds up what the others left."""
+        program, memory = self.program, self.machine.memory
+        yield self.env.timeout(program.drain_ps)
+        output = program.outputs_base + tile.output
+        partial = program.partials_base + tile.number
+        splits = program.grid.splits
+        with self.epilogue_unit.request() as unit:
+            yield unit
+            yield self._turn(EPILOGUE_ENDS, self._hold_ps(partial if splits > 1 else output))
+            if splits == 1:
+                memory.write(output, program.writes_to_dram)
+            elif not self.machine.is_last_split(tile):
+                memory.write(partial, straight_to_dram=False)
+            else:
+                started_ps = self.env.now_ps
+                first = program.partials_base + tile.output * splits
+                others = [block for block in range(first, first + splits) if block != partial]
+                yield simpy.AllOf(self.env, [self._fetch_partial(block) for block in others])
+                tile.reduction_ps = self.env.now_ps - started_ps
+                yield self._turn(EPILOGUE_ENDS, self._hold_ps(output))
+                memory.write(output, program.writes_to_dram)
+        self.ended.append((self.env.now_ps, tile))
+        self.accumulators.put(1)
+
+    def _fetch_partial(self, block: int) -> simpy.Process:
+        kind = self.program.block_class[block]
+        return self.machine.memory.fetch(block, self, int(self.program.partial_port_ps[kind]))
+
+    def _hold_ps(self, block: int) -> int:
+        return int(self.program.hold_ps[self.program.block_class[block]])
+
+    def _stage_class(self, tile: Tile, stage: int) -> int:
+        return tile.stage_class + (stage == self.program.grid.stages - 1)
+
+    def _turn(self, kind: int, delay: int = 0) -> Turn:
+        return Turn(self.env, delay, kind, self.number, self.program.cores)
+
+    def waits_ps(self) -> tuple[int, int, int, int]:
+        """Memory stall, prologue, epilogue, reduction; the last tile's way out included."""
+        tail = reduction = 0
+        if self.ended:
+            tail = self.ended[-1][0] - self.worked_until_ps
+            reduction = min(tail, self.ended[-1][1].reduction_ps)
+        return (
+            self.memory_ps,
+            self.prologue_ps,
+            self.epilogue_ps + tail - reduction,
+            self.reduction_ps + reduction,
+        )
+
+
+class Machine:
+    """Cores, the memory they share, and the tiles that wait for them."""
+
+    def __init__(self, program: Program):
+        self.env, self.program = Clock(), program
+        self.memory = Memory(self.env, program)
+        starts = program.queues.start
+        self.queues = [
+            iter(program.queues.tiles[starts[q] : starts[q + 1]].tolist())
+            for q in range(len(starts) - 1)
+        ]
+        self.arrived: dict[int, int] = {}
+        self.last_request_ps = -1
+        self.ties = 0
+        self.cores = [Core(number, self) for number in range(program.cores)]
+
+    def take_tile(self, core: Core) -> Tile | None:
+        """The next tile of the core's queue, if there is one."""
+        number = next(self.queues[self.program.queues.of_core[core.number]], None)
+        if number is None:
+            return None
+        grid, bounds = self.program.grid, self.program.split_bounds
+        output, split = divmod(number, grid.splits)
+        line, column = divmod(output, grid.columns)
+        gemm, row = divmod(line, grid.rows)
+        columns_line = gemm * grid.columns + column
+        core.taken += 1
+        return Tile(
+            number,
+            core.taken - 1,
+            output,
+            range(int(bounds[split]), int(bounds[split + 1])),
+            line * grid.stages,
+            self.program.columns_base + columns_line * grid.stages,
+            4 * (row == grid.rows - 1) + 2 * (column == grid.columns - 1),
+            self.env.event(),
+        )
+
+    def is_last_split(self, tile: Tile) -> bool:
+        """Count a split whose epilogue has ended; True for the last one of its output."""
+        self.arrived[tile.output] = self.arrived.get(tile.output, 0) + 1
+        return self.arrived[tile.output] == self.program.grid.splits
+
+    def count_tie(self) -> None:
+        self.ties += self.last_request_ps == self.env.now_ps
+        self.last_request_ps = self.env.now_ps
+
+
+def run(program: Program) -> EngineResult:
+    """Simulate one program."""
+    machine = Machine(program)
+    machine.env.run()
+    memory = machine.memory
+    for core in machine.cores:
+        assert len(core.ended) == core.taken, "a core stopped before its work was done"
+    ends = [core.ended[-1][0] if core.ended else 0 for core in machine.cores]
+    return EngineResult(
+        makespan_ps=max(*ends, memory.drained_ps, 0),
+        stages=np.stack([core.stages for core in machine.cores]),
+        waits_ps=np.array([core.waits_ps() for core in machine.cores], dtype=np.int64),
+        end_ps=np.array(ends, dtype=np.int64),
+        port_ps=np.array([core.port_ps for core in machine.cores], dtype=np.int64),
+        requests=memory.requests,
+        misses=memory.misses,
+        far=memory.far,
+        written=memory.written,
+        dram_written=memory.dram_written,
+        evictions=memory.evictions,
+        in_flight_hits=memory.in_flight_hits,
+        ties=machine.ties,
+    )

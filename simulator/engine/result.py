@@ -1,0 +1,64 @@
+"""What an engine returns: times per core, and how often each class of thing happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.partition import IntArray
+
+WAIT_KINDS = ("memory", "prologue", "epilogue", "reduction")
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """Counts and picoseconds of one run; both engines fill it with equal numbers.
+
+    Attributes
+    ----------
+    makespan_ps : int
+        From time 0 until the last write has drained.
+    stages : array (cores, 8)
+        Stages done, by core and stage class.
+    waits_ps : array (cores, 4)
+        Time of each core in memory stall, prologue, epilogue and reduction.
+    end_ps : array (cores,)
+        When a core's last epilogue ended; 0 if it had no tile.
+    port_ps : array (cores,)
+        How long a core's port was busy with reads.
+    requests, misses : array (16,)
+        L2 look-ups and those that read DRAM, by block class.
+    far : array (16,)
+        Look-ups that went to the other half of L2.
+    written, dram_written : array (16,)
+        Blocks written into L2, and to DRAM: on eviction, or directly.
+    evictions : int
+        Blocks that left L2.
+    in_flight_hits : int
+        Look-ups that found a block on its way from DRAM.
+    ties : int
+        Stage requests at the same picosecond as the one before.
+    """
+
+    makespan_ps: int
+    stages: IntArray
+    waits_ps: IntArray
+    end_ps: IntArray
+    port_ps: IntArray
+    requests: IntArray
+    misses: IntArray
+    far: IntArray
+    written: IntArray
+    dram_written: IntArray
+    evictions: int
+    in_flight_hits: int
+    ties: int
+
+    def differences(self, other: EngineResult) -> list[str]:
+        """Names of the fields in which two results differ; none is agreement to the last bit."""
+        return [
+            name
+            for name in self.__dataclass_fields__
+            if not np.array_equal(getattr(self, name), getattr(other, name))
+        ]

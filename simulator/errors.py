@@ -1,0 +1,73 @@
+"""Errors that a user can act on: where, what, got, want and a hint, in one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SimulatorError(Exception):
+    """Base of every error that bad input can cause; the command prints it and exits with 2.
+
+    Parameters
+    ----------
+    where : str
+        File with line and column, option, or dotted key: ``configs/a100.yaml:12:9 core.count``.
+    what : str
+        What is wrong: ``must be >= 1``.
+    got : object, optional
+        The offending value.
+    want : str, optional
+        What would be accepted.
+    hint : str, optional
+        What the user can do about it.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        what: str,
+        *,
+        got: object = None,
+        want: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.where, self.what, self.got, self.want, self.hint = where, what, got, want, hint
+        text = f"{where}: {what}"
+        if want is not None:
+            text += f", want {want}"
+        if got is not None:
+            text += f", got {_short(got)}"
+        if hint is not None:
+            text += f" ({hint})"
+        super().__init__(" ".join(text.split()))
+
+
+class ConfigError(SimulatorError):
+    """The machine description is wrong."""
+
+
+class WorkloadError(SimulatorError):
+    """The layer trace is wrong."""
+
+
+class MappingError(SimulatorError):
+    """The work does not fit on the machine."""
+
+
+class OutputError(SimulatorError):
+    """The result cannot be written where it was asked for."""
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """A hint that names the closest valid spelling, or all of them."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.55)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return "valid: " + ", ".join(names)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,6 @@
+"""The machine: its YAML, its presets, its exact units."""
+
+from simulator.hardware.load import hardware_schema, load_hardware
+from simulator.hardware.machine import Hardware, Instruction, Library, Tile
+
+__all__ = ["Hardware", "Instruction", "Library", "Tile", "hardware_schema", "load_hardware"]

@@ -1,0 +1,317 @@
+"""The machine, as its YAML describes it. Field names are the YAML keys and carry their units."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from simulator.errors import ConfigError, did_you_mean
+from simulator.sparsity import Capability, MetadataCode, Pattern
+from simulator.units import DTYPE_BITS, Rate, cycles_to_ps, exact, ns_to_ps
+
+Count = Annotated[int, Field(ge=1, le=2**40, strict=True)]
+Positive = Annotated[float, Field(gt=0, le=1e18, strict=True, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, le=1e12, strict=True, allow_inf_nan=False)]
+Ratio = Annotated[float, Field(gt=0, le=1, strict=True, allow_inf_nan=False)]
+Source = Literal["register", "scratchpad"]
+Dispatch = Literal["dynamic", "round_robin", "contiguous"]
+Skip = Literal["none", "slots"]
+
+MAX_CORES = 4096
+MAX_STAGE_BUFFERS = 64
+
+
+class Section(BaseModel):
+    """A part of the YAML: immutable, and no key that is not listed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Instruction(Section):
+    """What the tensor cores take whole."""
+
+    m: Count = Field(description="Rows of W.")
+    n: Count = Field(description="Columns of X: the most that one instruction covers.")
+    k: Count = Field(description="Slots along k.")
+    n_step: Count | None = Field(
+        None, description="Columns come in steps of this many (Hopper: 8); default: all of n."
+    )
+
+    @property
+    def column_step(self) -> int:
+        """Columns to which a narrow instruction is rounded up."""
+        return self.n_step or self.n
+
+    @model_validator(mode="after")
+    def _step_divides(self) -> Instruction:
+        if self.n % self.column_step:
+            raise ValueError(f"n_step must divide n = {self.n}")
+        return self
+
+
+class TensorCores(Section):
+    """All tensor cores of one core, together."""
+
+    macs_per_cycle: dict[str, Positive] = Field(
+        min_length=1, description="Multiply-accumulates of stored slots per cycle, by dtype."
+    )
+    instructions: dict[str, Instruction] = Field(description="Instruction shape, by dtype.")
+    drain_cycles: NotNegative = Field(
+        0, description="From the last instruction's issue to its result; paid once a tile."
+    )
+
+    @field_validator("macs_per_cycle", "instructions")
+    @classmethod
+    def _known_dtypes(cls, value: dict[str, object]) -> dict[str, object]:
+        for dtype in value:
+            if dtype not in DTYPE_BITS:
+                raise ValueError(f"unknown dtype '{dtype}' ({did_you_mean(dtype, DTYPE_BITS)})")
+        return value
+
+    @model_validator(mode="after")
+    def _same_dtypes(self) -> TensorCores:
+        missing = set(self.macs_per_cycle) ^ set(self.instructions)
+        if missing:
+            raise ValueError(
+                f"macs_per_cycle and instructions must list the same dtypes: see {sorted(missing)}"
+            )
+        return self
+
+
+class RegisterFile(Section):
+    """The register file of one core."""
+
+    bytes: Count
+    reserved_bytes: Annotated[int, Field(ge=0, strict=True)] = Field(
+        0, description="Not available to operands and accumulators: addresses, loop counters."
+    )
+    buffers: Literal[1, 2] = Field(
+        2, description="2: the load of step i+1 hides behind the MACs of step i; 1: they add up."
+    )
+    operand_bytes_per_cycle: Positive = Field(
+        description="From the register file to the tensor cores."
+    )
+
+
+class Scratchpad(Section):
+    """The scratchpad (shared memory) of one core."""
+
+    bytes: Count
+    bytes_per_cycle: Positive
+    efficiency_ratio: Ratio = Field(1.0, description="Sustained over peak bandwidth.")
+    latency_cycles: NotNegative = Field(0, description="First register load; paid once a tile.")
+    shared_port: bool = Field(
+        True, description="Reads and incoming writes share the port; false: the larger one counts."
+    )
+
+
+class OperandSource(Section):
+    """Where the tensor cores take their operands from."""
+
+    w: Source = "register"
+    x: Source = "register"
+
+
+class Core(Section):
+    """One core, and how many of them there are."""
+
+    count: Annotated[int, Field(ge=1, le=MAX_CORES, strict=True)]
+    tensor_cores: TensorCores
+    register_file: RegisterFile
+    scratchpad: Scratchpad
+    operand_source: OperandSource = OperandSource()
+    port_bytes_per_cycle: Positive = Field(description="Between the core and L2, each direction.")
+    issue_cycles: Positive = Field(1, description="Least time between two stage requests.")
+    alignment_bytes: Count = Field(
+        16, description="Vector width that full port bandwidth needs rows to be aligned to."
+    )
+
+
+class Halves(Section):
+    """An L2 in two halves: half of the blocks are far from any one core."""
+
+    far_latency_cycles: NotNegative = Field(description="Added to a far access.")
+    link_bytes_per_cycle: Positive = Field(description="Between the halves.")
+
+
+class L2(Section):
+    """The cache that all cores share."""
+
+    bytes: Count
+    bytes_per_cycle: Positive
+    latency_cycles: NotNegative
+    halves: Halves | None = None
+    start: Literal["cold", "warm"] = Field("cold", description="At the start of each layer.")
+
+
+class Dram(Section):
+    """Main memory."""
+
+    bytes: Count
+    bytes_per_second: Positive
+    efficiency_ratio: Ratio = Field(1.0, description="Sustained over peak bandwidth.")
+    latency_ns: NotNegative = Field(description="From a core's request to the data, unloaded.")
+
+
+class Memory(Section):
+    """What the cores share."""
+
+    l2: L2
+    dram: Dram
+    writes: Literal["l2", "dram"] = Field(
+        "l2", description="Outputs go to L2 and to DRAM on eviction, or straight to DRAM."
+    )
+
+
+class Sparsity(Section):
+    """Which zeros the machine can skip."""
+
+    patterns: tuple[str, ...] = Field((), description='Patterns executed, such as ["2:4"].')
+    largest_group: Annotated[int, Field(ge=0, le=256, strict=True)] = Field(
+        0, description="Any keep:group up to this group is executed; 0: only the listed ones."
+    )
+    skip: Skip = Field(
+        "slots",
+        description="slots: keep slots a group are computed; none: zeros are stored compressed "
+        "but computed.",
+    )
+    metadata: MetadataCode = Field("index", description="How slot positions are coded.")
+
+    @field_validator("patterns", mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            raise ValueError('want a list of patterns, such as ["2:4"]')
+        try:
+            return tuple(str(Pattern.parse(item, "pattern")) for item in value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def capability(self) -> Capability:
+        return Capability(tuple(Pattern.parse(p) for p in self.patterns), self.largest_group)
+
+
+class Tile(Section):
+    """A tile that a library's kernels offer."""
+
+    m: Count
+    n: Count
+    slots: Count = Field(description="tile_k in slots; the machine grows it with group / keep.")
+    fragment_m: Count
+    fragment_n: Count
+
+    @model_validator(mode="after")
+    def _fragment_in_tile(self) -> Tile:
+        if self.fragment_m > self.m or self.fragment_n > self.n:
+            raise ValueError("a fragment cannot be larger than its tile")
+        return self
+
+
+class Library(Section):
+    """How the kernels of one library use the machine. Never a correction factor."""
+
+    tiles: tuple[Tile, ...] = Field(min_length=1)
+    stage_buffers: Annotated[int, Field(ge=1, le=MAX_STAGE_BUFFERS, strict=True)] = Field(
+        description="Stages in flight, at most; fewer where the scratchpad holds fewer."
+    )
+    splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
+    swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
+    swap: bool = Field(True, description="Dense GEMMs may swap W and X where that fits better.")
+    dispatch: Dispatch = "dynamic"
+    prefetch: bool = Field(False, description="Stages are numbered through consecutive tiles.")
+    epilogue_overlap: bool = Field(False, description="Epilogue beside the next main loop.")
+    epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
+
+
+class LibraryChoice(Section):
+    """Which library runs dense layers and which runs sparse ones."""
+
+    dense: str
+    sparse: str
+
+
+class Energy(Section):
+    """Energy per action; leave the section out where nothing is known."""
+
+    mac_pj: dict[str, NotNegative] = Field(description="One executed MAC, by dtype.")
+    register_file_pj_per_byte: NotNegative
+    scratchpad_pj_per_byte: NotNegative
+    l2_pj_per_byte: NotNegative
+    dram_pj_per_byte: NotNegative
+    static_w: NotNegative = 0
+
+
+class Hardware(Section):
+    """A whole machine.
+
+    Attributes are the YAML's keys; the properties below derive what the model needs in exact
+    units: picoseconds, and picoseconds per byte as rationals.
+    """
+
+    name: str
+    description: str = ""
+    clock_hz: Annotated[int, Field(ge=10**6, le=10**11, strict=True)]
+    launch_ns: NotNegative = Field(0, description="Host and front-end time of one kernel launch.")
+    core: Core
+    memory: Memory
+    sparsity: Sparsity = Sparsity()
+    libraries: dict[str, Library] = Field(min_length=1)
+    library: LibraryChoice
+    energy: Energy | None = None
+
+    @model_validator(mode="after")
+    def _libraries_exist(self) -> Hardware:
+        for name in (self.library.dense, self.library.sparse):
+            if name not in self.libraries:
+                raise ValueError(
+                    f"library: no library '{name}' ({did_you_mean(name, self.libraries)})"
+                )
+        return self
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        return tuple(self.core.tensor_cores.macs_per_cycle)
+
+    @property
+    def dram_rate(self) -> Rate:
+        dram = self.memory.dram
+        return Rate.from_bytes_per_second(
+            exact(dram.bytes_per_second) * exact(dram.efficiency_ratio)
+        )
+
+    @property
+    def l2_rate(self) -> Rate:
+        return self._rate(exact(self.memory.l2.bytes_per_cycle))
+
+    @property
+    def link_rate(self) -> Rate | None:
+        halves = self.memory.l2.halves
+        return self._rate(exact(halves.link_bytes_per_cycle)) if halves else None
+
+    @property
+    def port_rate(self) -> Rate:
+        return self._rate(exact(self.core.port_bytes_per_cycle))
+
+    @property
+    def scratchpad_bytes_per_cycle(self) -> Fraction:
+        """Sustained."""
+        pad = self.core.scratchpad
+        return exact(pad.bytes_per_cycle) * exact(pad.efficiency_ratio)
+
+    def macs_per_cycle(self, dtype: str) -> Fraction:
+        """Of one core."""
+        return exact(self.core.tensor_cores.macs_per_cycle[dtype])
+
+    def cycles_ps(self, cycles: float) -> int:
+        """Picoseconds of a number of cycles written in the YAML, rounded up."""
+        return cycles_to_ps(exact(cycles), self.clock_hz)
+
+    @property
+    def dram_latency_ps(self) -> int:
+        return ns_to_ps(self.memory.dram.latency_ns)
+
+    def _rate(self, bytes_per_cycle: Fraction) -> Rate:
+        return Rate.from_bytes_per_second(bytes_per_cycle * self.clock_hz)

@@ -1,0 +1,305 @@
+"""How a GEMM is laid on a machine: what fits, and which few mappings are worth simulating.
+
+``auto`` does what a real library does: it ranks the tile shapes, k-splits and operand orders that
+the library offers by a closed-form estimate of time, and hands the best few to the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from simulator.errors import MappingError
+from simulator.hardware import Hardware, Library, Tile
+from simulator.partition import TileGrid
+from simulator.timing import StageShape, stage_work
+from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND, bits_to_bytes, ceil_div
+from simulator.workload.lowering import GemmProblem
+
+SIMULATED_CANDIDATES = 3
+"""How many mappings of the closed-form ranking are simulated before the fastest is taken."""
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A tile shape and how it is used.
+
+    Parameters
+    ----------
+    tile_m, tile_n, tile_k : int
+        Tile, and stage depth along k in weights (a multiple of the pattern's group).
+    fragment_m, fragment_n : int
+        Part of the tile whose operands share one register load.
+    splits : int
+        k-splits.
+    stage_buffers : int
+        Stages in flight.
+    swapped : bool
+        W and X exchanged (dense only).
+    """
+
+    tile_m: int
+    tile_n: int
+    tile_k: int
+    fragment_m: int
+    fragment_n: int
+    splits: int = 1
+    stage_buffers: int = 2
+    swapped: bool = False
+
+    def __str__(self) -> str:
+        text = f"{self.tile_m}x{self.tile_n}x{self.tile_k}"
+        if self.splits > 1:
+            text += f" split {self.splits}"
+        return text + (" swapped" if self.swapped else "")
+
+    def grid(self, problem: GemmProblem) -> TileGrid:
+        """The tiles of a problem (already swapped, if this mapping swaps)."""
+        return TileGrid(
+            problem.m,
+            problem.n,
+            problem.k,
+            problem.count,
+            self.tile_m,
+            self.tile_n,
+            self.tile_k,
+            self.splits,
+        )
+
+
+def check(hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping) -> None:
+    """Refuse a mapping that the machine cannot hold.
+
+    Raises
+    ------
+    MappingError
+        Which bytes are too many, and by how much.
+    """
+    for size in ("tile_m", "tile_n", "tile_k", "fragment_m", "fragment_n", "splits"):
+        if getattr(mapping, size) < 1:
+            raise MappingError(f"mapping.{size}", "must be >= 1", got=getattr(mapping, size))
+    if not 1 <= mapping.stage_buffers <= 64:
+        raise MappingError(
+            "mapping.stage_buffers", "out of range", got=mapping.stage_buffers, want="1 to 64"
+        )
+    if mapping.tile_k % problem.pattern.group:
+        raise MappingError(
+            "mapping.tile_k",
+            "would cut a group",
+            got=mapping.tile_k,
+            want=f"a multiple of group {problem.pattern.group}",
+        )
+    stages = ceil_div(problem.k, mapping.tile_k)
+    if mapping.splits > stages:
+        raise MappingError(
+            "mapping.splits", f"more splits than the {stages} stages", got=mapping.splits
+        )
+    need, have = register_bytes(hardware, library, problem, mapping), _register_room(hardware)
+    if need > have:
+        raise MappingError(
+            f"tile {mapping} of {problem.pattern}",
+            f"the register file is {need - have} bytes too small",
+            got=f"{need} bytes needed",
+            want=f"at most {have}",
+            hint="accumulators, slots and group buffers: use a smaller tile or group, or raise "
+            "core.register_file.bytes",
+        )
+    need, have = scratchpad_bytes(hardware, problem, mapping), hardware.core.scratchpad.bytes
+    if need > have:
+        raise MappingError(
+            f"tile {mapping} of {problem.pattern}",
+            f"the scratchpad is {need - have} bytes too small",
+            got=f"{need} bytes needed for {mapping.stage_buffers} stages",
+            want=f"at most {have}",
+            hint="use a smaller tile_k or fewer stage_buffers, or raise core.scratchpad.bytes",
+        )
+
+
+def register_bytes(
+    hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping
+) -> int:
+    """Register file bytes that a tile occupies: accumulators, slots and group buffers in flight.
+
+    Every fragment holds its operands of one step, ``buffers`` times; X is held for whole groups.
+    """
+    pattern, core = problem.pattern, hardware.core
+    step = core.tensor_cores.instructions[problem.dtype].k
+    sets = 2 if library.epilogue_overlap else 1
+    accumulators = mapping.tile_m * mapping.tile_n * ACCUMULATOR_BITS * sets
+    skips = hardware.sparsity.skip != "none"
+    fragment = 0
+    if core.operand_source.w == "register":
+        metadata = pattern.metadata_bits(hardware.sparsity.metadata) if skips else 0
+        a_row = step * problem.bits + ceil_div(step, pattern.keep) * metadata
+        fragment += mapping.fragment_m * a_row
+    if core.operand_source.x == "register":
+        span = ceil_div(step, pattern.keep) * pattern.group if skips else step
+        fragment += mapping.fragment_n * span * problem.bits
+    fragments = ceil_div(mapping.tile_m, mapping.fragment_m)
+    fragments *= ceil_div(mapping.tile_n, mapping.fragment_n)
+    return bits_to_bytes(accumulators + fragments * core.register_file.buffers * fragment)
+
+
+def scratchpad_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping) -> int:
+    """Scratchpad bytes of ``stage_buffers`` full stages."""
+    return mapping.stage_buffers * _stage_bytes(hardware, problem, mapping)
+
+
+def _stage_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping) -> int:
+    pattern = problem.pattern
+    slots, groups = pattern.slots(mapping.tile_k), pattern.groups(mapping.tile_k)
+    metadata = pattern.metadata_bits(hardware.sparsity.metadata)
+    rows = bits_to_bytes(mapping.tile_m * slots * problem.bits)
+    rows += bits_to_bytes(mapping.tile_m * groups * metadata)
+    return rows + bits_to_bytes(mapping.tile_k * mapping.tile_n * problem.bits)
+
+
+def _register_room(hardware: Hardware) -> int:
+    file = hardware.core.register_file
+    return file.bytes - file.reserved_bytes
+
+
+def candidates(hardware: Hardware, library: Library, problem: GemmProblem) -> list[Mapping]:
+    """The best few mappings that the library offers, fastest estimate first.
+
+    Raises
+    ------
+    MappingError
+        If none of the library's tiles fits; it tells what the smallest one lacks.
+    """
+    ranked: list[tuple[float, int, Mapping]] = []
+    refused: MappingError | None = None
+    orders = [problem]
+    if library.swap and problem.pattern.is_dense and problem.m != problem.n:
+        orders.append(problem.swapped())
+    for order in orders:
+        for tile in library.tiles:
+            fitted, refusal = _fit(hardware, library, order, tile)
+            refused = refusal or refused
+            for depth in fitted:
+                for mapping in _with_splits(hardware, library, order, depth):
+                    cost = estimate_ps(hardware, library, order, mapping)
+                    ranked.append((cost, len(ranked), mapping))
+    if not ranked:
+        assert refused is not None
+        raise refused
+    ranked.sort(key=lambda entry: entry[:2])
+    return [mapping for _, _, mapping in ranked[:SIMULATED_CANDIDATES]]
+
+
+def _fit(
+    hardware: Hardware, library: Library, problem: GemmProblem, tile: Tile
+) -> tuple[list[Mapping], MappingError | None]:
+    """The stage depths at which a tile shape fits, deepest first, each with all buffers that fit.
+
+    ``tile.slots`` grows with group / keep, so that a stage fills as many steps whatever the
+    pattern. Sparse stages, which that makes deep, are also offered halved, down to one step; dense
+    ones only where the scratchpad cannot hold two. Also tells why the shallowest does not fit.
+    """
+    pattern = problem.pattern
+    step = hardware.core.tensor_cores.instructions[problem.dtype].k
+    a_group = pattern.keep if hardware.sparsity.skip != "none" else pattern.group
+    # Model: a library keeps the bytes of a stage row: twice the slots at half the width.
+    slots = max(step, tile.slots * 16 // problem.bits)
+    wanted = min(2, library.stage_buffers)
+    found: dict[int, Mapping] = {}
+    while True:
+        groups = min(max(1, slots // a_group), pattern.groups(problem.k))
+        mapping = Mapping(
+            tile.m,
+            tile.n,
+            groups * pattern.group,
+            tile.fragment_m,
+            tile.fragment_n,
+            stage_buffers=1,
+            swapped=problem.inputs_are_rows,
+        )
+        room = hardware.core.scratchpad.bytes // _stage_bytes(hardware, problem, mapping)
+        mapping = replace(mapping, stage_buffers=max(1, min(library.stage_buffers, room)))
+        deepest = slots // 2 < step
+        if room >= wanted or deepest:
+            try:
+                check(hardware, library, problem, mapping)
+            except MappingError as error:
+                return list(found.values()), error
+            found.setdefault(mapping.tile_k, mapping)
+            if pattern.is_dense or deepest:
+                return list(found.values()), None
+        slots //= 2
+
+
+def _with_splits(
+    hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping
+) -> Iterator[Mapping]:
+    """The k-splits worth ranking: while they do not exceed two waves of cores."""
+    grid = mapping.grid(problem)
+    for splits in library.splits:
+        if splits == 1 or (
+            splits <= grid.stages and grid.outputs * splits <= 2 * hardware.core.count
+        ):
+            yield replace(mapping, splits=splits)
+
+
+def estimate_ps(
+    hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping
+) -> float:
+    """Closed-form time of a mapping in picoseconds, for ranking only.
+
+    Waves of tiles, each a pipeline fill, its stages at the slowest rate of core, port, L2 and
+    DRAM, and an epilogue. Plain float arithmetic without transcendental functions, so that every
+    machine ranks alike.
+    """
+    grid, core, memory = mapping.grid(problem), hardware.core, hardware.memory
+    shape = StageShape(
+        grid.extent("m", False),
+        grid.extent("n", False),
+        grid.extent("k", False),
+        mapping.fragment_m,
+        mapping.fragment_n,
+    )
+    work = stage_work(hardware, problem, shape)
+    cycle = PS_PER_SECOND / hardware.clock_hz
+    mac = work.macs_executed / core.tensor_cores.macs_per_cycle[problem.dtype]
+    pad = core.scratchpad.bytes_per_cycle * core.scratchpad.efficiency_ratio
+    scratchpad = (work.read_bytes + work.write_bytes) / pad
+    operand = work.operand_bits / 8 / core.register_file.operand_bytes_per_cycle
+    port = work.write_bytes / core.port_bytes_per_cycle
+    # Cores that work at the same time share L2 and DRAM.
+    tiles = grid.tiles
+    busy = min(tiles, core.count)
+    l2 = busy * work.write_bytes / memory.l2.bytes_per_cycle
+    stage = cycle * max(mac, scratchpad, operand, port, l2)
+
+    # What DRAM must deliver at least, and again for each band where L2 cannot keep the columns.
+    dram_ps_per_byte = PS_PER_SECOND / (memory.dram.bytes_per_second * memory.dram.efficiency_ratio)
+    row_bytes = (work.rows_bytes + work.metadata_bytes) * grid.stages * grid.rows * grid.count
+    column_bytes = work.columns_bytes * grid.stages * grid.columns * grid.count
+    if problem.unique_input_bytes is not None:
+        if problem.inputs_are_rows:
+            row_bytes = problem.unique_input_bytes * grid.count
+        else:
+            column_bytes = problem.unique_input_bytes * grid.count
+    band = max(1, library.swizzle)
+    if column_bytes + row_bytes / max(1, grid.rows) * band > memory.l2.bytes:
+        waves_of_rows = max(1, busy // max(1, grid.columns))
+        column_bytes *= max(1, ceil_div(grid.rows, max(band, waves_of_rows)))
+    out_bytes = problem.m * problem.n * problem.count * problem.output_bits / 8
+    dram = dram_ps_per_byte * (row_bytes + column_bytes)
+    if memory.writes == "dram" or out_bytes > memory.l2.bytes:
+        dram += dram_ps_per_byte * out_bytes
+
+    latency = cycle * memory.l2.latency_cycles + hardware.dram_latency_ps
+    stages = ceil_div(grid.stages, mapping.splits)
+    # A stage cannot be requested before a buffer is free: latency over the buffers in flight.
+    stage = max(stage, (cycle * memory.l2.latency_cycles + cycle * port) / mapping.stage_buffers)
+    tile_bytes = shape.m * shape.n * problem.output_bits / 8
+    epilogue = cycle * tile_bytes / core.port_bytes_per_cycle + library.epilogue_ns * 1000
+    if mapping.splits > 1:
+        partial = cycle * shape.m * shape.n * 4 / core.port_bytes_per_cycle
+        l2_share = cycle * busy * shape.m * shape.n * 4 / memory.l2.bytes_per_cycle
+        epilogue += library.epilogue_ns * 1000 + cycle * memory.l2.latency_cycles
+        epilogue += mapping.splits * max(partial, l2_share)
+    waves = ceil_div(tiles, core.count)
+    fill = cycle * (memory.l2.latency_cycles + port)
+    one = fill + stages * stage + epilogue
+    return max(waves * one, dram) + latency

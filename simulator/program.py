@@ -1,0 +1,403 @@
+"""Everything that is decided before time zero, as plain integers and arrays for an engine.
+
+An engine knows neither layers nor patterns: it sees cores that take tiles from queues, stages
+that need a rows block and a columns block, and blocks that live in L2. What a stage or a block
+costs depends only on its class, so that costs are small tables:
+
+* stage class ``4 * last_row + 2 * last_column + last_stage``: valid extents of an edge stage;
+* block class ``4 * operand + variant``: rows, columns, outputs, partial sums in up to 4 sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.errors import MappingError, WorkloadError
+from simulator.hardware import Hardware, Library
+from simulator.mapping import Mapping
+from simulator.partition import DISPATCH, IntArray, Queues, TileGrid, grouped_order
+from simulator.timing import (
+    StageCost,
+    StageShape,
+    StageWork,
+    alignment_factors,
+    stage_cost,
+    stage_work,
+)
+from simulator.units import (
+    ACCUMULATOR_BITS,
+    DTYPE_BITS,
+    Rate,
+    bits_to_bytes,
+    ceil_div,
+    cycles_to_ps,
+    ns_to_ps,
+)
+from simulator.workload.layer import Stream
+from simulator.workload.lowering import GemmProblem
+
+ROWS, COLUMNS, OUTPUTS, PARTIALS = range(4)
+STAGE_CLASSES: Final = 8
+BLOCK_CLASSES: Final = 16
+
+STREAM_CHUNK_BYTES: Final = 16384
+"""Model: a streaming kernel's thread block moves 16 KiB: 1024 threads of one 16-byte vector."""
+
+MAX_STATE_BYTES: Final = 4 * 2**30
+MAX_STAGES: Final = 10**10
+TIME_BITS: Final = 62
+"""Bits of a packed event key: time, then kind, then core."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One launch, ready to run.
+
+    Times are picoseconds. ``rows_shared`` and its kin say how block ids are formed: the block of
+    tile row i and stage s of GEMM b is ``(b * rows + i) * stages + s``, that of tile column j is
+    ``columns_base + (b * columns + j) * stages + s``, and so on.
+    """
+
+    cores: int
+    grid: TileGrid
+    queues: Queues
+    split_bounds: IntArray
+    # Core
+    stage_buffers: int
+    accumulator_sets: int
+    prefetch: bool
+    issue_ps: int
+    drain_ps: int
+    stage_ps: IntArray
+    prologue_ps: IntArray
+    rows_port_ps: IntArray
+    columns_port_ps: IntArray
+    hold_ps: IntArray
+    partial_port_ps: IntArray
+    # Memory
+    block_class: npt.NDArray[np.uint8]
+    block_bytes: IntArray
+    dram_ps: IntArray
+    l2_ps: IntArray
+    link_ps: IntArray
+    l2_bytes: int
+    l2_latency_ps: int
+    far_latency_ps: int
+    halves: bool
+    dram_latency_ps: int
+    writes_to_dram: bool
+    warm_blocks: IntArray
+    # For the report only
+    works: tuple[StageWork, ...] = field(compare=False)
+    costs: tuple[StageCost, ...] = field(compare=False)
+    metadata_bytes: IntArray = field(compare=False)
+
+    @property
+    def columns_base(self) -> int:
+        return self.grid.count * self.grid.rows * self.grid.stages
+
+    @property
+    def outputs_base(self) -> int:
+        columns = self.grid.columns if self.has_columns else 0
+        return self.columns_base + self.grid.count * columns * self.grid.stages
+
+    @property
+    def partials_base(self) -> int:
+        return self.outputs_base + self.grid.outputs
+
+    @property
+    def has_columns(self) -> bool:
+        """Streaming layers have no columns operand."""
+        return bool(self.columns_port_ps[0])
+
+    @property
+    def stage_events(self) -> int:
+        """Stages in all: every tile's, over its splits."""
+        return self.grid.outputs * self.grid.stages
+
+    @property
+    def fits_l2(self) -> bool:
+        """Whether nothing can ever be evicted, so that recency does not matter."""
+        sizes = self.block_bytes[self.block_class]
+        return int(sizes.sum()) <= self.l2_bytes
+
+
+def gemm_program(
+    hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping
+) -> Program:
+    """Lay a GEMM out on a machine.
+
+    Raises
+    ------
+    WorkloadError
+        If the run would not fit in memory or its time in 62 bits.
+    """
+    if mapping.swapped and not problem.inputs_are_rows:
+        problem = problem.swapped()
+    grid = mapping.grid(problem)
+    _check_size(grid)
+    works, costs = [], []
+    for index in range(STAGE_CLASSES):
+        shape = StageShape(
+            grid.extent("m", bool(index & 4)),
+            grid.extent("n", bool(index & 2)),
+            grid.extent("k", bool(index & 1)),
+            mapping.fragment_m,
+            mapping.fragment_n,
+        )
+        works.append(stage_work(hardware, problem, shape))
+        costs.append(stage_cost(hardware, problem, works[-1]))
+    blocks = _gemm_blocks(grid, problem, works)
+    port = hardware.port_rate
+    rows_factor, columns_factor = alignment_factors(hardware, problem)
+
+    def port_ps(size: int, factor: Fraction) -> int:
+        return port.ps(ceil_div(size * factor.numerator, factor.denominator))
+
+    return _assemble(
+        hardware,
+        library,
+        grid,
+        blocks,
+        works,
+        costs,
+        stage_buffers=mapping.stage_buffers,
+        rows_port_ps=[port_ps(w.rows_bytes + w.metadata_bytes, rows_factor) for w in works],
+        columns_port_ps=[port_ps(w.columns_bytes, columns_factor) for w in works],
+        drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
+    )
+
+
+def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Program:
+    """Lay a streaming layer out: chunks that are read, pass the core once, and are written."""
+    bits = DTYPE_BITS[layer.dtype]
+    chunk = STREAM_CHUNK_BYTES * 8 // bits
+    # Model: the larger side sets the number of chunks; each chunk writes its share of the output.
+    chunks = ceil_div(max(layer.reads, layer.writes), chunk)
+    tile = ceil_div(layer.reads, chunks)
+    grid = TileGrid(layer.reads, 1, 1, 1, tile, 1, 1)
+    _check_size(grid)
+    works, costs = [], []
+    for index in range(STAGE_CLASSES):
+        size = bits_to_bytes(grid.extent("m", bool(index & 4)) * bits)
+        works.append(StageWork(size, 0, 0, size, 0, 0, size, 1, 0, 0, 0, 0, 0))
+        hz = hardware.clock_hz
+        pass_ps = max(1, cycles_to_ps(size / hardware.scratchpad_bytes_per_cycle, hz))
+        first = hardware.cycles_ps(hardware.core.scratchpad.latency_cycles)
+        costs.append(StageCost(pass_ps, 0, pass_ps, 0, first))
+    blocks = _Blocks()
+    blocks.add(ROWS, [works[0].rows_bytes, works[4].rows_bytes], _edges(grid.rows))
+    sizes, variant = _shares(bits_to_bytes(layer.writes * bits), grid.rows)
+    blocks.add(OUTPUTS, sizes, variant)
+    port = hardware.port_rate
+    return _assemble(
+        hardware,
+        library,
+        grid,
+        blocks,
+        works,
+        costs,
+        stage_buffers=min(2, library.stage_buffers),
+        rows_port_ps=[port.ps(w.rows_bytes) for w in works],
+        columns_port_ps=[0] * STAGE_CLASSES,
+        drain_ps=0,
+        streaming=True,
+    )
+
+
+class _Blocks:
+    """Blocks in the order of their ids, with the sizes of their classes."""
+
+    def __init__(self) -> None:
+        self.bytes = np.zeros(BLOCK_CLASSES, dtype=np.int64)
+        self.metadata = np.zeros(BLOCK_CLASSES, dtype=np.int64)
+        self.parts: list[npt.NDArray[np.uint8]] = []
+
+    def add(self, operand: int, sizes: list[int], variant: npt.NDArray[np.uint8]) -> None:
+        base = 4 * operand
+        self.bytes[base : base + len(sizes)] = sizes
+        self.parts.append((variant + base).astype(np.uint8))
+
+
+def _gemm_blocks(grid: TileGrid, problem: GemmProblem, works: list[StageWork]) -> _Blocks:
+    blocks = _Blocks()
+    unique = problem.unique_input_bytes
+    for operand, lines in ((ROWS, grid.rows), (COLUMNS, grid.columns)):
+        is_input = problem.inputs_are_rows == (operand == ROWS)
+        if unique is not None and is_input:
+            sizes, one = _shares(unique, lines * grid.stages)
+        else:
+            one = (2 * _edges(lines)[:, None] + _edges(grid.stages)).ravel()
+            edge = 4 if operand == ROWS else 2
+            stage = [works[(v >> 1) * edge + (v & 1)] for v in range(4)]
+            if operand == ROWS:
+                sizes = [w.rows_bytes + w.metadata_bytes for w in stage]
+                blocks.metadata[:4] = [w.metadata_bytes for w in stage]
+            else:
+                sizes = [w.columns_bytes for w in stage]
+        blocks.add(operand, sizes, np.tile(one, grid.count))
+    extents = [(grid.extent("m", bool(v & 2)), grid.extent("n", bool(v & 1))) for v in range(4)]
+    one = (2 * _edges(grid.rows)[:, None] + _edges(grid.columns)).ravel()
+    corners = np.tile(one, grid.count)
+    blocks.add(OUTPUTS, [bits_to_bytes(m * n * problem.output_bits) for m, n in extents], corners)
+    sizes = [bits_to_bytes(m * n * ACCUMULATOR_BITS) for m, n in extents]
+    per_split = np.repeat(corners, grid.splits) if grid.splits > 1 else corners[:0]
+    blocks.add(PARTIALS, sizes, per_split)
+    return blocks
+
+
+def _edges(lines: int) -> npt.NDArray[np.uint8]:
+    """1 for the last line, 0 for the others."""
+    edges = np.zeros(lines, dtype=np.uint8)
+    edges[-1] = 1
+    return edges
+
+
+def _shares(total: int, parts: int) -> tuple[list[int], npt.NDArray[np.uint8]]:
+    """Part i of ``total`` bytes: ``floor((i+1) total / parts) - floor(i total / parts)``.
+
+    Returns the two sizes that occur and which part has which.
+    """
+    whole, rest = divmod(total, parts)
+    marks = np.arange(parts + 1, dtype=np.int64) * rest // parts
+    return [whole, whole + 1], np.diff(marks).astype(np.uint8)
+
+
+def _assemble(
+    hardware: Hardware,
+    library: Library,
+    grid: TileGrid,
+    blocks: _Blocks,
+    works: list[StageWork],
+    costs: list[StageCost],
+    *,
+    stage_buffers: int,
+    rows_port_ps: list[int],
+    columns_port_ps: list[int],
+    drain_ps: int,
+    streaming: bool = False,
+) -> Program:
+    l2, cores = hardware.memory.l2, hardware.core.count
+    link = hardware.link_rate
+    bytes_of = [int(size) for size in blocks.bytes]
+
+    def table(rate: Rate) -> IntArray:
+        return _array([rate.ps(size) for size in bytes_of])
+
+    # Model: a streaming kernel's epilogue is its store alone.
+    epilogue_ps = 0 if streaming else ns_to_ps(library.epilogue_ns)
+    hold = table(hardware.port_rate) + epilogue_ps
+    program = Program(
+        cores=cores,
+        grid=grid,
+        queues=DISPATCH[library.dispatch](grouped_order(grid, library.swizzle), cores),
+        split_bounds=_array(grid.split_bounds()),
+        stage_buffers=stage_buffers,
+        # Model: several thread blocks of a streaming kernel share a core, so that one loads while
+        # another stores.
+        accumulator_sets=2 if library.epilogue_overlap or streaming else 1,
+        prefetch=library.prefetch or streaming,
+        issue_ps=max(1, hardware.cycles_ps(hardware.core.issue_cycles)),
+        drain_ps=drain_ps,
+        stage_ps=_array([cost.stage_ps for cost in costs]),
+        prologue_ps=_array([cost.prologue_ps for cost in costs]),
+        rows_port_ps=_array(rows_port_ps),
+        columns_port_ps=_array(columns_port_ps),
+        hold_ps=hold,
+        partial_port_ps=table(hardware.port_rate),
+        block_class=np.concatenate(blocks.parts),
+        block_bytes=blocks.bytes,
+        dram_ps=table(hardware.dram_rate),
+        l2_ps=table(hardware.l2_rate),
+        link_ps=table(link) if link else np.zeros(BLOCK_CLASSES, dtype=np.int64),
+        l2_bytes=l2.bytes,
+        l2_latency_ps=hardware.cycles_ps(l2.latency_cycles),
+        far_latency_ps=hardware.cycles_ps(l2.halves.far_latency_cycles) if l2.halves else 0,
+        halves=l2.halves is not None,
+        dram_latency_ps=hardware.dram_latency_ps,
+        writes_to_dram=hardware.memory.writes == "dram",
+        warm_blocks=np.zeros(0, dtype=np.int64),
+        works=tuple(works),
+        costs=tuple(costs),
+        metadata_bytes=blocks.metadata,
+    )
+    _check_time(program)
+    if l2.start == "warm":
+        program = _warmed(program)
+    return program
+
+
+def _warmed(program: Program) -> Program:
+    """Input blocks in the order of their first use, for a warm start."""
+    grid, stages = program.grid, program.grid.stages
+    # Position of a tile in dispatch order; with several queues they are walked in turn.
+    tiles = program.queues.tiles
+    outputs, splits = np.divmod(tiles, grid.splits)
+    gemms, inside = np.divmod(outputs, grid.rows * grid.columns)
+    rows, columns = np.divmod(inside, grid.columns)
+    first: dict[int, IntArray] = {}
+    for base, line in (
+        (0, gemms * grid.rows + rows),
+        (program.columns_base, gemms * grid.columns + columns),
+    ):
+        if base and not program.has_columns:
+            continue
+        _, at = np.unique(line * grid.splits + splits, return_index=True)
+        first[base] = at
+    uses: list[tuple[IntArray, IntArray]] = []
+    for base, at in first.items():
+        lines = (gemms * grid.rows + rows if not base else gemms * grid.columns + columns)[at]
+        for line, split, position in zip(lines, splits[at], at, strict=True):
+            stage = np.arange(program.split_bounds[split], program.split_bounds[split + 1])
+            order = (position * stages + stage) * 2 + (1 if base else 0)
+            uses.append((order, base + line * stages + stage))
+    order = np.concatenate([use[0] for use in uses])
+    ids = np.concatenate([use[1] for use in uses])
+    return replace(program, warm_blocks=ids[np.argsort(order, kind="stable")])
+
+
+def _check_size(grid: TileGrid) -> None:
+    """Refuse what would not fit in memory, before anything is allocated."""
+    blocks = grid.count * (grid.rows + grid.columns) * grid.stages + grid.outputs + grid.tiles
+    # A block takes a class, a 32-byte record and, at its peak, an id; a tile an id in its queue.
+    need = blocks * 48 + grid.tiles * 40
+    if need > MAX_STATE_BYTES or grid.outputs * grid.stages > MAX_STAGES:
+        raise WorkloadError(
+            f"gemm {grid.m}x{grid.n}x{grid.k} x {grid.count}",
+            f"too large to simulate: {grid.outputs * grid.stages} stages, "
+            f"{need / 2**30:.0f} GiB of engine state",
+            want=f"at most {MAX_STAGES} stages and {MAX_STATE_BYTES // 2**30} GiB",
+            hint="simulate a part of the layer",
+        )
+
+
+def _check_time(program: Program) -> None:
+    """Refuse times that the packed event key could not hold: even if nothing ran in parallel."""
+    memory = 2 * (program.dram_ps + program.l2_ps + program.link_ps).max()
+    latencies = program.l2_latency_ps + program.far_latency_ps + program.dram_latency_ps
+    port = int(program.rows_port_ps.max() + program.columns_port_ps.max())
+    a_stage = int(program.stage_ps.max() + program.prologue_ps.max()) + port
+    a_stage += 2 * int(memory) + 2 * latencies + program.issue_ps
+    a_tile = 2 * int(program.hold_ps.max()) + program.drain_ps + 2 * int(memory) + latencies
+    reduction = int(program.partial_port_ps.max()) + 2 * int(memory) + 2 * latencies
+    a_tile += program.grid.splits * reduction
+    serial = program.stage_events * a_stage + program.grid.tiles * a_tile
+    core_bits = (program.cores - 1).bit_length() + 1
+    if serial >= 2 ** (TIME_BITS - core_bits):
+        raise MappingError(
+            "simulated time",
+            f"could reach {serial / 1e12:.3g} s, more than an event key holds",
+            want=f"less than {2 ** (TIME_BITS - core_bits) / 1e12:.3g} s",
+            hint="check the bandwidths of the machine and the sizes of the layer",
+        )
+
+
+def _array(values: list[int]) -> IntArray:
+    if max(values) >= 2**62:
+        raise MappingError("a transfer or a stage", "takes longer than int64 picoseconds can hold")
+    return np.array(values, dtype=np.int64)

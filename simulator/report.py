@@ -1,0 +1,421 @@
+"""What a user gets: counts become figures, and every picosecond of every core is accounted for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulator.energy import layer_energy_pj
+from simulator.engine.result import EngineResult
+from simulator.hardware import Hardware
+from simulator.mapping import Mapping
+from simulator.partition import IntArray
+from simulator.program import COLUMNS, OUTPUTS, PARTIALS, ROWS, Program
+from simulator.sparsity import Pattern
+from simulator.timing import StageWork
+from simulator.units import PS_PER_NS, PS_PER_SECOND, ps_to_cycles
+from simulator.workload.layer import Layer, Stream
+from simulator.workload.lowering import GemmProblem, Role
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVELS = ("dram", "l2", "scratchpad", "register_file")
+CORE_TIME = (
+    "mac_useful",
+    "mac_padding",
+    "scratchpad_stall",
+    "operand_stall",
+    "memory_stall",
+    "prologue",
+    "epilogue",
+    "reduction",
+    "idle",
+)
+LATENCY_BOUND_BELOW = 0.5
+"""A layer whose busiest resource works less than half of the time is bound by latency."""
+
+TrafficBytes = dict[str, dict[str, dict[str, int]]]
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer, once; ``repeat`` says how often it occurs.
+
+    Attributes
+    ----------
+    asked, executed_as : str
+        Pattern of the weights, and the pattern that the hardware ran it as; `note` says why.
+    mapping : str
+        Tile, splits and operand order; ``-`` for streaming layers.
+    macs : int
+        Useful MACs of the dense problem. ``macs_executed`` counts what the tensor cores did,
+        ``slots_used`` the part of it on slots that can hold a weight; the rest is
+        ``slots_padded``.
+    mac_utilization : float
+        ``slots_used`` over what all cores could have done in the time, 0 to 1.
+    dense_equivalent_utilization : float
+        ``macs`` over the same; above 1 where skipped zeros outweigh stalls.
+    bound : str
+        mac, scratchpad, operand, port, l2, dram: the resource that is busiest (of the busiest
+        core); latency where none is busy half of the time; launch where launching takes longer.
+    busy_ratio : dict
+        Busy time of each resource over the layer's time.
+    traffic_bytes : dict
+        Bytes by level, operand and direction (read from the level, written to it).
+    core_time_ps : dict
+        Where core-time went; sums to cores times ``time_ps`` exactly.
+    energy_pj : float or None
+    """
+
+    name: str
+    kind: str
+    repeat: int
+    dtype: str
+    m: int
+    n: int
+    k: int
+    count: int
+    asked: str
+    executed_as: str
+    note: str
+    mapping: str
+    cycles: int
+    time_ps: int
+    macs: int
+    macs_executed: int
+    slots_used: int
+    slots_padded: int
+    mac_utilization: float
+    dense_equivalent_utilization: float
+    bound: str
+    busy_ratio: dict[str, float]
+    bandwidth_bytes_per_second: dict[str, float]
+    traffic_bytes: TrafficBytes
+    core_time_ps: dict[str, int]
+    energy_pj: float | None
+    stages: int
+    evictions: int
+    in_flight_hits: int
+
+    @property
+    def time_ns(self) -> float:
+        return self.time_ps / PS_PER_NS
+
+
+@dataclass(frozen=True)
+class Total:
+    """All layers, with their repeats."""
+
+    cycles: int
+    time_ps: int
+    launches: int
+    launch_ns: float
+    macs: int
+    macs_executed: int
+    slots_used: int
+    slots_padded: int
+    mac_utilization: float
+    dense_equivalent_utilization: float
+    bound: str
+    bound_ratio: dict[str, float]
+    traffic_bytes: TrafficBytes
+    core_time_ps: dict[str, int]
+    energy_pj: float | None
+
+    @property
+    def time_ns(self) -> float:
+        """Device time."""
+        return self.time_ps / PS_PER_NS
+
+    @property
+    def time_with_launch_ns(self) -> float:
+        """Device time and one launch overhead a layer."""
+        return self.time_ns + self.launches * self.launch_ns
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of `simulate`."""
+
+    hardware: str
+    workload: str
+    pattern: str | None
+    engine: str
+    notes: tuple[str, ...]
+    total: Total
+    layers: tuple[LayerReport, ...] = field(repr=False)
+
+    def to_json(self) -> str:
+        """All figures as JSON text; both engines give the same text but for ``engine``."""
+        data = asdict(self)
+        data["total"]["time_ns"] = self.total.time_ns
+        data["total"]["time_with_launch_ns"] = self.total.time_with_launch_ns
+        return json.dumps(data, indent=2, ensure_ascii=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a layer; nested figures become columns: ``traffic_bytes.dram.weights.read``."""
+        import pandas as pd
+
+        return pd.DataFrame([_flat(asdict(layer)) for layer in self.layers])
+
+    def to_csv(self, path: str | Path | None = None) -> str | None:
+        """``to_frame`` as CSV, into a file or returned as text."""
+        text: str | None = self.to_frame().to_csv(path, index=False)
+        return text
+
+    def _repr_html_(self) -> str:
+        columns = ["name", "repeat", "executed_as", "mapping", "cycles", "mac_utilization", "bound"]
+        frame = self.to_frame()[columns]
+        head = (
+            f"<p><b>{self.workload}</b> on <b>{self.hardware}</b>"
+            f" ({self.pattern or 'as the trace says'}): {self.total.time_ns / 1000:,.1f} µs,"
+            f" {self.total.cycles:,} cycles, MAC utilisation {self.total.mac_utilization:.1%},"
+            f" bound by {self.total.bound}</p>"
+        )
+        table: str = frame.to_html(
+            index=False, formatters={"mac_utilization": "{:.1%}".format, "cycles": "{:,}".format}
+        )
+        return head + table
+
+
+def layer_report(
+    hardware: Hardware,
+    layer: Layer,
+    program: Program,
+    result: EngineResult,
+    *,
+    problem: GemmProblem | None,
+    mapping: Mapping | None,
+    asked: Pattern,
+    note: str,
+) -> LayerReport:
+    """Turn the counters of one run into figures. ``problem`` is None for streaming layers."""
+    by_class = result.stages.sum(axis=0)
+    executed = int(sum(n * w.macs_executed for n, w in zip(by_class, program.works, strict=True)))
+    used = problem.slots_used if problem else 0
+    peak = 0
+    if problem is not None:
+        per_second = hardware.macs_per_cycle(layer.dtype) * hardware.clock_hz * program.cores
+        peak = int(per_second * result.makespan_ps / PS_PER_SECOND)
+    traffic = _traffic(program, result, by_class, problem)
+    busy = _busy_ratio(program, result)
+    seconds = result.makespan_ps / PS_PER_SECOND
+    return LayerReport(
+        name=layer.name,
+        kind=layer.op if isinstance(layer, Stream) else type(layer).__name__.lower(),
+        repeat=layer.repeat,
+        dtype=layer.dtype,
+        m=problem.m if problem else 0,
+        n=problem.n if problem else 0,
+        k=problem.k if problem else 0,
+        count=problem.count if problem else 0,
+        asked=str(asked),
+        executed_as=str(problem.pattern) if problem else "-",
+        note=note,
+        mapping=str(mapping) if mapping else "-",
+        cycles=ps_to_cycles(result.makespan_ps, hardware.clock_hz),
+        time_ps=result.makespan_ps,
+        macs=layer.macs,
+        macs_executed=executed,
+        slots_used=used,
+        slots_padded=executed - used,
+        mac_utilization=used / peak if peak else 0.0,
+        dense_equivalent_utilization=layer.macs / peak if peak else 0.0,
+        bound=_bound(hardware, busy, result.makespan_ps),
+        busy_ratio=busy,
+        bandwidth_bytes_per_second={
+            level: _bytes(traffic[level]) / seconds for level in ("dram", "l2", "scratchpad")
+        },
+        traffic_bytes=traffic,
+        core_time_ps=_core_time(program, result, used, executed),
+        energy_pj=layer_energy_pj(hardware, layer.dtype, executed, traffic, result.makespan_ps),
+        stages=int(by_class.sum()),
+        evictions=result.evictions,
+        in_flight_hits=result.in_flight_hits,
+    )
+
+
+def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
+    """Add layers up, each as often as it occurs."""
+    layers = tuple(layers)
+    time_ps = sum(layer.time_ps * layer.repeat for layer in layers)
+    macs = sum(layer.macs * layer.repeat for layer in layers)
+    executed = sum(layer.macs_executed * layer.repeat for layer in layers)
+    used = sum(layer.slots_used * layer.repeat for layer in layers)
+    # Peak work of the whole time, at each layer's own rate; a streaming layer counts at the rate
+    # of the machine's first dtype, as time in which nothing is multiplied.
+    rates = {dtype: float(hardware.macs_per_cycle(dtype)) for dtype in hardware.dtypes}
+    first = next(iter(rates.values()))
+    peak = sum(layer.time_ps * layer.repeat * rates.get(layer.dtype, first) for layer in layers) * (
+        hardware.core.count * hardware.clock_hz / PS_PER_SECOND
+    )
+    shares: dict[str, float] = {}
+    for layer in layers:
+        share = layer.time_ps * layer.repeat / time_ps
+        shares[layer.bound] = shares.get(layer.bound, 0.0) + share
+    shares = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+    energies = [layer.energy_pj for layer in layers]
+    known = [energy for energy in energies if energy is not None]
+    return Total(
+        cycles=ps_to_cycles(time_ps, hardware.clock_hz),
+        time_ps=time_ps,
+        launches=sum(layer.repeat for layer in layers),
+        launch_ns=hardware.launch_ns,
+        macs=macs,
+        macs_executed=executed,
+        slots_used=used,
+        slots_padded=executed - used,
+        mac_utilization=used / peak,
+        dense_equivalent_utilization=macs / peak,
+        bound=next(iter(shares)),
+        bound_ratio=shares,
+        traffic_bytes=_added(layers),
+        core_time_ps={
+            kind: sum(layer.core_time_ps[kind] * layer.repeat for layer in layers)
+            for kind in CORE_TIME
+        },
+        energy_pj=sum(e * layer.repeat for e, layer in zip(known, layers, strict=True))
+        if len(known) == len(energies)
+        else None,
+    )
+
+
+def _traffic(
+    program: Program, result: EngineResult, by_class: IntArray, problem: GemmProblem | None
+) -> TrafficBytes:
+    """Bytes by level, operand and direction."""
+    rows: Role = problem.rows_role if problem else "activations"
+    columns: Role = problem.columns_role if problem else "activations"
+    traffic: TrafficBytes = {level: {} for level in LEVELS}
+
+    def add(level: str, operand: str, way: str, size: int) -> None:
+        entry = traffic[level].setdefault(operand, {"read": 0, "written": 0})
+        entry[way] += int(size)
+
+    for operand in (rows, "metadata", columns, "outputs", "partial_sums"):
+        for level in LEVELS:
+            add(level, operand, "read", 0)
+    names = {ROWS: rows, COLUMNS: columns, OUTPUTS: "outputs", PARTIALS: "partial_sums"}
+    for index, size in enumerate(program.block_bytes):
+        metadata = program.metadata_bytes[index]
+        ways = (
+            ("dram", "read", result.misses),
+            ("l2", "read", result.requests),
+            ("l2", "written", result.written),
+            ("dram", "written", result.dram_written),
+        )
+        for level, way, count in ways:
+            add(level, names[index // 4], way, count[index] * (size - metadata))
+            add(level, "metadata", way, count[index] * metadata)
+    for count, work in zip(by_class, program.works, strict=True):
+        for level, operand, way, size in _inside_core(work, rows, columns):
+            add(level, operand, way, count * size)
+    return traffic
+
+
+def _inside_core(
+    work: StageWork, rows: Role, columns: Role
+) -> tuple[tuple[str, str, str, int], ...]:
+    """What one stage moves between scratchpad, register file and tensor cores."""
+    filled_rows = work.rows_read_bytes if work.rows_operand_bits else 0
+    filled_metadata = work.metadata_read_bytes if work.rows_operand_bits else 0
+    filled_columns = work.columns_read_bytes if work.columns_operand_bits else 0
+    accumulators = -(-work.accumulator_bits // 8)
+    return (
+        ("scratchpad", rows, "written", work.rows_bytes),
+        ("scratchpad", "metadata", "written", work.metadata_bytes),
+        ("scratchpad", columns, "written", work.columns_bytes),
+        ("scratchpad", rows, "read", work.rows_read_bytes),
+        ("scratchpad", "metadata", "read", work.metadata_read_bytes),
+        ("scratchpad", columns, "read", work.columns_read_bytes),
+        ("register_file", rows, "written", filled_rows),
+        ("register_file", "metadata", "written", filled_metadata),
+        ("register_file", columns, "written", filled_columns),
+        ("register_file", rows, "read", -(-work.rows_operand_bits // 8)),
+        ("register_file", "metadata", "read", -(-work.metadata_operand_bits // 8)),
+        ("register_file", columns, "read", -(-work.columns_operand_bits // 8)),
+        ("register_file", "partial_sums", "read", accumulators),
+        ("register_file", "partial_sums", "written", accumulators),
+    )
+
+
+def _busy_ratio(program: Program, result: EngineResult) -> dict[str, float]:
+    """Busy time over the layer's time; of the busiest core where every core has its own."""
+
+    def busiest(costs: list[int]) -> int:
+        return int((result.stages @ np.array(costs, dtype=np.int64)).max())
+
+    def queue(times: IntArray, *counts: IntArray) -> int:
+        return int(sum((times * count).sum() for count in counts))
+
+    busy = {
+        "mac": busiest([cost.mac_ps for cost in program.costs]),
+        "scratchpad": busiest([cost.scratchpad_ps for cost in program.costs]),
+        "operand": busiest([cost.operand_ps for cost in program.costs]),
+        "port": int(result.port_ps.max()),
+        "l2": max(
+            queue(program.l2_ps, result.requests, result.written),
+            queue(program.link_ps, result.far),
+        ),
+        "dram": queue(program.dram_ps, result.misses, result.dram_written),
+    }
+    return {resource: time / result.makespan_ps for resource, time in busy.items()}
+
+
+def _bound(hardware: Hardware, busy: dict[str, float], makespan_ps: int) -> str:
+    if hardware.launch_ns * PS_PER_NS > makespan_ps:
+        return "launch"
+    resource = max(busy, key=lambda name: busy[name])
+    return resource if busy[resource] >= LATENCY_BOUND_BELOW else "latency"
+
+
+def _core_time(
+    program: Program, result: EngineResult, slots_used: int, executed: int
+) -> dict[str, int]:
+    """Account of all cores' time; the parts add up to cores times makespan."""
+    by_class = [int(count) for count in result.stages.sum(axis=0)]
+    mac = scratchpad = operand = 0
+    for count, cost in zip(by_class, program.costs, strict=True):
+        mac += count * cost.mac_ps
+        if cost.stalled_by_operand:
+            operand += count * cost.stall_ps
+        else:
+            scratchpad += count * cost.stall_ps
+    useful = mac * slots_used // executed if executed else 0
+    memory, prologue, epilogue, reduction = (int(t) for t in result.waits_ps.sum(axis=0))
+    idle = program.cores * result.makespan_ps - int(result.end_ps.sum())
+    times = (useful, mac - useful, scratchpad, operand, memory, prologue, epilogue, reduction, idle)
+    account = dict(zip(CORE_TIME, times, strict=True))
+    assert sum(times) == program.cores * result.makespan_ps, "core-time does not add up"
+    return account
+
+
+def _bytes(operands: dict[str, dict[str, int]]) -> int:
+    return sum(sum(ways.values()) for ways in operands.values())
+
+
+def _added(layers: tuple[LayerReport, ...]) -> TrafficBytes:
+    total: TrafficBytes = {level: {} for level in LEVELS}
+    for layer in layers:
+        for level, operands in layer.traffic_bytes.items():
+            for operand, ways in operands.items():
+                entry = total[level].setdefault(operand, {"read": 0, "written": 0})
+                for way, size in ways.items():
+                    entry[way] += size * layer.repeat
+    return total
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat

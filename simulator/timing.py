@@ -1,0 +1,213 @@
+"""What one stage costs inside a core: bytes, steps, and the largest of three times.
+
+"Load one weight group's activations into the register file, then compute only the non-zero
+slots." All sizes here are integers; times are exact fractions of a cycle until rounded up once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from simulator.hardware import Hardware
+from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, cycles_to_ps
+from simulator.workload.lowering import GemmProblem
+
+
+@dataclass(frozen=True)
+class StageShape:
+    """Valid extents of a stage and the fragments its tile is worked on in."""
+
+    m: int
+    n: int
+    k: int
+    fragment_m: int
+    fragment_n: int
+
+
+@dataclass(frozen=True)
+class StageWork:
+    """What a stage moves and executes; bytes unless named otherwise.
+
+    The rows operand is the one along m (W), the columns operand the one along n (X).
+    """
+
+    rows_bytes: int
+    metadata_bytes: int
+    columns_bytes: int
+    rows_read_bytes: int
+    metadata_read_bytes: int
+    columns_read_bytes: int
+    fill_bytes: int
+    steps: int
+    macs_executed: int
+    rows_operand_bits: int
+    metadata_operand_bits: int
+    columns_operand_bits: int
+    accumulator_bits: int
+
+    @property
+    def operand_bits(self) -> int:
+        """From the register file to the tensor cores. Model: results return over wires of their
+        own, so that accumulators count once."""
+        return (
+            self.rows_operand_bits
+            + self.metadata_operand_bits
+            + self.columns_operand_bits
+            + self.accumulator_bits
+        )
+
+    @property
+    def write_bytes(self) -> int:
+        """Into the scratchpad."""
+        return self.rows_bytes + self.metadata_bytes + self.columns_bytes
+
+    @property
+    def read_bytes(self) -> int:
+        """Out of the scratchpad."""
+        return self.rows_read_bytes + self.metadata_read_bytes + self.columns_read_bytes
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """Times of a stage in picoseconds.
+
+    Attributes
+    ----------
+    stage_ps : int
+        ``max(mac, scratchpad, operand)``, rounded up once (MODEL section 3).
+    mac_ps, scratchpad_ps, operand_ps : int
+        The three terms, each rounded up on its own, for the account of where time went.
+    prologue_ps : int
+        First register load of a tile that starts with this stage.
+    """
+
+    stage_ps: int
+    mac_ps: int
+    scratchpad_ps: int
+    operand_ps: int
+    prologue_ps: int
+
+    @property
+    def stall_ps(self) -> int:
+        """Part of the stage in which the tensor cores wait."""
+        return self.stage_ps - self.mac_ps
+
+    @property
+    def stalled_by_operand(self) -> bool:
+        return self.operand_ps > self.scratchpad_ps
+
+
+def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> StageWork:
+    """Count what a stage moves and executes (MODEL section 3)."""
+    pattern, bits = problem.pattern, problem.bits
+    instruction = hardware.core.tensor_cores.instructions[problem.dtype]
+    source = hardware.core.operand_source
+    groups, slots = pattern.groups(shape.k), pattern.slots(shape.k)
+    metadata_a_group = pattern.metadata_bits(hardware.sparsity.metadata)
+    rows_bytes = bits_to_bytes(shape.m * slots * bits)
+    metadata_bytes = bits_to_bytes(shape.m * groups * metadata_a_group)
+    columns_bytes = bits_to_bytes(shape.k * shape.n * bits)
+
+    row_strips, column_strips = (
+        _strips(shape.m, shape.fragment_m),
+        _strips(shape.n, shape.fragment_n),
+    )
+    row_instructions = sum(c * ceil_div(s, instruction.m) for s, c in row_strips)
+    column_instructions = sum(c * ceil_div(s, instruction.n) for s, c in column_strips)
+    step = instruction.column_step
+    executed_m = row_instructions * instruction.m
+    executed_n = sum(c * ceil_div(s, step) * step for s, c in column_strips)
+
+    # Model: skip none stores zeros compressed but computes them: a step spans instruction_k of k.
+    skips = hardware.sparsity.skip != "none"
+    depth = slots if skips else groups * pattern.group
+    steps = ceil_div(depth, instruction.k)
+    depth_executed = steps * instruction.k
+
+    # Register-sourced operands are read once a fragment strip, others once an instruction.
+    rows_loads = _count(column_strips) if source.w == "register" else column_instructions
+    columns_loads = _count(row_strips) if source.x == "register" else row_instructions
+    fill = rows_loads * (rows_bytes + metadata_bytes) if source.w == "register" else 0
+    fill += columns_loads * columns_bytes if source.x == "register" else 0
+
+    rows_operand = metadata_operand = columns_operand = 0
+    if source.w == "register":
+        rows_operand = column_instructions * executed_m * depth_executed * bits
+        if skips:
+            executed_groups = ceil_div(depth_executed, pattern.keep)
+            metadata_operand = column_instructions * executed_m * executed_groups * metadata_a_group
+    if source.x == "register":
+        span = ceil_div(depth_executed * pattern.group, pattern.keep) if skips else depth_executed
+        columns_operand = row_instructions * executed_n * span * bits
+    return StageWork(
+        rows_bytes=rows_bytes,
+        metadata_bytes=metadata_bytes,
+        columns_bytes=columns_bytes,
+        rows_read_bytes=rows_loads * rows_bytes,
+        metadata_read_bytes=rows_loads * metadata_bytes,
+        columns_read_bytes=columns_loads * columns_bytes,
+        fill_bytes=fill,
+        steps=steps,
+        macs_executed=executed_m * executed_n * depth_executed,
+        rows_operand_bits=rows_operand,
+        metadata_operand_bits=metadata_operand,
+        columns_operand_bits=columns_operand,
+        accumulator_bits=executed_m * executed_n * steps * ACCUMULATOR_BITS,
+    )
+
+
+def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> StageCost:
+    """Times of a stage from what it moves and executes."""
+    per_cycle = hardware.scratchpad_bytes_per_cycle
+    operand_width = Fraction(str(hardware.core.register_file.operand_bytes_per_cycle))
+    mac = work.macs_executed / hardware.macs_per_cycle(problem.dtype)
+    operand = Fraction(work.operand_bits, 8) / operand_width
+    rows_factor, columns_factor = alignment_factors(hardware, problem)
+    # Model: misaligned rows slow the writes into the scratchpad, whose own layout is padded, so
+    # that reads from it stay aligned.
+    writes = (work.rows_bytes + work.metadata_bytes) * rows_factor
+    writes += work.columns_bytes * columns_factor
+    reads = Fraction(work.read_bytes)
+    both = writes + reads if hardware.core.scratchpad.shared_port else max(writes, reads)
+    scratchpad, fill = both / per_cycle, work.fill_bytes / per_cycle
+    if hardware.core.register_file.buffers == 2:
+        stage = max(mac, scratchpad, operand)
+    else:
+        stage = fill + max(mac, operand, scratchpad - fill)
+    first_load = fill / work.steps + Fraction(str(hardware.core.scratchpad.latency_cycles))
+    hz = hardware.clock_hz
+    stage_ps = max(1, cycles_to_ps(stage, hz))
+    return StageCost(
+        stage_ps=stage_ps,
+        mac_ps=min(stage_ps, cycles_to_ps(mac, hz)),
+        scratchpad_ps=cycles_to_ps(scratchpad, hz),
+        operand_ps=cycles_to_ps(operand, hz),
+        prologue_ps=cycles_to_ps(first_load, hz),
+    )
+
+
+def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[Fraction, Fraction]:
+    """By how much misaligned rows lengthen transfers of the (rows, columns) operand, >= 1.
+
+    Rows run along k: the slots of a row of W, the channels of a pixel or the features of a token.
+    A row of ``r`` bits lets vectors of ``gcd(r, alignment)`` bits be used.
+    """
+    want = hardware.core.alignment_bytes * 8
+    compressed = problem.k // problem.run * problem.pattern.slots(problem.run)
+    return (
+        Fraction(want, math.gcd(compressed * problem.bits, want)),
+        Fraction(want, math.gcd(problem.real_run * problem.bits, want)),
+    )
+
+
+def _strips(size: int, strip: int) -> tuple[tuple[int, int], ...]:
+    """Strip sizes and how many there are of each: full ones, then a rest."""
+    whole, rest = divmod(size, strip)
+    parts = ((strip, whole), (rest, 1))
+    return tuple((s, c) for s, c in parts if s and c)
+
+
+def _count(strips: tuple[tuple[int, int], ...]) -> int:
+    return sum(count for _, count in strips)

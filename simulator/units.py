@@ -1,0 +1,96 @@
+"""Units: exact rates, integer picoseconds, and the widths of number formats.
+
+Inside an engine time is an integer count of picoseconds and every rate is a rational number of
+picoseconds per byte, so that no result depends on rounding modes or on the order of additions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+PS_PER_SECOND: Final = 10**12
+PS_PER_NS: Final = 1000
+INT64_MAX: Final = 2**63 - 1
+
+DTYPE_BITS: Final[dict[str, int]] = {
+    "fp32": 32,
+    "tf32": 32,
+    "fp16": 16,
+    "bf16": 16,
+    "fp8": 8,
+    "int8": 8,
+    "int4": 4,
+}
+"""Bits of one stored element. tf32 is stored as fp32 (NVIDIA A100 whitepaper, p. 27)."""
+
+ACCUMULATOR_BITS: Final = 32
+"""Bits of one accumulator and of one partial sum: fp32 for floats, int32 for integers."""
+
+OUTPUT_DTYPE: Final[dict[str, str]] = {"int8": "int8", "int4": "int4", "fp8": "fp16"}
+"""Format in which a layer's output is stored, where it is not the format of its inputs.
+Model: integer layers requantise in their epilogue; fp8 GEMMs return fp16."""
+
+
+def ceil_div(a: int, b: int) -> int:
+    """``ceil(a / b)`` for integers, b > 0."""
+    return -(-a // b)
+
+
+def bits_to_bytes(bits: int) -> int:
+    """Bytes that hold ``bits`` bits."""
+    return ceil_div(bits, 8)
+
+
+def output_bits(dtype: str) -> int:
+    """Bits of one stored output element of a layer computed in ``dtype``."""
+    return DTYPE_BITS[OUTPUT_DTYPE.get(dtype, dtype)]
+
+
+def exact(value: float | int | str) -> Fraction:
+    """The decimal number that a person wrote, exactly: 0.85 is 17/20."""
+    return Fraction(str(value))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Picoseconds per byte as the fraction ``num / den``.
+
+    Both stay below 2**31, so that ``bytes * num`` fits int64 for every transfer below 2 GiB.
+    """
+
+    num: int
+    den: int
+
+    @classmethod
+    def from_bytes_per_second(cls, bytes_per_second: Fraction) -> Rate:
+        ps_per_byte = Fraction(PS_PER_SECOND) / bytes_per_second
+        if max(ps_per_byte.numerator, ps_per_byte.denominator) >= 2**31:
+            # Model: a rate written with more than nine digits is rounded to the nearest fraction
+            # that fits; the relative change is below 1e-9 for any rate above 1 MB/s.
+            ps_per_byte = ps_per_byte.limit_denominator(
+                max(1, int((2**31 - 1) / (ps_per_byte + 1)))
+            )
+        return cls(ps_per_byte.numerator, ps_per_byte.denominator)
+
+    def ps(self, size_bytes: int) -> int:
+        """Time of one transfer, rounded up once (MODEL: ``(bytes * num + den - 1) // den``)."""
+        return ceil_div(size_bytes * self.num, self.den)
+
+
+def cycles_to_ps(cycles: Fraction | int, clock_hz: int) -> int:
+    """Picoseconds of a count of clock cycles, rounded up once."""
+    ps = Fraction(cycles) * PS_PER_SECOND / clock_hz
+    return ceil_div(ps.numerator, ps.denominator)
+
+
+def ps_to_cycles(time_ps: int, clock_hz: int) -> int:
+    """``ceil(time_ps * hz / 10**12)``: time is primary, cycles are derived."""
+    return ceil_div(time_ps * clock_hz, PS_PER_SECOND)
+
+
+def ns_to_ps(time_ns: float | int) -> int:
+    """Picoseconds of a time written in nanoseconds, rounded up."""
+    ps = exact(time_ns) * PS_PER_NS
+    return ceil_div(ps.numerator, ps.denominator)

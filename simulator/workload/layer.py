@@ -1,0 +1,296 @@
+"""Layers as a network has them, before anything is known of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from simulator.errors import WorkloadError, did_you_mean
+from simulator.sparsity import Pattern
+from simulator.units import DTYPE_BITS, ceil_div
+
+MAX_SIZE = 2**40
+"""Largest size of one dimension; products are checked where they are formed."""
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """A linear layer: ``Y[m, n] = W[m, k] . X[k, n]`` with prunable weights W.
+
+    Parameters
+    ----------
+    name : str
+    m, n, k : int
+        Rows of W (output features), columns of X (tokens), reduction (input features).
+    batch : int
+        Independent GEMMs of this shape, each with weights of its own.
+    dtype : str
+        Format of weights and activations.
+    pattern : str or Pattern, optional
+        Pattern of the weights along k; None is dense.
+    repeat : int
+        How often the layer occurs, one launch each time.
+    """
+
+    name: str
+    m: int
+    n: int
+    k: int
+    batch: int = 1
+    dtype: str = "fp16"
+    pattern: Pattern | str | None = None
+    repeat: int = 1
+
+    def __post_init__(self) -> None:
+        _check(self, ("m", "n", "k", "batch", "repeat"))
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the dense layer, once."""
+        return self.m * self.n * self.k * self.batch
+
+
+@dataclass(frozen=True)
+class Matmul:
+    """A product of two activations, ``Y[m, n] = A[m, k] . B[k, n]``: always dense.
+
+    Parameters are those of `Gemm`; ``batch`` counts heads times samples.
+    """
+
+    name: str
+    m: int
+    n: int
+    k: int
+    batch: int = 1
+    dtype: str = "fp16"
+    repeat: int = 1
+
+    def __post_init__(self) -> None:
+        _check(self, ("m", "n", "k", "batch", "repeat"))
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, once."""
+        return self.m * self.n * self.k * self.batch
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A 2-D convolution, NHWC; depthwise where ``groups == in_channels``.
+
+    Parameters
+    ----------
+    name : str
+    in_channels, out_channels : int
+    in_h, in_w : int
+        Input size, without padding.
+    kernel, stride, dilation : int or (int, int)
+        Height and width.
+    padding : int, (int, int) or (int, int, int, int)
+        All sides; height and width; or top, left, bottom, right.
+    groups : int
+        Divides both channel counts.
+    batch : int
+        Images.
+    ceil_output : bool
+        Round the output size up (SCALE-Sim does) instead of down.
+    dtype, pattern, repeat
+        As in `Gemm`.
+    """
+
+    name: str
+    in_channels: int
+    out_channels: int
+    in_h: int
+    in_w: int
+    kernel: int | tuple[int, int] = 1
+    stride: int | tuple[int, int] = 1
+    padding: int | tuple[int, ...] = 0
+    dilation: int | tuple[int, int] = 1
+    groups: int = 1
+    batch: int = 1
+    ceil_output: bool = False
+    dtype: str = "fp16"
+    pattern: Pattern | str | None = None
+    repeat: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("kernel", "stride", "dilation"):
+            object.__setattr__(self, name, _pair(self, name))
+        pads = (self.padding,) if isinstance(self.padding, int) else tuple(self.padding)
+        if len(pads) not in (1, 2, 4) or any(not isinstance(p, int) or p < 0 for p in pads):
+            raise WorkloadError(
+                f"{self.name}.padding", "not a padding", got=self.padding, want="1, 2 or 4 counts"
+            )
+        object.__setattr__(self, "padding", (pads * 4)[:4])
+        _check(self, ("in_channels", "out_channels", "in_h", "in_w", "groups", "batch", "repeat"))
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise WorkloadError(
+                f"{self.name}.groups",
+                "must divide in_channels and out_channels",
+                got=self.groups,
+                want=f"a divisor of {self.in_channels} and {self.out_channels}",
+            )
+        if self.out_h < 1 or self.out_w < 1:
+            raise WorkloadError(
+                self.name,
+                "the kernel is larger than the padded input",
+                got=f"{self.in_h}x{self.in_w}",
+                hint="raise the padding or lower kernel or dilation",
+            )
+
+    @property
+    def out_h(self) -> int:
+        return self._out(0, self.in_h)
+
+    @property
+    def out_w(self) -> int:
+        return self._out(1, self.in_w)
+
+    @property
+    def positions(self) -> int:
+        """Kernel positions: kernel height x width."""
+        return self.pair("kernel")[0] * self.pair("kernel")[1]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the dense layer, once, padding positions included."""
+        channels = self.in_channels // self.groups
+        pixels = self.batch * self.out_h * self.out_w
+        return self.out_channels * pixels * self.positions * channels
+
+    @property
+    def unique_inputs(self) -> int:
+        """Input elements that at least one output reads, over the whole batch."""
+        return self.batch * self.in_channels * self._touched(0) * self._touched(1)
+
+    def pair(self, name: str) -> tuple[int, int]:
+        """Height and width of ``kernel``, ``stride`` or ``dilation``."""
+        value = getattr(self, name)
+        return value[0], value[1]
+
+    @property
+    def pads(self) -> tuple[int, int, int, int]:
+        """Top, left, bottom, right."""
+        assert not isinstance(self.padding, int)
+        top, left, bottom, right = self.padding
+        return top, left, bottom, right
+
+    def _out(self, axis: int, size: int) -> int:
+        pads = self.pads[axis] + self.pads[axis + 2]
+        reach = self.pair("dilation")[axis] * (self.pair("kernel")[axis] - 1) + 1
+        room = size + pads - reach
+        stride = self.pair("stride")[axis]
+        if room < 0:
+            return 0
+        return (ceil_div(room, stride) if self.ceil_output else room // stride) + 1
+
+    def _touched(self, axis: int) -> int:
+        """Input rows (axis 0) or columns (axis 1) that some output reads."""
+        size = (self.in_h, self.in_w)[axis]
+        kernel, stride = self.pair("kernel")[axis], self.pair("stride")[axis]
+        dilation, pad = self.pair("dilation")[axis], self.pads[axis]
+        if stride == 1 and dilation == 1:
+            return min(size, self._out(axis, size) + kernel - 1 - pad)
+        starts = range(-pad, -pad + stride * self._out(axis, size), stride)
+        return len(
+            {p for s in starts for p in range(s, s + dilation * kernel, dilation) if 0 <= p < size}
+        )
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A layer that only moves data: elementwise, pooling, softmax, normalisation.
+
+    Parameters
+    ----------
+    name : str
+    reads, writes : int
+        Elements read from and written to memory, once each.
+    op : str
+        What it is, for the report.
+    dtype, repeat
+        As in `Gemm`.
+    """
+
+    name: str
+    reads: int
+    writes: int
+    op: str = "elementwise"
+    dtype: str = "fp16"
+    repeat: int = 1
+
+    def __post_init__(self) -> None:
+        _check(self, ("reads", "writes", "repeat"))
+
+    @property
+    def macs(self) -> int:
+        return 0
+
+
+Layer = Gemm | Matmul | Conv | Stream
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A named list of layers, run in order.
+
+    Parameters
+    ----------
+    name : str
+    layers : iterable of Layer
+    notes : iterable of str
+        What was assumed when the trace was read; the report repeats them.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def __init__(self, name: str, layers: Iterable[Layer], notes: Iterable[str] = ()) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "layers", tuple(layers))
+        object.__setattr__(self, "notes", tuple(notes))
+        if not self.layers:
+            raise WorkloadError(name, "has no layers")
+        for layer in self.layers:
+            if not isinstance(layer, Layer):
+                raise WorkloadError(name, "not a layer", got=layer)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the dense network."""
+        return sum(layer.macs * layer.repeat for layer in self.layers)
+
+
+def _check(layer: Layer, counts: tuple[str, ...]) -> None:
+    """Counts are integers in range, the dtype exists, the pattern parses."""
+    for name in counts:
+        value = getattr(layer, name)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise WorkloadError(f"{layer.name}.{name}", "must be a whole number", got=value)
+        if not 1 <= value <= MAX_SIZE:
+            raise WorkloadError(
+                f"{layer.name}.{name}", "out of range", got=value, want=f"1 to {MAX_SIZE}"
+            )
+    if layer.dtype not in DTYPE_BITS:
+        raise WorkloadError(
+            f"{layer.name}.dtype",
+            "unknown dtype",
+            got=layer.dtype,
+            hint=did_you_mean(layer.dtype, DTYPE_BITS),
+        )
+    if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
+        object.__setattr__(layer, "pattern", Pattern.parse(layer.pattern, f"{layer.name}.pattern"))
+
+
+def _pair(layer: Conv, name: str) -> tuple[int, int]:
+    value = getattr(layer, name)
+    pair = (value, value) if isinstance(value, int) else tuple(value)
+    if len(pair) != 2 or any(
+        isinstance(v, bool) or not isinstance(v, int) or not 1 <= v <= 2**20 for v in pair
+    ):
+        raise WorkloadError(
+            f"{layer.name}.{name}", "not a size", got=value, want="one or two counts"
+        )
+    return pair[0], pair[1]

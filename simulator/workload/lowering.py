@@ -1,0 +1,166 @@
+"""``Layer -> GemmProblem``: what the tensor cores see of a layer, and under which pattern."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from simulator.errors import WorkloadError
+from simulator.hardware import Hardware
+from simulator.sparsity import DENSE, Pattern
+from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
+from simulator.workload.layer import Conv, Gemm, Layer, Matmul
+
+Role = Literal["weights", "activations"]
+
+
+@dataclass(frozen=True)
+class GemmProblem:
+    """``count`` GEMMs ``Y[m, n] = rows[m, k] . columns[k, n]`` in one launch.
+
+    The rows operand is W (or, swapped, X of a dense layer); only it can be compressed.
+
+    Attributes
+    ----------
+    m, n, k : int
+        Sizes; k includes the channel padding of sparse convolutions.
+    count : int
+        Independent GEMMs: batch of matmuls, groups of convolutions.
+    run, real_run : int
+        Weights per kernel position along k, with and without channel padding; k = positions * run.
+    dtype : str
+    pattern : Pattern
+        As executed; dense is 1:1.
+    rows_role, columns_role : str
+        Which counters their bytes go to.
+    unique_input_bytes : int or None
+        Of a convolution: input bytes of one of the ``count`` GEMMs, each counted once. None where
+        the activations matrix itself is stored.
+    inputs_are_rows : bool
+        Swapped: the activations are the rows operand.
+    """
+
+    m: int
+    n: int
+    k: int
+    count: int
+    run: int
+    real_run: int
+    dtype: str
+    pattern: Pattern
+    rows_role: Role = "weights"
+    columns_role: Role = "activations"
+    unique_input_bytes: int | None = None
+    inputs_are_rows: bool = False
+
+    @property
+    def bits(self) -> int:
+        """Bits of one element of either operand."""
+        return DTYPE_BITS[self.dtype]
+
+    @property
+    def output_bits(self) -> int:
+        """Bits of one element of Y as stored."""
+        return output_bits(self.dtype)
+
+    @property
+    def macs(self) -> int:
+        """Useful MACs of the dense problem: no padding, nothing skipped."""
+        return self.m * self.n * (self.k // self.run) * self.real_run * self.count
+
+    @property
+    def slots_used(self) -> int:
+        """MACs of slots that can hold a weight: the useful part of what is executed."""
+        a_row = (self.k // self.run) * self.pattern.useful_slots(self.real_run)
+        return self.m * self.n * a_row * self.count
+
+    def swapped(self) -> GemmProblem:
+        """The same product with the operands exchanged: ``Y' = X' . W'``, dense only."""
+        assert self.pattern.is_dense
+        return replace(
+            self,
+            m=self.n,
+            n=self.m,
+            rows_role=self.columns_role,
+            columns_role=self.rows_role,
+            inputs_are_rows=True,
+        )
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A problem, and why it runs as it does."""
+
+    problem: GemmProblem
+    asked: Pattern
+    note: str = ""
+
+
+def lower(layer: Gemm | Matmul | Conv, asked: Pattern, hardware: Hardware) -> Lowered:
+    """What ``layer`` becomes on ``hardware`` if its weights are pruned to ``asked``.
+
+    Raises
+    ------
+    WorkloadError
+        If the machine does not compute in the layer's dtype.
+    """
+    if layer.dtype not in hardware.dtypes:
+        raise WorkloadError(
+            f"layer {layer.name}",
+            f"{hardware.name} does not compute in this dtype",
+            got=layer.dtype,
+            want=" or ".join(hardware.dtypes),
+        )
+    executed, note = _executed(layer, asked, hardware)
+    if isinstance(layer, Conv):
+        return Lowered(_convolution(layer, executed), asked, note)
+    role: Role = "activations" if isinstance(layer, Matmul) else "weights"
+    problem = GemmProblem(
+        layer.m, layer.n, layer.k, layer.batch, layer.k, layer.k, layer.dtype, executed, role
+    )
+    return Lowered(problem, asked, note)
+
+
+def asked_pattern(layer: Layer, override: Pattern | None) -> Pattern:
+    """The pattern that the user wants for a layer: the override, else what the trace says."""
+    if isinstance(layer, Gemm | Conv):
+        if override is not None:
+            return override
+        if isinstance(layer.pattern, Pattern):
+            return layer.pattern
+    return DENSE
+
+
+def _executed(
+    layer: Gemm | Matmul | Conv, asked: Pattern, hardware: Hardware
+) -> tuple[Pattern, str]:
+    if asked.is_dense:
+        return DENSE, ""
+    sparsity = hardware.sparsity
+    executed = sparsity.capability.execute_as(asked, sparsity.metadata)
+    if executed.is_dense:
+        return DENSE, f"{asked} runs dense: no pattern of {hardware.name} contains it"
+    channels = layer.in_channels // layer.groups if isinstance(layer, Conv) else layer.k
+    if channels < executed.group:
+        return DENSE, f"{asked} runs dense: {channels} channels are less than a group"
+    note = f"{asked} runs as {executed}" if executed != asked else ""
+    return executed, note
+
+
+def _convolution(layer: Conv, executed: Pattern) -> GemmProblem:
+    """im2col with channels fastest; sparse runs pad channels so that no group straddles."""
+    channels = layer.in_channels // layer.groups
+    padded = ceil_div(channels, executed.group) * executed.group
+    return GemmProblem(
+        m=layer.out_channels // layer.groups,
+        n=layer.batch * layer.out_h * layer.out_w,
+        k=layer.positions * padded,
+        count=layer.groups,
+        run=padded,
+        real_run=channels,
+        dtype=layer.dtype,
+        pattern=executed,
+        unique_input_bytes=bits_to_bytes(
+            layer.unique_inputs // layer.groups * DTYPE_BITS[layer.dtype]
+        ),
+    )

@@ -1,0 +1,85 @@
+"""CSV files as they really are, with the line and column of every cell."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from simulator.errors import WorkloadError
+
+MAX_FILE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A stripped cell and where it stands."""
+
+    text: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that is neither blank nor a comment."""
+
+    path: Path
+    line: int
+    cells: tuple[Cell, ...]
+
+    @property
+    def where(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of a file, and its comment lines."""
+
+    path: Path
+    rows: tuple[Row, ...]
+    comments: tuple[Cell, ...]
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV: BOM, CRLF, blank rows, trailing commas and ``#`` lines are all right.
+
+    Raises
+    ------
+    WorkloadError
+        If the file cannot be read, is not text, or holds no rows.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise WorkloadError(str(path), "too large for a layer trace", want="at most 64 MiB")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise WorkloadError(str(path), f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise WorkloadError(str(path), f"not UTF-8 text: byte {error.start}") from None
+    if "\0" in text:
+        raise WorkloadError(str(path), "not text: it contains a zero byte")
+    rows: list[Row] = []
+    comments: list[Cell] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            comments.append(Cell(stripped, f"{path}:{number}"))
+        elif stripped.strip(", \t"):
+            rows.append(Row(path, number, _cells(path, number, line)))
+    if not rows:
+        raise WorkloadError(str(path), "is empty", want="a header and one layer a line")
+    return Table(path, tuple(rows), tuple(comments))
+
+
+def _cells(path: Path, number: int, line: str) -> tuple[Cell, ...]:
+    try:
+        (fields,) = csv.reader(io.StringIO(line), skipinitialspace=True)
+    except (csv.Error, ValueError) as error:
+        raise WorkloadError(f"{path}:{number}", f"not CSV: {error}") from None
+    cells, column = [], 1
+    for text in fields:
+        cells.append(Cell(text.strip(), f"{path}:{number}:{column}"))
+        column += len(text) + 1
+    return tuple(cells)

@@ -1,0 +1,259 @@
+"""The native layer trace: a CSV with one layer a line, a header row, and parameters.
+
+``# parameter: seq = 128`` declares a parameter and its default; every size may be an expression
+of parameters: ``batch*seq``. Other lines that start with ``#`` are comments. The columns:
+
+=============  ==========================================================================
+name, kind     kind: linear, matmul, conv, or a streaming kind such as softmax
+m, n, k        of linear and matmul
+batch          independent GEMMs of a linear or matmul; images of a conv
+in_channels, out_channels, in_h, in_w, kernel, stride, padding, dilation, groups
+               of conv; ``3x1`` where height and width differ
+reads, writes  elements moved by a streaming layer
+repeat         how often the layer occurs (default 1)
+dtype          fp16 by default
+pattern        ``keep:group`` of the weights (default dense)
+=============  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from simulator.errors import SimulatorError, WorkloadError, did_you_mean
+from simulator.workload.layer import MAX_SIZE, Conv, Gemm, Layer, Matmul, Stream, Workload
+from simulator.workload.table import Row, Table
+
+STREAM_KINDS = ("elementwise", "pool", "softmax", "normalization")
+COMMON = frozenset({"name", "kind", "repeat", "dtype"})
+
+
+def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
+    """``CSV -> Workload``.
+
+    Raises
+    ------
+    WorkloadError
+        With file, line and column of the first thing that is wrong.
+    """
+    values = _parameters(table, parameters)
+    header = table.rows[0]
+    names = [cell.text for cell in header.cells]
+    for cell in header.cells:
+        if cell.text not in COLUMNS:
+            raise WorkloadError(
+                cell.where, "unknown column", got=cell.text, hint=did_you_mean(cell.text, COLUMNS)
+            )
+        if names.count(cell.text) > 1:
+            raise WorkloadError(cell.where, "column occurs twice", got=cell.text)
+    for required in ("name", "kind"):
+        if required not in names:
+            raise WorkloadError(header.where, f"no column '{required}'")
+    layers = [_layer(_Line(row, names, values)) for row in table.rows[1:]]
+    if not layers:
+        raise WorkloadError(str(table.path), "has no layers", want="one layer a line")
+    return Workload(table.path.stem, layers)
+
+
+@dataclass
+class _Line:
+    """One layer's cells by column name."""
+
+    row: Row
+    names: list[str]
+    values: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        for extra in self.row.cells[len(self.names) :]:
+            if extra.text:
+                raise WorkloadError(extra.where, "more cells than columns", got=extra.text)
+        self.cells = dict(zip(self.names, self.row.cells, strict=False))
+
+    def text(self, column: str, default: str | None = None) -> str:
+        cell = self.cells.get(column)
+        if cell is not None and cell.text:
+            return cell.text
+        if default is None:
+            raise WorkloadError(
+                cell.where if cell else self.row.where, f"a {self.kind} needs '{column}'"
+            )
+        return default
+
+    @property
+    def kind(self) -> str:
+        return self.cells["kind"].text if "kind" in self.cells else ""
+
+    def size(self, column: str, default: str | None = None) -> int:
+        return evaluate(self.text(column, default), self.values, self.where(column))
+
+    def pair(self, column: str, default: str) -> tuple[int, ...]:
+        parts = self.text(column, default).split("x")
+        return tuple(evaluate(part, self.values, self.where(column)) for part in parts)
+
+    def where(self, column: str) -> str:
+        cell = self.cells.get(column)
+        return f"{cell.where if cell else self.row.where} {column}"
+
+    def refuse_foreign(self, allowed: frozenset[str]) -> None:
+        """A cell that the layer's kind has no use for is a mistake, not a comment."""
+        for name, cell in self.cells.items():
+            if cell.text and name not in allowed | COMMON:
+                raise WorkloadError(
+                    f"{cell.where} {name}", f"a {self.kind} has no '{name}'", got=cell.text
+                )
+
+    def pattern(self) -> str | None:
+        return self.text("pattern", "") or None
+
+
+def _linear(line: _Line) -> Layer:
+    sizes = {name: line.size(name) for name in ("m", "n", "k")}
+    return Gemm(
+        line.text("name"),
+        **sizes,
+        batch=line.size("batch", "1"),
+        dtype=line.text("dtype", "fp16"),
+        pattern=line.pattern(),
+        repeat=line.size("repeat", "1"),
+    )
+
+
+def _matmul(line: _Line) -> Layer:
+    sizes = {name: line.size(name) for name in ("m", "n", "k")}
+    return Matmul(
+        line.text("name"),
+        **sizes,
+        batch=line.size("batch", "1"),
+        dtype=line.text("dtype", "fp16"),
+        repeat=line.size("repeat", "1"),
+    )
+
+
+def _conv(line: _Line) -> Layer:
+    padding = line.pair("padding", "0")
+    return Conv(
+        line.text("name"),
+        in_channels=line.size("in_channels"),
+        out_channels=line.size("out_channels"),
+        in_h=line.size("in_h"),
+        in_w=line.size("in_w"),
+        kernel=_square(line.pair("kernel", "1")),
+        stride=_square(line.pair("stride", "1")),
+        padding=padding[0] if len(padding) == 1 else padding,
+        dilation=_square(line.pair("dilation", "1")),
+        groups=line.size("groups", "1"),
+        batch=line.size("batch", "1"),
+        dtype=line.text("dtype", "fp16"),
+        pattern=line.pattern(),
+        repeat=line.size("repeat", "1"),
+    )
+
+
+def _stream(line: _Line) -> Layer:
+    return Stream(
+        line.text("name"),
+        reads=line.size("reads"),
+        writes=line.size("writes"),
+        op=line.kind,
+        dtype=line.text("dtype", "fp16"),
+        repeat=line.size("repeat", "1"),
+    )
+
+
+_GEMM_COLUMNS = frozenset({"m", "n", "k", "batch"})
+_CONV_COLUMNS = frozenset(
+    {"in_channels", "out_channels", "in_h", "in_w", "kernel", "stride", "padding"}
+    | {"dilation", "groups", "batch", "pattern"}
+)
+_STREAM_COLUMNS = frozenset({"reads", "writes"})
+
+KINDS: dict[str, tuple[Callable[[_Line], Layer], frozenset[str]]] = {
+    "linear": (_linear, _GEMM_COLUMNS | {"pattern"}),
+    "matmul": (_matmul, _GEMM_COLUMNS),
+    "conv": (_conv, _CONV_COLUMNS),
+    **dict.fromkeys(STREAM_KINDS, (_stream, _STREAM_COLUMNS)),
+}
+
+COLUMNS = COMMON | frozenset().union(*(columns for _, columns in KINDS.values()))
+
+
+def _layer(line: _Line) -> Layer:
+    if line.kind not in KINDS:
+        raise WorkloadError(
+            line.where("kind"), "unknown kind", got=line.kind, hint=did_you_mean(line.kind, KINDS)
+        )
+    build, columns = KINDS[line.kind]
+    line.refuse_foreign(columns)
+    try:
+        return build(line)
+    except SimulatorError as error:
+        if error.where.startswith(str(line.row.path)):
+            raise
+        raise WorkloadError(line.row.where, str(error)) from None
+
+
+def _square(sizes: tuple[int, ...]) -> int | tuple[int, int]:
+    return sizes[0] if len(sizes) == 1 else sizes  # type: ignore[return-value]
+
+
+def _parameters(table: Table, given: Mapping[str, int]) -> dict[str, int]:
+    """Declared parameters with their defaults, overridden by those given."""
+    values: dict[str, int] = {}
+    for cell in table.comments:
+        match = re.fullmatch(r"#\s*parameter:\s*([a-z_]+)\s*=\s*([^#]+?)\s*", cell.text)
+        if match is None:
+            if re.match(r"#\s*parameter\b", cell.text):
+                raise WorkloadError(cell.where, "want '# parameter: name = value'", got=cell.text)
+            continue
+        name = match[1]
+        values[name] = given[name] if name in given else evaluate(match[2], values, cell.where)
+    for name in given:
+        if name not in values:
+            raise WorkloadError(
+                f"{table.path} {name}",
+                "the trace has no such parameter",
+                hint=did_you_mean(name, values) if values else "it declares none",
+            )
+    return values
+
+
+_OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+}
+
+
+def evaluate(text: str, values: Mapping[str, int], where: str) -> int:
+    """A whole number, or an expression of parameters with + - * // and parentheses."""
+    try:
+        if len(text) > 200:
+            raise ValueError("too long")
+        result = _value(ast.parse(text.strip(), mode="eval").body, values)
+    except KeyError as error:
+        name = str(error.args[0])
+        hint = did_you_mean(name, values) if values else "the trace declares no parameters"
+        raise WorkloadError(where, f"unknown parameter '{name}'", got=text, hint=hint) from None
+    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
+        raise WorkloadError(where, "not a number", got=text, want="a whole number") from None
+    if not 0 <= result <= MAX_SIZE:
+        raise WorkloadError(where, "out of range", got=result, want=f"0 to {MAX_SIZE}")
+    return result
+
+
+def _value(node: ast.expr, values: Mapping[str, int]) -> int:
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return node.value
+    if isinstance(node, ast.Name):
+        return values[node.id]
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        left, right = _value(node.left, values), _value(node.right, values)
+        if max(abs(left), abs(right)) > MAX_SIZE:
+            raise ValueError("out of range")
+        return _OPERATORS[type(node.op)](left, right)
+    raise ValueError("not a number")

@@ -1,0 +1,197 @@
+"""A small machine to start from, and random cases that reach every corner of the model."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from simulator.errors import MappingError
+from simulator.hardware import Hardware, Library, load_hardware
+from simulator.mapping import Mapping, check
+from simulator.program import Program, gemm_program, stream_program
+from simulator.sparsity import Pattern
+from simulator.units import ceil_div
+from simulator.workload import Conv, Gemm, Matmul, Stream
+from simulator.workload.lowering import GemmProblem, lower
+
+TINY = {
+    "name": "tiny",
+    "clock_hz": 1_000_000_000,
+    "core": {
+        "count": 1,
+        "tensor_cores": {
+            "macs_per_cycle": {"fp16": 64, "int8": 128, "int4": 256},
+            "instructions": {
+                "fp16": {"m": 4, "n": 4, "k": 4},
+                "int8": {"m": 4, "n": 4, "k": 8},
+                "int4": {"m": 4, "n": 4, "k": 16},
+            },
+        },
+        "register_file": {"bytes": 2**20, "operand_bytes_per_cycle": 4096},
+        "scratchpad": {"bytes": 2**20, "bytes_per_cycle": 4096},
+        "port_bytes_per_cycle": 4096,
+    },
+    "memory": {
+        "l2": {"bytes": 2**24, "bytes_per_cycle": 4096, "latency_cycles": 0},
+        "dram": {"bytes": 2**34, "bytes_per_second": 4096e9, "latency_ns": 0},
+    },
+    "sparsity": {"largest_group": 16},
+    "libraries": {
+        "own": {
+            "tiles": [{"m": 16, "n": 16, "slots": 16, "fragment_m": 8, "fragment_n": 8}],
+            "stage_buffers": 4,
+        }
+    },
+    "library": {"dense": "own", "sparse": "own"},
+}
+
+
+def tiny(**overrides: object) -> Hardware:
+    """The tiny machine with dotted keys replaced; dots are written as double underscores."""
+    base = Hardware.model_validate(TINY)
+    dotted = {key.replace("__", "."): value for key, value in overrides.items()}
+    return load_hardware(base, dotted)
+
+
+def library_of(hardware: Hardware, **changes: object) -> Library:
+    """The machine's only library, changed."""
+    (library,) = hardware.libraries.values()
+    return library.model_copy(update=changes)
+
+
+def problem_of(hardware: Hardware, pattern: str, **sizes: int) -> GemmProblem:
+    """A GEMM as the machine executes it."""
+    dtype = sizes.pop("dtype", "fp16")
+    return lower(Gemm("g", **sizes, dtype=dtype), Pattern.parse(pattern), hardware).problem
+
+
+@dataclass(frozen=True)
+class Case:
+    """A program, and what it was made from."""
+
+    hardware: Hardware
+    library: Library
+    problem: GemmProblem | None
+    mapping: Mapping | None
+    program: Program
+
+
+PATTERNS = ("1:1", "2:4", "1:2", "1:4", "2:8", "1:8", "3:8", "4:16", "1:16", "5:7")
+
+
+def random_case(rng: random.Random) -> Case:
+    """A random machine, layer, pattern and mapping: small, but with everything contended."""
+    hardware = _random_machine(rng)
+    library = library_of(
+        hardware,
+        swizzle=rng.choice([1, 1, 2, 3]),
+        dispatch=rng.choice(["dynamic", "dynamic", "round_robin", "contiguous"]),
+        prefetch=rng.random() < 0.5,
+        epilogue_overlap=rng.random() < 0.3,
+        epilogue_ns=rng.choice([0, 0, 1.5, 20]),
+    )
+    if rng.random() < 0.08:
+        layer = Stream("s", reads=rng.randint(1, 60000), writes=rng.randint(1, 60000))
+        return Case(hardware, library, None, None, stream_program(hardware, library, layer))
+    for _ in range(200):
+        problem = _random_problem(rng, hardware)
+        mapping = _random_mapping(rng, problem)
+        grid = mapping.grid(problem)
+        if grid.outputs * grid.stages > 160:
+            continue
+        try:
+            check(hardware, library, problem, mapping)
+        except MappingError:
+            continue
+        program = gemm_program(hardware, library, problem, mapping)
+        return Case(hardware, library, problem, mapping, program)
+    raise AssertionError("no random mapping fitted")
+
+
+def _random_machine(rng: random.Random) -> Hardware:
+    halves = {
+        "far_latency_cycles": rng.choice([0, 3, 40]),
+        "link_bytes_per_cycle": rng.choice([2, 16, 100]),
+    }
+    return tiny(
+        clock_hz=rng.choice([10**9, 1_410_000_000, 333_333_333]),
+        core__count=rng.choice([1, 2, 2, 3, 4, 6]),
+        core__tensor_cores__drain_cycles=rng.choice([0, 5, 24.7]),
+        core__register_file__buffers=rng.choice([1, 2, 2]),
+        core__register_file__operand_bytes_per_cycle=rng.choice([16, 64, 300]),
+        core__operand_source__w=rng.choice(["register", "register", "scratchpad"]),
+        core__operand_source__x=rng.choice(["register", "register", "scratchpad"]),
+        core__scratchpad__bytes=rng.choice([16384, 65536]),
+        core__scratchpad__bytes_per_cycle=rng.choice([8, 32, 128]),
+        core__scratchpad__efficiency_ratio=rng.choice([1, 0.85, 0.613]),
+        core__scratchpad__latency_cycles=rng.choice([0, 7, 20.5]),
+        core__scratchpad__shared_port=rng.random() < 0.7,
+        core__port_bytes_per_cycle=rng.choice([4, 16, 64]),
+        core__issue_cycles=rng.choice([1, 1, 0.3, 30]),
+        core__alignment_bytes=rng.choice([1, 16]),
+        memory__l2__bytes=rng.choice([700, 3000, 9000, 40000, 2**24]),
+        memory__l2__bytes_per_cycle=rng.choice([8, 64, 256]),
+        memory__l2__latency_cycles=rng.choice([0, 10, 211]),
+        memory__l2__halves=halves if rng.random() < 0.4 else None,
+        memory__l2__start=rng.choice(["cold", "cold", "warm"]),
+        memory__dram__bytes_per_second=rng.choice([3e9, 2.5e10, 1.735e11]),
+        memory__dram__efficiency_ratio=rng.choice([1, 0.85]),
+        memory__dram__latency_ns=rng.choice([0, 30, 405.7]),
+        memory__writes=rng.choice(["l2", "l2", "dram"]),
+        sparsity__skip=rng.choice(["slots", "slots", "none"]),
+        sparsity__metadata=rng.choice(["index", "enumerative"]),
+    )
+
+
+def _random_problem(rng: random.Random, hardware: Hardware) -> GemmProblem:
+    pattern = Pattern.parse(rng.choice(PATTERNS))
+    dtype = rng.choice(["fp16", "fp16", "int8", "int4"])
+    kind = rng.choice(["gemm", "gemm", "matmul", "conv"])
+    size = lambda low, high: rng.choice([rng.randint(low, high), 16 * rng.randint(1, high // 16)])  # noqa: E731
+    if kind == "conv":
+        groups = rng.choice([1, 1, 2])
+        layer = Conv(
+            "c",
+            in_channels=groups * rng.randint(1, 20),
+            out_channels=groups * rng.randint(1, 24),
+            in_h=rng.randint(3, 9),
+            in_w=rng.randint(3, 9),
+            kernel=(rng.randint(1, 3), rng.randint(1, 3)),
+            stride=rng.randint(1, 2),
+            padding=rng.randint(0, 1),
+            groups=groups,
+            dtype=dtype,
+        )
+    else:
+        shape = {"m": size(1, 64), "n": size(1, 64), "k": size(1, 160), "batch": rng.randint(1, 2)}
+        layer = (Matmul if kind == "matmul" else Gemm)(kind, **shape, dtype=dtype)
+        pattern = Pattern.parse("1:1") if kind == "matmul" else pattern
+    problem = lower(layer, pattern, hardware).problem
+    if problem.pattern.is_dense and rng.random() < 0.3:
+        problem = problem.swapped()
+    return problem
+
+
+def _random_mapping(rng: random.Random, problem: GemmProblem) -> Mapping:
+    group = problem.pattern.group
+    tile_m, tile_n = rng.choice([4, 8, 12, 16, 32]), rng.choice([4, 8, 12, 16, 32])
+    tile_k = group * rng.randint(1, max(1, 64 // group))
+    stages = ceil_div(problem.k, tile_k)
+    return Mapping(
+        tile_m,
+        tile_n,
+        tile_k,
+        fragment_m=rng.randint(1, tile_m),
+        fragment_n=rng.randint(1, tile_n),
+        splits=rng.randint(2, min(4, stages)) if stages > 1 and rng.random() < 0.35 else 1,
+        stage_buffers=rng.choice([1, 2, 2, 3, 4]),
+        swapped=problem.inputs_are_rows,
+    )
+
+
+def with_splits(case: Case, splits: int) -> Program:
+    """The same case with other k-splits."""
+    assert case.problem is not None
+    assert case.mapping is not None
+    mapping = replace(case.mapping, splits=splits)
+    return gemm_program(case.hardware, case.library, case.problem, mapping)
