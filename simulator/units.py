@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import ClassVar, Final
 
 PS_PER_SECOND: Final = 10**12
 PS_PER_NS: Final = 1000
@@ -63,9 +63,11 @@ class Rate:
     num: int
     den: int
 
+    FASTEST: ClassVar[Fraction] = Fraction(1, 2**31 - 1)
+
     @classmethod
     def from_bytes_per_second(cls, bytes_per_second: Fraction) -> Rate:
-        ps_per_byte = Fraction(PS_PER_SECOND) / bytes_per_second
+        ps_per_byte = max(Fraction(PS_PER_SECOND) / bytes_per_second, cls.FASTEST)
         if max(ps_per_byte.numerator, ps_per_byte.denominator) >= 2**31:
             # Model: a rate written with more than nine digits is rounded to the nearest fraction
             # that fits; the relative change is below 1e-9 for any rate above 1 MB/s.

@@ -23,12 +23,14 @@ from simulator.program import BLOCK_CLASSES, STAGE_CLASSES, Program
 NEVER = 2**63 - 1
 ABSENT, CLEAN, DIRTY = 0, 1, 2
 
-# Columns of a core's state: one row of 24 int64, three cache lines.
+# Columns of a core's state: one row of 32 int64, four cache lines.
 (
     REQUEST_KEY,  # pending event of kind 1, NEVER if none
     EPILOGUE_KEY,  # pending event of kind 0
     ISSUED,  # stages requested so far
+    ISSUE_SLOT,  # ISSUED modulo stage_buffers
     DONE,  # stages whose end is known
+    DONE_SLOT,  # DONE modulo stage_buffers
     ISSUE_TIME,  # when the last stage was requested
     DONE_TIME,  # when the last known stage ends
     STAGE,  # next stage of the tile being requested
@@ -49,11 +51,22 @@ ABSENT, CLEAN, DIRTY = 0, 1, 2
     PORT_FREE,
     PORT_BUSY,
     HALF,
-) = range(24)
-CORE_FIELDS = 24
+) = range(26)
+CORE_FIELDS = 32
+
+# Columns of a stage in flight.
+ARRIVE, KIND, END = range(3)
+FIRST, LAST = 8, 16  # flags of KIND beside the stage class
 
 # Shared state.
 L2_FREE, DRAM_FREE, LINK_FREE, L2_USED, DRAIN, EVICTIONS, IN_FLIGHT, TIES, LAST_REQUEST = range(9)
+
+# Columns of the cost table of block classes, and rows of their counters.
+BYTES, DRAM_PS, L2_PS, LINK_PS, HOLD_PS, PARTIAL_PORT_PS = range(6)
+REQUESTS, MISSES, FAR, WRITTEN, DRAM_WRITTEN = range(5)
+
+# Columns of the cost table of stage classes.
+STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
 
 # Constants of a run.
 (
@@ -82,20 +95,20 @@ L2_FREE, DRAM_FREE, LINK_FREE, L2_USED, DRAIN, EVICTIONS, IN_FLIGHT, TIES, LAST_
     K_RING,
 ) = range(23)
 
-_JIT: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False}
+# Kernels allocate nothing, so that they need no reference counts: without `_nrt: False` numba counts
+# references to every array at every call, which makes an event several times as slow.
+_JIT: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False, "_nrt": False}
 
 
 @numba.njit(inline="always", **_JIT)
-def _unlink(lru, block):
+def _to_front(lru, sentinel, block):
+    """Move a resident block to the front of the recency list, unless it is there."""
+    first = lru[sentinel, 1]
+    if first == block:
+        return
     before, after = lru[block, 0], lru[block, 1]
     lru[before, 1] = after
     lru[after, 0] = before
-
-
-@numba.njit(inline="always", **_JIT)
-def _push_front(lru, block):
-    sentinel = lru.shape[0] - 1
-    first = lru[sentinel, 1]
     lru[block, 0] = sentinel
     lru[block, 1] = first
     lru[first, 0] = block
@@ -105,7 +118,7 @@ def _push_front(lru, block):
 @numba.njit(**_JIT)
 def _insert(now, block, state, k, shared, lru, resident, classes, costs, counts):
     """Put an absent block in front, evicting from the tail until it fits; False: it never will."""
-    size = costs[classes[block], 0]
+    size = costs[classes[block], BYTES]
     if size > k[K_L2_BYTES]:
         return False
     if k[K_RECENCY]:
@@ -113,51 +126,61 @@ def _insert(now, block, state, k, shared, lru, resident, classes, costs, counts)
         while shared[L2_USED] + size > k[K_L2_BYTES]:
             victim = lru[sentinel, 0]
             kind = classes[victim]
-            _unlink(lru, victim)
-            shared[L2_USED] -= costs[kind, 0]
+            before = lru[victim, 0]
+            lru[sentinel, 0] = before
+            lru[before, 1] = sentinel
+            shared[L2_USED] -= costs[kind, BYTES]
             shared[EVICTIONS] += 1
             if resident[victim] == DIRTY:
-                shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + costs[kind, 1]
+                shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + costs[kind, DRAM_PS]
                 shared[DRAIN] = max(shared[DRAIN], shared[DRAM_FREE])
-                counts[4, kind] += 1
+                counts[DRAM_WRITTEN, kind] += 1
             resident[victim] = ABSENT
-        _push_front(lru, block)
+        first = lru[sentinel, 1]
+        lru[block, 0] = sentinel
+        lru[block, 1] = first
+        lru[first, 0] = block
+        lru[sentinel, 1] = block
     shared[L2_USED] += size
     resident[block] = state
     return True
 
 
+@numba.njit(**_JIT)
+def _read_dram(now, block, k, shared, lru, resident, ready, classes, costs, counts):
+    """A miss: make room, queue the read, and return when the block will be in L2."""
+    kind = classes[block]
+    counts[MISSES, kind] += 1
+    _insert(now, block, CLEAN, k, shared, lru, resident, classes, costs, counts)
+    shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + costs[kind, DRAM_PS]
+    ready[block] = shared[DRAM_FREE] + k[K_DRAM_LATENCY]
+    return ready[block]
+
+
 @numba.njit(inline="always", **_JIT)
-def _fetch(
-    now, block, core, port_ps, k, shared, cores, lru, resident, ready, classes, costs, counts
-):
+def _fetch(now, block, c, port_ps, k, shared, lru, resident, ready, classes, costs, counts):
     """Request one block at ``now``; returns when all of it has arrived."""
     kind = classes[block]
-    counts[0, kind] += 1
+    counts[REQUESTS, kind] += 1
     if resident[block] != ABSENT:
         filled = ready[block]
-        if filled > now:
-            shared[IN_FLIGHT] += 1
+        shared[IN_FLIGHT] += filled > now
         if k[K_RECENCY]:
-            sentinel = lru.shape[0] - 1
-            if lru[sentinel, 1] != block:
-                _unlink(lru, block)
-                _push_front(lru, block)
+            _to_front(lru, lru.shape[0] - 1, block)
     else:
-        counts[1, kind] += 1
-        _insert(now, block, CLEAN, k, shared, lru, resident, classes, costs, counts)
-        shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + costs[kind, 1]
-        filled = shared[DRAM_FREE] + k[K_DRAM_LATENCY]
-        ready[block] = filled
-    shared[L2_FREE] = max(shared[L2_FREE], now) + costs[kind, 2]
-    cores[core, PORT_FREE] = max(cores[core, PORT_FREE], now) + port_ps
-    cores[core, PORT_BUSY] += port_ps
-    path = max(shared[L2_FREE], cores[core, PORT_FREE])
+        filled = _read_dram(now, block, k, shared, lru, resident, ready, classes, costs, counts)
+    path = max(shared[L2_FREE], now) + costs[kind, L2_PS]
+    shared[L2_FREE] = path
+    port = max(c[PORT_FREE], now) + port_ps
+    c[PORT_FREE] = port
+    c[PORT_BUSY] += port_ps
+    path = max(path, port)
     extra = 0
-    if k[K_HALVES] and (block & 1) != cores[core, HALF]:
-        counts[2, kind] += 1
-        shared[LINK_FREE] = max(shared[LINK_FREE], now) + costs[kind, 3]
-        path = max(path, shared[LINK_FREE])
+    if k[K_HALVES] and (block & 1) != c[HALF]:
+        counts[FAR, kind] += 1
+        link = max(shared[LINK_FREE], now) + costs[kind, LINK_PS]
+        shared[LINK_FREE] = link
+        path = max(path, link)
         extra = k[K_FAR_LATENCY]
     return max(path + k[K_L2_LATENCY], filled + port_ps) + extra
 
@@ -169,100 +192,100 @@ def _write(now, block, to_dram, k, shared, lru, resident, ready, classes, costs,
     stays = False
     if not to_dram:
         stays = _insert(now, block, DIRTY, k, shared, lru, resident, classes, costs, counts)
-        shared[L2_FREE] = max(shared[L2_FREE], now) + costs[kind, 2]
+        shared[L2_FREE] = max(shared[L2_FREE], now) + costs[kind, L2_PS]
         shared[DRAIN] = max(shared[DRAIN], shared[L2_FREE])
-        counts[3, kind] += 1
+        counts[WRITTEN, kind] += 1
         ready[block] = now
     if not stays:
-        shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + costs[kind, 1]
+        shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + costs[kind, DRAM_PS]
         shared[DRAIN] = max(shared[DRAIN], shared[DRAM_FREE])
-        counts[4, kind] += 1
+        counts[DRAM_WRITTEN, kind] += 1
 
 
 @numba.njit(inline="always", **_JIT)
-def _advance(now, core, k, cores, pending, done, ends, tiles_of, classes, times, costs):
-    """Settle the ends of requested stages, as far as they are known, and plan the next request."""
-    buffers, sets = k[K_BUFFERS], k[K_SETS]
-    while cores[core, DONE] < cores[core, ISSUED]:
-        at = cores[core, DONE] % buffers
-        kind = pending[core, at, 1] & 7
-        first, last = pending[core, at, 1] & 8, pending[core, at, 1] & 16
-        before = cores[core, DONE_TIME]
-        start = max(pending[core, at, 0], before)
-        length = times[kind, 0]
-        if first:
-            tile = cores[core, STARTED]
-            freed = 0
-            reduction = 0
+def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
+    """Find the ends of requested stages, as far as they are known."""
+    sets, buffers = k[K_SETS], k[K_BUFFERS]
+    while c[DONE] < c[ISSUED]:
+        slot = c[DONE_SLOT]
+        flags = pending[slot, KIND]
+        kind = flags & 7
+        before = c[DONE_TIME]
+        start = max(pending[slot, ARRIVE], before)
+        if flags & FIRST:
+            tile = c[STARTED]
+            freed = reduction = 0
             if tile >= sets:
-                if cores[core, ENDED] + sets <= tile:
+                if c[ENDED] + sets <= tile:
                     break  # no free accumulators, and not yet known from when
-                freed = ends[core, tile % sets, 0]
-                reduction = ends[core, tile % sets, 1]
+                freed = ends[tile & (sets - 1), 0]
+                reduction = ends[tile & (sets - 1), 1]
             start = max(start, freed)
             held = max(freed - before, 0)
             reduction = min(reduction, held)
-            cores[core, REDUCTION_PS] += reduction
-            cores[core, EPILOGUE_PS] += held - reduction
-            cores[core, PROLOGUE_PS] += start - before - held + times[kind, 1]
-            cores[core, STARTED] += 1
-            length += times[kind, 1]
+            c[REDUCTION_PS] += reduction
+            c[EPILOGUE_PS] += held - reduction
+            c[PROLOGUE_PS] += start - before - held + times[kind, FIRST_LOAD_PS]
+            c[STARTED] += 1
+            start += times[kind, FIRST_LOAD_PS]
         else:
-            cores[core, MEMORY_PS] += start - before
-        done[core, at] = start + length
-        cores[core, DONE_TIME] = start + length
-        cores[core, DONE] += 1
-        if last:
-            ready = start + length + k[K_DRAIN_PS]
-            if cores[core, STARTED] - 1 > cores[core, ENDED]:
-                cores[core, EPILOGUE_READY] = ready  # an earlier tile's epilogue still runs
+            c[MEMORY_PS] += start - before
+        end = start + times[kind, STAGE_PS]
+        pending[slot, END] = end
+        c[DONE_TIME] = end
+        c[DONE] += 1
+        c[DONE_SLOT] = slot + 1 if slot + 1 < buffers else 0
+        if flags & LAST:
+            if c[STARTED] - 1 > c[ENDED]:
+                c[EPILOGUE_READY] = end + k[K_DRAIN_PS]  # an earlier tile's epilogue still runs
             else:
-                _begin_epilogue(ready, core, k, cores, tiles_of, classes, costs)
-    if cores[core, REQUEST_KEY] != NEVER or cores[core, EXHAUSTED]:
-        return
-    issued = cores[core, ISSUED]
-    at_time = now
-    if issued:
-        at_time = cores[core, ISSUE_TIME] + k[K_ISSUE_PS]
-    if issued >= buffers:
-        if cores[core, DONE] <= issued - buffers:
-            return
-        at_time = max(at_time, done[core, issued % buffers])
-    if cores[core, STAGE] == cores[core, STAGE_END] and not k[K_PREFETCH]:
-        if cores[core, DONE] < issued:
-            return
-        tile = cores[core, TAKEN]
-        if tile >= sets:
-            if cores[core, ENDED] + sets <= tile:
-                return
-            at_time = max(at_time, ends[core, tile % sets, 0])
-        at_time = max(at_time, cores[core, DONE_TIME])
-    cores[core, REQUEST_KEY] = (((at_time << 1) | 1) << k[K_CORE_BITS]) | core
+                _begin_epilogue(end + k[K_DRAIN_PS], c, core, k, tiles_of, classes, costs)
 
 
 @numba.njit(inline="always", **_JIT)
-def _begin_epilogue(at_time, core, k, cores, tiles_of, classes, costs):
+def _plan_request(c, core, k, pending, ends):
+    """Schedule the next request, if all that it waits for is known and none is pending."""
+    if c[REQUEST_KEY] != NEVER or c[EXHAUSTED]:
+        return
+    issued, buffers = c[ISSUED], k[K_BUFFERS]
+    at_time = c[ISSUE_TIME] + k[K_ISSUE_PS]
+    if issued >= buffers:
+        if c[DONE] <= issued - buffers:
+            return
+        at_time = max(at_time, pending[c[ISSUE_SLOT], END])
+    if c[STAGE] == c[STAGE_END] and not k[K_PREFETCH]:
+        tile, sets = c[TAKEN], k[K_SETS]
+        if c[DONE] < issued or c[ENDED] + sets <= tile:
+            return
+        if tile >= sets:
+            at_time = max(at_time, ends[tile & (sets - 1), 0])
+        at_time = max(at_time, c[DONE_TIME])
+    c[REQUEST_KEY] = (((at_time << 1) | 1) << k[K_CORE_BITS]) | core
+
+
+@numba.njit(inline="always", **_JIT)
+def _begin_epilogue(at_time, c, core, k, tiles_of, classes, costs):
     """The oldest tile without an epilogue begins it: its output, or its partial sums, leave."""
-    tile = tiles_of[core, cores[core, ENDED] % k[K_RING]]
-    base = k[K_PARTIALS_BASE] + tile if k[K_SPLITS] > 1 else k[K_OUTPUTS_BASE] + tile
-    ends = at_time + costs[classes[base], 4]
-    cores[core, EPILOGUE_KEY] = ((ends << 1) << k[K_CORE_BITS]) | core
-    cores[core, REDUCING] = 0
+    tile = tiles_of[c[ENDED] % k[K_RING]]
+    block = k[K_PARTIALS_BASE] + tile if k[K_SPLITS] > 1 else k[K_OUTPUTS_BASE] + tile
+    ends = at_time + costs[classes[block], HOLD_PS]
+    c[EPILOGUE_KEY] = ((ends << 1) << k[K_CORE_BITS]) | core
+    c[REDUCING] = 0
 
 
 @numba.njit(**_JIT)
 def _end_epilogue(
-    now, core, k, shared, cores, ends, tiles_of, arrived,
+    now, c, core, k, shared, ends, tiles_of, arrived,
     lru, resident, ready, classes, costs, counts,
 ):  # fmt: skip
     """Kind 0: write and free the accumulators, or, for the last of several splits, reduce first."""
-    tile = tiles_of[core, cores[core, ENDED] % k[K_RING]]
-    cores[core, EPILOGUE_KEY] = NEVER
+    tile = tiles_of[c[ENDED] % k[K_RING]]
+    c[EPILOGUE_KEY] = NEVER
     splits = k[K_SPLITS]
     output = tile // splits
-    slot = cores[core, ENDED] % k[K_SETS]
-    if splits > 1 and not cores[core, REDUCING]:
-        ends[core, slot, 1] = 0
+    slot = c[ENDED] & (k[K_SETS] - 1)
+    if splits > 1 and not c[REDUCING]:
+        ends[slot, 1] = 0
         arrived[output] += 1
         if arrived[output] == splits:
             end = now
@@ -271,54 +294,55 @@ def _end_epilogue(
                 if other != tile:
                     block = k[K_PARTIALS_BASE] + other
                     arrive = _fetch(
-                        now, block, core, costs[classes[block], 5], k, shared, cores,
+                        now, block, c, costs[classes[block], PARTIAL_PORT_PS], k, shared,
                         lru, resident, ready, classes, costs, counts,
                     )  # fmt: skip
                     end = max(end, arrive)
-            ends[core, slot, 1] = end - now
-            hold = costs[classes[k[K_OUTPUTS_BASE] + output], 4]
-            cores[core, EPILOGUE_KEY] = (((end + hold) << 1) << k[K_CORE_BITS]) | core
-            cores[core, REDUCING] = 1
+            ends[slot, 1] = end - now
+            hold = costs[classes[k[K_OUTPUTS_BASE] + output], HOLD_PS]
+            c[EPILOGUE_KEY] = (((end + hold) << 1) << k[K_CORE_BITS]) | core
+            c[REDUCING] = 1
             return
         block, to_dram = k[K_PARTIALS_BASE] + tile, False
     else:
         block, to_dram = k[K_OUTPUTS_BASE] + output, k[K_WRITES_TO_DRAM] != 0
     _write(now, block, to_dram, k, shared, lru, resident, ready, classes, costs, counts)
-    ends[core, slot, 0] = now
-    cores[core, ENDED] += 1
-    if cores[core, EPILOGUE_READY] >= 0:
-        at_time = max(now, cores[core, EPILOGUE_READY])
-        cores[core, EPILOGUE_READY] = -1
-        _begin_epilogue(at_time, core, k, cores, tiles_of, classes, costs)
+    ends[slot, 0] = now
+    c[ENDED] += 1
+    if c[EPILOGUE_READY] >= 0:
+        at_time = max(now, c[EPILOGUE_READY])
+        c[EPILOGUE_READY] = -1
+        _begin_epilogue(at_time, c, core, k, tiles_of, classes, costs)
 
 
-@numba.njit(inline="always", **_JIT)
-def _take_tile(core, k, cores, queue_at, queue_start, queue_of, tiles, bounds, tiles_of):
+@numba.njit(**_JIT)
+def _take_tile(c, core, k, queue_at, queue_start, queue_of, tiles, bounds, tiles_of):
     """Take the next tile of the core's queue; False if there is none."""
     queue = queue_of[core]
     if queue_at[queue] == queue_start[queue + 1]:
-        cores[core, EXHAUSTED] = 1
+        c[EXHAUSTED] = 1
         return False
     tile = tiles[queue_at[queue]]
     queue_at[queue] += 1
-    tiles_of[core, cores[core, TAKEN] % k[K_RING]] = tile
-    cores[core, TAKEN] += 1
+    tiles_of[c[TAKEN] % k[K_RING]] = tile
+    c[TAKEN] += 1
     output = tile // k[K_SPLITS]
     split = tile - output * k[K_SPLITS]
-    line = output // k[K_COLUMNS]  # GEMM and row: (b * rows + i)
+    line = output // k[K_COLUMNS]  # GEMM and row: gemm * rows + row
     column = output - line * k[K_COLUMNS]
     gemm = line // k[K_ROWS]
     row = line - gemm * k[K_ROWS]
-    cores[core, ROWS_BLOCK] = line * k[K_STAGES]
-    cores[core, COLUMNS_BLOCK] = k[K_COLUMNS_BASE] + (gemm * k[K_COLUMNS] + column) * k[K_STAGES]
-    cores[core, TILE_CLASS] = 4 * (row == k[K_ROWS] - 1) + 2 * (column == k[K_COLUMNS] - 1)
-    cores[core, STAGE] = bounds[split]
-    cores[core, STAGE_END] = bounds[split + 1]
+    c[ROWS_BLOCK] = line * k[K_STAGES]
+    c[COLUMNS_BLOCK] = k[K_COLUMNS_BASE] + (gemm * k[K_COLUMNS] + column) * k[K_STAGES]
+    c[TILE_CLASS] = 4 * (row == k[K_ROWS] - 1) + 2 * (column == k[K_COLUMNS] - 1)
+    c[STAGE] = bounds[split]
+    c[STAGE_END] = bounds[split + 1]
     return True
 
 
 @numba.njit(inline="always", **_JIT)
 def _update(tree, leaf, key):
+    """Put a core's next event into the winner tree, whose root is the next event of all."""
     tree[leaf] = key
     node = leaf >> 1
     while node:
@@ -332,59 +356,64 @@ def _update(tree, leaf, key):
 @numba.njit(**_JIT)
 def _run(
     k, tiles, queue_start, queue_at, queue_of, bounds, times, costs, classes,
-    cores, pending, done, ends, tiles_of, arrived, shared,
+    cores, pendings, ends, tiles_of, arrived, shared,
     lru, resident, ready, tree, stages, counts,
 ):  # fmt: skip
     """The event loop. Returns 0, or 1 if a core never finished (an engine bug)."""
     leaves = tree.shape[0] >> 1
-    core_mask = (1 << k[K_CORE_BITS]) - 1
+    core_bits = k[K_CORE_BITS]
+    core_mask = (1 << core_bits) - 1
+    last_stage = k[K_STAGES] - 1
     for core in range(k[K_CORES]):
-        cores[core, REQUEST_KEY] = (1 << k[K_CORE_BITS]) | core
+        cores[core, REQUEST_KEY] = (1 << core_bits) | core
         _update(tree, leaves + core, cores[core, REQUEST_KEY])
     while tree[1] != NEVER:
         key = tree[1]
         core = key & core_mask
-        now = key >> (k[K_CORE_BITS] + 1)
-        if (key >> k[K_CORE_BITS]) & 1:
-            cores[core, REQUEST_KEY] = NEVER
-            stage = cores[core, STAGE]
-            first = stage == cores[core, STAGE_END]
-            if first:
+        now = key >> (core_bits + 1)
+        c, pending = cores[core], pendings[core]
+        if (key >> core_bits) & 1:
+            c[REQUEST_KEY] = NEVER
+            flags = 0
+            if c[STAGE] == c[STAGE_END]:
                 if not _take_tile(
-                    core, k, cores, queue_at, queue_start, queue_of, tiles, bounds, tiles_of
+                    c, core, k, queue_at, queue_start, queue_of, tiles, bounds, tiles_of[core]
                 ):
-                    _update(tree, leaves + core, cores[core, EPILOGUE_KEY])
+                    _update(tree, leaves + core, c[EPILOGUE_KEY])
                     continue
-                stage = cores[core, STAGE]
-            kind = cores[core, TILE_CLASS] + (stage == k[K_STAGES] - 1)
-            if shared[LAST_REQUEST] == now:
-                shared[TIES] += 1
+                flags = FIRST
+            stage = c[STAGE]
+            kind = c[TILE_CLASS] + (stage == last_stage)
+            shared[TIES] += shared[LAST_REQUEST] == now
             shared[LAST_REQUEST] = now
             arrive = _fetch(
-                now, cores[core, ROWS_BLOCK] + stage, core, times[kind, 2], k, shared, cores,
+                now, c[ROWS_BLOCK] + stage, c, times[kind, ROWS_PORT_PS], k, shared,
                 lru, resident, ready, classes, costs, counts,
             )  # fmt: skip
             if k[K_HAS_COLUMNS]:
                 also = _fetch(
-                    now, cores[core, COLUMNS_BLOCK] + stage, core, times[kind, 3], k, shared, cores,
+                    now, c[COLUMNS_BLOCK] + stage, c, times[kind, COLUMNS_PORT_PS], k, shared,
                     lru, resident, ready, classes, costs, counts,
                 )  # fmt: skip
                 arrive = max(arrive, also)
             stages[core, kind] += 1
-            at = cores[core, ISSUED] % k[K_BUFFERS]
-            last = stage + 1 == cores[core, STAGE_END]
-            pending[core, at, 0] = arrive
-            pending[core, at, 1] = kind | (8 if first else 0) | (16 if last else 0)
-            cores[core, ISSUED] += 1
-            cores[core, ISSUE_TIME] = now
-            cores[core, STAGE] = stage + 1
+            if stage + 1 == c[STAGE_END]:
+                flags |= LAST
+            slot = c[ISSUE_SLOT]
+            pending[slot, ARRIVE] = arrive
+            pending[slot, KIND] = kind | flags
+            c[ISSUED] += 1
+            c[ISSUE_SLOT] = slot + 1 if slot + 1 < k[K_BUFFERS] else 0
+            c[ISSUE_TIME] = now
+            c[STAGE] = stage + 1
         else:
             _end_epilogue(
-                now, core, k, shared, cores, ends, tiles_of, arrived,
+                now, c, core, k, shared, ends[core], tiles_of[core], arrived,
                 lru, resident, ready, classes, costs, counts,
             )  # fmt: skip
-        _advance(now, core, k, cores, pending, done, ends, tiles_of, classes, times, costs)
-        _update(tree, leaves + core, min(cores[core, REQUEST_KEY], cores[core, EPILOGUE_KEY]))
+        _settle(c, core, k, pending, ends[core], tiles_of[core], classes, times, costs)
+        _plan_request(c, core, k, pending, ends[core])
+        _update(tree, leaves + core, min(c[REQUEST_KEY], c[EPILOGUE_KEY]))
     for core in range(k[K_CORES]):
         if cores[core, ENDED] != cores[core, TAKEN] or not cores[core, EXHAUSTED]:
             return 1
@@ -447,7 +476,7 @@ def run(program: Program) -> EngineResult:
     shared = np.zeros(9, dtype=np.int64)
     shared[LAST_REQUEST] = -1
     ends = np.zeros((cores, sets, 2), dtype=np.int64)
-    lru = np.full((blocks + 1 if k[K_RECENCY] else 1, 2), blocks, dtype=np.int64)
+    lru = np.full((blocks + 1 if k[K_RECENCY] else 1, 2), blocks, dtype=np.int32)
     resident = np.zeros(blocks, dtype=np.uint8)
     ready = np.zeros(blocks, dtype=np.int64)
     stages = np.zeros((cores, STAGE_CLASSES), dtype=np.int64)
@@ -465,8 +494,7 @@ def run(program: Program) -> EngineResult:
         costs,
         program.block_class,
         state,
-        np.zeros((cores, buffers, 2), dtype=np.int64),
-        np.zeros((cores, buffers), dtype=np.int64),
+        np.zeros((cores, buffers, 3), dtype=np.int64),
         ends,
         np.zeros((cores, buffers + sets + 2), dtype=np.int64),
         np.zeros(grid.outputs if grid.splits > 1 else 1, dtype=np.int32),
