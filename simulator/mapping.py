@@ -268,7 +268,8 @@ def estimate_ps(
     tiles = grid.tiles
     busy = min(tiles, core.count)
     l2 = busy * work.write_bytes / memory.l2.bytes_per_cycle
-    stage = cycle * max(mac, scratchpad, operand, port, l2)
+    inside = max(mac, scratchpad, operand) + core.barrier_cycles
+    stage = cycle * max(inside, port, l2)
 
     # What DRAM must deliver at least, and again for each band where L2 cannot keep the columns.
     dram_ps_per_byte = PS_PER_SECOND / (memory.dram.bytes_per_second * memory.dram.efficiency_ratio)

@@ -9,10 +9,12 @@ from simulator.comparison import Comparison
 from simulator.report import CORE_TIME
 
 COLOURS: Final = {
+    "kernel_start": "#6b6b6b",
     "mac_useful": "#1b7f4d",
     "mac_padding": "#9fd3b6",
     "scratchpad_stall": "#d1495b",
     "operand_stall": "#edae49",
+    "barrier": "#f4d58d",
     "memory_stall": "#30638e",
     "prologue": "#7ea6c4",
     "epilogue": "#8d6a9f",

@@ -189,7 +189,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
         hz = hardware.clock_hz
         pass_ps = max(1, cycles_to_ps(size / hardware.scratchpad_bytes_per_cycle, hz))
         first = hardware.cycles_ps(hardware.core.scratchpad.latency_cycles)
-        costs.append(StageCost(pass_ps, 0, pass_ps, 0, first))
+        costs.append(StageCost(pass_ps, 0, pass_ps, 0, 0, first))
     blocks = _Blocks()
     blocks.add(ROWS, [works[0].rows_bytes, works[4].rows_bytes], _edges(grid.rows))
     sizes, variant = _shares(bits_to_bytes(layer.writes * bits), grid.rows)

@@ -18,7 +18,7 @@ from simulator.partition import IntArray
 from simulator.program import COLUMNS, OUTPUTS, PARTIALS, ROWS, Program
 from simulator.sparsity import Pattern
 from simulator.timing import StageWork
-from simulator.units import PS_PER_NS, PS_PER_SECOND, ps_to_cycles
+from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
 from simulator.workload.layer import Layer, Stream
 from simulator.workload.lowering import GemmProblem, Role
 
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 LEVELS = ("dram", "l2", "scratchpad", "register_file")
 CORE_TIME = (
+    "kernel_start",
     "mac_useful",
     "mac_padding",
     "scratchpad_stall",
     "operand_stall",
+    "barrier",
     "memory_stall",
     "prologue",
     "epilogue",
@@ -38,7 +40,7 @@ CORE_TIME = (
     "idle",
 )
 LATENCY_BOUND_BELOW = 0.5
-"""A layer whose busiest resource works less than half of the time is bound by latency."""
+"""A layer whose busiest resource works less than half of its working time is bound by latency."""
 
 TrafficBytes = dict[str, dict[str, dict[str, int]]]
 
@@ -63,7 +65,8 @@ class LayerReport:
         ``macs`` over the same; above 1 where skipped zeros outweigh stalls.
     bound : str
         mac, scratchpad, operand, port, l2, dram: the resource that is busiest (of the busiest
-        core); latency where none is busy half of the time; launch where launching takes longer.
+        core); latency where none is busy half of the time; launch where launching and starting
+        the kernel take longer than its work.
     busy_ratio : dict
         Busy time of each resource over the layer's time.
     traffic_bytes : dict
@@ -196,16 +199,18 @@ def layer_report(
     note: str,
 ) -> LayerReport:
     """Turn the counters of one run into figures. ``problem`` is None for streaming layers."""
+    start_ps = ns_to_ps(hardware.kernel_start_ns)
+    time_ps = start_ps + result.makespan_ps
     by_class = result.stages.sum(axis=0)
     executed = int(sum(n * w.macs_executed for n, w in zip(by_class, program.works, strict=True)))
     used = problem.slots_used if problem else 0
     peak = 0
     if problem is not None:
         per_second = hardware.macs_per_cycle(layer.dtype) * hardware.clock_hz * program.cores
-        peak = int(per_second * result.makespan_ps / PS_PER_SECOND)
+        peak = int(per_second * time_ps / PS_PER_SECOND)
     traffic = _traffic(program, result, by_class, problem)
-    busy = _busy_ratio(program, result)
-    seconds = result.makespan_ps / PS_PER_SECOND
+    busy = _busy_ratio(program, result, time_ps)
+    seconds = time_ps / PS_PER_SECOND
     return LayerReport(
         name=layer.name,
         kind=layer.op if isinstance(layer, Stream) else type(layer).__name__.lower(),
@@ -219,22 +224,22 @@ def layer_report(
         executed_as=str(problem.pattern) if problem else "-",
         note=note,
         mapping=str(mapping) if mapping else "-",
-        cycles=ps_to_cycles(result.makespan_ps, hardware.clock_hz),
-        time_ps=result.makespan_ps,
+        cycles=ps_to_cycles(time_ps, hardware.clock_hz),
+        time_ps=time_ps,
         macs=layer.macs,
         macs_executed=executed,
         slots_used=used,
         slots_padded=executed - used,
         mac_utilization=used / peak if peak else 0.0,
         dense_equivalent_utilization=layer.macs / peak if peak else 0.0,
-        bound=_bound(hardware, busy, result.makespan_ps),
+        bound=_bound(hardware, busy, start_ps, time_ps),
         busy_ratio=busy,
         bandwidth_bytes_per_second={
             level: _bytes(traffic[level]) / seconds for level in ("dram", "l2", "scratchpad")
         },
         traffic_bytes=traffic,
-        core_time_ps=_core_time(program, result, used, executed),
-        energy_pj=layer_energy_pj(hardware, layer.dtype, executed, traffic, result.makespan_ps),
+        core_time_ps=_core_time(program, result, used, executed, start_ps),
+        energy_pj=layer_energy_pj(hardware, layer.dtype, executed, traffic, time_ps),
         stages=int(by_class.sum()),
         evictions=result.evictions,
         in_flight_hits=result.in_flight_hits,
@@ -345,7 +350,7 @@ def _inside_core(
     )
 
 
-def _busy_ratio(program: Program, result: EngineResult) -> dict[str, float]:
+def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[str, float]:
     """Busy time over the layer's time; of the busiest core where every core has its own."""
 
     def busiest(costs: list[int]) -> int:
@@ -365,24 +370,26 @@ def _busy_ratio(program: Program, result: EngineResult) -> dict[str, float]:
         ),
         "dram": queue(program.dram_ps, result.misses, result.dram_written),
     }
-    return {resource: time / result.makespan_ps for resource, time in busy.items()}
+    return {resource: time / time_ps for resource, time in busy.items()}
 
 
-def _bound(hardware: Hardware, busy: dict[str, float], makespan_ps: int) -> str:
-    if hardware.launch_ns * PS_PER_NS > makespan_ps:
+def _bound(hardware: Hardware, busy: dict[str, float], start_ps: int, time_ps: int) -> str:
+    work_ps = time_ps - start_ps
+    if hardware.launch_ns * PS_PER_NS + start_ps > work_ps:
         return "launch"
     resource = max(busy, key=lambda name: busy[name])
-    return resource if busy[resource] >= LATENCY_BOUND_BELOW else "latency"
+    return resource if busy[resource] * time_ps >= LATENCY_BOUND_BELOW * work_ps else "latency"
 
 
 def _core_time(
-    program: Program, result: EngineResult, slots_used: int, executed: int
+    program: Program, result: EngineResult, slots_used: int, executed: int, start_ps: int
 ) -> dict[str, int]:
     """Account of all cores' time; the parts add up to cores times makespan."""
     by_class = [int(count) for count in result.stages.sum(axis=0)]
-    mac = scratchpad = operand = 0
+    mac = scratchpad = operand = barrier = 0
     for count, cost in zip(by_class, program.costs, strict=True):
         mac += count * cost.mac_ps
+        barrier += count * cost.barrier_ps
         if cost.stalled_by_operand:
             operand += count * cost.stall_ps
         else:
@@ -390,9 +397,12 @@ def _core_time(
     useful = mac * slots_used // executed if executed else 0
     memory, prologue, epilogue, reduction = (int(t) for t in result.waits_ps.sum(axis=0))
     idle = program.cores * result.makespan_ps - int(result.end_ps.sum())
-    times = (useful, mac - useful, scratchpad, operand, memory, prologue, epilogue, reduction, idle)
+    start = program.cores * start_ps
+    inside = (start, useful, mac - useful, scratchpad, operand, barrier)
+    times = (*inside, memory, prologue, epilogue, reduction, idle)
     account = dict(zip(CORE_TIME, times, strict=True))
-    assert sum(times) == program.cores * result.makespan_ps, "core-time does not add up"
+    whole = program.cores * (start_ps + result.makespan_ps)
+    assert sum(times) == whole, "core-time does not add up"
     return account
 
 

@@ -76,9 +76,11 @@ class StageCost:
     Attributes
     ----------
     stage_ps : int
-        ``max(mac, scratchpad, operand)``, rounded up once (MODEL section 3).
+        ``max(mac, scratchpad, operand)`` and a barrier, rounded up once.
     mac_ps, scratchpad_ps, operand_ps : int
         The three terms, each rounded up on its own, for the account of where time went.
+    barrier_ps : int
+        Part of the stage in which the core's warps meet before they go on.
     prologue_ps : int
         First register load of a tile that starts with this stage.
     """
@@ -87,12 +89,13 @@ class StageCost:
     mac_ps: int
     scratchpad_ps: int
     operand_ps: int
+    barrier_ps: int
     prologue_ps: int
 
     @property
     def stall_ps(self) -> int:
         """Part of the stage in which the tensor cores wait."""
-        return self.stage_ps - self.mac_ps
+        return self.stage_ps - self.mac_ps - self.barrier_ps
 
     @property
     def stalled_by_operand(self) -> bool:
@@ -178,12 +181,15 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
         stage = fill + max(mac, operand, scratchpad - fill)
     first_load = fill / work.steps + Fraction(str(hardware.core.scratchpad.latency_cycles))
     hz = hardware.clock_hz
-    stage_ps = max(1, cycles_to_ps(stage, hz))
+    barrier = Fraction(str(hardware.core.barrier_cycles))
+    stage_ps = max(1, cycles_to_ps(stage + barrier, hz))
+    mac_ps = min(stage_ps, cycles_to_ps(mac, hz))
     return StageCost(
         stage_ps=stage_ps,
-        mac_ps=min(stage_ps, cycles_to_ps(mac, hz)),
+        mac_ps=mac_ps,
         scratchpad_ps=cycles_to_ps(scratchpad, hz),
         operand_ps=cycles_to_ps(operand, hz),
+        barrier_ps=min(stage_ps - mac_ps, cycles_to_ps(barrier, hz)),
         prologue_ps=cycles_to_ps(first_load, hz),
     )
 

@@ -128,6 +128,7 @@ def _random_machine(rng: random.Random) -> Hardware:
         core__scratchpad__shared_port=rng.random() < 0.7,
         core__port_bytes_per_cycle=rng.choice([4, 16, 64]),
         core__issue_cycles=rng.choice([1, 1, 0.3, 30]),
+        core__barrier_cycles=rng.choice([0, 0, 3, 11.3]),
         core__alignment_bytes=rng.choice([1, 16]),
         memory__l2__bytes=rng.choice([700, 3000, 9000, 40000, 2**24]),
         memory__l2__bytes_per_cycle=rng.choice([8, 64, 256]),

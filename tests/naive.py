@@ -116,7 +116,7 @@ def naive_stage(
         span = math.ceil(sum((reach for _ in executed_slots), Fraction(0)))
         operand += sum(span * width * bits for _ in row_blocks for width in widths)
 
-    # What is read from the scratchpad: once a fragment strip into registers, or once an instruction.
+    # Reads of the scratchpad: once a fragment strip into registers, or once an instruction.
     rows_loads = len(column_strips) if rows_from_register else len(column_blocks)
     columns_loads = len(row_strips) if columns_from_register else len(row_blocks)
     row_reads = sum(rows_bytes + metadata_bytes for _ in range(rows_loads))
@@ -128,12 +128,15 @@ def naive_stage(
         str(core.scratchpad.efficiency_ratio)
     )
     mac = macs / Fraction(str(core.tensor_cores.macs_per_cycle[dtype]))
-    operand_cycles = Fraction(operand, 8) / Fraction(str(core.register_file.operand_bytes_per_cycle))
+    operand_cycles = Fraction(operand, 8) / Fraction(
+        str(core.register_file.operand_bytes_per_cycle)
+    )
     reads = row_reads + column_reads
     port = (reads + writes) / pad if core.scratchpad.shared_port else max(reads, writes) / pad
     cycles = max(mac, port, operand_cycles)
     if core.register_file.buffers == 1:
         cycles = fill / pad + max(mac, operand_cycles, port - fill / pad)
+    cycles += Fraction(str(core.barrier_cycles))
     ps = Fraction(10**12, hardware.clock_hz)
     return NaiveCost(
         rows_bytes,

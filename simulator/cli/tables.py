@@ -18,10 +18,12 @@ PLAIN_WIDTH = 240
 MB = 1e6
 
 CORE_TIME_SHORT = {
+    "kernel_start": "start",
     "mac_useful": "MAC useful",
     "mac_padding": "MAC padding",
     "scratchpad_stall": "scratchpad",
     "operand_stall": "operand",
+    "barrier": "barrier",
     "memory_stall": "memory",
     "prologue": "prologue",
     "epilogue": "epilogue",

@@ -95,8 +95,8 @@ STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
     K_RING,
 ) = range(23)
 
-# Kernels allocate nothing, so that they need no reference counts: without `_nrt: False` numba counts
-# references to every array at every call, which makes an event several times as slow.
+# Kernels allocate nothing, so that they need no reference counts: without `_nrt: False` numba
+# counts references to every array at every call, which makes an event several times as slow.
 _JIT: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False, "_nrt": False}
 
 

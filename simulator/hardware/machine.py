@@ -124,6 +124,9 @@ class Core(Section):
     operand_source: OperandSource = OperandSource()
     port_bytes_per_cycle: Positive = Field(description="Between the core and L2, each direction.")
     issue_cycles: Positive = Field(1, description="Least time between two stage requests.")
+    barrier_cycles: NotNegative = Field(
+        0, description="Between stages: all warps meet, and the tensor pipeline runs dry."
+    )
     alignment_bytes: Count = Field(
         16, description="Vector width that full port bandwidth needs rows to be aligned to."
     )
@@ -254,7 +257,14 @@ class Hardware(Section):
     name: str
     description: str = ""
     clock_hz: Annotated[int, Field(ge=10**6, le=10**11, strict=True)]
-    launch_ns: NotNegative = Field(0, description="Host and front-end time of one kernel launch.")
+    launch_ns: NotNegative = Field(
+        0, description="Host time of one launch, apart from device time."
+    )
+    kernel_start_ns: NotNegative = Field(
+        0,
+        description="Device time that every kernel takes besides its work: blocks and parameters "
+        "reach the cores, instruction and constant caches fill, completion is signalled.",
+    )
     core: Core
     memory: Memory
     sparsity: Sparsity = Sparsity()

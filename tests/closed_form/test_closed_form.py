@@ -148,7 +148,9 @@ def test_bound_by_dram(stages: int, bandwidth: float, latency_ns: int, pattern: 
     assert makespan(program) == last + 1 + 1
 
 
-@pytest.mark.parametrize(("splits", "stages", "pattern"), list(product([2, 3, 4], [4, 8, 9], ["1:1", "2:4"])))
+@pytest.mark.parametrize(
+    ("splits", "stages", "pattern"), list(product([2, 3, 4], [4, 8, 9], ["1:1", "2:4"]))
+)
 def test_k_split(splits: int, stages: int, pattern: str) -> None:
     """As many cores as splits: the longest split decides, then the reduction, then the output.
 
@@ -163,7 +165,7 @@ def test_k_split(splits: int, stages: int, pattern: str) -> None:
     program = build(hardware, pattern, 16, 16, tile_k * stages, mapping)
     stage = 16 * 16 * 16 // 64 * CYCLE
     lengths = [(s + 1) * stages // splits - s * stages // splits for s in range(splits)]
-    # All cores request at 0; core c's blocks queue in L2 (1 ps each) and DRAM (1 ps each), W then X.
+    # All cores request at 0; their blocks queue in L2 and DRAM for 1 ps each, W before X.
     arrive = [2 * (core + 1) + 1 for core in range(splits)]
     ends = sorted(a + 1 + n * stage + 1 for a, n in zip(arrive, lengths, strict=True))
     last_partial_written = ends[-2] + 1
