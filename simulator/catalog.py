@@ -16,7 +16,24 @@ def folder(kind: str) -> Path:
 
 def presets(kind: str, suffix: str) -> dict[str, Path]:
     """Preset names and their files, sorted by name."""
-    return {path.stem: path for path in sorted(folder(kind).glob(f"*{suffix}"))}
+    paths = sorted(folder(kind).glob(f"*{suffix}"), key=lambda path: path.stem)
+    return {path.stem: path for path in paths}
+
+
+def text_of(path: Path, error: type[SimulatorError]) -> str:
+    """The text of a file, whatever its byte order mark.
+
+    Raises
+    ------
+    SimulatorError
+        Of class ``error``, if it cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as problem:
+        raise error(str(path), f"cannot be read: {problem.strerror}") from None
+    except UnicodeDecodeError as problem:
+        raise error(str(path), f"not UTF-8 text: byte {problem.start}") from None
 
 
 def find(name: str | Path, kind: str, suffix: str, error: type[SimulatorError]) -> Path:

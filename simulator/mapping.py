@@ -173,7 +173,7 @@ def candidates(hardware: Hardware, library: Library, problem: GemmProblem) -> li
     if library.swap and problem.pattern.is_dense and problem.m != problem.n:
         orders.append(problem.swapped())
     for order in orders:
-        for tile in library.tiles:
+        for tile in _offered(hardware, library, order):
             fitted, refusal = _fit(hardware, library, order, tile)
             refused = refusal or refused
             for depth in fitted:
@@ -185,6 +185,18 @@ def candidates(hardware: Hardware, library: Library, problem: GemmProblem) -> li
         raise refused
     ranked.sort(key=lambda entry: entry[:2])
     return [mapping for _, _, mapping in ranked[:SIMULATED_CANDIDATES]]
+
+
+def _offered(hardware: Hardware, library: Library, problem: GemmProblem) -> list[Tile]:
+    """The tiles that the library considers for a problem."""
+
+    def count(tile: Tile) -> int:
+        return ceil_div(problem.m, tile.m) * ceil_div(problem.n, tile.n) * problem.count
+
+    filling = [tile.m * tile.n for tile in library.tiles if count(tile) >= hardware.core.count]
+    if library.choice == "time" or not filling:
+        return list(library.tiles)
+    return [tile for tile in library.tiles if tile.m * tile.n == max(filling)]
 
 
 def _fit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -176,7 +177,7 @@ class Report:
         columns = ["name", "repeat", "executed_as", "mapping", "cycles", "mac_utilization", "bound"]
         frame = self.to_frame()[columns]
         head = (
-            f"<p><b>{self.workload}</b> on <b>{self.hardware}</b>"
+            f"<p><b>{html.escape(self.workload)}</b> on <b>{html.escape(self.hardware)}</b>"
             f" ({self.pattern or 'as the trace says'}): {self.total.time_ns / 1000:,.1f} µs,"
             f" {self.total.cycles:,} cycles, MAC utilisation {self.total.mac_utilization:.1%},"
             f" bound by {self.total.bound}</p>"
@@ -211,13 +212,16 @@ def layer_report(
     traffic = _traffic(program, result, by_class, problem)
     busy = _busy_ratio(program, result, time_ps)
     seconds = time_ps / PS_PER_SECOND
+    m, n = (problem.m, problem.n) if problem else (0, 0)
+    if problem and problem.inputs_are_rows:
+        m, n = n, m
     return LayerReport(
         name=layer.name,
         kind=layer.op if isinstance(layer, Stream) else type(layer).__name__.lower(),
         repeat=layer.repeat,
         dtype=layer.dtype,
-        m=problem.m if problem else 0,
-        n=problem.n if problem else 0,
+        m=m,
+        n=n,
         k=problem.k if problem else 0,
         count=problem.count if problem else 0,
         asked=str(asked),

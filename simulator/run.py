@@ -197,6 +197,12 @@ class _Run:
         library = self._library(problem.pattern)
         if isinstance(self.mapping, Mapping):
             tried = [self.mapping]
+            if self.mapping.swapped and not problem.pattern.is_dense:
+                raise MappingError(
+                    "mapping.swapped",
+                    "only dense GEMMs can be swapped: sparse weights are the rows operand",
+                    got=str(problem.pattern),
+                )
             check(self.hardware, library, problem, self.mapping)
         else:
             tried = candidates(self.hardware, library, problem)

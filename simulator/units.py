@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar, Final
+from typing import Final
 
 PS_PER_SECOND: Final = 10**12
 PS_PER_NS: Final = 1000
-INT64_MAX: Final = 2**63 - 1
 
 DTYPE_BITS: Final[dict[str, int]] = {
     "fp32": 32,
@@ -22,13 +21,15 @@ DTYPE_BITS: Final[dict[str, int]] = {
     "fp8": 8,
     "int8": 8,
     "int4": 4,
+    "b1": 1,
+    "int32": 32,
 }
 """Bits of one stored element. tf32 is stored as fp32 (NVIDIA A100 whitepaper, p. 27)."""
 
 ACCUMULATOR_BITS: Final = 32
 """Bits of one accumulator and of one partial sum: fp32 for floats, int32 for integers."""
 
-OUTPUT_DTYPE: Final[dict[str, str]] = {"int8": "int8", "int4": "int4", "fp8": "fp16"}
+OUTPUT_DTYPE: Final[dict[str, str]] = {"fp8": "fp16", "b1": "int32"}
 """Format in which a layer's output is stored, where it is not the format of its inputs.
 Model: integer layers requantise in their epilogue; fp8 GEMMs return fp16."""
 
@@ -55,25 +56,18 @@ def exact(value: float | int | str) -> Fraction:
 
 @dataclass(frozen=True)
 class Rate:
-    """Picoseconds per byte as the fraction ``num / den``.
+    """Picoseconds per byte as the fraction ``num / den``, exactly.
 
-    Both stay below 2**31, so that ``bytes * num`` fits int64 for every transfer below 2 GiB.
+    Engines see only the times that follow, computed here in unbounded integers and checked against
+    int64 where they enter a table.
     """
 
     num: int
     den: int
 
-    FASTEST: ClassVar[Fraction] = Fraction(1, 2**31 - 1)
-
     @classmethod
     def from_bytes_per_second(cls, bytes_per_second: Fraction) -> Rate:
-        ps_per_byte = max(Fraction(PS_PER_SECOND) / bytes_per_second, cls.FASTEST)
-        if max(ps_per_byte.numerator, ps_per_byte.denominator) >= 2**31:
-            # Model: a rate written with more than nine digits is rounded to the nearest fraction
-            # that fits; the relative change is below 1e-9 for any rate above 1 MB/s.
-            ps_per_byte = ps_per_byte.limit_denominator(
-                max(1, int((2**31 - 1) / (ps_per_byte + 1)))
-            )
+        ps_per_byte = Fraction(PS_PER_SECOND) / bytes_per_second
         return cls(ps_per_byte.numerator, ps_per_byte.denominator)
 
     def ps(self, size_bytes: int) -> int:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from simulator.errors import ConfigError, SimulatorError, WorkloadError
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -126,6 +125,54 @@ def compare(
     out.write(out.encode(comparison, text, kind), output)
 
 
+@app.command(
+    epilog="Examples: nmsim validate; nmsim validate llmcompass sparse24 --rows; "
+    "nmsim validate --plot validation.png"
+)
+def validate(
+    datasets: Annotated[
+        list[str] | None, typer.Argument(metavar="[DATASET]...", help="Default: all of them.")
+    ] = None,
+    rows: Annotated[bool, typer.Option("--rows", help="Print every figure, too.")] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw predicted against measured: PNG, SVG or PDF."),
+    ] = None,
+) -> None:
+    """How far is the model from published measurements?"""
+    from simulator.cli import output as out
+    from simulator.cli.progress import progress_bar
+    from simulator.cli.tables import render, validation_parts
+    from simulator.validation import validate as run_validation
+
+    if plot is not None:
+        out.check_picture(plot)
+    with progress_bar() as progress:
+        results = run_validation(datasets or [], progress)
+    out.write(render(validation_parts(results, rows)).encode(), None)
+    if plot is not None:
+        from simulator.validation.picture import draw_validation
+
+        out.write_through(plot, lambda temporary: draw_validation(results, temporary))
+
+
+@app.command(
+    epilog="Examples: nmsim microbench a100-sxm4-80gb; "
+    "nmsim microbench a100-sxm4-80gb --dtype fp16 --dtype int8"
+)
+def microbench(
+    hardware: HardwareName,
+    dtype: Annotated[list[str] | None, typer.Option(help="Default: all of the machine.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Loops of tensor-core instructions on one core: latency and MACs a cycle, dense and sparse."""
+    from simulator.cli.tables import microbench_parts, render
+    from simulator.hardware import load_hardware
+
+    machine = load_hardware(hardware, _settings(settings))
+    typer.echo(render(microbench_parts(machine, dtype or list(machine.dtypes))), nl=False)
+
+
 @app.command()
 def hardware(
     name: Annotated[str | None, typer.Argument(help="Print this preset's YAML.")] = None,
@@ -136,7 +183,7 @@ def hardware(
 
     if name is not None:
         path = catalog.find(name, "configs", ".yaml", ConfigError)
-        typer.echo(path.read_text(encoding="utf-8"), nl=False)
+        typer.echo(catalog.text_of(path, ConfigError), nl=False)
         return
     from simulator.cli.tables import render, table
 
@@ -169,7 +216,7 @@ def workloads(
 
     if name is not None:
         path = catalog.find(name, "workloads", ".csv", WorkloadError)
-        typer.echo(path.read_text(encoding="utf-8"), nl=False)
+        typer.echo(catalog.text_of(path, WorkloadError), nl=False)
         return
     from simulator.cli.tables import render, table
     from simulator.workload.table import read_table
@@ -211,24 +258,35 @@ def _parameters(pairs: list[str] | None, batch: int | None) -> dict[str, int]:
     parameters = {} if batch is None else {"batch": batch}
     for pair in pairs or []:
         name, _, value = pair.partition("=")
-        if not name.isidentifier() or not value.strip().isascii() or not value.strip().isdigit():
+        if not name.isidentifier() or not re.fullmatch(r"\s*[0-9]{1,12}\s*", value):
             raise WorkloadError(f"--param {pair}", "want NAME=NUMBER", hint="such as seq=384")
         parameters[name] = int(value)
     return parameters
 
 
+# The base of typer's own exceptions: BadParameter is a UsageError is a ClickException. Its home has
+# moved between versions of typer.
+_ClickError: Any = typer.BadParameter.__mro__[2]
+
+
 def main() -> None:
     """Run the command; bad input is one line on standard error and exit code 2."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
-        app(standalone_mode=False)
+        code = app(prog_name="nmsim", standalone_mode=False)
+        if isinstance(code, int) and code:
+            sys.exit(code)
     except SimulatorError as error:
         _fail(str(error))
-    except click.ClickException as error:
-        command = (
-            error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "nmsim"
-        )
-        _fail(f"{' '.join(error.format_message().split())} (see {command} --help)")
-    except click.exceptions.Abort:
+    except typer.Abort:
+        sys.exit(130)
+    except _ClickError as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "nmsim"
+        message = " ".join(error.format_message().split())
+        _fail(f"{message} (see {command} --help)")
+    except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader of our pipe has enough
         sys.stderr.close()

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -39,12 +40,27 @@ def check_target(file: Path | None) -> None:
     """Refuse a file that cannot be written before any work is done."""
     if file is None:
         return
-    if file.is_dir():
+    try:
+        is_folder, has_folder = file.is_dir(), file.parent.is_dir()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"-o {str(file)[:40]}", f"not a file name: {reason}") from None
+    if is_folder:
         raise OutputError(f"-o {file}", "is a folder", want="a file name")
-    if not file.parent.is_dir():
+    if not has_folder:
         raise OutputError(f"-o {file}", "its folder does not exist")
     if not os.access(file.parent, os.W_OK):
         raise OutputError(f"-o {file}", "its folder is not writable")
+
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def check_picture(file: Path) -> None:
+    """Refuse a picture that cannot be written before any work is done."""
+    check_target(file)
+    if file.suffix.lower() not in PICTURES:
+        raise OutputError(f"--plot {file}", "unknown format", want=" or ".join(PICTURES))
 
 
 def encode(result: Result, table: str, kind: str) -> bytes:
@@ -68,17 +84,31 @@ def write(data: bytes, file: Path | None) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
+    write_through(file, lambda temporary: temporary.write_bytes(data))
+
+
+def write_through(file: Path, produce: Callable[[Path], object]) -> None:
+    """Let ``produce`` write a temporary file beside ``file`` and rename it once it is whole.
+
+    What is not a plain file, such as a pipe, is written as it is.
+    """
     try:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        if file.exists() and not file.is_file():
+            produce(file)
+            return
+        handle, name = tempfile.mkstemp(
+            dir=file.parent, prefix=f".{file.stem}.", suffix=file.suffix
+        )
+        os.close(handle)
+        temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
+            produce(temporary)
             mode = os.umask(0)
             os.umask(mode)
             os.chmod(temporary, 0o666 & ~mode)
             os.replace(temporary, file)
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink()
             raise
     except OSError as error:
-        raise OutputError(f"-o {file}", f"cannot be written: {error.strerror}") from None
+        raise OutputError(str(file), f"cannot be written: {error.strerror}") from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import product
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -12,7 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from simulator.comparison import Comparison
+from simulator.hardware import Hardware
+from simulator.microbench import mma_timing
 from simulator.report import CORE_TIME, LayerReport, Report
+from simulator.sparsity import Pattern
+from simulator.validation import Validation
 
 PLAIN_WIDTH = 240
 MB = 1e6
@@ -136,6 +141,71 @@ def comparison_parts(comparison: Comparison) -> Iterable[RenderableType]:
     for sentence in comparison.explanation():
         yield Text(sentence)
     yield from _notes(comparison)
+
+
+def validation_parts(results: Sequence[Validation], rows: bool) -> Iterable[RenderableType]:
+    """`nmsim validate`: errors by data set, and every figure if asked for."""
+    columns = ["data set", "what", "n", "MAPE", "median", "largest", "bias", "roofline", "bound"]
+    summary = table("Model against published figures", columns, left=["data set", "what"])
+    for result in results:
+        roofline, bound = result.roofline_mape, result.dataset.bound
+        summary.add_row(
+            result.dataset.name,
+            result.dataset.title,
+            str(len(result.points)),
+            _percent(result.mape),
+            _percent(result.median),
+            _percent(result.largest),
+            f"{100 * result.bias:+.1f} %",
+            "-" if roofline is None else _percent(roofline),
+            "-" if bound is None else _percent(bound),
+        )
+    yield summary
+    if not rows:
+        return
+    for result in results:
+        yield Text("")
+        made = table(
+            f"{result.dataset.name}, {result.dataset.unit}",
+            ["figure", "measured", "predicted", "error"],
+            left=["figure"],
+        )
+        for point, error in zip(result.points, result.errors, strict=True):
+            made.add_row(
+                point.label,
+                f"{point.measured:,.2f}",
+                f"{point.predicted:,.2f}",
+                f"{100 * error:+.1f} %",
+            )
+        yield made
+
+
+def microbench_parts(hardware: Hardware, dtypes: Sequence[str]) -> Iterable[RenderableType]:
+    """`nmsim microbench`: MACs a cycle over warps and instructions in flight."""
+    in_flight = (1, 2, 3, 4)
+    columns = ["instruction", "pattern", "latency cycles", "warps"]
+    columns += [f"{count} in flight" for count in in_flight]
+    made = table(
+        f"Tensor-core instructions on one core of {hardware.name}, dense-equivalent MACs a cycle",
+        columns,
+        left=["instruction", "pattern"],
+    )
+    patterns = ["1:1", *hardware.sparsity.patterns]
+    for dtype, pattern, warps in product(dtypes, patterns, (1, 4, 8, 16)):
+        timings = [
+            mma_timing(hardware, dtype, warps=warps, in_flight=count, pattern=pattern)
+            for count in in_flight
+        ]
+        shape = hardware.core.tensor_cores.instructions[dtype]
+        k = shape.k * Pattern.parse(pattern).expansion
+        made.add_row(
+            f"{dtype} m{shape.m}n{shape.n}k{k}",
+            pattern,
+            f"{timings[0].latency_cycles:.1f}",
+            str(warps),
+            *(f"{timing.macs_per_cycle:,.1f}" for timing in timings),
+        )
+    yield made
 
 
 def _summary_table(comparison: Comparison) -> Table:

@@ -46,7 +46,9 @@ def load_hardware(
     try:
         return Hardware.model_validate(document.data)
     except ValidationError as error:
-        raise _config_error(error.errors()[0], document, source) from None
+        # A misspelt key is also a missing one: tell of the misspelling.
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] == "missing")
+        raise _config_error(problems[0], document, source) from None
     except SimulatorError as error:
         raise ConfigError(source, str(error)) from None
 
@@ -58,7 +60,8 @@ def hardware_schema() -> dict[str, Any]:
         "type": "string",
         "description": "Preset or file that this one changes; only differences follow.",
     }
-    schema.pop("required", None)  # a file with a base may leave out anything
+    for section in (schema, *schema["$defs"].values()):
+        section.pop("required", None)  # a file with a base may leave out anything
     return schema
 
 
@@ -119,9 +122,8 @@ def _config_error(details: ErrorDetails, document: Document, source: str) -> Con
         return ConfigError(where, "unknown key", hint=did_you_mean(str(path[-1]), _keys_at(path)))
     what = details["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ")
     hint = None
-    unit = next((u for u in ("_bytes", "_hz", "_cycles", "_ns") if str(path[-1]).endswith(u)), "")
-    if isinstance(got, str) and kind in {"int_type", "float_type", "float_parsing", "int_parsing"}:
-        hint = "the unit stands in the key's name; write a plain number" if unit or got else None
+    if isinstance(got, str) and kind in {"int_type", "float_type"}:
+        hint = "the unit stands in the key's name; write a plain number"
     shown = None if isinstance(got, dict | list | BaseModel) else got
     return ConfigError(where, what, got=shown, hint=hint)
 

@@ -51,6 +51,19 @@ class Instruction(Section):
         return self
 
 
+class Issue(Section):
+    """How instructions follow each other on one core, for `nmsim microbench`."""
+
+    partitions: Count = Field(description="Tensor cores of a core; warps are dealt out to them.")
+    latency_cycles: NotNegative = Field(description="Completion latency apart from the passes.")
+    latency_per_pass_ratio: Positive = Field(
+        description="Completion latency per cycle that the instruction occupies its tensor core."
+    )
+    turnaround_cycles: NotNegative = Field(
+        description="Between dependent iterations of a warp; other warps of the partition hide it."
+    )
+
+
 class TensorCores(Section):
     """All tensor cores of one core, together."""
 
@@ -61,6 +74,7 @@ class TensorCores(Section):
     drain_cycles: NotNegative = Field(
         0, description="From the last instruction's issue to its result; paid once a tile."
     )
+    issue: Issue | None = None
 
     @field_validator("macs_per_cycle", "instructions")
     @classmethod
@@ -222,6 +236,11 @@ class Library(Section):
     )
     splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
     swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
+    choice: Literal["time", "largest_tile"] = Field(
+        "time",
+        description="How a tile is chosen: by time, or the largest that gives every core one "
+        "(by time among equals, and where none does).",
+    )
     swap: bool = Field(True, description="Dense GEMMs may swap W and X where that fits better.")
     dispatch: Dispatch = "dynamic"
     prefetch: bool = Field(False, description="Stages are numbered through consecutive tiles.")

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from simulator import catalog
 from simulator.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
@@ -45,12 +46,9 @@ def read(path: Path) -> Document:
         If the file cannot be read, is not YAML, or is not a mapping.
     """
     yaml = YAML(typ="rt", pure=True)
+    text = catalog.text_of(path, ConfigError)
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(str(path), f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}", f"not UTF-8 text: byte {error.start}") from None
+        tree = yaml.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -70,7 +68,7 @@ def parse_value(text: str) -> Any:
     """A value given on the command line, read as a file would be: 64, 1.5, true, [a, b]."""
     try:
         return YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError):
+    except (YAMLError, ValueError, RecursionError):
         return text
 
 

@@ -117,12 +117,12 @@ class Conv:
     def __post_init__(self) -> None:
         for name in ("kernel", "stride", "dilation"):
             object.__setattr__(self, name, _pair(self, name))
-        pads = (self.padding,) if isinstance(self.padding, int) else tuple(self.padding)
-        if len(pads) not in (1, 2, 4) or any(not isinstance(p, int) or p < 0 for p in pads):
+        pads = self.padding if isinstance(self.padding, list | tuple) else (self.padding,)
+        if len(pads) not in (1, 2, 4) or not all(_is_count(p, 0, 2**20) for p in pads):
             raise WorkloadError(
                 f"{self.name}.padding", "not a padding", got=self.padding, want="1, 2 or 4 counts"
             )
-        object.__setattr__(self, "padding", (pads * 4)[:4])
+        object.__setattr__(self, "padding", (tuple(pads) * 4)[:4])
         _check(self, ("in_channels", "out_channels", "in_h", "in_w", "groups", "batch", "repeat"))
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise WorkloadError(
@@ -192,10 +192,23 @@ class Conv:
         dilation, pad = self.pair("dilation")[axis], self.pads[axis]
         if stride == 1 and dilation == 1:
             return min(size, self._out(axis, size) + kernel - 1 - pad)
-        starts = range(-pad, -pad + stride * self._out(axis, size), stride)
-        return len(
-            {p for s in starts for p in range(s, s + dilation * kernel, dilation) if 0 <= p < size}
-        )
+        # Tap r touches r * dilation - pad + stride * j for every output j: an interval of j among
+        # the positions of one remainder modulo stride. Count the union of each remainder's.
+        taps: dict[int, list[int]] = {}
+        for tap in range(kernel):
+            first, remainder = divmod(tap * dilation - pad, stride)
+            taps.setdefault(remainder, []).append(first)
+        outputs, touched = self._out(axis, size), 0
+        for remainder, firsts in taps.items():
+            end = 0
+            for first in sorted(firsts):
+                low, high = (
+                    max(first, end),
+                    min(first + outputs, ceil_div(size - remainder, stride)),
+                )
+                touched += max(0, high - low)
+                end = max(end, high)
+        return touched
 
 
 @dataclass(frozen=True)
@@ -284,12 +297,14 @@ def _check(layer: Layer, counts: tuple[str, ...]) -> None:
         object.__setattr__(layer, "pattern", Pattern.parse(layer.pattern, f"{layer.name}.pattern"))
 
 
+def _is_count(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
 def _pair(layer: Conv, name: str) -> tuple[int, int]:
     value = getattr(layer, name)
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or any(
-        isinstance(v, bool) or not isinstance(v, int) or not 1 <= v <= 2**20 for v in pair
-    ):
+    pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(pair) != 2 or not all(_is_count(v, 1, 2**20) for v in pair):
         raise WorkloadError(
             f"{layer.name}.{name}", "not a size", got=value, want="one or two counts"
         )

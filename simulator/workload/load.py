@@ -19,7 +19,7 @@ FORMATS: dict[str, Callable[[Table, Mapping[str, int]], Workload]] = {
 }
 
 
-def load_workload(name: str | Path | Workload, **parameters: int) -> Workload:
+def load_workload(name: str | Path | Workload, /, **parameters: int) -> Workload:
     """Read a workload.
 
     Parameters

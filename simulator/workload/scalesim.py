@@ -79,6 +79,8 @@ def _layer(row: Row, sizes: int, batch: int) -> Layer:
         )
     numbers = [evaluate(cell.text, {}, cell.where) for cell in cells[1:]]
     name = cells[0].text
+    if not name:
+        raise WorkloadError(cells[0].where, "the layer has no name")
     try:
         if sizes == GEMM_SIZES:
             m, n, k = numbers

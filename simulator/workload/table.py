@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from simulator import catalog
 from simulator.errors import WorkloadError
 
 MAX_FILE_BYTES = 64 * 2**20
@@ -53,11 +54,9 @@ def read_table(path: Path) -> Table:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise WorkloadError(str(path), "too large for a layer trace", want="at most 64 MiB")
-        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise WorkloadError(str(path), f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise WorkloadError(str(path), f"not UTF-8 text: byte {error.start}") from None
+    text = catalog.text_of(path, WorkloadError)
     if "\0" in text:
         raise WorkloadError(str(path), "not text: it contains a zero byte")
     rows: list[Row] = []
@@ -78,8 +77,19 @@ def _cells(path: Path, number: int, line: str) -> tuple[Cell, ...]:
         (fields,) = csv.reader(io.StringIO(line), skipinitialspace=True)
     except (csv.Error, ValueError) as error:
         raise WorkloadError(f"{path}:{number}", f"not CSV: {error}") from None
-    cells, column = [], 1
-    for text in fields:
-        cells.append(Cell(text.strip(), f"{path}:{number}:{column}"))
-        column += len(text) + 1
-    return tuple(cells)
+    columns = _columns(line)
+    return tuple(
+        Cell(text.strip(), f"{path}:{number}:{columns[min(index, len(columns) - 1)]}")
+        for index, text in enumerate(fields)
+    )
+
+
+def _columns(line: str) -> list[int]:
+    """Where the cells of a line start: behind commas outside quotes, and behind spaces."""
+    starts, quoted = [0], False
+    for position, character in enumerate(line):
+        if character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            starts.append(position + 1)
+    return [start + len(line[start:]) - len(line[start:].lstrip()) + 1 for start in starts]

@@ -91,7 +91,8 @@ class _Line:
         return evaluate(self.text(column, default), self.values, self.where(column))
 
     def pair(self, column: str, default: str) -> tuple[int, ...]:
-        parts = self.text(column, default).split("x")
+        # An x between sizes, not one inside a parameter's name.
+        parts = re.split(r"(?<![a-zA-Z_])x(?![a-zA-Z_])", self.text(column, default))
         return tuple(evaluate(part, self.values, self.where(column)) for part in parts)
 
     def where(self, column: str) -> str:

@@ -23,7 +23,9 @@ def test_stage_costs_equal_the_enumerated_ones(seed: int) -> None:
     hardware, problem, grid = case.hardware, case.problem, case.program.grid
     factors = alignment_factors(hardware, problem)
     for index in range(8):
-        extents = [grid.extent(axis, bool(index & bit)) for axis, bit in zip("mnk", (4, 2, 1), strict=True)]
+        extents = [
+            grid.extent(axis, bool(index & bit)) for axis, bit in zip("mnk", (4, 2, 1), strict=True)
+        ]
         fragments = case.mapping.fragment_m, case.mapping.fragment_n
         naive = naive_stage(
             hardware,

@@ -48,7 +48,7 @@ def test_every_kind_of_layer(write: Write) -> None:
         "groups,reads,writes,repeat,dtype,pattern\n"
         "fc,linear,8,16,32,2,,,,,,,,,,,,3,int8,2:4\n"
         "qk,matmul,8,16,32,12,,,,,,,,,,,,,,\n"
-        "c1,conv,,,,2,4,8,16,18,3x1,2x1,1x0,1x1,2,,,,bf16,1:2\n"
+        "c1,conv,,,,2,4,8,16,18,3x1,2x1,1x0,2x1,2,,,,bf16,1:2\n"
         "c2,conv,,,,,4,8,16,18,,,,,,,,,,\n"
         "c3,conv,,,,,4,8,16,18,3,,1x0x2x0,,,,,,,\n"
         "sm,softmax,,,,,,,,,,,,,,100,200,4,,\n"
@@ -59,8 +59,8 @@ def test_every_kind_of_layer(write: Write) -> None:
     assert workload.layers == (
         Gemm("fc", 8, 16, 32, batch=2, dtype="int8", pattern="2:4", repeat=3),
         Matmul("qk", 8, 16, 32, batch=12),
-        Conv("c1", 4, 8, 16, 18, kernel=(3, 1), stride=(2, 1), padding=(1, 0), groups=2, batch=2,
-             dtype="bf16", pattern="1:2"),
+        Conv("c1", 4, 8, 16, 18, kernel=(3, 1), stride=(2, 1), padding=(1, 0), dilation=(2, 1),
+             groups=2, batch=2, dtype="bf16", pattern="1:2"),
         Conv("c2", 4, 8, 16, 18),
         Conv("c3", 4, 8, 16, 18, kernel=3, padding=(1, 0, 2, 0)),
         Stream("sm", 100, 200, op="softmax", repeat=4),

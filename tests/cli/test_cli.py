@@ -1,0 +1,428 @@
+"""Does the command do what the README says: formats, files, pipes, listings and help?"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from jsonschema import Draft202012Validator
+
+from simulator import catalog, cli, compare, load_hardware, load_workload, simulate
+from simulator.cli import output
+from simulator.errors import OutputError
+
+NMSIM = Path(sys.executable).with_name("nmsim")
+README = Path(__file__).parents[2] / "README.md"
+ESCAPE = "\x1b"
+
+RUN = ["run", "nm-edge", "gemm:64x48x96", "--pattern", "2:4"]
+COMPARE = ["compare", "nm-edge", "gemm:64x48x96", "--patterns", "1:1,2:4"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out.decode()
+
+
+def installed(*arguments: str, **environment: str) -> Ended:
+    """Run the installed command in a process of its own, with pipes."""
+    done = subprocess.run(
+        [NMSIM, *arguments],
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
+    return Ended(done.returncode, done.stdout, done.stderr.decode())
+
+
+Nmsim = Callable[..., Ended]
+
+
+@pytest.fixture
+def nmsim(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> Nmsim:
+    """Run the command in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["nmsim", *arguments])
+        capfdbinary.readouterr()
+        code: object = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        assert isinstance(code, int)
+        out, err = capfdbinary.readouterr()
+        return Ended(code, out, err.decode())
+
+    return call
+
+
+def fine(ended: Ended) -> Ended:
+    """A command that worked and had nothing to complain about."""
+    assert (ended.code, ended.err) == (0, "")
+    return ended
+
+
+def words(text: str) -> str:
+    """Text without its line breaks, as help is wrapped to the terminal's width."""
+    return " ".join(text.split())
+
+
+# The installed command
+
+
+def test_the_installed_command_prints_json_alone() -> None:
+    ended = fine(installed(*RUN, "--format", "json", FORCE_COLOR="1"))
+    report = simulate("nm-edge", "gemm:64x48x96", "2:4")
+    assert json.loads(ended.out) == json.loads(report.to_json())
+
+
+def test_a_table_in_a_pipe_has_no_escape_codes() -> None:
+    ended = fine(installed(*COMPARE, FORCE_COLOR="1", CLICOLOR_FORCE="1", TERM="xterm-256color"))
+    assert ESCAPE not in ended.text
+    assert "gemm:64x48x96 on nm-edge, by layer" in ended.text
+    assert not [line for line in ended.text.splitlines() if line != line.rstrip()]
+
+
+def test_help_shows_examples() -> None:
+    text = words(fine(installed("--help", FORCE_COLOR="1")).text)
+    assert "Examples: nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8" in text
+    assert ESCAPE not in text
+    for command in ("run", "compare", "hardware", "workloads", "schema"):
+        assert f" {command} " in text
+
+
+def test_bad_input_is_one_line_and_code_2() -> None:
+    ended = installed("run", "nm-edgy", "gemm:64x64x64")
+    assert (ended.code, ended.out) == (2, b"")
+    assert re.fullmatch(
+        r"nmsim: nm-edgy: no such preset .*\(did you mean 'nm-edge'\?\)\n", ended.err
+    )
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    process = subprocess.Popen([NMSIM, *COMPARE], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+    process.wait()
+    assert complaint == b""
+
+
+def test_help_waits_for_no_heavy_import() -> None:
+    """`import simulator` and the command line itself bring in neither numba nor pandas."""
+    code = "import sys, simulator, simulator.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert not {"numba", "pandas", "numpy", "simpy", "matplotlib"} & set(done.stdout.split())
+
+
+# Help and usage
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_a_command_s_help_shows_examples_and_options(nmsim: Nmsim, command: str) -> None:
+    text = words(fine(nmsim(command, "--help")).text)
+    assert f"Examples: nmsim {command} " in text
+    for option in ("--set", "--param", "--batch", "--engine", "--library", "--format", "-o"):
+        assert f" {option}" in text
+
+
+def test_no_command_at_all_prints_the_help(nmsim: Nmsim) -> None:
+    ended = nmsim()
+    assert "Usage: nmsim" in ended.text + ended.err
+    assert "Traceback" not in ended.err
+
+
+def examples() -> list[str]:
+    """Every command that the README or the help gives."""
+    found = re.findall(r"^    (nmsim .+)$", README.read_text(), re.MULTILINE)
+    epilogs = [cli.app.info.epilog, *(command.epilog for command in cli.app.registered_commands)]
+    for epilog in epilogs:
+        if isinstance(epilog, str):
+            found += epilog.removeprefix("Examples: ").split("; ")
+    return list(dict.fromkeys(found))
+
+
+def test_there_are_examples() -> None:
+    assert len(examples()) >= 6
+
+
+@pytest.mark.parametrize("example", examples())
+def test_examples_run(nmsim: Nmsim, example: str) -> None:
+    """Files that an example calls one's own are copies of presets, as the README advises."""
+    command, *arguments = shlex.split(example)
+    assert command == "nmsim"
+    for name in arguments:
+        if name.endswith(".yaml"):
+            Path(name).write_bytes(fine(nmsim("hardware", "nm-edge")).out)
+        elif name.endswith(".csv"):
+            Path(name).write_bytes(fine(nmsim("workloads", "bert-base")).out)
+    ended = fine(nmsim(*arguments))
+    assert ended.out or any(Path(name).is_file() for name in arguments if name.endswith(".json"))
+
+
+# Formats
+
+
+def test_run_in_every_format(nmsim: Nmsim) -> None:
+    frame = simulate("nm-edge", "gemm:64x48x96", "2:4").to_frame()
+    read = pd.read_csv(io.BytesIO(fine(nmsim(*RUN, "--format", "csv")).out))
+    assert list(read.columns) == list(frame.columns)
+    assert list(read["time_ps"]) == list(frame["time_ps"])
+    read = pd.read_parquet(io.BytesIO(fine(nmsim(*RUN, "--format", "parquet")).out))
+    assert list(read.columns) == list(frame.columns)
+    assert list(read["time_ps"]) == list(frame["time_ps"])
+    assert fine(nmsim(*RUN, "--format", "table")) == fine(nmsim(*RUN))
+
+
+def test_compare_in_every_format(nmsim: Nmsim) -> None:
+    comparison = compare("nm-edge", "gemm:64x48x96", ["1:1", "2:4"])
+    data = json.loads(fine(nmsim(*COMPARE, "--format", "json")).out)
+    assert data == json.loads(comparison.to_json())
+    read = pd.read_csv(io.BytesIO(fine(nmsim(*COMPARE, "--format", "csv")).out))
+    assert list(read["pattern"]) == ["1:1", "2:4"]
+    assert list(read["speedup"]) == pytest.approx(list(comparison.to_frame()["speedup"]))
+    read = pd.read_parquet(io.BytesIO(fine(nmsim(*COMPARE, "--format", "parquet")).out))
+    assert list(read["speedup"]) == list(comparison.to_frame()["speedup"])
+
+
+def test_a_run_s_table_shows_layers_total_traffic_and_core_time(nmsim: Nmsim) -> None:
+    report = simulate("nm-edge", "gemm:64x48x96", "2:4")
+    (layer,) = report.layers
+    text = fine(nmsim(*RUN)).text
+    row = next(line for line in text.splitlines() if line.startswith("gemm "))
+    for cell in ("64", "48", "96", "2:4", f"{layer.cycles:,}", layer.bound):
+        assert cell in row.split()
+    assert f"Total: {report.total.time_ns / 1e3:,.1f} µs, {report.total.cycles:,} cycles" in text
+    for title in ("Bound by: ", "Energy: ", "Traffic, MB", "Where an average core's time goes"):
+        assert title in text
+
+
+def test_a_comparison_s_table_shows_speedups_and_the_reason(nmsim: Nmsim) -> None:
+    comparison = compare("nm-edge", "gemm:64x48x96", ["1:1", "2:4"])
+    text = fine(nmsim(*COMPARE)).text
+    for sentence in comparison.explanation():
+        assert sentence in text
+    speedup = f"{comparison.speedup(comparison.reports[1]):.2f}"
+    row = next(line for line in text.splitlines() if line.startswith("2:4 "))
+    assert speedup in row.split()
+
+
+def test_the_default_patterns_are_dense_2_4_and_1_8(nmsim: Nmsim) -> None:
+    data = json.loads(fine(nmsim("compare", "nm-edge", "gemm:64x48x96", "--format", "json")).out)
+    assert [report["pattern"] for report in data] == ["1:1", "2:4", "1:8"]
+
+
+# Options
+
+
+def run_json(nmsim: Nmsim, *arguments: str) -> dict[str, object]:
+    data = json.loads(fine(nmsim("run", *arguments, "--format", "json")).out)
+    assert isinstance(data, dict)
+    return data
+
+
+def test_set_overrides_the_machine_s_yaml(nmsim: Nmsim) -> None:
+    settings = ["--set", "core.count=2", "--set", "sparsity.largest_group=0"]
+    settings += ["--set", "sparsity.patterns=[2:4]", "--set", "name=mine"]
+    data = run_json(nmsim, "nm-edge", "gemm:64x48x96", "--pattern", "1:8", *settings)
+    machine = load_hardware(
+        "nm-edge",
+        {
+            "core.count": 2,
+            "sparsity.largest_group": 0,
+            "sparsity.patterns": ["2:4"],
+            "name": "mine",
+        },
+    )
+    assert data == json.loads(simulate(machine, "gemm:64x48x96", "1:8").to_json())
+    assert data["layers"][0]["executed_as"] == "2:4"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--batch", "2", "--param", "seq=16"], ["--param", "batch=2", "--param", "seq=16"]],
+)
+def test_batch_and_param_set_the_trace_s_parameters(nmsim: Nmsim, arguments: list[str]) -> None:
+    data = run_json(nmsim, "nm-edge", "bert-base", *arguments)
+    assert data["total"]["macs"] == load_workload("bert-base", batch=2, seq=16).macs  # type: ignore[index]
+
+
+def test_both_engines_print_the_same_figures(nmsim: Nmsim) -> None:
+    fast = run_json(nmsim, "nm-edge", "gemm:64x48x96", "--engine", "fast")
+    reference = run_json(nmsim, "nm-edge", "gemm:64x48x96", "--engine", "reference")
+    assert fast.pop("engine") == "fast"
+    assert reference.pop("engine") == "reference"
+    assert fast == reference
+
+
+def test_files_of_one_s_own(nmsim: Nmsim, tmp_path: Path) -> None:
+    (tmp_path / "machine.yaml").write_text("base: nm-edge\nname: mine\ncore: {count: 3}\n")
+    (tmp_path / "trace.csv").write_text("name,kind,m,n,k,pattern\nfc,linear,32,32,64,2:4\n")
+    data = run_json(nmsim, "machine.yaml", "trace.csv")
+    assert (data["hardware"], data["workload"], data["pattern"]) == ("mine", "trace", None)
+    (layer,) = data["layers"]  # type: ignore[misc]
+    assert (layer["name"], layer["executed_as"]) == ("fc", "2:4")
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("r.json", lambda path: json.loads(path.read_text())["layers"][0]["time_ps"]),
+        ("r.csv", lambda path: pd.read_csv(path)["time_ps"][0]),
+        ("r.parquet", lambda path: pd.read_parquet(path)["time_ps"][0]),
+        ("R.JSON", lambda path: json.loads(path.read_text())["layers"][0]["time_ps"]),
+    ],
+)
+def test_output_files_have_the_format_of_their_name(
+    nmsim: Nmsim, tmp_path: Path, name: str, read: Callable[[Path], int]
+) -> None:
+    ended = fine(nmsim(*RUN, "-o", name))
+    assert ended.out == b""
+    time_ps = simulate("nm-edge", "gemm:64x48x96", "2:4").total.time_ps
+    assert read(tmp_path / name) == time_ps
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_file_of_another_name_is_a_table_and_format_beats_the_name(
+    nmsim: Nmsim, tmp_path: Path
+) -> None:
+    table = fine(nmsim(*RUN)).out
+    fine(nmsim(*RUN, "--output", "r.txt"))
+    assert (tmp_path / "r.txt").read_bytes() == table
+    fine(nmsim(*RUN, "-o", "r.csv", "--format", "json"))
+    assert json.loads((tmp_path / "r.csv").read_text())["workload"] == "gemm:64x48x96"
+
+
+def test_a_file_is_replaced_as_a_whole(nmsim: Nmsim, tmp_path: Path) -> None:
+    target = tmp_path / "r.json"
+    target.write_text("x" * 1_000_000)
+    fine(nmsim(*RUN, "-o", "r.json"))
+    json.loads(target.read_text())
+    assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_a_new_file_has_the_permissions_of_any_other(nmsim: Nmsim, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        fine(nmsim(*RUN, "-o", "r.json"))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "r.json").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("step", ["replace", "chmod"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: str
+) -> None:
+    target = tmp_path / "r.json"
+    target.write_text("before")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(output.os, step, full)
+    with pytest.raises(OutputError, match=r"cannot be written: No space left on device"):
+        output.write(b"after", target)
+    assert target.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """``-o /dev/null`` and named pipes are no files that a rename may take the place of."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        output.write(b"after", pipe)
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+        assert os.read(reader, 100) == b"after"
+    finally:
+        os.close(reader)
+
+
+def test_an_interrupt_ends_quietly(nmsim: Nmsim, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control-C is no failure to explain: exit code 130, and no traceback."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulator.run.simulate", interrupted)
+    ended = nmsim(*RUN)
+    assert (ended.code, ended.out) == (130, b"")
+    assert "Traceback" not in ended.err
+
+
+# Listings
+
+
+def test_hardware_lists_every_machine(nmsim: Nmsim) -> None:
+    text = fine(nmsim("hardware")).text
+    header, *rows = text.splitlines()
+    assert header.split()[:2] == ["machine", "cores"]
+    assert [row.split()[0] for row in rows] == list(catalog.presets("configs", ".yaml"))
+    edge = next(row for row in rows if row.startswith("nm-edge "))
+    assert edge.split()[1:3] == ["4", "1,000"]
+    assert "any up to group 8" in edge
+    assert any("dense only" in row for row in rows if row.startswith("v100"))
+
+
+def test_workloads_lists_every_network(nmsim: Nmsim) -> None:
+    text = fine(nmsim("workloads")).text
+    _, *rows = text.splitlines()
+    assert [row.split()[0] for row in rows] == list(catalog.presets("workloads", ".csv"))
+    resnet = next(row for row in rows if row.startswith("resnet50 "))
+    assert "4.089" in resnet.split()
+    assert "batch = 1" in resnet
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "file"),
+    [("hardware", "nm-edge", "nm-edge.yaml"), ("workloads", "resnet50", "resnet50.csv")],
+)
+def test_a_preset_is_printed_as_it_is_and_works_as_a_file(
+    nmsim: Nmsim, tmp_path: Path, command: str, name: str, file: str
+) -> None:
+    printed = fine(nmsim(command, name)).out
+    kind = {"hardware": "configs", "workloads": "workloads"}[command]
+    assert printed == (catalog.folder(kind) / file).read_bytes()
+    copy = tmp_path / file
+    copy.write_bytes(printed)
+    if command == "hardware":
+        assert load_hardware(copy) == load_hardware(name)
+    else:
+        assert load_workload(copy) == load_workload(name)
+
+
+def test_schema_prints_json_schema(nmsim: Nmsim) -> None:
+    schema = json.loads(fine(nmsim("schema")).out)
+    Draft202012Validator.check_schema(schema)
+    assert "base" in schema["properties"]

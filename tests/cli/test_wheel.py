@@ -1,0 +1,80 @@
+"""Does the wheel bring its presets, name what it needs, and hold nothing but the package?"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PathDistribution
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+LOAD_PRESETS = """
+import simulator
+from simulator import catalog, load_hardware, load_workload, simulate
+print(simulator.__file__)
+print(*[load_hardware(name).name for name in catalog.presets("configs", ".yaml")])
+print(*[load_workload(name).name for name in catalog.presets("workloads", ".csv")])
+print(simulate("nm-edge", "gemm:16x16x16", "2:4", engine="reference").layers[0].executed_as)
+"""
+
+
+def _python(*arguments: str | Path, **options: object) -> str:
+    """Run this Python; its standard error is shown if it fails."""
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, **options
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+DISTRIBUTIONS = {"ruamel": "ruamel-yaml", "pydantic_core": "pydantic"}
+"""Distributions whose modules have another name, or that bring another one of their own."""
+
+
+def _imported(package: Path) -> Iterator[str]:
+    """Distributions that the package imports, wherever in its files."""
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            for name in names:
+                top = name.split(".")[0]
+                if top not in sys.stdlib_module_names and top != package.name:
+                    yield DISTRIBUTIONS.get(top, top)
+
+
+def test_an_installed_wheel_finds_its_presets(tmp_path: Path) -> None:
+    wheels, target, empty = tmp_path / "wheels", tmp_path / "target", tmp_path / "empty"
+    empty.mkdir()
+    pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
+    # Without hatchling in this environment pip fetches it into one of its own.
+    here = importlib.util.find_spec("hatchling") is not None
+    isolation = ["--no-build-isolation"] if here else []
+    _python(*pip, "wheel", "--no-deps", *isolation, "--wheel-dir", wheels, REPOSITORY)
+    (wheel,) = wheels.iterdir()
+    _python(*pip, "install", "--no-deps", "--target", target, wheel)
+
+    environment = {**os.environ, "PYTHONPATH": str(target), "PYTHONSAFEPATH": "1"}
+    lines = _python("-c", LOAD_PRESETS, cwd=empty, env=environment).splitlines()
+    assert Path(lines[0]) == target / "simulator" / "__init__.py"
+    for line, folder in ((lines[1], "configs"), (lines[2], "workloads")):
+        assert set(line.split()) == {path.stem for path in (REPOSITORY / folder).iterdir()}
+    assert lines[3] == "2:4"
+
+    parts = {part for path in target.rglob("*") for part in path.relative_to(target).parts}
+    assert not {"tests", "notebooks", "conftest.py", "pyproject.toml"} & parts
+    top = {path.name for path in target.iterdir()}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"simulator", "bin"}
+
+    (metadata,) = target.glob("*.dist-info")
+    requires = PathDistribution(metadata).requires or []
+    names = [re.split(r"[^\w.-]", one)[0] for one in requires if "extra ==" not in one]
+    normalized = {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+    assert set(_imported(target / "simulator")) - normalized == set()
