@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check format coverage clean
+.PHONY: demo test check leave-one-out format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on ResNet-50
 	$(BIN)/nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8
@@ -19,6 +19,9 @@ check: .venv/installed-dev  ## style, types, and imports that point down only
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+leave-one-out: .venv/installed-dev  ## spread of the fitted constants
+	$(BIN)/python tests/validation/leave_one_out.py
 
 coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lines count
 	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m "not slow"

@@ -44,6 +44,8 @@ def find(name: str | Path, kind: str, suffix: str, error: type[SimulatorError]) 
     SimulatorError
         Of class ``error``, if there is neither such a preset nor such a file.
     """
+    if not isinstance(name, str | Path) or not str(name):
+        raise error(kind, "not a name", want=f"a preset name or a {suffix} file", got=name)
     known = presets(kind, suffix)
     if str(name) in known:
         return known[str(name)]

@@ -177,23 +177,27 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
     """Lay a streaming layer out: chunks that are read, pass the core once, and are written."""
     bits = DTYPE_BITS[layer.dtype]
     chunk = STREAM_CHUNK_BYTES * 8 // bits
-    # Model: the larger side sets the number of chunks; each chunk writes its share of the output.
-    chunks = ceil_div(max(layer.reads, layer.writes), chunk)
-    tile = ceil_div(layer.reads, chunks)
-    grid = TileGrid(layer.reads, 1, 1, 1, tile, 1, 1)
+    # Model: the larger side is cut into chunks; each has its share of the smaller side.
+    larger = max(layer.reads, layer.writes)
+    grid = TileGrid(larger, 1, 1, 1, ceil_div(larger, ceil_div(larger, chunk)), 1, 1)
     _check_size(grid)
+    read_bytes, write_bytes = bits_to_bytes(layer.reads * bits), bits_to_bytes(layer.writes * bits)
     works, costs = [], []
     for index in range(STAGE_CLASSES):
         size = bits_to_bytes(grid.extent("m", bool(index & 4)) * bits)
+        if layer.reads < layer.writes:
+            size = ceil_div(read_bytes, grid.rows)
         works.append(StageWork(size, 0, 0, size, 0, 0, size, 1, 0, 0, 0, 0, 0))
         hz = hardware.clock_hz
         pass_ps = max(1, cycles_to_ps(size / hardware.scratchpad_bytes_per_cycle, hz))
         first = hardware.cycles_ps(hardware.core.scratchpad.latency_cycles)
         costs.append(StageCost(pass_ps, 0, pass_ps, 0, 0, first))
     blocks = _Blocks()
-    blocks.add(ROWS, [works[0].rows_bytes, works[4].rows_bytes], _edges(grid.rows))
-    sizes, variant = _shares(bits_to_bytes(layer.writes * bits), grid.rows)
-    blocks.add(OUTPUTS, sizes, variant)
+    if layer.reads < layer.writes:
+        blocks.add(ROWS, *_shares(read_bytes, grid.rows))
+    else:
+        blocks.add(ROWS, [works[0].rows_bytes, works[4].rows_bytes], _edges(grid.rows))
+    blocks.add(OUTPUTS, *_shares(write_bytes, grid.rows))
     port = hardware.port_rate
     return _assemble(
         hardware,
@@ -327,6 +331,7 @@ def _assemble(
         metadata_bytes=blocks.metadata,
     )
     _check_time(program)
+    _check_dram(hardware, program)
     if l2.start == "warm":
         program = _warmed(program)
     return program
@@ -373,6 +378,19 @@ def _check_size(grid: TileGrid) -> None:
             f"{need / 2**30:.0f} GiB of engine state",
             want=f"at most {MAX_STAGES} stages and {MAX_STATE_BYTES // 2**30} GiB",
             hint="simulate a part of the layer",
+        )
+
+
+def _check_dram(hardware: Hardware, program: Program) -> None:
+    """Refuse a layer whose operands and output exceed main memory."""
+    need = int(program.block_bytes[program.block_class].sum(dtype=np.int64))
+    if need > hardware.memory.dram.bytes:
+        raise MappingError(
+            "memory.dram.bytes",
+            f"DRAM is {need - hardware.memory.dram.bytes} bytes too small",
+            got=f"{need} bytes needed",
+            want=f"at most {hardware.memory.dram.bytes}",
+            hint="lower the batch or simulate a part of the layer",
         )
 
 

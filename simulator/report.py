@@ -68,6 +68,8 @@ class LayerReport:
         mac, scratchpad, operand, port, l2, dram: the resource that is busiest (of the busiest
         core); latency where none is busy half of the time; launch where launching and starting
         the kernel take longer than its work.
+    work_bound : str
+        What bounds the layer's work, whatever its launch takes.
     busy_ratio : dict
         Busy time of each resource over the layer's time.
     traffic_bytes : dict
@@ -98,6 +100,7 @@ class LayerReport:
     mac_utilization: float
     dense_equivalent_utilization: float
     bound: str
+    work_bound: str
     busy_ratio: dict[str, float]
     bandwidth_bytes_per_second: dict[str, float]
     traffic_bytes: TrafficBytes
@@ -128,6 +131,7 @@ class Total:
     dense_equivalent_utilization: float
     bound: str
     bound_ratio: dict[str, float]
+    work_bound_ratio: dict[str, float]
     traffic_bytes: TrafficBytes
     core_time_ps: dict[str, int]
     energy_pj: float | None
@@ -211,6 +215,8 @@ def layer_report(
         peak = int(per_second * time_ps / PS_PER_SECOND)
     traffic = _traffic(program, result, by_class, problem)
     busy = _busy_ratio(program, result, time_ps)
+    work_bound = _work_bound(busy, result.makespan_ps / time_ps)
+    launch_ps = ns_to_ps(hardware.launch_ns)
     seconds = time_ps / PS_PER_SECOND
     m, n = (problem.m, problem.n) if problem else (0, 0)
     if problem and problem.inputs_are_rows:
@@ -236,7 +242,8 @@ def layer_report(
         slots_padded=executed - used,
         mac_utilization=used / peak if peak else 0.0,
         dense_equivalent_utilization=layer.macs / peak if peak else 0.0,
-        bound=_bound(hardware, busy, start_ps, time_ps),
+        bound="launch" if launch_ps + start_ps > result.makespan_ps else work_bound,
+        work_bound=work_bound,
         busy_ratio=busy,
         bandwidth_bytes_per_second={
             level: _bytes(traffic[level]) / seconds for level in ("dram", "l2", "scratchpad")
@@ -264,11 +271,7 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
     peak = sum(layer.time_ps * layer.repeat * rates.get(layer.dtype, first) for layer in layers) * (
         hardware.core.count * hardware.clock_hz / PS_PER_SECOND
     )
-    shares: dict[str, float] = {}
-    for layer in layers:
-        share = layer.time_ps * layer.repeat / time_ps
-        shares[layer.bound] = shares.get(layer.bound, 0.0) + share
-    shares = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+    shares = _time_shares(layers, time_ps, "bound")
     energies = [layer.energy_pj for layer in layers]
     known = [energy for energy in energies if energy is not None]
     return Total(
@@ -284,6 +287,7 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
         dense_equivalent_utilization=macs / peak,
         bound=next(iter(shares)),
         bound_ratio=shares,
+        work_bound_ratio=_time_shares(layers, time_ps, "work_bound"),
         traffic_bytes=_added(layers),
         core_time_ps={
             kind: sum(layer.core_time_ps[kind] * layer.repeat for layer in layers)
@@ -293,6 +297,17 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
         if len(known) == len(energies)
         else None,
     )
+
+
+def _time_shares(
+    layers: tuple[LayerReport, ...], time_ps: int, field_name: str
+) -> dict[str, float]:
+    """Share of the time by what bounds it, largest first."""
+    shares: dict[str, float] = {}
+    for layer in layers:
+        bound = getattr(layer, field_name)
+        shares[bound] = shares.get(bound, 0.0) + layer.time_ps * layer.repeat / time_ps
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _traffic(
@@ -377,12 +392,10 @@ def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[st
     return {resource: time / time_ps for resource, time in busy.items()}
 
 
-def _bound(hardware: Hardware, busy: dict[str, float], start_ps: int, time_ps: int) -> str:
-    work_ps = time_ps - start_ps
-    if hardware.launch_ns * PS_PER_NS + start_ps > work_ps:
-        return "launch"
+def _work_bound(busy: dict[str, float], work_ratio: float) -> str:
+    """The busiest resource, if it is busy half of the time that the work takes."""
     resource = max(busy, key=lambda name: busy[name])
-    return resource if busy[resource] * time_ps >= LATENCY_BOUND_BELOW * work_ps else "latency"
+    return resource if busy[resource] >= LATENCY_BOUND_BELOW * work_ratio else "latency"
 
 
 def _core_time(

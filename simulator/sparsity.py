@@ -51,7 +51,7 @@ class Pattern:
         if isinstance(text, int):
             minutes, seconds = divmod(text, 60)
             hint = "write it in quotes"
-            if minutes > 0 and seconds:
+            if 0 < minutes <= seconds:
                 hint = f"YAML 1.1 reads {minutes}:{seconds} as {text}: write '{minutes}:{seconds}'"
             raise ConfigError(where, "not a pattern", want=want, got=text, hint=hint)
         if not isinstance(text, str):

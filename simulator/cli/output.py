@@ -96,6 +96,7 @@ def write_through(file: Path, produce: Callable[[Path], object]) -> None:
         if file.exists() and not file.is_file():
             produce(file)
             return
+        file = file.resolve()  # what a link points to, not the link
         handle, name = tempfile.mkstemp(
             dir=file.parent, prefix=f".{file.stem}.", suffix=file.suffix
         )

@@ -90,7 +90,7 @@ def report_parts(report: Report) -> Iterable[RenderableType]:
             f"{layer.time_ps / 1e6:,.2f}",
             f"{layer.cycles:,}",
             _percent(layer.mac_utilization),
-            layer.bound,
+            _bound(layer),
         )
     yield layers
     total = report.total
@@ -99,7 +99,9 @@ def report_parts(report: Report) -> Iterable[RenderableType]:
         f"{total.macs / 1e9:,.3f} GMAC, MAC utilisation {_percent(total.mac_utilization)}, "
         f"with {total.launches} launches {total.time_with_launch_ns / 1e3:,.1f} µs"
     )
-    yield Text("Bound by: " + _bounds(report))
+    yield Text(
+        f"Bound by: {_shares(total.bound_ratio)}; its work: {_shares(total.work_bound_ratio)}"
+    )
     if total.energy_pj is not None:
         yield Text(f"Energy: {total.energy_pj / 1e9:,.3f} mJ")
     yield Text("")
@@ -128,7 +130,7 @@ def comparison_parts(comparison: Comparison) -> Iterable[RenderableType]:
             cells.append(f"{here.time_ps / 1e6:,.2f}")
             if report is not first:
                 cells.append(f"{comparison.layer_speedup(report, index):.2f}")
-            cells += [_percent(here.mac_utilization), here.bound]
+            cells += [_percent(here.mac_utilization), _bound(here)]
         layers.add_row(*cells)
     yield layers
     yield Text("")
@@ -213,8 +215,8 @@ def _summary_table(comparison: Comparison) -> Table:
     summary = table(
         "All layers",
         ["pattern", "ran as", "time µs", "with launches µs", f"speed-up over {first}",
-         "density alone", "MAC util.", "bound by (share of time)"],
-        left=["pattern", "ran as", "bound by (share of time)"],
+         "density alone", "MAC util.", "bound by (share of time)", "its work by"],
+        left=["pattern", "ran as", "bound by (share of time)", "its work by"],
     )  # fmt: skip
     for report in comparison.reports:
         ran_as = comparison.executed(report)
@@ -226,7 +228,8 @@ def _summary_table(comparison: Comparison) -> Table:
             f"{comparison.speedup(report):.2f}",
             f"{comparison.density_speedup(report):.2f}",
             _percent(report.total.mac_utilization),
-            _bounds(report),
+            _shares(report.total.bound_ratio),
+            _shares(report.total.work_bound_ratio),
         )
     return summary
 
@@ -279,10 +282,13 @@ def _sizes(layer: LayerReport) -> tuple[str, str, str]:
     return f"{many}{layer.m}", str(layer.n), str(layer.k)
 
 
-def _bounds(report: Report) -> str:
-    return ", ".join(
-        f"{name} {_percent(share)}" for name, share in report.total.bound_ratio.items()
-    )
+def _bound(layer: LayerReport) -> str:
+    """What bounds a layer; where it is the launch, also what bounds its work."""
+    return f"launch, {layer.work_bound}" if layer.bound == "launch" else layer.bound
+
+
+def _shares(shares: dict[str, float]) -> str:
+    return ", ".join(f"{name} {_percent(share)}" for name, share in shares.items())
 
 
 def _percent(ratio: float) -> str:

@@ -286,7 +286,7 @@ def _check(layer: Layer, counts: tuple[str, ...]) -> None:
             raise WorkloadError(
                 f"{layer.name}.{name}", "out of range", got=value, want=f"1 to {MAX_SIZE}"
             )
-    if layer.dtype not in DTYPE_BITS:
+    if not isinstance(layer.dtype, str) or layer.dtype not in DTYPE_BITS:
         raise WorkloadError(
             f"{layer.name}.dtype",
             "unknown dtype",
