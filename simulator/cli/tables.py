@@ -99,9 +99,7 @@ def report_parts(report: Report) -> Iterable[RenderableType]:
         f"{total.macs / 1e9:,.3f} GMAC, MAC utilisation {_percent(total.mac_utilization)}, "
         f"with {total.launches} launches {total.time_with_launch_ns / 1e3:,.1f} µs"
     )
-    yield Text(
-        f"Bound by: {_shares(total.bound_ratio)}; its work: {_shares(total.work_bound_ratio)}"
-    )
+    yield Text(f"Bound by: {_total_bound(report)}")
     if total.energy_pj is not None:
         yield Text(f"Energy: {total.energy_pj / 1e9:,.3f} mJ")
     yield Text("")
