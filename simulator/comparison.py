@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.report import CORE_TIME, Report
-from simulator.sparsity import Pattern
+from simulator.sparsity import parse_pattern
 from simulator.units import PS_PER_NS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Comparison:
 
     def density_speedup(self, report: Report) -> float:
         """What skipping alone would give: stored weights of the first over stored weights."""
-        patterns = [Pattern.parse(r.pattern or "1:1") for r in (self.first, report)]
+        patterns = [parse_pattern(r.pattern or "1:1") for r in (self.first, report)]
         return float(patterns[0].density / patterns[1].density)
 
     def core_time_ns(self, report: Report) -> dict[str, float]:

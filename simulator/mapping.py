@@ -129,12 +129,16 @@ def register_bytes(
     skips = hardware.sparsity.skip != "none"
     fragment = 0
     if core.operand_source.w == "register":
-        metadata = pattern.metadata_bits(hardware.sparsity.metadata) if skips else 0
-        a_row = step * problem.bits + ceil_div(step, pattern.keep) * metadata
-        fragment += mapping.fragment_m * a_row
+        code = hardware.sparsity.metadata
+        metadata = pattern.slot_metadata_bits(step, code) if skips else 0
+        fragment += mapping.fragment_m * (step * problem.bits + metadata)
     if core.operand_source.x == "register":
         span = ceil_div(step, pattern.keep) * pattern.group if skips else step
-        fragment += mapping.fragment_n * span * problem.bits
+        held = mapping.fragment_n * span
+        if pattern.gathers:  # what one instruction takes: activations of every slot of every row
+            shape = core.tensor_cores.instructions[problem.dtype]
+            held = shape.m * step * shape.n
+        fragment += held * problem.bits
     fragments = ceil_div(mapping.tile_m, mapping.fragment_m)
     fragments *= ceil_div(mapping.tile_n, mapping.fragment_n)
     return bits_to_bytes(accumulators + fragments * core.register_file.buffers * fragment)
@@ -147,10 +151,9 @@ def scratchpad_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping)
 
 def _stage_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping) -> int:
     pattern = problem.pattern
-    slots, groups = pattern.slots(mapping.tile_k), pattern.groups(mapping.tile_k)
-    metadata = pattern.metadata_bits(hardware.sparsity.metadata)
-    rows = bits_to_bytes(mapping.tile_m * slots * problem.bits)
-    rows += bits_to_bytes(mapping.tile_m * groups * metadata)
+    metadata = pattern.stored_metadata_bits(mapping.tile_k, hardware.sparsity.metadata)
+    rows = bits_to_bytes(mapping.tile_m * pattern.slots(mapping.tile_k) * problem.bits)
+    rows += bits_to_bytes(mapping.tile_m * metadata)
     return rows + bits_to_bytes(mapping.tile_k * mapping.tile_n * problem.bits)
 
 
@@ -210,17 +213,18 @@ def _fit(
     """
     pattern = problem.pattern
     step = hardware.core.tensor_cores.instructions[problem.dtype].k
-    a_group = pattern.keep if hardware.sparsity.skip != "none" else pattern.group
+    skips = hardware.sparsity.skip != "none"
     # Model: a library keeps the bytes of a stage row: twice the slots at half the width.
     slots = max(step, tile.slots * 16 // problem.bits)
     wanted = min(2, library.stage_buffers)
     found: dict[int, Mapping] = {}
     while True:
-        groups = min(max(1, slots // a_group), pattern.groups(problem.k))
+        depth = pattern.weights_of(slots if skips else slots * pattern.keep // pattern.group)
+        depth = min(depth, pattern.groups(problem.k) * pattern.group)
         mapping = Mapping(
             tile.m,
             tile.n,
-            groups * pattern.group,
+            depth,
             tile.fragment_m,
             tile.fragment_n,
             stage_buffers=1,

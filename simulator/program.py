@@ -20,6 +20,7 @@ import numpy.typing as npt
 from simulator.errors import MappingError, WorkloadError
 from simulator.hardware import Hardware, Library
 from simulator.mapping import Mapping
+from simulator.masking import Mask, MaskedCosts, masked_costs
 from simulator.partition import DISPATCH, IntArray, Queues, TileGrid, grouped_order
 from simulator.timing import (
     StageCost,
@@ -61,6 +62,9 @@ class Program:
     Times are picoseconds. ``rows_shared`` and its kin say how block ids are formed: the block of
     tile row i and stage s of GEMM b is ``(b * rows + i) * stages + s``, that of tile column j is
     ``columns_base + (b * columns + j) * stages + s``, and so on.
+
+    ``row_costs_ps[last_column, rows_block]`` holds the time of a stage and of its MACs where real
+    masks make stages unequal; it is empty where both follow from the class.
     """
 
     cores: int
@@ -74,7 +78,9 @@ class Program:
     issue_ps: int
     drain_ps: int
     stage_ps: IntArray
+    mac_ps: IntArray
     prologue_ps: IntArray
+    row_costs_ps: IntArray
     rows_port_ps: IntArray
     columns_port_ps: IntArray
     hold_ps: IntArray
@@ -96,6 +102,7 @@ class Program:
     works: tuple[StageWork, ...] = field(compare=False)
     costs: tuple[StageCost, ...] = field(compare=False)
     metadata_bytes: IntArray = field(compare=False)
+    masked: MaskedCosts | None = field(compare=False)
 
     @property
     def columns_base(self) -> int:
@@ -116,6 +123,11 @@ class Program:
         return bool(self.columns_port_ps[0])
 
     @property
+    def is_masked(self) -> bool:
+        """Whether stages cost what their real non-zeros cost."""
+        return self.masked is not None
+
+    @property
     def stage_events(self) -> int:
         """Stages in all: every tile's, over its splits."""
         return self.grid.outputs * self.grid.stages
@@ -128,9 +140,18 @@ class Program:
 
 
 def gemm_program(
-    hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping
+    hardware: Hardware,
+    library: Library,
+    problem: GemmProblem,
+    mapping: Mapping,
+    mask: Mask | None = None,
 ) -> Program:
     """Lay a GEMM out on a machine.
+
+    Parameters
+    ----------
+    mask : array (count * m, k), uint8, optional
+        Real non-zeros of the rows operand, for hardware that skips them.
 
     Raises
     ------
@@ -152,6 +173,7 @@ def gemm_program(
         )
         works.append(stage_work(hardware, problem, shape))
         costs.append(stage_cost(hardware, problem, works[-1]))
+    masked = masked_costs(hardware, problem, grid, works, mask) if mask is not None else None
     blocks = _gemm_blocks(grid, problem, works)
     port = hardware.port_rate
     rows_factor, columns_factor = alignment_factors(hardware, problem)
@@ -170,6 +192,7 @@ def gemm_program(
         rows_port_ps=[port_ps(w.rows_bytes + w.metadata_bytes, rows_factor) for w in works],
         columns_port_ps=[port_ps(w.columns_bytes, columns_factor) for w in works],
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
+        masked=masked,
     )
 
 
@@ -187,7 +210,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
         size = bits_to_bytes(grid.extent("m", bool(index & 4)) * bits)
         if layer.reads < layer.writes:
             size = ceil_div(read_bytes, grid.rows)
-        works.append(StageWork(size, 0, 0, size, 0, 0, size, 1, 0, 0, 0, 0, 0))
+        works.append(StageWork(size, 0, 0, size, 0, 0, size, 1, 0, 0, 0, 0, 0, 0, 0))
         hz = hardware.clock_hz
         pass_ps = max(1, cycles_to_ps(size / hardware.scratchpad_bytes_per_cycle, hz))
         first = hardware.cycles_ps(hardware.core.scratchpad.latency_cycles)
@@ -285,6 +308,7 @@ def _assemble(
     columns_port_ps: list[int],
     drain_ps: int,
     streaming: bool = False,
+    masked: MaskedCosts | None = None,
 ) -> Program:
     l2, cores = hardware.memory.l2, hardware.core.count
     link = hardware.link_rate
@@ -309,7 +333,9 @@ def _assemble(
         issue_ps=max(1, hardware.cycles_ps(hardware.core.issue_cycles)),
         drain_ps=drain_ps,
         stage_ps=_array([cost.stage_ps for cost in costs]),
+        mac_ps=_array([cost.mac_ps for cost in costs]),
         prologue_ps=_array([cost.prologue_ps for cost in costs]),
+        row_costs_ps=masked.row_costs_ps if masked else np.zeros((2, 0, 2), dtype=np.int64),
         rows_port_ps=_array(rows_port_ps),
         columns_port_ps=_array(columns_port_ps),
         hold_ps=hold,
@@ -329,6 +355,7 @@ def _assemble(
         works=tuple(works),
         costs=tuple(costs),
         metadata_bytes=blocks.metadata,
+        masked=masked,
     )
     _check_time(program)
     _check_dram(hardware, program)
@@ -399,7 +426,8 @@ def _check_time(program: Program) -> None:
     memory = 2 * (program.dram_ps + program.l2_ps + program.link_ps).max()
     latencies = program.l2_latency_ps + program.far_latency_ps + program.dram_latency_ps
     port = int(program.rows_port_ps.max() + program.columns_port_ps.max())
-    a_stage = int(program.stage_ps.max() + program.prologue_ps.max()) + port
+    longest = max(int(program.stage_ps.max()), int(program.row_costs_ps.max(initial=0)))
+    a_stage = longest + int(program.prologue_ps.max()) + port
     a_stage += 2 * int(memory) + 2 * latencies + program.issue_ps
     a_tile = 2 * int(program.hold_ps.max()) + program.drain_ps + 2 * int(memory) + latencies
     reduction = int(program.partial_port_ps.max()) + 2 * int(memory) + 2 * latencies

@@ -17,7 +17,7 @@ from simulator.hardware import Hardware
 from simulator.mapping import Mapping
 from simulator.partition import IntArray
 from simulator.program import COLUMNS, OUTPUTS, PARTIALS, ROWS, Program
-from simulator.sparsity import Pattern
+from simulator.sparsity import AnyPattern
 from simulator.timing import StageWork
 from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
 from simulator.workload.layer import Layer, Stream
@@ -76,6 +76,8 @@ class LayerReport:
         Bytes by level, operand and direction (read from the level, written to it).
     core_time_ps : dict
         Where core-time went; sums to cores times ``time_ps`` exactly.
+    imbalance_ratio : float
+        Time that the busiest core spends in stages over the mean of all cores that have work.
     energy_pj : float or None
     """
 
@@ -105,6 +107,7 @@ class LayerReport:
     bandwidth_bytes_per_second: dict[str, float]
     traffic_bytes: TrafficBytes
     core_time_ps: dict[str, int]
+    imbalance_ratio: float
     energy_pj: float | None
     stages: int
     evictions: int
@@ -200,7 +203,7 @@ def layer_report(
     *,
     problem: GemmProblem | None,
     mapping: Mapping | None,
-    asked: Pattern,
+    asked: AnyPattern,
     note: str,
 ) -> LayerReport:
     """Turn the counters of one run into figures. ``problem`` is None for streaming layers."""
@@ -209,6 +212,8 @@ def layer_report(
     by_class = result.stages.sum(axis=0)
     executed = int(sum(n * w.macs_executed for n, w in zip(by_class, program.works, strict=True)))
     used = problem.slots_used if problem else 0
+    if program.masked:
+        executed, used = program.masked.macs_executed, program.masked.slots_used
     peak = 0
     if problem is not None:
         per_second = hardware.macs_per_cycle(layer.dtype) * hardware.clock_hz * program.cores
@@ -250,6 +255,7 @@ def layer_report(
         },
         traffic_bytes=traffic,
         core_time_ps=_core_time(program, result, used, executed, start_ps),
+        imbalance_ratio=_imbalance(result),
         energy_pj=layer_energy_pj(hardware, layer.dtype, executed, traffic, time_ps),
         stages=int(by_class.sum()),
         evictions=result.evictions,
@@ -379,7 +385,7 @@ def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[st
         return int(sum((times * count).sum() for count in counts))
 
     busy = {
-        "mac": busiest([cost.mac_ps for cost in program.costs]),
+        "mac": int(result.mac_ps.max()),
         "scratchpad": busiest([cost.scratchpad_ps for cost in program.costs]),
         "operand": busiest([cost.operand_ps for cost in program.costs]),
         "port": int(result.port_ps.max()),
@@ -390,6 +396,12 @@ def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[st
         "dram": queue(program.dram_ps, result.misses, result.dram_written),
     }
     return {resource: time / time_ps for resource, time in busy.items()}
+
+
+def _imbalance(result: EngineResult) -> float:
+    """1 where every core that has work has as much."""
+    worked = result.worked_ps[result.worked_ps > 0]
+    return float(worked.max() / worked.mean())
 
 
 def _work_bound(busy: dict[str, float], work_ratio: float) -> str:
@@ -403,14 +415,15 @@ def _core_time(
 ) -> dict[str, int]:
     """Account of all cores' time; the parts add up to cores times makespan."""
     by_class = [int(count) for count in result.stages.sum(axis=0)]
-    mac = scratchpad = operand = barrier = 0
+    mac, worked = int(result.mac_ps.sum()), int(result.worked_ps.sum())
+    barrier = operand = 0
     for count, cost in zip(by_class, program.costs, strict=True):
-        mac += count * cost.mac_ps
         barrier += count * cost.barrier_ps
-        if cost.stalled_by_operand:
-            operand += count * cost.stall_ps
-        else:
-            scratchpad += count * cost.stall_ps
+        operand += count * cost.stall_ps * cost.stalled_by_operand
+    if program.masked:  # whatever stalls a full stage stalls one with fewer slots
+        barrier = min(barrier, worked - mac)
+        operand = (worked - mac - barrier) * program.costs[0].stalled_by_operand
+    scratchpad = worked - mac - barrier - operand
     useful = mac * slots_used // executed if executed else 0
     memory, prologue, epilogue, reduction = (int(t) for t in result.waits_ps.sum(axis=0))
     idle = program.cores * result.makespan_ps - int(result.end_ps.sum())

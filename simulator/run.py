@@ -13,7 +13,7 @@ from simulator.hardware import Hardware, Library, load_hardware
 from simulator.mapping import Mapping, candidates, check
 from simulator.program import Program, gemm_program, stream_program
 from simulator.report import LayerReport, Report, layer_report, total_of
-from simulator.sparsity import DENSE, Pattern
+from simulator.sparsity import DENSE, AnyPattern, parse_pattern
 from simulator.workload import Layer, Stream, Workload, load_workload
 from simulator.workload.lowering import GemmProblem, asked_pattern, lower
 
@@ -38,7 +38,7 @@ ENGINES: dict[str, Callable[[Program], EngineResult]] = {"fast": _fast, "referen
 def simulate(
     hardware: Hardware | str | Path,
     workload: Workload | str | Path,
-    pattern: Pattern | str | None = None,
+    pattern: AnyPattern | str | None = None,
     engine: str = "fast",
     *,
     mapping: Mapping | str = "auto",
@@ -72,7 +72,7 @@ def simulate(
     hardware = load_hardware(hardware)
     workload = load_workload(workload)
     run = _Run(hardware, _engine(engine), mapping, library)
-    override = Pattern.parse(pattern) if pattern is not None else None
+    override = parse_pattern(pattern) if pattern is not None else None
     layers = []
     for number, layer in enumerate(workload.layers):
         if progress is not None:
@@ -94,7 +94,7 @@ def simulate(
 def compare(
     hardware: Hardware | str | Path,
     workload: Workload | str | Path,
-    patterns: Sequence[Pattern | str] = ("1:1", "2:4", "1:8"),
+    patterns: Sequence[AnyPattern | str] = ("1:1", "2:4", "1:8"),
     engine: str = "fast",
     *,
     mapping: Mapping | str = "auto",
@@ -107,7 +107,7 @@ def compare(
     """
     if not patterns:
         raise ConfigError("patterns", "name at least one", want="such as 1:1,2:4,1:8")
-    parsed = [Pattern.parse(pattern) for pattern in patterns]
+    parsed = [parse_pattern(pattern) for pattern in patterns]
     if len(set(parsed)) < len(parsed):
         raise ConfigError("patterns", "the same pattern twice", got=",".join(map(str, parsed)))
     hardware, workload = load_hardware(hardware), load_workload(workload)
@@ -160,7 +160,7 @@ class _Run:
         self.library_name = library
         self.known: dict[object, _Outcome] = {}
 
-    def layer(self, layer: Layer, asked: Pattern) -> LayerReport:
+    def layer(self, layer: Layer, asked: AnyPattern) -> LayerReport:
         """Simulate one layer, or recall an identical one."""
         note = ""
         key: object
@@ -213,7 +213,7 @@ class _Run:
             outcomes.append(_Outcome(program, self.engine(program), order, mapping))
         return min(outcomes, key=lambda outcome: outcome.result.makespan_ps)
 
-    def _library(self, pattern: Pattern) -> Library:
+    def _library(self, pattern: AnyPattern) -> Library:
         choice = self.hardware.library
         name = self.library_name or (choice.dense if pattern.is_dense else choice.sparse)
         return self.hardware.libraries[name]

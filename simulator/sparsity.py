@@ -8,10 +8,12 @@ slot where in the group it came from.
 from __future__ import annotations
 
 import math
+import random
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from functools import cache
+from typing import ClassVar, Literal
 
 from simulator.errors import ConfigError
 
@@ -119,6 +121,25 @@ class Pattern:
             return self.keep * (self.group - 1).bit_length()
         return (math.comb(self.group, self.keep) - 1).bit_length()
 
+    gathers: ClassVar[bool] = False
+    conflict_ratio: ClassVar[Fraction] = Fraction(1)
+
+    def stored_metadata_bits(self, weights: int, code: MetadataCode = "index") -> int:
+        """Metadata bits stored for ``weights`` consecutive weights."""
+        return self.groups(weights) * self.metadata_bits(code)
+
+    def slot_metadata_bits(self, slots: int, code: MetadataCode = "index") -> int:
+        """Metadata bits that go with ``slots`` slots of one row."""
+        return -(-slots // self.keep) * self.metadata_bits(code)
+
+    def span(self, slots: int) -> int:
+        """Weights along k that ``slots`` slots of one row stand for, rounded up to one."""
+        return -(-slots * self.group // self.keep)
+
+    def weights_of(self, slots: int) -> int:
+        """Whole groups along k, one at least, whose slots fit in ``slots``."""
+        return max(1, slots // self.keep) * self.group
+
     def fits(self, host: Pattern) -> bool:
         """Whether every mask of this pattern is also a mask of ``host``.
 
@@ -137,6 +158,123 @@ class Pattern:
 
 
 DENSE = Pattern(1, 1)
+
+
+@dataclass(frozen=True)
+class Unstructured:
+    """Zeros anywhere: the baseline that N:M exists to beat, written ``unstructured:density``.
+
+    No group bounds which activation a slot needs, so that each slot fetches its own activations
+    from the scratchpad, and its index spans all of k (MODEL section 3).
+
+    Parameters
+    ----------
+    density : Fraction
+        Stored weights over all weights, above 0, at most 1.
+    index_bits : int
+        Of one slot: ``ceil(log2 k)``.
+    conflict_ratio : Fraction
+        Cycles that a wave of fetches takes because of bank conflicts, >= 1.
+    """
+
+    density: Fraction
+    index_bits: int = 0
+    conflict_ratio: Fraction = Fraction(1)
+
+    gathers: ClassVar[bool] = True
+    group: ClassVar[int] = 1
+    keep: ClassVar[int] = 1
+    is_dense: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        return f"unstructured:{float(self.density):g}"
+
+    @property
+    def expansion(self) -> Fraction:
+        """Weights along k that one slot stands for on average."""
+        return 1 / self.density
+
+    def groups(self, weights: int) -> int:
+        """Every weight is a group of its own."""
+        return weights
+
+    def slots(self, weights: int) -> int:
+        """Slots of ``weights`` consecutive weights, on average, rounded up."""
+        return math.ceil(weights * self.density)
+
+    useful_slots = slots
+
+    def stored_metadata_bits(self, weights: int, _: MetadataCode = "index") -> int:
+        """Index bits stored for ``weights`` consecutive weights."""
+        return self.slots(weights) * self.index_bits
+
+    def slot_metadata_bits(self, slots: int, _: MetadataCode = "index") -> int:
+        """Index bits that go with ``slots`` slots."""
+        return slots * self.index_bits
+
+    def span(self, slots: int) -> int:
+        """Weights along k that ``slots`` slots stand for."""
+        return math.ceil(slots / self.density)
+
+    def weights_of(self, slots: int) -> int:
+        """Weights along k whose slots fit in ``slots``."""
+        return max(1, math.floor(slots / self.density))
+
+
+AnyPattern = Pattern | Unstructured
+
+
+SAMPLED_FETCHES = 1 << 15
+"""Fetches on which bank conflicts are counted; the ratio is good to 1 %."""
+
+
+@cache
+def bank_conflicts(density: Fraction, k: int, ways: int) -> Fraction:
+    """Mean cycles of a wave of ``ways`` simultaneous fetches of random rows of X.
+
+    Row ``i`` of X lies in bank group ``i mod ways``; a wave takes as many cycles as its fullest
+    bank group has fetches. Counted on the non-zeros of seeded random rows, in the order in which
+    an instruction takes them: one slot of ``ways`` rows of W at a time.
+
+    Parameters
+    ----------
+    ways : int
+        Fetches that the scratchpad could serve in a cycle if all banks were distinct.
+    """
+    if ways == 1:
+        return Fraction(1)
+    generator = random.Random(k)
+    slots = max(1, math.floor(k * density))
+    waves = cycles = 0
+    while waves * ways < SAMPLED_FETCHES:
+        rows = [sorted(generator.sample(range(k), slots)) for _ in range(ways)]
+        for slot in range(min(slots, SAMPLED_FETCHES // ways)):
+            banks = [row[slot] % ways for row in rows]
+            cycles += max(banks.count(bank) for bank in banks)
+            waves += 1
+    return Fraction(cycles, waves)
+
+
+def parse_pattern(text: object, where: str = "pattern") -> AnyPattern:
+    """Read ``keep:group``, ``dense`` or ``unstructured:density``.
+
+    Raises
+    ------
+    ConfigError
+        If the text is none of these.
+    """
+    if isinstance(text, Unstructured):
+        return text
+    if isinstance(text, str) and text.strip().startswith("unstructured"):
+        _, _, number = text.strip().partition(":")
+        want = "'unstructured:density', such as 'unstructured:0.5'"
+        if not re.fullmatch(r"[0-9]{0,3}\.?[0-9]{1,9}", number, re.ASCII):
+            raise ConfigError(where, "not a density", want=want, got=text)
+        density = Fraction(number)
+        if not 0 < density <= 1:
+            raise ConfigError(where, "a density is above 0 and at most 1", want=want, got=text)
+        return Unstructured(density)
+    return Pattern.parse(text, where)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ slots." All sizes here are integers; times are exact fractions of a cycle until 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from simulator.hardware import Hardware
@@ -41,6 +41,8 @@ class StageWork:
     columns_read_bytes: int
     fill_bytes: int
     steps: int
+    executed_m: int
+    executed_n: int
     macs_executed: int
     rows_operand_bits: int
     metadata_operand_bits: int
@@ -108,9 +110,9 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     instruction = hardware.core.tensor_cores.instructions[problem.dtype]
     source = hardware.core.operand_source
     groups, slots = pattern.groups(shape.k), pattern.slots(shape.k)
-    metadata_a_group = pattern.metadata_bits(hardware.sparsity.metadata)
+    code = hardware.sparsity.metadata
     rows_bytes = bits_to_bytes(shape.m * slots * bits)
-    metadata_bytes = bits_to_bytes(shape.m * groups * metadata_a_group)
+    metadata_bytes = bits_to_bytes(shape.m * pattern.stored_metadata_bits(shape.k, code))
     columns_bytes = bits_to_bytes(shape.k * shape.n * bits)
 
     row_strips, column_strips = (
@@ -132,27 +134,32 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     # Register-sourced operands are read once a fragment strip, others once an instruction.
     rows_loads = _count(column_strips) if source.w == "register" else column_instructions
     columns_loads = _count(row_strips) if source.x == "register" else row_instructions
-    fill = rows_loads * (rows_bytes + metadata_bytes) if source.w == "register" else 0
-    fill += columns_loads * columns_bytes if source.x == "register" else 0
-
     rows_operand = metadata_operand = columns_operand = 0
     if source.w == "register":
         rows_operand = column_instructions * executed_m * depth_executed * bits
         if skips:
-            executed_groups = ceil_div(depth_executed, pattern.keep)
-            metadata_operand = column_instructions * executed_m * executed_groups * metadata_a_group
+            metadata_a_row = pattern.slot_metadata_bits(depth_executed, code)
+            metadata_operand = column_instructions * executed_m * metadata_a_row
     if source.x == "register":
-        span = ceil_div(depth_executed * pattern.group, pattern.keep) if skips else depth_executed
+        span = pattern.span(depth_executed) if skips else depth_executed
         columns_operand = row_instructions * executed_n * span * bits
+    columns_read = columns_loads * columns_bytes
+    if pattern.gathers:  # nothing is shared between rows: every slot has activations of its own
+        columns_read = bits_to_bytes(shape.m * slots * shape.n * bits)
+        columns_operand = executed_m * executed_n * depth_executed * bits
+    fill = rows_loads * (rows_bytes + metadata_bytes) if source.w == "register" else 0
+    fill += columns_read if source.x == "register" else 0
     return StageWork(
         rows_bytes=rows_bytes,
         metadata_bytes=metadata_bytes,
         columns_bytes=columns_bytes,
         rows_read_bytes=rows_loads * rows_bytes,
         metadata_read_bytes=rows_loads * metadata_bytes,
-        columns_read_bytes=columns_loads * columns_bytes,
+        columns_read_bytes=columns_read,
         fill_bytes=fill,
         steps=steps,
+        executed_m=executed_m,
+        executed_n=executed_n,
         macs_executed=executed_m * executed_n * depth_executed,
         rows_operand_bits=rows_operand,
         metadata_operand_bits=metadata_operand,
@@ -172,9 +179,13 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
     # that reads from it stay aligned.
     writes = (work.rows_bytes + work.metadata_bytes) * rows_factor
     writes += work.columns_bytes * columns_factor
-    reads = Fraction(work.read_bytes)
+    # Bank conflicts: a gather takes as many cycles as its fullest bank has fetches.
+    conflict = problem.pattern.conflict_ratio - 1
+    reads = work.read_bytes + work.columns_read_bytes * conflict
     both = writes + reads if hardware.core.scratchpad.shared_port else max(writes, reads)
     scratchpad, fill = both / per_cycle, work.fill_bytes / per_cycle
+    if hardware.core.operand_source.x == "register":
+        fill += work.columns_read_bytes * conflict / per_cycle
     if hardware.core.register_file.buffers == 2:
         stage = max(mac, scratchpad, operand)
     else:
@@ -191,6 +202,33 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
         operand_ps=cycles_to_ps(operand, hz),
         barrier_ps=min(stage_ps - mac_ps, cycles_to_ps(barrier, hz)),
         prologue_ps=cycles_to_ps(first_load, hz),
+    )
+
+
+def masked_work(work: StageWork, row_steps: int, rows: int, step: int) -> StageWork:
+    """A stage's work where real non-zeros decide how many steps its rows take.
+
+    Parameters
+    ----------
+    row_steps : int
+        Steps summed over the stage's blocks of lockstep rows; each block waits for its fullest row.
+    rows : int
+        Rows of a block.
+    step : int
+        Slots of a step (instruction_k).
+
+    Notes
+    -----
+    Slots, metadata and accumulators pass once a step; activations pass whole, as ever.
+    """
+    full = work.executed_m * work.steps
+    share = Fraction(row_steps * rows, full) if full else Fraction(0)
+    return replace(
+        work,
+        macs_executed=row_steps * rows * step * work.executed_n,
+        rows_operand_bits=math.ceil(work.rows_operand_bits * share),
+        metadata_operand_bits=math.ceil(work.metadata_operand_bits * share),
+        accumulator_bits=math.ceil(work.accumulator_bits * share),
     )
 
 

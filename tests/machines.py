@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, load_hardware
 from simulator.mapping import Mapping, check
@@ -103,9 +105,26 @@ def random_case(rng: random.Random) -> Case:
             check(hardware, library, problem, mapping)
         except MappingError:
             continue
-        program = gemm_program(hardware, library, problem, mapping)
+        mask = _random_mask(rng, hardware, problem, mapping)
+        program = gemm_program(hardware, library, problem, mapping, mask)
         return Case(hardware, library, problem, mapping, program)
     raise AssertionError("no random mapping fitted")
+
+
+def _random_mask(
+    rng: random.Random, hardware: Hardware, problem: GemmProblem, mapping: Mapping
+) -> np.ndarray | None:
+    """Real non-zeros, within the pattern, for machines that skip them."""
+    if hardware.sparsity.skip != "nonzeros" or mapping.tile_m % hardware.sparsity.lockstep_rows:
+        return None
+    generator = np.random.default_rng(rng.randint(0, 2**31))
+    density = rng.choice([0.1, 0.5, 0.9])
+    mask = generator.random((problem.count * problem.m, problem.k)) < density
+    keep, group = problem.pattern.keep, problem.pattern.group
+    for start in range(0, problem.k, group):  # at most `keep` of each group: drop the later ones
+        part = mask[:, start : start + group]
+        part &= part.cumsum(axis=1) <= keep
+    return mask.astype(np.uint8)
 
 
 def _random_machine(rng: random.Random) -> Hardware:
@@ -139,7 +158,8 @@ def _random_machine(rng: random.Random) -> Hardware:
         memory__dram__efficiency_ratio=rng.choice([1, 0.85]),
         memory__dram__latency_ns=rng.choice([0, 30, 405.7]),
         memory__writes=rng.choice(["l2", "l2", "dram"]),
-        sparsity__skip=rng.choice(["slots", "slots", "none"]),
+        sparsity__skip=rng.choice(["slots", "slots", "none", "nonzeros", "nonzeros"]),
+        sparsity__lockstep_rows=rng.choice([2, 4, 4]),
         sparsity__metadata=rng.choice(["index", "enumerative"]),
     )
 

@@ -48,13 +48,15 @@ ABSENT, CLEAN, DIRTY = 0, 1, 2
     PROLOGUE_PS,
     EPILOGUE_PS,
     REDUCTION_PS,
+    WORKED_PS,
+    MAC_PS,
     PORT_FREE,
     PORT_BUSY,
     HALF,
-) = range(26)
+) = range(28)
 CORE_FIELDS = 32
 
-# Columns of a stage in flight.
+# Columns of a stage in flight; END holds its length until its end is known.
 ARRIVE, KIND, END = range(3)
 FIRST, LAST = 8, 16  # flags of KIND beside the stage class
 
@@ -66,7 +68,7 @@ BYTES, DRAM_PS, L2_PS, LINK_PS, HOLD_PS, PARTIAL_PORT_PS = range(6)
 REQUESTS, MISSES, FAR, WRITTEN, DRAM_WRITTEN = range(5)
 
 # Columns of the cost table of stage classes.
-STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
+STAGE_PS, STAGE_MAC_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(5)
 
 # Constants of a run.
 (
@@ -93,7 +95,8 @@ STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
     K_WRITES_TO_DRAM,
     K_RECENCY,
     K_RING,
-) = range(23)
+    K_MASKED,
+) = range(24)
 
 # Kernels allocate nothing, so that they need no reference counts: without `_nrt: False` numba
 # counts references to every array at every call, which makes an event several times as slow.
@@ -230,7 +233,7 @@ def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
             start += times[kind, FIRST_LOAD_PS]
         else:
             c[MEMORY_PS] += start - before
-        end = start + times[kind, STAGE_PS]
+        end = start + pending[slot, END]
         pending[slot, END] = end
         c[DONE_TIME] = end
         c[DONE] += 1
@@ -355,7 +358,7 @@ def _update(tree, leaf, key):
 
 @numba.njit(**_JIT)
 def _run(
-    k, tiles, queue_start, queue_at, queue_of, bounds, times, costs, classes,
+    k, tiles, queue_start, queue_at, queue_of, bounds, times, row_costs, costs, classes,
     cores, pendings, ends, tiles_of, arrived, shared,
     lru, resident, ready, tree, stages, counts,
 ):  # fmt: skip
@@ -402,6 +405,13 @@ def _run(
             slot = c[ISSUE_SLOT]
             pending[slot, ARRIVE] = arrive
             pending[slot, KIND] = kind | flags
+            length, mac = times[kind, STAGE_PS], times[kind, STAGE_MAC_PS]
+            if k[K_MASKED]:
+                block, last_column = c[ROWS_BLOCK] + stage, (kind >> 1) & 1
+                length, mac = row_costs[last_column, block, 0], row_costs[last_column, block, 1]
+            pending[slot, END] = length
+            c[WORKED_PS] += length
+            c[MAC_PS] += mac
             c[ISSUED] += 1
             c[ISSUE_SLOT] = slot + 1 if slot + 1 < k[K_BUFFERS] else 0
             c[ISSUE_TIME] = now
@@ -426,7 +436,7 @@ def run(program: Program) -> EngineResult:
     core_bits = max(1, (cores - 1).bit_length())
     leaves = 1 << (cores - 1).bit_length()
     sets, buffers = program.accumulator_sets, program.stage_buffers
-    k = np.zeros(23, dtype=np.int64)
+    k = np.zeros(24, dtype=np.int64)
     for index, value in {
         K_CORES: cores,
         K_CORE_BITS: core_bits,
@@ -451,10 +461,17 @@ def run(program: Program) -> EngineResult:
         K_WRITES_TO_DRAM: program.writes_to_dram,
         K_RECENCY: not program.fits_l2,
         K_RING: buffers + sets + 2,
+        K_MASKED: program.is_masked,
     }.items():
         k[index] = value
     times = np.stack(
-        [program.stage_ps, program.prologue_ps, program.rows_port_ps, program.columns_port_ps],
+        [
+            program.stage_ps,
+            program.mac_ps,
+            program.prologue_ps,
+            program.rows_port_ps,
+            program.columns_port_ps,
+        ],
         axis=1,
     )
     costs = np.stack(
@@ -491,6 +508,7 @@ def run(program: Program) -> EngineResult:
         program.queues.of_core,
         program.split_bounds,
         times,
+        program.row_costs_ps,
         costs,
         program.block_class,
         state,
@@ -535,6 +553,8 @@ def _result(
         stages=stages,
         waits_ps=waits,
         end_ps=end,
+        worked_ps=state[:, WORKED_PS].copy(),
+        mac_ps=state[:, MAC_PS].copy(),
         port_ps=state[:, PORT_BUSY].copy(),
         requests=counts[0],
         misses=counts[1],

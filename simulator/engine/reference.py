@@ -197,7 +197,7 @@ class Core:
         self.ended: list[tuple[int, Tile]] = []  # when, and which, in order
         self.worked_until_ps = 0
         self.port_ps = self.memory_ps = self.prologue_ps = 0
-        self.epilogue_ps = self.reduction_ps = 0
+        self.epilogue_ps = self.reduction_ps = self.stage_ps = self.mac_ps = 0
         self.stages = np.zeros(STAGE_CLASSES, dtype=np.int64)
         self.env.process(self._request_stages())
         self.env.process(self._work())
@@ -244,7 +244,9 @@ class Core:
         while True:
             tile, stage, blocks = yield self.pipeline.get()
             kind = self._stage_class(tile, stage)
-            length_ps = int(program.stage_ps[kind])
+            length_ps, mac_ps = self._lengths_ps(tile, stage)
+            self.stage_ps += length_ps
+            self.mac_ps += mac_ps
             if stage == tile.stages[0]:
                 if program.prefetch:
                     yield self.accumulators.get(1)
@@ -263,6 +265,15 @@ class Core:
             if stage == tile.stages[-1]:
                 tile.main_loop_ended.succeed()
                 self.env.process(self._carry_out(tile))
+
+    def _lengths_ps(self, tile: Tile, stage: int) -> tuple[int, int]:
+        """How long a stage takes, and its MACs alone: by real non-zeros or by class."""
+        program, kind = self.program, self._stage_class(tile, stage)
+        if program.is_masked:
+            last_column = kind >> 1 & 1
+            stage_ps, mac_ps = program.row_costs_ps[last_column, tile.rows_block + stage]
+            return int(stage_ps), int(mac_ps)
+        return int(program.stage_ps[kind]), int(program.mac_ps[kind])
 
     def _account_start(self, tile: Tile) -> None:
         """Waiting for accumulators is epilogue or reduction; for the first stage, prologue."""
@@ -389,6 +400,8 @@ def run(program: Program) -> EngineResult:
         stages=np.stack([core.stages for core in machine.cores]),
         waits_ps=np.array([core.waits_ps() for core in machine.cores], dtype=np.int64),
         end_ps=np.array(ends, dtype=np.int64),
+        worked_ps=np.array([core.stage_ps for core in machine.cores], dtype=np.int64),
+        mac_ps=np.array([core.mac_ps for core in machine.cores], dtype=np.int64),
         port_ps=np.array([core.port_ps for core in machine.cores], dtype=np.int64),
         requests=memory.requests,
         misses=memory.misses,

@@ -25,6 +25,8 @@ class EngineResult:
         Time of each core in memory stall, prologue, epilogue and reduction.
     end_ps : array (cores,)
         When a core's last epilogue ended; 0 if it had no tile.
+    worked_ps, mac_ps : array (cores,)
+        Time of a core in stages, and in MACs alone.
     port_ps : array (cores,)
         How long a core's port was busy with reads.
     requests, misses : array (16,)
@@ -45,6 +47,8 @@ class EngineResult:
     stages: IntArray
     waits_ps: IntArray
     end_ps: IntArray
+    worked_ps: IntArray
+    mac_ps: IntArray
     port_ps: IntArray
     requests: IntArray
     misses: IntArray

@@ -17,7 +17,7 @@ NotNegative = Annotated[float, Field(ge=0, le=1e12, strict=True, allow_inf_nan=F
 Ratio = Annotated[float, Field(gt=0, le=1, strict=True, allow_inf_nan=False)]
 Source = Literal["register", "scratchpad"]
 Dispatch = Literal["dynamic", "round_robin", "contiguous"]
-Skip = Literal["none", "slots"]
+Skip = Literal["none", "slots", "nonzeros"]
 
 MAX_CORES = 4096
 MAX_STAGE_BUFFERS = 64
@@ -116,6 +116,8 @@ class Scratchpad(Section):
     bytes_per_cycle: Positive
     efficiency_ratio: Ratio = Field(1.0, description="Sustained over peak bandwidth.")
     latency_cycles: NotNegative = Field(0, description="First register load; paid once a tile.")
+    banks: Count = Field(32, description="Banks that serve one access a cycle each.")
+    bank_bytes: Count = Field(4, description="Width of a bank.")
     shared_port: bool = Field(
         True, description="Reads and incoming writes share the port; false: the larger one counts."
     )
@@ -192,7 +194,10 @@ class Sparsity(Section):
     skip: Skip = Field(
         "slots",
         description="slots: keep slots a group are computed; none: zeros are stored compressed "
-        "but computed.",
+        "but computed; nonzeros: a group costs its real non-zeros, where weights are given.",
+    )
+    lockstep_rows: Count = Field(
+        16, description="Rows of W that advance together and wait for the fullest (nonzeros)."
     )
     metadata: MetadataCode = Field("index", description="How slot positions are coded.")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from simulator.errors import WorkloadError
 from simulator.hardware import Hardware
-from simulator.sparsity import DENSE, Pattern
+from simulator.sparsity import DENSE, AnyPattern, Unstructured, bank_conflicts, parse_pattern
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
 
@@ -47,7 +47,7 @@ class GemmProblem:
     run: int
     real_run: int
     dtype: str
-    pattern: Pattern
+    pattern: AnyPattern
     rows_role: Role = "weights"
     columns_role: Role = "activations"
     unique_input_bytes: int | None = None
@@ -92,11 +92,11 @@ class Lowered:
     """A problem, and why it runs as it does."""
 
     problem: GemmProblem
-    asked: Pattern
+    asked: AnyPattern
     note: str = ""
 
 
-def lower(layer: Gemm | Matmul | Conv, asked: Pattern, hardware: Hardware) -> Lowered:
+def lower(layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware) -> Lowered:
     """What ``layer`` becomes on ``hardware`` if its weights are pruned to ``asked``.
 
     Raises
@@ -121,22 +121,26 @@ def lower(layer: Gemm | Matmul | Conv, asked: Pattern, hardware: Hardware) -> Lo
     return Lowered(problem, asked, note)
 
 
-def asked_pattern(layer: Layer, override: Pattern | None) -> Pattern:
+def asked_pattern(layer: Layer, override: AnyPattern | None) -> AnyPattern:
     """The pattern that the user wants for a layer: the override, else what the trace says."""
     if isinstance(layer, Gemm | Conv):
         if override is not None:
             return override
-        if isinstance(layer.pattern, Pattern):
-            return layer.pattern
+        if layer.pattern is not None:
+            return parse_pattern(layer.pattern)
     return DENSE
 
 
 def _executed(
-    layer: Gemm | Matmul | Conv, asked: Pattern, hardware: Hardware
-) -> tuple[Pattern, str]:
+    layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware
+) -> tuple[AnyPattern, str]:
     if asked.is_dense:
         return DENSE, ""
     sparsity = hardware.sparsity
+    if isinstance(asked, Unstructured):
+        if sparsity.skip == "none":
+            return DENSE, f"{asked} runs dense: {hardware.name} skips no zeros"
+        return _gathered(layer, asked, hardware), ""
     executed = sparsity.capability.execute_as(asked, sparsity.metadata)
     if executed.is_dense:
         return DENSE, f"{asked} runs dense: no pattern of {hardware.name} contains it"
@@ -147,7 +151,20 @@ def _executed(
     return executed, note
 
 
-def _convolution(layer: Conv, executed: Pattern) -> GemmProblem:
+def _gathered(layer: Gemm | Matmul | Conv, asked: Unstructured, hardware: Hardware) -> Unstructured:
+    """The baseline with the index width and the bank conflicts of this layer on this machine."""
+    if isinstance(layer, Conv):
+        k = layer.positions * layer.in_channels // layer.groups
+    else:
+        k = layer.k
+    pad = hardware.core.scratchpad
+    columns = hardware.core.tensor_cores.instructions[layer.dtype].column_step
+    banks_a_fetch = ceil_div(columns * DTYPE_BITS[layer.dtype], 8 * pad.bank_bytes)
+    conflict = bank_conflicts(asked.density, k, max(1, pad.banks // banks_a_fetch))
+    return Unstructured(asked.density, max(1, (k - 1).bit_length()), conflict)
+
+
+def _convolution(layer: Conv, executed: AnyPattern) -> GemmProblem:
     """im2col with channels fastest; sparse runs pad channels so that no group straddles."""
     channels = layer.in_channels // layer.groups
     padded = ceil_div(channels, executed.group) * executed.group

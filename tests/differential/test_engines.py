@@ -35,6 +35,7 @@ def _features(case: Case, result: EngineResult) -> set[str]:
         "far half": result.far.sum() > 0,
         "dirty eviction": result.dram_written.sum() > 0 and not program.writes_to_dram,
         "warm start": program.warm_blocks.size > 0,
+        "real non-zeros": program.is_masked,
     }
     return {name for name, holds in found.items() if holds}
 
@@ -47,7 +48,7 @@ def test_many_random_cases_agree_and_reach_every_corner() -> None:
         assert result.differences(reference.run(case.program)) == [], f"seed {seed}: {case}"
         seen.update(_features(case, result))
     rare = {name: count for name, count in seen.items() if count < QUOTA * CASES}
-    assert len(seen) == 11
+    assert len(seen) == 12
     assert not rare, f"quota of {QUOTA:.0%} missed: {rare}"
 
 
