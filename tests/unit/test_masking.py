@@ -1,0 +1,121 @@
+"""Do stages cost what their real non-zeros cost, rows that wait included?"""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from machines import Case, library_of, problem_of, random_case, tiny
+
+from simulator.engine import fast
+from simulator.errors import MappingError
+from simulator.hardware import Hardware
+from simulator.mapping import Mapping
+from simulator.program import gemm_program
+from simulator.workload.lowering import GemmProblem
+
+
+def machine(**overrides: object) -> Hardware:
+    settings_ = {"sparsity__skip": "nonzeros", "sparsity__lockstep_rows": 4}
+    return tiny(**settings_, core__scratchpad__bytes_per_cycle=1e9, **overrides)
+
+
+def naive_row_steps(mask: np.ndarray, group: int, lanes: int, depth: int, step: int) -> int:
+    """Steps of one stage, block by block, group by group, row by row."""
+    total = 0
+    for top in range(0, mask.shape[0], lanes):
+        slots = 0
+        for left in range(0, depth, group):
+            slots += max(
+                sum(int(mask[row, k]) for k in range(left, min(left + group, mask.shape[1])))
+                for row in range(top, min(top + lanes, mask.shape[0]))
+            )
+        total += -(-slots // step)
+    return total
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    density=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    pattern=st.sampled_from(["2:4", "1:4", "3:8", "4:16"]),
+)
+def test_stage_macs_equal_the_enumerated_ones(seed: int, density: float, pattern: str) -> None:
+    hardware = machine()
+    problem = problem_of(hardware, pattern, m=13, n=16, k=96)
+    group = problem.pattern.group
+    mask = (np.random.default_rng(seed).random((13, 96)) < density).astype(np.uint8)
+    mapping = Mapping(8, 16, 32, 8, 8)
+    program = gemm_program(hardware, library_of(hardware), problem, mapping, mask)
+    executed = 0
+    for row in range(2):
+        for stage in range(3):
+            part = mask[8 * row : 8 * row + 8, 32 * stage : 32 * stage + 32]
+            steps = naive_row_steps(part, group, 4, 32, 4)
+            macs = steps * 4 * 4 * 16
+            executed += macs
+            _, mac_ps = program.row_costs_ps[1, row * 3 + stage]
+            assert mac_ps == macs * 1000 // 64
+    assert program.masked is not None
+    assert program.masked.macs_executed == executed
+    assert program.masked.slots_used == int(mask.sum()) * 16
+
+
+def test_a_full_mask_costs_what_slots_cost() -> None:
+    """Where every group holds all its slots, skipping non-zeros is skipping slots."""
+    slots = tiny(core__scratchpad__bytes_per_cycle=64)
+    real = tiny(
+        core__scratchpad__bytes_per_cycle=64, sparsity__skip="nonzeros", sparsity__lockstep_rows=4
+    )
+    problem = problem_of(slots, "2:4", m=32, n=32, k=128)
+    mask = np.tile(np.array([1, 0, 0, 1], dtype=np.uint8), (32, 32))
+    mapping = Mapping(16, 16, 32, 8, 8)
+    plain = gemm_program(slots, library_of(slots), problem, mapping)
+    masked = gemm_program(real, library_of(real), problem, mapping, mask)
+    assert fast.run(plain).differences(fast.run(masked)) == []
+
+
+def _run(hardware: Hardware, problem: GemmProblem, mask: np.ndarray) -> tuple[int, float]:
+    mapping = Mapping(16, 16, 64, 8, 8, stage_buffers=4)
+    result = fast.run(gemm_program(hardware, library_of(hardware), problem, mapping, mask))
+    worked = result.worked_ps[result.worked_ps > 0]
+    return result.makespan_ps, float(worked.max() / worked.mean())
+
+
+def test_rows_that_wait_cost_time_that_even_groups_do_not() -> None:
+    """The same density: 4:16 in every group against zeros anywhere."""
+    hardware = machine(core__count=4)
+    problem = problem_of(hardware, "16:16", m=64, n=64, k=512)
+    assert problem.pattern.group in (1, 16)
+    generator = np.random.default_rng(1)
+    anywhere = (generator.random((64, 512)) < 0.25).astype(np.uint8)
+    even = np.zeros((64, 512), dtype=np.uint8)
+    even.reshape(64, 32, 16)[:, :, :4] = 1
+    problem = problem_of(hardware, "4:16", m=64, n=64, k=512)
+    assert _run(hardware, problem, anywhere)[0] > 1.2 * _run(hardware, problem, even)[0]
+
+
+def test_uneven_tiles_make_cores_finish_apart() -> None:
+    hardware = machine(core__count=4)
+    problem = problem_of(hardware, "4:16", m=64, n=16, k=512)
+    mask = np.zeros((64, 512), dtype=np.uint8)
+    mask.reshape(64, 32, 16)[:, :, :4] = 1
+    assert _run(hardware, problem, mask)[1] == pytest.approx(1)
+    mask[16:] = 0  # three tiles of four have nothing to do
+    assert _run(hardware, problem, mask)[1] > 2
+
+
+def test_blocks_of_rows_may_not_be_cut_by_tiles() -> None:
+    hardware = machine()
+    problem = problem_of(hardware, "2:4", m=16, n=16, k=32)
+    mask = np.ones((16, 32), dtype=np.uint8)
+    with pytest.raises(MappingError, match="lockstep_rows: must divide tile_m"):
+        gemm_program(hardware, library_of(hardware), problem, Mapping(6, 16, 32, 6, 8), mask)
+
+
+def test_random_cases_reach_masks() -> None:
+    cases: list[Case] = [random_case(random.Random(seed)) for seed in range(40)]
+    assert sum(case.program.is_masked for case in cases) >= 4

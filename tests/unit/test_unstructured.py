@@ -1,0 +1,112 @@
+"""What does random access cost? The baseline without groups."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+
+import pytest
+from machines import problem_of, tiny
+
+from simulator import Conv, Gemm, Workload, compare, simulate
+from simulator.errors import ConfigError
+from simulator.sparsity import Pattern, Unstructured, bank_conflicts, parse_pattern
+from simulator.timing import StageShape, stage_cost, stage_work
+from simulator.workload.lowering import lower
+
+
+def test_parse() -> None:
+    assert parse_pattern("unstructured:0.5") == Unstructured(Fraction(1, 2))
+    assert parse_pattern("2:4") == Pattern(2, 4)
+    assert str(parse_pattern("unstructured:0.125")) == "unstructured:0.125"
+
+
+REFUSED = (
+    "unstructured unstructured: unstructured:0 unstructured:1.5 unstructured:-1 unstructured:x"
+)
+
+
+@pytest.mark.parametrize("text", REFUSED.split())
+def test_refusals(text: str) -> None:
+    with pytest.raises(ConfigError, match="density"):
+        parse_pattern(text)
+
+
+def test_indices_span_all_of_k() -> None:
+    hardware = tiny()
+    for k, bits in ((64, 6), (65, 7), (4096, 12)):
+        layer = Gemm("g", m=16, n=16, k=k)
+        pattern = lower(layer, parse_pattern("unstructured:0.5"), hardware).problem.pattern
+        assert isinstance(pattern, Unstructured)
+        assert pattern.index_bits == bits
+    layer = Conv("c", in_channels=3, out_channels=8, in_h=8, in_w=8, kernel=3)
+    pattern = lower(layer, parse_pattern("unstructured:0.5"), hardware).problem.pattern
+    assert isinstance(pattern, Unstructured)
+    assert pattern.index_bits == 5  # 27 weights a row: groups do not matter, nothing is padded
+
+
+def _balls_in_bins(ways: int, trials: int = 4000) -> float:
+    """Mean of the fullest of ``ways`` bins into which ``ways`` balls fall."""
+    generator = random.Random(7)
+    total = 0
+    for _ in range(trials):
+        bins = [0] * ways
+        for _ in range(ways):
+            bins[generator.randrange(ways)] += 1
+        total += max(bins)
+    return total / trials
+
+
+@pytest.mark.parametrize("ways", [2, 4, 8, 16])
+def test_conflicts_are_those_of_random_banks(ways: int) -> None:
+    counted = float(bank_conflicts(Fraction(1, 4), 4096, ways))
+    assert counted == pytest.approx(_balls_in_bins(ways), rel=0.03)
+
+
+def test_no_conflicts_where_one_fetch_fills_all_banks() -> None:
+    assert bank_conflicts(Fraction(1, 2), 512, 1) == 1
+
+
+def test_every_slot_reads_activations_of_its_own() -> None:
+    """Per row of W, not per fragment: 32 slots times 16 columns of 2 bytes for each of 16 rows."""
+    hardware = tiny()
+    shape = StageShape(16, 16, 64, 8, 8)
+    problem = problem_of(hardware, "2:4", m=16, n=16, k=64)
+    grouped = stage_work(hardware, problem, shape)
+    layer = Gemm("g", m=16, n=16, k=64)
+    gathered = lower(layer, parse_pattern("unstructured:0.5"), hardware).problem
+    work = stage_work(hardware, gathered, shape)
+    assert work.columns_read_bytes == 16 * 32 * 16 * 2
+    assert grouped.columns_read_bytes == 2 * 64 * 16 * 2
+    assert work.columns_bytes == grouped.columns_bytes  # what enters the scratchpad is the same
+    assert work.macs_executed == grouped.macs_executed
+    assert work.metadata_bytes == 16 * 32 * 6 // 8
+
+
+def test_conflicts_lengthen_the_stage() -> None:
+    hardware = tiny(core__scratchpad__bytes_per_cycle=64)
+    problem = lower(
+        Gemm("g", m=16, n=16, k=64), parse_pattern("unstructured:0.5"), hardware
+    ).problem
+    assert isinstance(problem.pattern, Unstructured)
+    assert problem.pattern.conflict_ratio > 1
+    work = stage_work(hardware, problem, StageShape(16, 16, 64, 8, 8))
+    cost = stage_cost(hardware, problem, work)
+    wanted = work.write_bytes + work.read_bytes
+    wanted += work.columns_read_bytes * (problem.pattern.conflict_ratio - 1)
+    assert cost.scratchpad_ps == -(-wanted * 1000 // 64)
+
+
+def test_groups_beat_random_access_at_the_same_density() -> None:
+    workload = Workload("one", [Gemm("g", m=1024, n=1024, k=1024)])
+    comparison = compare("nm-flex", workload, ["2:4", "unstructured:0.5"])
+    assert comparison.density_speedup(comparison.reports[1]) == 1
+    assert comparison.speedup(comparison.reports[1]) < 0.2
+    assert comparison.reports[1].layers[0].bound == "scratchpad"
+
+
+def test_a_machine_that_skips_nothing_runs_it_dense() -> None:
+    workload = Workload("one", [Gemm("g", m=64, n=64, k=64)])
+    layer = simulate(tiny(sparsity__skip="none"), workload, "unstructured:0.5").layers[0]
+    assert layer.executed_as == "1:1"
+    assert "skips no zeros" in layer.note
