@@ -6,13 +6,17 @@ the library offers by a closed-form estimate of time, and hands the best few to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
 from simulator.partition import TileGrid
-from simulator.timing import StageShape, stage_work
+from simulator.timing import StageShape, StageWork, stage_work
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND, bits_to_bytes, ceil_div
 from simulator.workload.lowering import GemmProblem
 
@@ -170,24 +174,27 @@ def candidates(hardware: Hardware, library: Library, problem: GemmProblem) -> li
     MappingError
         If none of the library's tiles fits; it tells what the smallest one lacks.
     """
-    ranked: list[tuple[float, int, Mapping]] = []
+    offered: list[Mapping] = []
+    costs: list[npt.NDArray[np.float64]] = []
     refused: MappingError | None = None
     orders = [problem]
     if library.swap and problem.pattern.is_dense and problem.m != problem.n:
         orders.append(problem.swapped())
     for order in orders:
+        here: list[Mapping] = []
         for tile in _offered(hardware, library, order):
             fitted, refusal = _fit(hardware, library, order, tile)
             refused = refusal or refused
             for depth in fitted:
-                for mapping in _with_splits(hardware, library, order, depth):
-                    cost = estimate_ps(hardware, library, order, mapping)
-                    ranked.append((cost, len(ranked), mapping))
-    if not ranked:
+                here.extend(_with_splits(hardware, library, order, depth))
+        if here:
+            costs.append(estimate_ps(hardware, library, order, here))
+            offered += here
+    if not offered:
         assert refused is not None
         raise refused
-    ranked.sort(key=lambda entry: entry[:2])
-    return [mapping for _, _, mapping in ranked[:SIMULATED_CANDIDATES]]
+    ranking = np.argsort(np.concatenate(costs), kind="stable")
+    return [offered[index] for index in ranking[:SIMULATED_CANDIDATES]]
 
 
 def _offered(hardware: Hardware, library: Library, problem: GemmProblem) -> list[Tile]:
@@ -257,21 +264,28 @@ def _with_splits(
 
 
 def estimate_ps(
-    hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping
-) -> float:
-    """Closed-form time of a mapping in picoseconds, for ranking only.
+    hardware: Hardware, library: Library, problem: GemmProblem, mappings: Sequence[Mapping]
+) -> npt.NDArray[np.float64]:
+    """Closed-form times of mappings in picoseconds, for ranking only.
 
     Waves of tiles, each a pipeline fill, its stages at the slowest rate of core, port, L2 and
     DRAM, and an epilogue. Plain float arithmetic without transcendental functions, so that every
     machine ranks alike.
     """
-    grid, core, memory = mapping.grid(problem), hardware.core, hardware.memory
+    core, memory = hardware.core, hardware.memory
+    fields = ("tile_m", "tile_n", "tile_k", "fragment_m", "fragment_n", "splits", "stage_buffers")
+    table = np.array([[getattr(one, name) for name in fields] for one in mappings], dtype=np.int64)
+    columns_of: Any = table.T  # arrays where the scalar formulas below expect integers
+    tile_m, tile_n, tile_k, fragment_m, fragment_n, splits, buffers = columns_of
+    m, n, k = problem.m, problem.n, problem.k
+    rows, columns, stages = ceil_div(m, tile_m), ceil_div(n, tile_n), ceil_div(k, tile_k)
+    tiles = problem.count * rows * columns * splits
     shape = StageShape(
-        grid.extent("m", False),
-        grid.extent("n", False),
-        grid.extent("k", False),
-        mapping.fragment_m,
-        mapping.fragment_n,
+        np.minimum(tile_m, m),
+        np.minimum(tile_n, n),
+        np.minimum(tile_k, k),
+        fragment_m,
+        fragment_n,
     )
     work = stage_work(hardware, problem, shape)
     cycle = PS_PER_SECOND / hardware.clock_hz
@@ -281,42 +295,61 @@ def estimate_ps(
     operand = work.operand_bits / 8 / core.register_file.operand_bytes_per_cycle
     port = work.write_bytes / core.port_bytes_per_cycle
     # Cores that work at the same time share L2 and DRAM.
-    tiles = grid.tiles
-    busy = min(tiles, core.count)
+    busy = np.minimum(tiles, core.count)
     l2 = busy * work.write_bytes / memory.l2.bytes_per_cycle
-    inside = max(mac, scratchpad, operand) + core.barrier_cycles
-    stage = cycle * max(inside, port, l2)
-
-    # What DRAM must deliver at least, and again for each band where L2 cannot keep the columns.
-    dram_ps_per_byte = PS_PER_SECOND / (memory.dram.bytes_per_second * memory.dram.efficiency_ratio)
-    row_bytes = (work.rows_bytes + work.metadata_bytes) * grid.stages * grid.rows * grid.count
-    column_bytes = work.columns_bytes * grid.stages * grid.columns * grid.count
-    if problem.unique_input_bytes is not None:
-        if problem.inputs_are_rows:
-            row_bytes = problem.unique_input_bytes * grid.count
-        else:
-            column_bytes = problem.unique_input_bytes * grid.count
-    band = max(1, library.swizzle)
-    if column_bytes + row_bytes / max(1, grid.rows) * band > memory.l2.bytes:
-        waves_of_rows = max(1, busy // max(1, grid.columns))
-        column_bytes *= max(1, ceil_div(grid.rows, max(band, waves_of_rows)))
-    out_bytes = problem.m * problem.n * problem.count * problem.output_bits / 8
-    dram = dram_ps_per_byte * (row_bytes + column_bytes)
-    if memory.writes == "dram" or out_bytes > memory.l2.bytes:
-        dram += dram_ps_per_byte * out_bytes
-
-    latency = cycle * memory.l2.latency_cycles + hardware.dram_latency_ps
-    stages = ceil_div(grid.stages, mapping.splits)
+    inside = np.maximum(np.maximum(mac, scratchpad), operand) + core.barrier_cycles
+    stage = cycle * np.maximum(np.maximum(inside, port), l2)
     # A stage cannot be requested before a buffer is free: latency over the buffers in flight.
-    stage = max(stage, (cycle * memory.l2.latency_cycles + cycle * port) / mapping.stage_buffers)
-    tile_bytes = shape.m * shape.n * problem.output_bits / 8
-    epilogue = cycle * tile_bytes / core.port_bytes_per_cycle + library.epilogue_ns * 1000
-    if mapping.splits > 1:
-        partial = cycle * shape.m * shape.n * 4 / core.port_bytes_per_cycle
-        l2_share = cycle * busy * shape.m * shape.n * 4 / memory.l2.bytes_per_cycle
-        epilogue += library.epilogue_ns * 1000 + cycle * memory.l2.latency_cycles
-        epilogue += mapping.splits * max(partial, l2_share)
+    stage = np.maximum(stage, cycle * (memory.l2.latency_cycles + port) / buffers)
+
+    outputs = shape.m * shape.n
+    epilogue: Any = cycle * outputs * problem.output_bits / 8 / core.port_bytes_per_cycle
+    epilogue = epilogue + library.epilogue_ns * 1000
+    partial = (
+        cycle
+        * outputs
+        * 4
+        * np.maximum(1 / core.port_bytes_per_cycle, busy / memory.l2.bytes_per_cycle)
+    )
+    reduction = library.epilogue_ns * 1000 + cycle * memory.l2.latency_cycles + splits * partial
+    epilogue = epilogue + np.where(splits > 1, reduction, 0.0)
     waves = ceil_div(tiles, core.count)
     fill = cycle * (memory.l2.latency_cycles + port)
-    one = fill + stages * stage + epilogue
-    return max(waves * one, dram) + latency
+    one = fill + ceil_div(stages, splits) * stage + epilogue
+    latency = cycle * memory.l2.latency_cycles + hardware.dram_latency_ps
+    dram = _dram_ps(hardware, library, problem, work, rows, columns, stages, busy)
+    return np.asarray(np.maximum(waves * one, dram) + latency, dtype=np.float64)
+
+
+def _dram_ps(
+    hardware: Hardware,
+    library: Library,
+    problem: GemmProblem,
+    work: StageWork,
+    rows: Any,
+    columns: Any,
+    stages: Any,
+    busy: Any,
+) -> npt.NDArray[np.float64]:
+    """What DRAM must deliver at least, and again for each band where L2 cannot keep the columns."""
+    dram, l2_bytes = hardware.memory.dram, hardware.memory.l2.bytes
+    row_bytes: Any = (work.rows_bytes + work.metadata_bytes) * stages * rows * problem.count
+    column_bytes: Any = work.columns_bytes * stages * columns * problem.count
+    if problem.unique_input_bytes is not None:
+        unique = np.int64(problem.unique_input_bytes * problem.count)
+        if problem.inputs_are_rows:
+            row_bytes = np.broadcast_to(unique, rows.shape)
+        else:
+            column_bytes = np.broadcast_to(unique, rows.shape)
+    band = max(1, library.swizzle)
+    rows_at_once = np.maximum(band, np.maximum(1, busy // columns))
+    again = np.where(
+        column_bytes + row_bytes / rows * band > l2_bytes, ceil_div(rows, rows_at_once), 1
+    )
+    moved = row_bytes + column_bytes * np.maximum(1, again)
+    out_bytes = problem.m * problem.n * problem.count * problem.output_bits / 8
+    if hardware.memory.writes == "dram" or out_bytes > l2_bytes:
+        moved = moved + out_bytes
+    return np.asarray(
+        moved * (PS_PER_SECOND / (dram.bytes_per_second * dram.efficiency_ratio)), dtype=np.float64
+    )

@@ -162,6 +162,7 @@ def gemm_program(
         problem = problem.swapped()
     grid = mapping.grid(problem)
     _check_size(grid)
+    known: dict[StageShape, tuple[StageWork, StageCost]] = {}  # edges are often full tiles
     works, costs = [], []
     for index in range(STAGE_CLASSES):
         shape = StageShape(
@@ -171,8 +172,11 @@ def gemm_program(
             mapping.fragment_m,
             mapping.fragment_n,
         )
-        works.append(stage_work(hardware, problem, shape))
-        costs.append(stage_cost(hardware, problem, works[-1]))
+        if shape not in known:
+            work = stage_work(hardware, problem, shape)
+            known[shape] = work, stage_cost(hardware, problem, work)
+        works.append(known[shape][0])
+        costs.append(known[shape][1])
     masked = masked_costs(hardware, problem, grid, works, mask) if mask is not None else None
     blocks = _gemm_blocks(grid, problem, works)
     port = hardware.port_rate

@@ -200,7 +200,7 @@ class Unstructured:
 
     def slots(self, weights: int) -> int:
         """Slots of ``weights`` consecutive weights, on average, rounded up."""
-        return math.ceil(weights * self.density)
+        return -(-weights * self.density.numerator // self.density.denominator)
 
     useful_slots = slots
 
@@ -214,7 +214,7 @@ class Unstructured:
 
     def span(self, slots: int) -> int:
         """Weights along k that ``slots`` slots stand for."""
-        return math.ceil(slots / self.density)
+        return -(-slots * self.density.denominator // self.density.numerator)
 
     def weights_of(self, slots: int) -> int:
         """Weights along k whose slots fit in ``slots``."""

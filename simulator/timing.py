@@ -105,7 +105,11 @@ class StageCost:
 
 
 def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> StageWork:
-    """Count what a stage moves and executes (MODEL section 3)."""
+    """Count what a stage moves and executes (MODEL section 3).
+
+    Integer arithmetic alone, so that the extents of ``shape`` may also be arrays: the ranking of
+    mappings counts all its candidates at once.
+    """
     pattern, bits = problem.pattern, problem.bits
     instruction = hardware.core.tensor_cores.instructions[problem.dtype]
     source = hardware.core.operand_source
@@ -115,15 +119,11 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     metadata_bytes = bits_to_bytes(shape.m * pattern.stored_metadata_bits(shape.k, code))
     columns_bytes = bits_to_bytes(shape.k * shape.n * bits)
 
-    row_strips, column_strips = (
-        _strips(shape.m, shape.fragment_m),
-        _strips(shape.n, shape.fragment_n),
-    )
-    row_instructions = sum(c * ceil_div(s, instruction.m) for s, c in row_strips)
-    column_instructions = sum(c * ceil_div(s, instruction.n) for s, c in column_strips)
+    row_instructions = _in_strips(shape.m, shape.fragment_m, instruction.m)
+    column_instructions = _in_strips(shape.n, shape.fragment_n, instruction.n)
     step = instruction.column_step
     executed_m = row_instructions * instruction.m
-    executed_n = sum(c * ceil_div(s, step) * step for s, c in column_strips)
+    executed_n = _in_strips(shape.n, shape.fragment_n, step) * step
 
     # Model: skip none stores zeros compressed but computes them: a step spans instruction_k of k.
     skips = hardware.sparsity.skip != "none"
@@ -132,8 +132,12 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     depth_executed = steps * instruction.k
 
     # Register-sourced operands are read once a fragment strip, others once an instruction.
-    rows_loads = _count(column_strips) if source.w == "register" else column_instructions
-    columns_loads = _count(row_strips) if source.x == "register" else row_instructions
+    rows_loads = column_instructions
+    if source.w == "register":
+        rows_loads = ceil_div(shape.n, shape.fragment_n)
+    columns_loads = row_instructions
+    if source.x == "register":
+        columns_loads = ceil_div(shape.m, shape.fragment_m)
     rows_operand = metadata_operand = columns_operand = 0
     if source.w == "register":
         rows_operand = column_instructions * executed_m * depth_executed * bits
@@ -246,12 +250,6 @@ def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[Fractio
     )
 
 
-def _strips(size: int, strip: int) -> tuple[tuple[int, int], ...]:
-    """Strip sizes and how many there are of each: full ones, then a rest."""
-    whole, rest = divmod(size, strip)
-    parts = ((strip, whole), (rest, 1))
-    return tuple((s, c) for s, c in parts if s and c)
-
-
-def _count(strips: tuple[tuple[int, int], ...]) -> int:
-    return sum(count for _, count in strips)
+def _in_strips(size: int, strip: int, unit: int) -> int:
+    """Units that cover ``size`` where every strip of it is covered on its own."""
+    return size // strip * ceil_div(strip, unit) + ceil_div(size % strip, unit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -305,31 +306,31 @@ class Hardware(Section):
                 )
         return self
 
-    @property
+    @cached_property
     def dtypes(self) -> tuple[str, ...]:
         return tuple(self.core.tensor_cores.macs_per_cycle)
 
-    @property
+    @cached_property
     def dram_rate(self) -> Rate:
         dram = self.memory.dram
         return Rate.from_bytes_per_second(
             exact(dram.bytes_per_second) * exact(dram.efficiency_ratio)
         )
 
-    @property
+    @cached_property
     def l2_rate(self) -> Rate:
         return self._rate(exact(self.memory.l2.bytes_per_cycle))
 
-    @property
+    @cached_property
     def link_rate(self) -> Rate | None:
         halves = self.memory.l2.halves
         return self._rate(exact(halves.link_bytes_per_cycle)) if halves else None
 
-    @property
+    @cached_property
     def port_rate(self) -> Rate:
         return self._rate(exact(self.core.port_bytes_per_cycle))
 
-    @property
+    @cached_property
     def scratchpad_bytes_per_cycle(self) -> Fraction:
         """Sustained."""
         pad = self.core.scratchpad
@@ -343,7 +344,7 @@ class Hardware(Section):
         """Picoseconds of a number of cycles written in the YAML, rounded up."""
         return cycles_to_ps(exact(cycles), self.clock_hz)
 
-    @property
+    @cached_property
     def dram_latency_ps(self) -> int:
         return ns_to_ps(self.memory.dram.latency_ns)
 

@@ -151,12 +151,16 @@ def _executed(
     return executed, note
 
 
+def _depth(layer: Gemm | Matmul | Conv) -> int:
+    """Weights of a row along k, without padding."""
+    if isinstance(layer, Conv):
+        return layer.positions * layer.in_channels // layer.groups
+    return layer.k
+
+
 def _gathered(layer: Gemm | Matmul | Conv, asked: Unstructured, hardware: Hardware) -> Unstructured:
     """The baseline with the index width and the bank conflicts of this layer on this machine."""
-    if isinstance(layer, Conv):
-        k = layer.positions * layer.in_channels // layer.groups
-    else:
-        k = layer.k
+    k = _depth(layer)
     pad = hardware.core.scratchpad
     columns = hardware.core.tensor_cores.instructions[layer.dtype].column_step
     banks_a_fetch = ceil_div(columns * DTYPE_BITS[layer.dtype], 8 * pad.bank_bytes)

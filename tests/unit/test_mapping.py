@@ -271,7 +271,7 @@ def test_candidates_are_few_sorted_fitting_and_always_the_same(
     for mapping in found:
         order = problem.swapped() if mapping.swapped else problem
         check(hardware, library, order, mapping)
-        costs.append(estimate_ps(hardware, library, order, mapping))
+        costs.append(estimate_ps(hardware, library, order, [mapping])[0])
     assert costs == sorted(costs)
     assert candidates(wide(), library_of(wide()), problem) == found
 
@@ -287,12 +287,12 @@ def test_the_best_candidate_is_the_best_of_all_that_fit() -> None:
             for splits in library.splits:
                 one = library_of(hardware, tiles=(tile,), splits=(1, splits))
                 costs += [
-                    estimate_ps(hardware, one, problem.swapped() if x.swapped else problem, x)
+                    estimate_ps(hardware, one, problem.swapped() if x.swapped else problem, [x])[0]
                     for x in candidates(hardware, one, problem)
                 ]
         (first, *_) = candidates(hardware, library, problem)
         order = problem.swapped() if first.swapped else problem
-        assert estimate_ps(hardware, library, order, first) == min(costs)
+        assert estimate_ps(hardware, library, order, [first])[0] == min(costs)
 
 
 def test_only_dense_gemms_swap_and_only_where_the_library_may() -> None:
