@@ -65,10 +65,9 @@ def render(parts: Iterable[RenderableType]) -> str:
         width=None if terminal else PLAIN_WIDTH,
         highlight=False,
         no_color=not terminal,
-        soft_wrap=True,
     )
     for part in parts:
-        console.print(part)
+        console.print(part, soft_wrap=not terminal)
     lines = (line.rstrip() for line in buffer.getvalue().splitlines())
     return "\n".join(lines) + "\n"
 
