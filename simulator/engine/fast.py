@@ -23,14 +23,14 @@ from simulator.program import BLOCK_CLASSES, STAGE_CLASSES, Program
 NEVER = 2**63 - 1
 ABSENT, CLEAN, DIRTY = 0, 1, 2
 
-# Columns of a core's state: one row of 32 int64, four cache lines.
+# Columns of a core's state: one row of 32 int64. The first 16, two cache lines, are all that an
+# ordinary stage touches.
 (
     REQUEST_KEY,  # pending event of kind 1, NEVER if none
     EPILOGUE_KEY,  # pending event of kind 0
-    ISSUED,  # stages requested so far
-    ISSUE_SLOT,  # ISSUED modulo stage_buffers
-    DONE,  # stages whose end is known
-    DONE_SLOT,  # DONE modulo stage_buffers
+    IN_FLIGHT_STAGES,  # requested, and their end not yet known
+    ISSUE_SLOT,  # slot of the next stage to request, below stage_buffers
+    DONE_SLOT,  # slot of the next stage whose end is to be found
     ISSUE_TIME,  # when the last stage was requested
     DONE_TIME,  # when the last known stage ends
     STAGE,  # next stage of the tile being requested
@@ -38,22 +38,21 @@ ABSENT, CLEAN, DIRTY = 0, 1, 2
     ROWS_BLOCK,  # id of the tile's rows block at stage 0
     COLUMNS_BLOCK,
     TILE_CLASS,  # 4 * last_row + 2 * last_column
+    EXHAUSTED,  # its queue was empty
+    PORT_FREE,
+    MEMORY_PS,
     TAKEN,  # tiles taken
     STARTED,  # tiles whose first stage has started
     ENDED,  # tiles whose epilogue has ended
     EPILOGUE_READY,  # main loop of a tile done at this time, its epilogue waits; -1 if none
     REDUCING,  # the pending epilogue event ends a reduction
-    EXHAUSTED,  # its queue was empty
-    MEMORY_PS,
     PROLOGUE_PS,
     EPILOGUE_PS,
     REDUCTION_PS,
-    WORKED_PS,
-    MAC_PS,
-    PORT_FREE,
-    PORT_BUSY,
-    HALF,
-) = range(28)
+    PARTIAL_PORT_BUSY,  # port time of the partial sums read
+    MASKED_WORKED_PS,  # stages, where real masks decide how long they are
+    MASKED_MAC_PS,
+) = range(26)
 CORE_FIELDS = 32
 
 # Columns of a stage in flight; END holds its length until its end is known.
@@ -68,7 +67,7 @@ BYTES, DRAM_PS, L2_PS, LINK_PS, HOLD_PS, PARTIAL_PORT_PS = range(6)
 REQUESTS, MISSES, FAR, WRITTEN, DRAM_WRITTEN = range(5)
 
 # Columns of the cost table of stage classes.
-STAGE_PS, STAGE_MAC_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(5)
+STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
 
 # Constants of a run.
 (
@@ -161,7 +160,7 @@ def _read_dram(now, block, k, shared, lru, resident, ready, classes, costs, coun
 
 
 @numba.njit(inline="always", **_JIT)
-def _fetch(now, block, c, port_ps, k, shared, lru, resident, ready, classes, costs, counts):
+def _fetch(now, block, c, core, port_ps, k, shared, lru, resident, ready, classes, costs, counts):
     """Request one block at ``now``; returns when all of it has arrived."""
     kind = classes[block]
     counts[REQUESTS, kind] += 1
@@ -176,10 +175,9 @@ def _fetch(now, block, c, port_ps, k, shared, lru, resident, ready, classes, cos
     shared[L2_FREE] = path
     port = max(c[PORT_FREE], now) + port_ps
     c[PORT_FREE] = port
-    c[PORT_BUSY] += port_ps
     path = max(path, port)
     extra = 0
-    if k[K_HALVES] and (block & 1) != c[HALF]:
+    if k[K_HALVES] and (block ^ core) & 1:
         counts[FAR, kind] += 1
         link = max(shared[LINK_FREE], now) + costs[kind, LINK_PS]
         shared[LINK_FREE] = link
@@ -209,7 +207,7 @@ def _write(now, block, to_dram, k, shared, lru, resident, ready, classes, costs,
 def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
     """Find the ends of requested stages, as far as they are known."""
     sets, buffers = k[K_SETS], k[K_BUFFERS]
-    while c[DONE] < c[ISSUED]:
+    while c[IN_FLIGHT_STAGES]:
         slot = c[DONE_SLOT]
         flags = pending[slot, KIND]
         kind = flags & 7
@@ -236,7 +234,7 @@ def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
         end = start + pending[slot, END]
         pending[slot, END] = end
         c[DONE_TIME] = end
-        c[DONE] += 1
+        c[IN_FLIGHT_STAGES] -= 1
         c[DONE_SLOT] = slot + 1 if slot + 1 < buffers else 0
         if flags & LAST:
             if c[STARTED] - 1 > c[ENDED]:
@@ -250,15 +248,13 @@ def _plan_request(c, core, k, pending, ends):
     """Schedule the next request, if all that it waits for is known and none is pending."""
     if c[REQUEST_KEY] != NEVER or c[EXHAUSTED]:
         return
-    issued, buffers = c[ISSUED], k[K_BUFFERS]
-    at_time = c[ISSUE_TIME] + k[K_ISSUE_PS]
-    if issued >= buffers:
-        if c[DONE] <= issued - buffers:
-            return
-        at_time = max(at_time, pending[c[ISSUE_SLOT], END])
+    if c[IN_FLIGHT_STAGES] == k[K_BUFFERS]:
+        return
+    # The buffer's last stage has ended at a known time, 0 if it had none.
+    at_time = max(c[ISSUE_TIME] + k[K_ISSUE_PS], pending[c[ISSUE_SLOT], END])
     if c[STAGE] == c[STAGE_END] and not k[K_PREFETCH]:
         tile, sets = c[TAKEN], k[K_SETS]
-        if c[DONE] < issued or c[ENDED] + sets <= tile:
+        if c[IN_FLIGHT_STAGES] or c[ENDED] + sets <= tile:
             return
         if tile >= sets:
             at_time = max(at_time, ends[tile & (sets - 1), 0])
@@ -297,10 +293,11 @@ def _end_epilogue(
                 if other != tile:
                     block = k[K_PARTIALS_BASE] + other
                     arrive = _fetch(
-                        now, block, c, costs[classes[block], PARTIAL_PORT_PS], k, shared,
+                        now, block, c, core, costs[classes[block], PARTIAL_PORT_PS], k, shared,
                         lru, resident, ready, classes, costs, counts,
                     )  # fmt: skip
                     end = max(end, arrive)
+                    c[PARTIAL_PORT_BUSY] += costs[classes[block], PARTIAL_PORT_PS]
             ends[slot, 1] = end - now
             hold = costs[classes[k[K_OUTPUTS_BASE] + output], HOLD_PS]
             c[EPILOGUE_KEY] = (((end + hold) << 1) << k[K_CORE_BITS]) | core
@@ -347,13 +344,10 @@ def _take_tile(c, core, k, queue_at, queue_start, queue_of, tiles, bounds, tiles
 def _update(tree, leaf, key):
     """Put a core's next event into the winner tree, whose root is the next event of all."""
     tree[leaf] = key
-    node = leaf >> 1
-    while node:
-        best = min(tree[2 * node], tree[2 * node + 1])
-        if tree[node] == best:
-            break
-        tree[node] = best
-        node >>= 1
+    while leaf > 1:
+        key = min(key, tree[leaf ^ 1])
+        leaf >>= 1
+        tree[leaf] = key
 
 
 @numba.njit(**_JIT)
@@ -390,12 +384,12 @@ def _run(
             shared[TIES] += shared[LAST_REQUEST] == now
             shared[LAST_REQUEST] = now
             arrive = _fetch(
-                now, c[ROWS_BLOCK] + stage, c, times[kind, ROWS_PORT_PS], k, shared,
+                now, c[ROWS_BLOCK] + stage, c, core, times[kind, ROWS_PORT_PS], k, shared,
                 lru, resident, ready, classes, costs, counts,
             )  # fmt: skip
             if k[K_HAS_COLUMNS]:
                 also = _fetch(
-                    now, c[COLUMNS_BLOCK] + stage, c, times[kind, COLUMNS_PORT_PS], k, shared,
+                    now, c[COLUMNS_BLOCK] + stage, c, core, times[kind, COLUMNS_PORT_PS], k, shared,
                     lru, resident, ready, classes, costs, counts,
                 )  # fmt: skip
                 arrive = max(arrive, also)
@@ -405,14 +399,14 @@ def _run(
             slot = c[ISSUE_SLOT]
             pending[slot, ARRIVE] = arrive
             pending[slot, KIND] = kind | flags
-            length, mac = times[kind, STAGE_PS], times[kind, STAGE_MAC_PS]
+            length = times[kind, STAGE_PS]
             if k[K_MASKED]:
                 block, last_column = c[ROWS_BLOCK] + stage, (kind >> 1) & 1
-                length, mac = row_costs[last_column, block, 0], row_costs[last_column, block, 1]
+                length = row_costs[last_column, block, 0]
+                c[MASKED_WORKED_PS] += length
+                c[MASKED_MAC_PS] += row_costs[last_column, block, 1]
             pending[slot, END] = length
-            c[WORKED_PS] += length
-            c[MAC_PS] += mac
-            c[ISSUED] += 1
+            c[IN_FLIGHT_STAGES] += 1
             c[ISSUE_SLOT] = slot + 1 if slot + 1 < k[K_BUFFERS] else 0
             c[ISSUE_TIME] = now
             c[STAGE] = stage + 1
@@ -467,7 +461,6 @@ def run(program: Program) -> EngineResult:
     times = np.stack(
         [
             program.stage_ps,
-            program.mac_ps,
             program.prologue_ps,
             program.rows_port_ps,
             program.columns_port_ps,
@@ -489,7 +482,6 @@ def run(program: Program) -> EngineResult:
     state = np.zeros((cores, CORE_FIELDS), dtype=np.int64)
     state[:, REQUEST_KEY] = state[:, EPILOGUE_KEY] = NEVER
     state[:, EPILOGUE_READY] = -1
-    state[:, HALF] = np.arange(cores) % 2
     shared = np.zeros(9, dtype=np.int64)
     shared[LAST_REQUEST] = -1
     ends = np.zeros((cores, sets, 2), dtype=np.int64)
@@ -539,13 +531,17 @@ def _result(
     program: Program, state: Any, shared: Any, ends: Any, stages: Any, counts: Any
 ) -> EngineResult:
     """Close the account of every core and gather the counters."""
+    worked, mac = stages @ program.stage_ps, stages @ program.mac_ps
+    if program.is_masked:
+        worked, mac = state[:, MASKED_WORKED_PS].copy(), state[:, MASKED_MAC_PS].copy()
+    port = stages @ (program.rows_port_ps + program.columns_port_ps)
     waits = state[:, [MEMORY_PS, PROLOGUE_PS, EPILOGUE_PS, REDUCTION_PS]].copy()
-    worked = state[:, ENDED] > 0
+    had_work = state[:, ENDED] > 0
     slot = (state[:, ENDED] - 1) % program.accumulator_sets
     core = np.arange(program.cores)
-    end = np.where(worked, ends[core, slot, 0], 0)
-    tail = np.where(worked, end - state[:, DONE_TIME], 0)
-    reduction = np.minimum(tail, np.where(worked, ends[core, slot, 1], 0))
+    end = np.where(had_work, ends[core, slot, 0], 0)
+    tail = np.where(had_work, end - state[:, DONE_TIME], 0)
+    reduction = np.minimum(tail, np.where(had_work, ends[core, slot, 1], 0))
     waits[:, 2] += tail - reduction
     waits[:, 3] += reduction
     return EngineResult(
@@ -553,9 +549,9 @@ def _result(
         stages=stages,
         waits_ps=waits,
         end_ps=end,
-        worked_ps=state[:, WORKED_PS].copy(),
-        mac_ps=state[:, MAC_PS].copy(),
-        port_ps=state[:, PORT_BUSY].copy(),
+        worked_ps=worked,
+        mac_ps=mac,
+        port_ps=port + state[:, PARTIAL_PORT_BUSY],
         requests=counts[0],
         misses=counts[1],
         far=counts[2],
