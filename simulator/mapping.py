@@ -260,7 +260,7 @@ def _with_splits(
         if splits == 1 or (
             splits <= grid.stages and grid.outputs * splits <= 2 * hardware.core.count
         ):
-            yield replace(mapping, splits=splits)
+            yield mapping if splits == 1 else replace(mapping, splits=splits)
 
 
 def estimate_ps(
