@@ -291,6 +291,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our pipe has enough
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # files are handled where they are opened; what is left is a stream
+        _fail(f"standard output: cannot be written: {error.strerror}")
 
 
 def _fail(message: str) -> None:

@@ -14,6 +14,7 @@ from simulator import catalog
 from simulator.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
+MAX_DEPTH, MAX_KEYS = 50, 20_000
 
 
 @dataclass
@@ -73,8 +74,9 @@ def parse_value(text: str) -> Any:
 
 
 def _plain(node: Any, path: KeyPath, file: str, positions: dict[KeyPath, str], depth: int) -> Any:
-    if depth > 50:
-        raise ConfigError(file, "nested too deeply", want="at most 50 levels")
+    if depth > MAX_DEPTH or len(positions) > MAX_KEYS:  # aliases of aliases grow without end
+        want = f"at most {MAX_DEPTH} levels and {MAX_KEYS} keys"
+        raise ConfigError(file, "too large or nested too deeply", want=want)
     if isinstance(node, CommentedMap):
         result: dict[str, Any] = {}
         for key, value in node.items():

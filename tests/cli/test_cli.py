@@ -428,3 +428,14 @@ def test_schema_prints_json_schema(nmsim: Nmsim) -> None:
     schema = json.loads(fine(nmsim("schema")).out)
     Draft202012Validator.check_schema(schema)
     assert "base" in schema["properties"]
+
+
+def test_a_full_disk_behind_standard_output_is_one_line() -> None:
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [NMSIM, *RUN], stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+    assert ended.returncode == 2
+    assert ended.stderr.decode().splitlines() == [
+        "nmsim: standard output: cannot be written: No space left on device"
+    ]

@@ -468,6 +468,12 @@ def test_a_value_from_the_command_line_reads_as_in_a_file(text: str, value: obje
 # Files that are no machine
 
 
+ALIAS_BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 9)) for i in range(8)
+)
+"""Nine references to nine references to ...: 9**9 items in 300 bytes."""
+
+
 @pytest.mark.parametrize(
     ("text", "where", "what"),
     [
@@ -485,6 +491,7 @@ def test_a_value_from_the_command_line_reads_as_in_a_file(text: str, value: obje
         (b"\xff\xfen\x00a\x00", "", "not UTF-8 text: byte 0"),
         (b"name: *unknown\n", ":1:7", "undefined alias"),
         (b"a: " + b"[" * 60 + b"]" * 60, "", "nested too deeply"),
+        (ALIAS_BOMB, "", "too large"),
         (b"name: \x00\n", "", "not YAML"),
         (b"a: " + b"[" * 700, "", "not YAML"),
     ],
