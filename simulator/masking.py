@@ -7,6 +7,8 @@ fullest row has non-zeros; over a stage these add up, and whole instructions tak
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ import numpy.typing as npt
 from simulator.errors import MappingError
 from simulator.hardware import Hardware
 from simulator.partition import IntArray, TileGrid
+from simulator.sparsity import SAMPLED_FETCHES
 from simulator.timing import StageWork, masked_work, stage_cost
 from simulator.workload.lowering import GemmProblem
 
@@ -69,7 +72,8 @@ def masked_costs(
             want=f"a divisor of {grid.tile_m}",
         )
     assert mask.shape == (grid.count * grid.m, grid.k), (mask.shape, grid)
-    group = problem.pattern.group
+    # Without groups, rows wait for each other at the end of a stage only.
+    group = grid.tile_k if problem.pattern.gathers else problem.pattern.group
     row_steps = np.empty((grid.count, grid.rows, grid.stages), dtype=np.int64)
     for gemm in range(grid.count):
         part = mask[gemm * grid.m : (gemm + 1) * grid.m]
@@ -105,7 +109,10 @@ def stage_slots(mask: Mask, group: int, lanes: int, groups_a_stage: int) -> IntA
     padded = np.zeros((-(-rows // lanes) * lanes, -(-k // group) * group), dtype=np.int64)
     padded[:rows, :k] = mask
     counts = padded.reshape(padded.shape[0] // lanes, lanes, -1, group).sum(axis=3).max(axis=1)
-    return np.add.reduceat(counts, np.arange(0, counts.shape[1], groups_a_stage), axis=1)
+    slots: IntArray = np.add.reduceat(
+        counts, np.arange(0, counts.shape[1], groups_a_stage), axis=1
+    )
+    return slots
 
 
 def _step(hardware: Hardware, problem: GemmProblem) -> int:
@@ -118,3 +125,31 @@ def _where(grid: TileGrid, last_row: int, last_stage: int) -> IntArray:
     stages = [grid.stages - 1] if last_stage else list(range(grid.stages - 1))
     gemm, row, stage = np.meshgrid(range(grid.count), rows, stages, indexing="ij")
     return ((gemm * grid.rows + row) * grid.stages + stage).ravel().astype(np.int64)
+
+
+def real_conflicts(mask: Mask, ways: int) -> Fraction:
+    """Mean cycles of a wave of ``ways`` fetches of the rows of X that real weights need.
+
+    As `simulator.sparsity.bank_conflicts`, on the non-zeros of a mask: slot j of ``ways``
+    consecutive rows of W at a time, as far as the shortest of them goes.
+
+    Parameters
+    ----------
+    mask : array (rows, k), uint8
+    ways : int
+        Fetches that the scratchpad could serve in a cycle if all banks were distinct.
+    """
+    waves = cycles = 0
+    for top in range(0, mask.shape[0] - ways + 1, ways):
+        indices = [np.flatnonzero(row) for row in mask[top : top + ways]]
+        slots = min(len(row) for row in indices)
+        if slots:
+            banks = np.sort(np.stack([row[:slots] for row in indices]) % ways, axis=0)
+            fullest = run = np.ones(slots, dtype=np.int64)
+            for upper, lower in pairwise(banks):
+                run = np.where(upper == lower, run + 1, 1)
+                fullest = np.maximum(fullest, run)
+            waves, cycles = waves + slots, cycles + int(fullest.sum())
+        if waves * ways >= SAMPLED_FETCHES:
+            break
+    return Fraction(cycles, waves) if waves else Fraction(1)

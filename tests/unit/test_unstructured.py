@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from machines import problem_of, tiny
 
 from simulator import Conv, Gemm, Workload, compare, simulate
 from simulator.errors import ConfigError
+from simulator.masking import real_conflicts
 from simulator.sparsity import Pattern, Unstructured, bank_conflicts, parse_pattern
 from simulator.timing import StageShape, stage_cost, stage_work
 from simulator.workload.lowering import lower
@@ -110,3 +112,16 @@ def test_a_machine_that_skips_nothing_runs_it_dense() -> None:
     layer = simulate(tiny(sparsity__skip="none"), workload, "unstructured:0.5").layers[0]
     assert layer.executed_as == "1:1"
     assert "skips no zeros" in layer.note
+
+
+def test_real_conflicts_of_random_weights_are_those_of_seeded_ones() -> None:
+    mask = (np.random.default_rng(3).random((512, 1024)) < 0.25).astype(np.uint8)
+    seeded = float(bank_conflicts(Fraction(1, 4), 1024, 8))
+    assert float(real_conflicts(mask, 8)) == pytest.approx(seeded, rel=0.05)
+
+
+def test_equal_rows_always_conflict_and_shifted_ones_never_do() -> None:
+    equal = np.tile(np.eye(1, 64, 5, dtype=np.uint8), (8, 1))
+    assert real_conflicts(equal, 8) == 8
+    assert real_conflicts(np.eye(8, 64, dtype=np.uint8), 8) == 1
+    assert real_conflicts(np.zeros((8, 64), dtype=np.uint8), 8) == 1
