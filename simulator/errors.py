@@ -55,6 +55,10 @@ class MappingError(SimulatorError):
     """The work does not fit on the machine."""
 
 
+class WeightsError(SimulatorError):
+    """The weights are broken, or not what the layer or the pattern asks for."""
+
+
 class OutputError(SimulatorError):
     """The result cannot be written where it was asked for."""
 

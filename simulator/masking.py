@@ -109,9 +109,7 @@ def stage_slots(mask: Mask, group: int, lanes: int, groups_a_stage: int) -> IntA
     padded = np.zeros((-(-rows // lanes) * lanes, -(-k // group) * group), dtype=np.int64)
     padded[:rows, :k] = mask
     counts = padded.reshape(padded.shape[0] // lanes, lanes, -1, group).sum(axis=3).max(axis=1)
-    slots: IntArray = np.add.reduceat(
-        counts, np.arange(0, counts.shape[1], groups_a_stage), axis=1
-    )
+    slots: IntArray = np.add.reduceat(counts, np.arange(0, counts.shape[1], groups_a_stage), axis=1)
     return slots
 
 
@@ -124,7 +122,8 @@ def _where(grid: TileGrid, last_row: int, last_stage: int) -> IntArray:
     rows = [grid.rows - 1] if last_row else list(range(grid.rows - 1))
     stages = [grid.stages - 1] if last_stage else list(range(grid.stages - 1))
     gemm, row, stage = np.meshgrid(range(grid.count), rows, stages, indexing="ij")
-    return ((gemm * grid.rows + row) * grid.stages + stage).ravel().astype(np.int64)
+    ids: IntArray = ((gemm * grid.rows + row) * grid.stages + stage).ravel().astype(np.int64)
+    return ids
 
 
 def real_conflicts(mask: Mask, ways: int) -> Fraction:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from simulator.attach import Tensor, check_pattern, find_tensor, rows_of, with_real_indices
 from simulator.comparison import Comparison
 from simulator.engine.result import EngineResult
-from simulator.errors import ConfigError, MappingError, did_you_mean
+from simulator.errors import ConfigError, MappingError, WeightsError, did_you_mean
 from simulator.hardware import Hardware, Library, load_hardware
 from simulator.mapping import Mapping, candidates, check
+from simulator.masking import Mask
 from simulator.program import Program, gemm_program, stream_program
 from simulator.report import LayerReport, Report, layer_report, total_of
-from simulator.sparsity import DENSE, AnyPattern, parse_pattern
-from simulator.workload import Layer, Stream, Workload, load_workload
+from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
+from simulator.workload import Conv, Gemm, Layer, Stream, Workload, load_workload
 from simulator.workload.lowering import GemmProblem, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]
@@ -43,6 +48,7 @@ def simulate(
     *,
     mapping: Mapping | str = "auto",
     library: str | None = None,
+    weights: MappingType[str, Tensor] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Simulate a workload on a machine.
@@ -61,17 +67,21 @@ def simulate(
         A mapping of your own is used for every GEMM, as it is.
     library : str, optional
         One of the machine's libraries for all layers, instead of its choice.
+    weights : mapping from names to arrays, optional
+        Real weights by layer name (or ``name.weight``), output features first. They are checked
+        against the pattern, and decide what hardware that skips non-zeros, and the unstructured
+        baseline, take.
     progress : callable, optional
         Called with (layers done, layers in all, name of the next one).
 
     Raises
     ------
     SimulatorError
-        ConfigError, WorkloadError or MappingError, with one clear line.
+        ConfigError, WorkloadError, MappingError or WeightsError, with one clear line.
     """
     hardware = load_hardware(hardware)
     workload = load_workload(workload)
-    run = _Run(hardware, _engine(engine), mapping, library)
+    run = _Run(hardware, _engine(engine), mapping, library, weights or {})
     override = parse_pattern(pattern) if pattern is not None else None
     layers = []
     for number, layer in enumerate(workload.layers):
@@ -80,6 +90,13 @@ def simulate(
         layers.append(run.layer(layer, asked_pattern(layer, override)))
     if progress is not None:
         progress(len(workload.layers), len(workload.layers), "")
+    if weights and not run.tensors_used:
+        raise WeightsError(
+            "weights",
+            "no tensor is named as a layer",
+            got=", ".join(list(weights)[:3]),
+            want=f"names such as {workload.layers[0].name}.weight",
+        )
     return Report(
         hardware=hardware.name,
         workload=workload.name,
@@ -146,6 +163,7 @@ class _Run:
         engine: Callable[[Program], EngineResult],
         mapping: Mapping | str,
         library: str | None,
+        weights: MappingType[str, Tensor],
     ) -> None:
         if isinstance(mapping, str) and mapping != "auto":
             raise MappingError("mapping", "want 'auto' or a Mapping", got=mapping)
@@ -157,7 +175,8 @@ class _Run:
                 hint=did_you_mean(library, hardware.libraries),
             )
         self.hardware, self.engine, self.mapping = hardware, engine, mapping
-        self.library_name = library
+        self.library_name, self.weights = library, weights
+        self.tensors_used = 0
         self.known: dict[object, _Outcome] = {}
 
     def layer(self, layer: Layer, asked: AnyPattern) -> LayerReport:
@@ -170,10 +189,16 @@ class _Run:
                 if key not in self.known:
                     self.known[key] = self._stream(layer)
             else:
-                lowered = lower(layer, asked, self.hardware)
-                key, note = lowered.problem, lowered.note
+                tensor = find_tensor(layer, self.weights)
+                lowered = lower(layer, asked, self.hardware, has_mask=tensor is not None)
+                problem, note, mask = lowered.problem, lowered.note, None
+                if tensor is not None and isinstance(layer, Gemm | Conv):
+                    self.tensors_used += 1
+                    problem, mask = self._with_weights(layer, tensor, problem)
+                # A masked layer is like no other.
+                key = problem if mask is None else (problem, layer.name)
                 if key not in self.known:
-                    self.known[key] = self._gemm(lowered.problem)
+                    self.known[key] = self._gemm(problem, mask)
         except MappingError as error:
             raise MappingError(f"layer {layer.name}", str(error)) from None
         outcome = self.known[key]
@@ -188,11 +213,23 @@ class _Run:
             note=note,
         )
 
+    def _with_weights(
+        self, layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem
+    ) -> tuple[GemmProblem, Mask | None]:
+        """Check real weights, and their mask where it matters to the hardware."""
+        mask = (rows_of(layer, tensor, problem) != 0).view(np.uint8)
+        pattern = problem.pattern
+        if isinstance(pattern, Unstructured):
+            return with_real_indices(problem, mask, self.hardware), mask
+        if not pattern.is_dense:
+            check_pattern(layer, mask, pattern)
+        return problem, mask if self.hardware.sparsity.skip == "nonzeros" else None
+
     def _stream(self, layer: Stream) -> _Outcome:
         program = stream_program(self.hardware, self._library(DENSE), layer)
         return _Outcome(program, self.engine(program), None, None)
 
-    def _gemm(self, problem: GemmProblem) -> _Outcome:
+    def _gemm(self, problem: GemmProblem, mask: Mask | None) -> _Outcome:
         """The fastest of the few best mappings; the first of equals."""
         library = self._library(problem.pattern)
         if isinstance(self.mapping, Mapping):
@@ -205,13 +242,38 @@ class _Run:
                 )
             check(self.hardware, library, problem, self.mapping)
         else:
-            tried = candidates(self.hardware, library, problem)
+            tried = self._candidates(library, problem, mask)
         outcomes = []
         for mapping in tried:
             order = problem.swapped() if mapping.swapped else problem
-            program = gemm_program(self.hardware, library, order, mapping)
+            program = gemm_program(self.hardware, library, order, mapping, mask)
             outcomes.append(_Outcome(program, self.engine(program), order, mapping))
         return min(outcomes, key=lambda outcome: outcome.result.makespan_ps)
+
+    def _candidates(
+        self, library: Library, problem: GemmProblem, mask: Mask | None
+    ) -> list[Mapping]:
+        """What the library offers; under a mask, also with deeper stages.
+
+        Only the rows operand can be masked, in whole blocks of rows; and a step that skipping
+        leaves half empty is filled only if a stage holds more groups.
+        """
+        if mask is None:
+            return candidates(self.hardware, library, problem)
+        lanes = self.hardware.sparsity.lockstep_rows
+        tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
+        offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
+        found = []
+        for mapping in candidates(self.hardware, offer, problem):
+            for factor in (1, 2, 4):
+                buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
+                deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)
+                try:
+                    check(self.hardware, library, problem, deeper)
+                except MappingError:
+                    break
+                found.append(deeper)
+        return found
 
     def _library(self, pattern: AnyPattern) -> Library:
         choice = self.hardware.library

@@ -7,7 +7,14 @@ from typing import Literal
 
 from simulator.errors import WorkloadError
 from simulator.hardware import Hardware
-from simulator.sparsity import DENSE, AnyPattern, Unstructured, bank_conflicts, parse_pattern
+from simulator.sparsity import (
+    DENSE,
+    AnyPattern,
+    Pattern,
+    Unstructured,
+    bank_conflicts,
+    parse_pattern,
+)
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
 
@@ -96,8 +103,16 @@ class Lowered:
     note: str = ""
 
 
-def lower(layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware) -> Lowered:
+def lower(
+    layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware, *, has_mask: bool = False
+) -> Lowered:
     """What ``layer`` becomes on ``hardware`` if its weights are pruned to ``asked``.
+
+    Parameters
+    ----------
+    has_mask : bool
+        Real weights are at hand: hardware that skips non-zeros then runs weights of no pattern as
+        full groups of its largest size, of which each costs its real non-zeros.
 
     Raises
     ------
@@ -112,6 +127,9 @@ def lower(layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware) ->
             want=" or ".join(hardware.dtypes),
         )
     executed, note = _executed(layer, asked, hardware)
+    group = hardware.sparsity.largest_group
+    if has_mask and executed.is_dense and hardware.sparsity.skip == "nonzeros" and group > 1:
+        executed, note = Pattern(group, group), f"real non-zeros in groups of {group}"
     if isinstance(layer, Conv):
         return Lowered(_convolution(layer, executed), asked, note)
     role: Role = "activations" if isinstance(layer, Matmul) else "weights"
@@ -151,6 +169,14 @@ def _executed(
     return executed, note
 
 
+def fetch_ways(hardware: Hardware, dtype: str) -> int:
+    """Fetches of one instruction's columns that the scratchpad's banks could serve in a cycle."""
+    pad = hardware.core.scratchpad
+    columns = hardware.core.tensor_cores.instructions[dtype].column_step
+    banks_a_fetch = ceil_div(columns * DTYPE_BITS[dtype], 8 * pad.bank_bytes)
+    return max(1, pad.banks // banks_a_fetch)
+
+
 def _depth(layer: Gemm | Matmul | Conv) -> int:
     """Weights of a row along k, without padding."""
     if isinstance(layer, Conv):
@@ -161,10 +187,7 @@ def _depth(layer: Gemm | Matmul | Conv) -> int:
 def _gathered(layer: Gemm | Matmul | Conv, asked: Unstructured, hardware: Hardware) -> Unstructured:
     """The baseline with the index width and the bank conflicts of this layer on this machine."""
     k = _depth(layer)
-    pad = hardware.core.scratchpad
-    columns = hardware.core.tensor_cores.instructions[layer.dtype].column_step
-    banks_a_fetch = ceil_div(columns * DTYPE_BITS[layer.dtype], 8 * pad.bank_bytes)
-    conflict = bank_conflicts(asked.density, k, max(1, pad.banks // banks_a_fetch))
+    conflict = bank_conflicts(asked.density, k, fetch_ways(hardware, layer.dtype))
     return Unstructured(asked.density, max(1, (k - 1).bit_length()), conflict)
 
 

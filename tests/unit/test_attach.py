@@ -1,0 +1,127 @@
+"""Do weights meet their layers, along the right axis, and are they held to their pattern?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from machines import tiny
+
+from simulator import Conv, Gemm, Matmul, Workload, simulate
+from simulator.attach import check_pattern, find_tensor, rows_of
+from simulator.errors import WeightsError
+from simulator.sparsity import Pattern
+from simulator.workload.lowering import lower
+
+
+def pruned(weights: np.ndarray, keep: int, group: int) -> np.ndarray:
+    """Keep the largest of every group along the last axis."""
+    grouped = np.abs(weights).reshape(*weights.shape[:-1], -1, group)
+    order = np.argsort(np.argsort(-grouped, axis=-1), axis=-1)
+    return weights * (order < keep).reshape(weights.shape)
+
+
+def test_a_tensor_is_found_by_the_layer_s_name() -> None:
+    tensor = np.ones((4, 8))
+    layer = Gemm("fc", m=4, n=1, k=8)
+    assert find_tensor(layer, {"fc": tensor}) is tensor
+    assert find_tensor(layer, {"fc.weight": tensor}) is tensor
+    assert find_tensor(layer, {"other": tensor}) is None
+    assert find_tensor(Matmul("fc", m=4, n=1, k=8), {"fc": tensor}) is None
+
+
+def test_rows_of_a_convolution_have_channels_fastest_and_padded_positions() -> None:
+    layer = Conv("c", in_channels=6, out_channels=3, in_h=5, in_w=5, kernel=(2, 3))
+    problem = lower(layer, Pattern(2, 4), tiny()).problem
+    tensor = np.arange(1, 3 * 6 * 2 * 3 + 1).reshape(3, 6, 2, 3)
+    rows = rows_of(layer, tensor, problem)
+    assert rows.shape == (3, 2 * 3 * 8)
+    for out in range(3):
+        for height in range(2):
+            for width in range(3):
+                start = (height * 3 + width) * 8
+                wanted = [tensor[out, channel, height, width] for channel in range(6)]
+                assert rows[out, start : start + 8].tolist() == [*wanted, 0, 0]
+
+
+@pytest.mark.parametrize("shape", [(8, 4), (4, 9), (32,), (2, 2, 8)])
+def test_a_tensor_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    layer = Gemm("fc", m=4, n=1, k=8)
+    if shape == (2, 2, 8):
+        layer = Gemm("fc", m=4, n=1, k=8, batch=2)
+    problem = lower(layer, Pattern(1, 1), tiny()).problem
+    with pytest.raises(WeightsError, match="layer fc: its tensor has another shape"):
+        rows_of(layer, np.ones(shape), problem)
+
+
+def test_the_group_that_breaks_a_pattern_is_named() -> None:
+    layer = Gemm("fc", m=3, n=1, k=16)
+    mask = np.zeros((3, 16), dtype=np.uint8)
+    mask[:, [0, 1]] = 1
+    check_pattern(layer, mask, Pattern(2, 4))
+    mask[1, [8, 9, 10]] = 1
+    mask[2, 12:16] = 1
+    with pytest.raises(WeightsError) as caught:
+        check_pattern(layer, mask, Pattern(2, 4))
+    text = str(caught.value)
+    assert "layer fc: its weights break 2:4 in 2 groups, first in row 1, group 2" in text
+    assert "want at most 2, got '3 non-zeros'" in text
+
+
+def test_a_partial_last_group_is_checked_too() -> None:
+    layer = Gemm("fc", m=1, n=1, k=6)
+    mask = np.array([[1, 1, 0, 0, 1, 1]], dtype=np.uint8)
+    check_pattern(layer, mask, Pattern(2, 4))
+    with pytest.raises(WeightsError, match="break 1:4"):
+        check_pattern(layer, mask, Pattern(1, 4))
+
+
+WORKLOAD = Workload("one", [Gemm("fc", m=256, n=128, k=512)])
+MACHINE = "nm-flex"
+
+
+def test_complying_weights_change_nothing_on_hardware_that_skips_slots() -> None:
+    weights = pruned(np.random.default_rng(0).standard_normal((256, 512)), 2, 4)
+    plain = simulate(MACHINE, WORKLOAD, "2:4")
+    real = simulate(MACHINE, WORKLOAD, "2:4", weights={"fc": weights})
+    assert real.to_json() == plain.to_json()
+
+
+def test_dense_weights_do_not_run_as_2_4() -> None:
+    with pytest.raises(WeightsError, match="nmsim prune"):
+        simulate(MACHINE, WORKLOAD, "2:4", weights={"fc": np.ones((256, 512))})
+
+
+def test_names_that_match_nothing_are_refused() -> None:
+    with pytest.raises(WeightsError, match="no tensor is named as a layer"):
+        simulate(MACHINE, WORKLOAD, weights={"elsewhere": np.ones((256, 512))})
+
+
+def test_n_m_groups_do_not_wait_where_unstructured_rows_do() -> None:
+    """At the same density: uneven rows pad MACs, even groups do not; both engines agree."""
+    from simulator import load_hardware
+
+    hardware = load_hardware(MACHINE, {"sparsity.skip": "nonzeros"})
+    dense = np.random.default_rng(1).standard_normal((256, 512))
+    anywhere = dense * (np.abs(dense) > np.median(np.abs(dense)))
+    reports = {
+        "unstructured": simulate(hardware, WORKLOAD, weights={"fc": anywhere}),
+        "8:16": simulate(hardware, WORKLOAD, "8:16", weights={"fc": pruned(dense, 8, 16)}),
+    }
+    waits = {
+        name: report.layers[0].slots_padded / report.layers[0].macs_executed
+        for name, report in reports.items()
+    }
+    assert waits["8:16"] == 0
+    assert waits["unstructured"] > 0.2
+    texts = [
+        simulate(hardware, WORKLOAD, engine=engine, weights={"fc": anywhere}).to_json()
+        for engine in ("fast", "reference")
+    ]
+    assert texts[0].replace('"fast"', '"reference"') == texts[1]
+
+
+def test_real_weights_decide_the_baseline_s_density() -> None:
+    dense = np.random.default_rng(2).standard_normal((256, 512))
+    quarter = dense * (np.abs(dense) > np.quantile(np.abs(dense), 0.75))
+    report = simulate(MACHINE, WORKLOAD, "unstructured:0.5", weights={"fc": quarter})
+    assert report.layers[0].executed_as == "unstructured:0.25"
