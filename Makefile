@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check leave-one-out format coverage clean
+.PHONY: demo test check bench leave-one-out format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on ResNet-50
 	$(BIN)/nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8
@@ -19,6 +19,9 @@ check: .venv/installed-dev  ## style, types, and imports that point down only
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler
+	$(BIN)/python tests/benchmarks/bench.py
 
 leave-one-out: .venv/installed-dev  ## spread of the fitted constants
 	$(BIN)/python tests/validation/leave_one_out.py
