@@ -8,11 +8,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Protocol
 
 from simulator.errors import OutputError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMATS = ("table", "json", "csv", "parquet")
 SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet"}
