@@ -6,7 +6,7 @@ the library offers by a closed-form estimate of time, and hands the best few to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
-from simulator.partition import TileGrid
+from simulator.partition import IntArray, TileGrid
 from simulator.timing import StageShape, StageWork, stage_work
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND, bits_to_bytes, ceil_div
 from simulator.workload.lowering import GemmProblem
@@ -174,27 +174,28 @@ def candidates(hardware: Hardware, library: Library, problem: GemmProblem) -> li
     MappingError
         If none of the library's tiles fits; it tells what the smallest one lacks.
     """
-    offered: list[Mapping] = []
+    offered: list[tuple[Mapping, int]] = []
     costs: list[npt.NDArray[np.float64]] = []
     refused: MappingError | None = None
     orders = [problem]
     if library.swap and problem.pattern.is_dense and problem.m != problem.n:
         orders.append(problem.swapped())
     for order in orders:
-        here: list[Mapping] = []
+        here: list[tuple[Mapping, int]] = []
         for tile in _offered(hardware, library, order):
             fitted, refusal = _fit(hardware, library, order, tile)
             refused = refusal or refused
             for depth in fitted:
-                here.extend(_with_splits(hardware, library, order, depth))
+                here += [(depth, splits) for splits in _splits(hardware, library, order, depth)]
         if here:
-            costs.append(estimate_ps(hardware, library, order, here))
+            costs.append(_estimate_ps(hardware, library, order, _table(here)))
             offered += here
     if not offered:
         assert refused is not None
         raise refused
     ranking = np.argsort(np.concatenate(costs), kind="stable")
-    return [offered[index] for index in ranking[:SIMULATED_CANDIDATES]]
+    best = [offered[index] for index in ranking[:SIMULATED_CANDIDATES]]
+    return [replace(mapping, splits=splits) for mapping, splits in best]
 
 
 def _offered(hardware: Hardware, library: Library, problem: GemmProblem) -> list[Tile]:
@@ -251,16 +252,25 @@ def _fit(
         slots //= 2
 
 
-def _with_splits(
+def _splits(
     hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping
-) -> Iterator[Mapping]:
+) -> list[int]:
     """The k-splits worth ranking: while they do not exceed two waves of cores."""
-    grid = mapping.grid(problem)
-    for splits in library.splits:
-        if splits == 1 or (
-            splits <= grid.stages and grid.outputs * splits <= 2 * hardware.core.count
-        ):
-            yield mapping if splits == 1 else replace(mapping, splits=splits)
+    rows, columns = ceil_div(problem.m, mapping.tile_m), ceil_div(problem.n, mapping.tile_n)
+    most = min(
+        2 * hardware.core.count // (rows * columns * problem.count),
+        ceil_div(problem.k, mapping.tile_k),
+    )
+    return [splits for splits in library.splits if splits <= max(1, most)] or [1]
+
+
+def _table(mappings: Sequence[tuple[Mapping, int]]) -> IntArray:
+    """One row a mapping and its splits, in the order that `_estimate_ps` takes them."""
+    rows = [
+        (m.tile_m, m.tile_n, m.tile_k, m.fragment_m, m.fragment_n, splits, m.stage_buffers)
+        for m, splits in mappings
+    ]
+    return np.array(rows, dtype=np.int64)
 
 
 def estimate_ps(
@@ -272,9 +282,15 @@ def estimate_ps(
     DRAM, and an epilogue. Plain float arithmetic without transcendental functions, so that every
     machine ranks alike.
     """
+    table = _table([(mapping, mapping.splits) for mapping in mappings])
+    return _estimate_ps(hardware, library, problem, table)
+
+
+def _estimate_ps(
+    hardware: Hardware, library: Library, problem: GemmProblem, table: IntArray
+) -> npt.NDArray[np.float64]:
+    """As `estimate_ps`, on the rows of `_table`."""
     core, memory = hardware.core, hardware.memory
-    fields = ("tile_m", "tile_n", "tile_k", "fragment_m", "fragment_n", "splits", "stage_buffers")
-    table = np.array([[getattr(one, name) for name in fields] for one in mappings], dtype=np.int64)
     columns_of: Any = table.T  # arrays where the scalar formulas below expect integers
     tile_m, tile_n, tile_k, fragment_m, fragment_n, splits, buffers = columns_of
     m, n, k = problem.m, problem.n, problem.k

@@ -11,7 +11,6 @@ costs depends only on its class, so that costs are small tables:
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -182,9 +181,6 @@ def gemm_program(
     port = hardware.port_rate
     rows_factor, columns_factor = alignment_factors(hardware, problem)
 
-    def port_ps(size: int, factor: Fraction) -> int:
-        return port.ps(ceil_div(size * factor.numerator, factor.denominator))
-
     return _assemble(
         hardware,
         library,
@@ -193,8 +189,8 @@ def gemm_program(
         works,
         costs,
         stage_buffers=mapping.stage_buffers,
-        rows_port_ps=[port_ps(w.rows_bytes + w.metadata_bytes, rows_factor) for w in works],
-        columns_port_ps=[port_ps(w.columns_bytes, columns_factor) for w in works],
+        rows_port_ps=[port.ps((w.rows_bytes + w.metadata_bytes) * rows_factor) for w in works],
+        columns_port_ps=[port.ps(w.columns_bytes * columns_factor) for w in works],
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
         masked=masked,
     )
@@ -319,7 +315,7 @@ def _assemble(
     bytes_of = [int(size) for size in blocks.bytes]
 
     def table(rate: Rate) -> IntArray:
-        return _array([rate.ps(size) for size in bytes_of])
+        return _array([rate.ps(size) if size else 0 for size in bytes_of])
 
     # Model: a streaming kernel's epilogue is its store alone.
     epilogue_ps = 0 if streaming else ns_to_ps(library.epilogue_ns)

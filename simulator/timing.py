@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from simulator.hardware import Hardware
-from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, cycles_to_ps
+from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND, bits_to_bytes, ceil_div, exact
 from simulator.workload.lowering import GemmProblem
 
 
@@ -173,40 +173,77 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
 
 
 def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> StageCost:
-    """Times of a stage from what it moves and executes."""
-    per_cycle = hardware.scratchpad_bytes_per_cycle
-    operand_width = Fraction(str(hardware.core.register_file.operand_bytes_per_cycle))
-    mac = work.macs_executed / hardware.macs_per_cycle(problem.dtype)
-    operand = Fraction(work.operand_bits, 8) / operand_width
+    """Times of a stage from what it moves and executes.
+
+    Exact: all terms are integers of *ticks*, a fraction of a cycle that every rate divides.
+    """
+    ticks = core_ticks(hardware, problem.dtype)
+    conflict = problem.pattern.conflict_ratio
+    scale = conflict.denominator  # of ticks: a wave of fetches may take a broken number of cycles
+    mac = work.macs_executed * ticks.a_mac * scale
+    operand = work.operand_bits * ticks.an_operand_bit * scale
     rows_factor, columns_factor = alignment_factors(hardware, problem)
     # Model: misaligned rows slow the writes into the scratchpad, whose own layout is padded, so
     # that reads from it stay aligned.
     writes = (work.rows_bytes + work.metadata_bytes) * rows_factor
-    writes += work.columns_bytes * columns_factor
+    writes = (writes + work.columns_bytes * columns_factor) * scale
     # Bank conflicts: a gather takes as many cycles as its fullest bank has fetches.
-    conflict = problem.pattern.conflict_ratio - 1
-    reads = work.read_bytes + work.columns_read_bytes * conflict
+    longer = work.columns_read_bytes * (conflict.numerator - scale)
+    reads = work.read_bytes * scale + longer
     both = writes + reads if hardware.core.scratchpad.shared_port else max(writes, reads)
-    scratchpad, fill = both / per_cycle, work.fill_bytes / per_cycle
+    fill = work.fill_bytes * scale
     if hardware.core.operand_source.x == "register":
-        fill += work.columns_read_bytes * conflict / per_cycle
+        fill += longer
+    scratchpad, fill = both * ticks.a_byte, fill * ticks.a_byte
     if hardware.core.register_file.buffers == 2:
         stage = max(mac, scratchpad, operand)
     else:
         stage = fill + max(mac, operand, scratchpad - fill)
-    first_load = fill / work.steps + Fraction(str(hardware.core.scratchpad.latency_cycles))
-    hz = hardware.clock_hz
-    barrier = Fraction(str(hardware.core.barrier_cycles))
-    stage_ps = max(1, cycles_to_ps(stage + barrier, hz))
-    mac_ps = min(stage_ps, cycles_to_ps(mac, hz))
+
+    def ps(count: int, shares: int = 1) -> int:
+        """Picoseconds of ticks over shares, rounded up once."""
+        return ceil_div(count * PS_PER_SECOND, shares * scale * ticks.a_cycle * hardware.clock_hz)
+
+    barrier = ticks.barrier * scale
+    stage_ps = max(1, ps(stage + barrier))
+    mac_ps = min(stage_ps, ps(mac))
     return StageCost(
         stage_ps=stage_ps,
         mac_ps=mac_ps,
-        scratchpad_ps=cycles_to_ps(scratchpad, hz),
-        operand_ps=cycles_to_ps(operand, hz),
-        barrier_ps=min(stage_ps - mac_ps, cycles_to_ps(barrier, hz)),
-        prologue_ps=cycles_to_ps(first_load, hz),
+        scratchpad_ps=ps(scratchpad),
+        operand_ps=ps(operand),
+        barrier_ps=min(stage_ps - mac_ps, ps(barrier)),
+        prologue_ps=ps(fill + ticks.latency * scale * work.steps, work.steps),
     )
+
+
+@dataclass(frozen=True)
+class CoreTicks:
+    """A core's rates in ticks, of which ``a_cycle`` make a cycle."""
+
+    a_cycle: int
+    a_mac: int
+    a_byte: int  # through the scratchpad's port
+    an_operand_bit: int
+    barrier: int
+    latency: int  # of the scratchpad
+
+
+def core_ticks(hardware: Hardware, dtype: str) -> CoreTicks:
+    """The rates of a core, on the coarsest grid that all of them share."""
+    known: dict[str, CoreTicks] = hardware.core_ticks_by_dtype
+    if dtype not in known:
+        core = hardware.core
+        cycles = (
+            1 / hardware.macs_per_cycle(dtype),
+            1 / hardware.scratchpad_bytes_per_cycle,
+            1 / (8 * exact(core.register_file.operand_bytes_per_cycle)),
+            exact(core.barrier_cycles),
+            exact(core.scratchpad.latency_cycles),
+        )
+        a_cycle = math.lcm(*(cost.denominator for cost in cycles))
+        known[dtype] = CoreTicks(a_cycle, *(int(cost * a_cycle) for cost in cycles))
+    return known[dtype]
 
 
 def masked_work(work: StageWork, row_steps: int, rows: int, step: int) -> StageWork:
@@ -236,7 +273,7 @@ def masked_work(work: StageWork, row_steps: int, rows: int, step: int) -> StageW
     )
 
 
-def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[Fraction, Fraction]:
+def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[int, int]:
     """By how much misaligned rows lengthen transfers of the (rows, columns) operand, >= 1.
 
     Rows run along k: the slots of a row of W, the channels of a pixel or the features of a token.
@@ -245,8 +282,8 @@ def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[Fractio
     want = hardware.core.alignment_bytes * 8
     compressed = problem.k // problem.run * problem.pattern.slots(problem.run)
     return (
-        Fraction(want, math.gcd(compressed * problem.bits, want)),
-        Fraction(want, math.gcd(problem.real_run * problem.bits, want)),
+        want // math.gcd(compressed * problem.bits, want),
+        want // math.gcd(problem.real_run * problem.bits, want),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -335,6 +335,11 @@ class Hardware(Section):
         """Sustained."""
         pad = self.core.scratchpad
         return exact(pad.bytes_per_cycle) * exact(pad.efficiency_ratio)
+
+    @cached_property
+    def core_ticks_by_dtype(self) -> dict[str, Any]:
+        """A core's rates on a common grid, as `simulator.timing` derives them once a dtype."""
+        return {}
 
     def macs_per_cycle(self, dtype: str) -> Fraction:
         """Of one core."""
