@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         MappingError,
         OutputError,
         SimulatorError,
+        WeightsError,
         WorkloadError,
     )
     from simulator.hardware import Hardware, hardware_schema, load_hardware
@@ -34,6 +35,7 @@ _HOMES = {
     "MappingError": "errors",
     "OutputError": "errors",
     "SimulatorError": "errors",
+    "WeightsError": "errors",
     "WorkloadError": "errors",
     "Hardware": "hardware",
     "hardware_schema": "hardware",
@@ -70,6 +72,7 @@ __all__ = [
     "SimulatorError",
     "Stream",
     "Total",
+    "WeightsError",
     "Workload",
     "WorkloadError",
     "compare",

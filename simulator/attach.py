@@ -13,8 +13,9 @@ import numpy.typing as npt
 from simulator.errors import WeightsError
 from simulator.hardware import Hardware
 from simulator.masking import Mask, real_conflicts
-from simulator.sparsity import Pattern, Unstructured
-from simulator.units import ceil_div
+from simulator.sparsity import AnyPattern, Unstructured
+from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix
+from simulator.weights.masks import magnitude_mask, unstructured_mask
 from simulator.workload.layer import Conv, Gemm, Layer
 from simulator.workload.lowering import GemmProblem, fetch_ways
 
@@ -49,50 +50,23 @@ def rows_of(layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem) -> Tensor:
         if tensor.size == wanted[0] * wanted[1] and tensor.shape[-1] == layer.k:
             return tensor.reshape(wanted)
         raise _shape_error(layer, tensor, f"({layer.m}, {layer.k}), output features first")
-    height, width = layer.pair("kernel")
     channels = layer.in_channels // layer.groups
-    wanted_4d = (layer.out_channels, channels, height, width)
+    wanted_4d = (layer.out_channels, channels, *layer.pair("kernel"))
     if tensor.shape != wanted_4d:
         raise _shape_error(layer, tensor, f"{wanted_4d}: output, input channels, height, width")
-    by_position = np.moveaxis(tensor, 1, 3).reshape(layer.out_channels, -1, channels)
-    padding = problem.run - channels
-    padded = np.pad(by_position, ((0, 0), (0, 0), (0, padding))) if padding else by_position
-    return padded.reshape(layer.out_channels, -1)
+    return to_matrix(tensor, problem.pattern.group)
 
 
-def check_pattern(layer: Gemm | Conv, mask: Mask, pattern: Pattern) -> None:
-    """Refuse weights with a group that has more non-zeros than the pattern keeps.
-
-    Raises
-    ------
-    WeightsError
-        With layer, row, group and count of the first such group, and how many there are.
-    """
-    rows, k = mask.shape
-    whole = ceil_div(k, pattern.group) * pattern.group
-    broken, first = 0, None
-    for top in range(0, rows, ROWS_AT_ONCE):
-        part = mask[top : top + ROWS_AT_ONCE]
-        if whole != k:
-            part = np.pad(part, ((0, 0), (0, whole - k)))
-        counts = part.reshape(part.shape[0], -1, pattern.group).sum(axis=2, dtype=np.uint16)
-        bad = np.argwhere(counts > pattern.keep)
-        broken += len(bad)
-        if first is None and len(bad):
-            row, group = (int(index) for index in bad[0])
-            first = top + row, group, int(counts[row, group])
-    if first is not None:
-        row, group, count = first
-        raise WeightsError(
-            f"layer {layer.name}",
-            f"its weights break {pattern} in {broken} groups, first in row {row}, group {group}",
-            got=f"{count} non-zeros",
-            want=f"at most {pattern.keep}",
-            hint="nmsim prune makes weights comply",
-        )
-
-
-ROWS_AT_ONCE = 4096
+def pruned(layer: Gemm | Conv, tensor: Tensor, pattern: AnyPattern) -> Tensor:
+    """The weights with all but the largest of every group, or of all, set to zero."""
+    if pattern.is_dense:
+        return tensor
+    rows = channel_rows(tensor if isinstance(layer, Conv) else tensor.reshape(-1, layer.k))
+    if isinstance(pattern, Unstructured):
+        mask = unstructured_mask(rows, pattern.density)
+    else:
+        mask = magnitude_mask(rows, pattern)
+    return from_channel_rows(np.where(mask, rows, rows.dtype.type(0)), tensor.shape)
 
 
 def with_real_indices(problem: GemmProblem, mask: Mask, hardware: Hardware) -> GemmProblem:

@@ -56,7 +56,7 @@ class MappingError(SimulatorError):
 
 
 class WeightsError(SimulatorError):
-    """The weights are broken, or not what the layer or the pattern asks for."""
+    """Weights cannot be read, or are not what the layer or the pattern asks for."""
 
 
 class OutputError(SimulatorError):

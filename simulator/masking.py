@@ -63,6 +63,8 @@ def masked_costs(
     MappingError
         If tile rows do not hold whole blocks of lockstep rows.
     """
+    from simulator.weights.kernels import stage_slots  # imports numba
+
     lanes, step = hardware.sparsity.lockstep_rows, _step(hardware, problem)
     if grid.tile_m % lanes:
         raise MappingError(
@@ -102,15 +104,6 @@ def masked_costs(
             executed += columns * int(macs[inverse].sum())
     used = int(np.count_nonzero(mask)) * grid.n
     return MaskedCosts(costs, executed, used)
-
-
-def stage_slots(mask: Mask, group: int, lanes: int, groups_a_stage: int) -> IntArray:
-    rows, k = mask.shape
-    padded = np.zeros((-(-rows // lanes) * lanes, -(-k // group) * group), dtype=np.int64)
-    padded[:rows, :k] = mask
-    counts = padded.reshape(padded.shape[0] // lanes, lanes, -1, group).sum(axis=3).max(axis=1)
-    slots: IntArray = np.add.reduceat(counts, np.arange(0, counts.shape[1], groups_a_stage), axis=1)
-    return slots
 
 
 def _step(hardware: Hardware, problem: GemmProblem) -> int:

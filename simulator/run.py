@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator.attach import Tensor, check_pattern, find_tensor, rows_of, with_real_indices
+from simulator.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
 from simulator.comparison import Comparison
 from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, MappingError, WeightsError, did_you_mean
@@ -19,6 +19,7 @@ from simulator.masking import Mask
 from simulator.program import Program, gemm_program, stream_program
 from simulator.report import LayerReport, Report, layer_report, total_of
 from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
+from simulator.weights.compliance import require_compliance
 from simulator.workload import Conv, Gemm, Layer, Stream, Workload, load_workload
 from simulator.workload.lowering import GemmProblem, asked_pattern, lower
 
@@ -49,6 +50,7 @@ def simulate(
     mapping: Mapping | str = "auto",
     library: str | None = None,
     weights: MappingType[str, Tensor] | None = None,
+    prune: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Simulate a workload on a machine.
@@ -71,6 +73,8 @@ def simulate(
         Real weights by layer name (or ``name.weight``), output features first. They are checked
         against the pattern, and decide what hardware that skips non-zeros, and the unstructured
         baseline, take.
+    prune : bool
+        Prune the weights by magnitude to the pattern first, instead of holding them to it.
     progress : callable, optional
         Called with (layers done, layers in all, name of the next one).
 
@@ -81,7 +85,7 @@ def simulate(
     """
     hardware = load_hardware(hardware)
     workload = load_workload(workload)
-    run = _Run(hardware, _engine(engine), mapping, library, weights or {})
+    run = _Run(hardware, _engine(engine), mapping, library, weights or {}, prune)
     override = parse_pattern(pattern) if pattern is not None else None
     layers = []
     for number, layer in enumerate(workload.layers):
@@ -116,11 +120,13 @@ def compare(
     *,
     mapping: Mapping | str = "auto",
     library: str | None = None,
+    weights: MappingType[str, Tensor] | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Simulate a workload under several patterns; speed-ups are against the first.
 
-    Parameters other than ``patterns`` are those of `simulate`.
+    Parameters other than ``patterns`` are those of `simulate`; ``weights`` are pruned by magnitude
+    to each pattern.
     """
     if not patterns:
         raise ConfigError("patterns", "name at least one", want="such as 1:1,2:4,1:8")
@@ -137,6 +143,8 @@ def compare(
                 engine,
                 mapping=mapping,
                 library=library,
+                weights=weights,
+                prune=True,
                 progress=progress,
             )
             for pattern in parsed
@@ -164,6 +172,7 @@ class _Run:
         mapping: Mapping | str,
         library: str | None,
         weights: MappingType[str, Tensor],
+        prune: bool,
     ) -> None:
         if isinstance(mapping, str) and mapping != "auto":
             raise MappingError("mapping", "want 'auto' or a Mapping", got=mapping)
@@ -176,7 +185,7 @@ class _Run:
             )
         self.hardware, self.engine, self.mapping = hardware, engine, mapping
         self.library_name, self.weights = library, weights
-        self.tensors_used = 0
+        self.prune, self.tensors_used = prune, 0
         self.known: dict[object, _Outcome] = {}
 
     def layer(self, layer: Layer, asked: AnyPattern) -> LayerReport:
@@ -194,6 +203,8 @@ class _Run:
                 problem, note, mask = lowered.problem, lowered.note, None
                 if tensor is not None and isinstance(layer, Gemm | Conv):
                     self.tensors_used += 1
+                    if self.prune:
+                        tensor = pruned(layer, tensor, asked)
                     problem, mask = self._with_weights(layer, tensor, problem)
                 # A masked layer is like no other.
                 key = problem if mask is None else (problem, layer.name)
@@ -222,7 +233,7 @@ class _Run:
         if isinstance(pattern, Unstructured):
             return with_real_indices(problem, mask, self.hardware), mask
         if not pattern.is_dense:
-            check_pattern(layer, mask, pattern)
+            require_compliance(mask, pattern, layer.name)
         return problem, mask if self.hardware.sparsity.skip == "nonzeros" else None
 
     def _stream(self, layer: Stream) -> _Outcome:

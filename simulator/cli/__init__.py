@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from simulator.cli.pruning import prune
 from simulator.errors import ConfigError, SimulatorError, WorkloadError
 
 app = typer.Typer(
@@ -36,6 +38,12 @@ Parameters = Annotated[
 ]
 EngineName = Annotated[str, typer.Option(help="fast or reference; both give the same figures.")]
 LibraryName = Annotated[str | None, typer.Option(help="One of the machine's libraries.")]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights", metavar="FILE", help="Real weights by layer name: .safetensors, .npz."
+    ),
+]
 Format = Annotated[
     str | None, typer.Option("--format", help="table, json, csv or parquet; default by file name.")
 ]
@@ -59,6 +67,7 @@ def run(
     batch: Batch = None,
     param: Parameters = None,
     library: LibraryName = None,
+    weights: WeightsFile = None,
     format: Format = None,
     output: Output = None,
 ) -> None:
@@ -74,7 +83,15 @@ def run(
     machine = load_hardware(hardware, _settings(settings))
     trace = load_workload(workload, **_parameters(param, batch))
     with progress_bar() as progress:
-        report = simulate(machine, trace, pattern, engine, library=library, progress=progress)
+        report = simulate(
+            machine,
+            trace,
+            pattern,
+            engine,
+            library=library,
+            weights=_weights(weights),
+            progress=progress,
+        )
     text = ""
     if kind == "table":
         from simulator.cli.tables import render, report_parts
@@ -98,6 +115,7 @@ def compare(
     batch: Batch = None,
     param: Parameters = None,
     library: LibraryName = None,
+    weights: WeightsFile = None,
     format: Format = None,
     output: Output = None,
 ) -> None:
@@ -115,7 +133,13 @@ def compare(
     names = [name for name in patterns.split(",") if name.strip()]
     with progress_bar(len(names)) as progress:
         comparison = compare_patterns(
-            machine, trace, names, engine, library=library, progress=progress
+            machine,
+            trace,
+            names,
+            engine,
+            library=library,
+            weights=_weights(weights),
+            progress=progress,
         )
     text = ""
     if kind == "table":
@@ -171,6 +195,12 @@ def microbench(
 
     machine = load_hardware(hardware, _settings(settings))
     typer.echo(render(microbench_parts(machine, dtype or list(machine.dtypes))), nl=False)
+
+
+app.command(
+    epilog="Examples: nmsim prune model.safetensors --pattern 2:4 --layers 'dense|query|key|value' "
+    "-o pruned.safetensors"
+)(prune)
 
 
 @app.command()
@@ -240,6 +270,16 @@ def schema() -> None:
     from simulator.hardware import hardware_schema
 
     typer.echo(json.dumps(hardware_schema(), indent=2))
+
+
+def _weights(file: Path | None) -> Mapping[str, Any] | None:
+    """Tensors that can be weights, as numpy arrays."""
+    if file is None:
+        return None
+    from simulator.weights.files import read_weights
+
+    tensors = read_weights(file)
+    return {name: tensor.values() for name, tensor in tensors.items() if tensor.is_weights}
 
 
 def _settings(pairs: list[str] | None) -> dict[str, object]:

@@ -1,0 +1,76 @@
+"""The command `nmsim prune`: what a pattern keeps of real weights, and the pruned weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from simulator.errors import WeightsError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from simulator.weights.prune import Kept, Pruning
+
+
+def prune(
+    weights: Annotated[Path, typer.Argument(metavar="WEIGHTS", help=".safetensors or .npz file.")],
+    pattern: Annotated[str, typer.Option(help="keep:group along the inputs.")] = "2:4",
+    permute: Annotated[
+        bool, typer.Option("--permute", help="Reorder inputs so that the pattern keeps more.")
+    ] = False,
+    layers: Annotated[
+        str | None,
+        typer.Option(metavar="REGEX", help="Names of tensors to prune; default: all, embeddings "
+                     "too."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write pruned weights: .safetensors."),
+    ] = None,
+) -> None:  # fmt: skip
+    """Prune weights by magnitude: kept magnitude and energy, N:M against unstructured."""
+    from simulator.cli import output as out
+    from simulator.cli.tables import render
+    from simulator.sparsity import Pattern
+    from simulator.weights.files import read_weights, write_safetensors
+    from simulator.weights.prune import prune_tensors
+
+    asked = Pattern.parse(pattern, "--pattern")
+    if output is not None:
+        out.check_target(output)
+        if output.suffix.lower() != ".safetensors":
+            raise WeightsError(f"-o {output}", "unknown format", want=".safetensors")
+    pruning = prune_tensors(read_weights(weights), asked, layers, permute=permute)
+    if output is not None:
+        write_safetensors(output, pruning.tensors)
+    out.write(render([pruning_table(pruning)]).encode(), None)
+
+
+def pruning_table(pruning: Pruning) -> Table:
+    """A row a tensor and one in all; dense ones are not part of the last."""
+    from simulator.cli.tables import table
+
+    columns = ["tensor", "shape", "kept", "magnitude", "unstructured", "energy", "unstructured"]
+    made = table(
+        f"{pruning.pattern} by magnitude, share kept; unstructured: same density, per tensor",
+        [*columns, "note"],
+        left=["tensor", "note"],
+    )
+    for layer in pruning.layers:
+        shape = "x".join(str(size) for size in layer.shape)
+        figures = [] if layer.note else [*_ratios(layer.magnitude), *_ratios(layer.energy)]
+        figures = figures or ["-"] * 4
+        made.add_row(layer.name, shape, f"{layer.kept / layer.weights:.1%}", *figures, layer.note)
+    pruned = [layer for layer in pruning.layers if not layer.note]
+    if pruned:
+        share = sum(layer.kept for layer in pruned) / sum(layer.weights for layer in pruned)
+        totals = [*_ratios(pruning.magnitude), *_ratios(pruning.energy)]
+        made.add_row("all", "", f"{share:.1%}", *totals, "")
+    return made
+
+
+def _ratios(kept: Kept) -> list[str]:
+    return [f"{kept.pattern_ratio:.4f}", f"{kept.unstructured_ratio:.4f}"]

@@ -1,0 +1,185 @@
+"""Prune the weights of a network by magnitude, and say what a pattern keeps of each tensor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.errors import WeightsError
+from simulator.sparsity import Pattern
+from simulator.weights.files import Tensor
+from simulator.weights.layout import channel_rows, from_channel_rows
+from simulator.weights.masks import kept_and_total, magnitude_mask, unstructured_mask
+from simulator.weights.permutation import search_permutation
+
+PERMUTATION = ".permutation"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Sums over a tensor: of |w| or w^2 kept by the pattern, kept unstructured, and of all."""
+
+    pattern: float
+    unstructured: float
+    total: float
+
+    @property
+    def pattern_ratio(self) -> float:
+        """Kept under the pattern over all; 1 where all weights are zero."""
+        return self.pattern / self.total if self.total else 1.0
+
+    @property
+    def unstructured_ratio(self) -> float:
+        """Kept unstructured, per tensor, over all; 1 where all weights are zero."""
+        return self.unstructured / self.total if self.total else 1.0
+
+    def __add__(self, other: Kept) -> Kept:
+        return Kept(
+            self.pattern + other.pattern,
+            self.unstructured + other.unstructured,
+            self.total + other.total,
+        )
+
+
+@dataclass(frozen=True)
+class PrunedTensor:
+    """What became of one tensor.
+
+    Attributes
+    ----------
+    kept : int
+        Weights kept of ``weights``.
+    note : str
+        Why the tensor stays dense, else empty.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    kept: int
+    magnitude: Kept
+    energy: Kept
+    note: str = ""
+
+    @property
+    def weights(self) -> int:
+        return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """All tensors of a file after pruning.
+
+    Attributes
+    ----------
+    layers : tuple of PrunedTensor
+        Those that were chosen, in the order of the file.
+    tensors : dict of Tensor
+        Everything to write: pruned ones, all others as they were, and permutations.
+    """
+
+    pattern: Pattern
+    layers: tuple[PrunedTensor, ...]
+    tensors: dict[str, Tensor]
+
+    @property
+    def magnitude(self) -> Kept:
+        """|w| in all, dense layers left out."""
+        return sum((p.magnitude for p in self.layers if not p.note), Kept(0.0, 0.0, 0.0))
+
+    @property
+    def energy(self) -> Kept:
+        """w^2 in all, dense layers left out."""
+        return sum((p.energy for p in self.layers if not p.note), Kept(0.0, 0.0, 0.0))
+
+
+def prune_tensors(
+    tensors: Mapping[str, Tensor],
+    pattern: Pattern,
+    layers: str | None = None,
+    *,
+    permute: bool = False,
+    seed: int = 0,
+) -> Pruning:
+    """Prune every matrix and every convolution whose name ``layers`` finds.
+
+    Groups run along the inputs (input channels of convolutions). With ``permute`` the inputs of a
+    pruned tensor are *reordered* before pruning, input ``permutation[i]`` of the original at place
+    i, and ``<name>.permutation`` holds that order.
+
+    Parameters
+    ----------
+    layers : str, optional
+        Regular expression; default: all.
+
+    Raises
+    ------
+    WeightsError
+        If the expression is none or finds nothing, weights are not finite, or names clash.
+    """
+    chosen = _chosen(tensors, layers)
+    out, results = dict(tensors), []
+    for name in chosen:
+        tensor = tensors[name]
+        result, data, order = _prune_tensor(tensor, pattern, permute, seed)
+        results.append(result)
+        out[name] = Tensor(name, tensor.dtype, data)
+        if order is not None:
+            label = name + PERMUTATION
+            if label in out:
+                raise WeightsError(f"tensor {label}", "is in the file already")
+            out[label] = Tensor(label, "int64", order)
+    return Pruning(pattern, tuple(results), out)
+
+
+def _chosen(tensors: Mapping[str, Tensor], layers: str | None) -> list[str]:
+    try:
+        wanted = re.compile(layers or "")
+    except (re.error, RecursionError, OverflowError) as error:
+        raise WeightsError("--layers", f"not a regular expression: {error}", got=layers) from None
+    candidates = [name for name, tensor in tensors.items() if tensor.is_weights]
+    chosen = [name for name in candidates if wanted.search(name)]
+    if not chosen:
+        what = "finds no weights" if candidates else "no weights in this file"
+        hint = "2-D or 4-D tensors of fp32, fp16, bf16 or int8"
+        if candidates:
+            hint = f"such as {candidates[0]}"
+        raise WeightsError("--layers" if layers else "weights", what, got=layers, hint=hint)
+    return chosen
+
+
+def _prune_tensor(
+    tensor: Tensor, pattern: Pattern, permute: bool, seed: int
+) -> tuple[PrunedTensor, npt.NDArray[Any], npt.NDArray[np.int64] | None]:
+    shape = tensor.data.shape
+    values = channel_rows(tensor.values())
+    if values.shape[1] < pattern.group:
+        every = np.ones(values.shape, dtype=np.bool_)
+        note = f"stays dense: {values.shape[1]} inputs are less than a group"
+        result = PrunedTensor(tensor.name, shape, values.size, *_kept(values, every, every), note)
+        return result, tensor.data, None
+    raw, order = channel_rows(tensor.data), None
+    if permute:
+        order = search_permutation(values, pattern, seed).order
+        values, raw = values[:, order], raw[:, order]
+    mask = magnitude_mask(values, pattern)
+    free = unstructured_mask(values, pattern.density)
+    kept = int(np.count_nonzero(mask))
+    result = PrunedTensor(tensor.name, shape, kept, *_kept(values, mask, free))
+    pruned = np.where(mask, raw, raw.dtype.type(0))
+    return result, from_channel_rows(pruned, shape), order
+
+
+def _kept(
+    values: npt.NDArray[Any], mask: npt.NDArray[np.bool_], free: npt.NDArray[np.bool_]
+) -> tuple[Kept, Kept]:
+    """Magnitude and energy."""
+    sums = []
+    for power in (1, 2):
+        kept, total = kept_and_total(values, mask, power)
+        sums.append(Kept(kept, kept_and_total(values, free, power)[0], total))
+    return sums[0], sums[1]
