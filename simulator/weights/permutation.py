@@ -28,6 +28,8 @@ LARGEST_SEARCHED_GROUP = 64
 """Sorting a group's columns row by row costs its square."""
 
 SWAPS_A_RESTART = 3
+RESTARTS = 500
+"""At most, so that small matrices do not spend the whole budget."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _search(
     movable = int(np.count_nonzero(columns[:, 0] >= 0))  # padding has -1 and stays
     best = np.arange(k, dtype=np.int64)
     places, best_gain, disturbed = best.copy(), 0, 0
-    while True:
+    for _ in range(RESTARTS):
         orders = rng.permutation(movable), rng.permutation(movable)
         gain, tried = improve_by_swaps(
             columns, places, pattern.keep, pattern.group, *orders, *scratch, pairs
@@ -110,14 +112,14 @@ def _search(
         if gain + disturbed > best_gain:
             best, best_gain = places.copy(), gain + disturbed
         if pairs <= 0:
-            return best
+            break
         places = best.copy()
         before = _kept_integers(columns[places], pattern)
         for _ in range(SWAPS_A_RESTART):
             a, b = rng.integers(0, movable, size=2)
             places[[a, b]] = places[[b, a]]
         disturbed = best_gain + _kept_integers(columns[places], pattern) - before
-        pairs -= k  # so that restarts end where no pair is left to try
+    return best
 
 
 def _columns(weights: npt.NDArray[Any], group: int) -> npt.NDArray[np.int32]:

@@ -1,6 +1,6 @@
 """How fast are the loops over masks, against reading the same bytes once?
 
-``pytest tests/benchmarks -s --benchmark-only`` prints each kernel's share of the plain read.
+`make bench` prints each kernel's share of the plain read.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from jsonschema import Draft202012Validator
@@ -21,6 +22,7 @@ from jsonschema import Draft202012Validator
 from simulator import catalog, cli, compare, load_hardware, load_workload, simulate
 from simulator.cli import output
 from simulator.errors import OutputError
+from simulator.weights.files import Tensor, write_safetensors
 
 NMSIM = Path(sys.executable).with_name("nmsim")
 README = Path(__file__).parents[2] / "README.md"
@@ -182,6 +184,9 @@ def test_examples_run(nmsim: Nmsim, example: str) -> None:
             Path(name).write_bytes(fine(nmsim("hardware", "nm-edge")).out)
         elif name.endswith(".csv"):
             Path(name).write_bytes(fine(nmsim("workloads", "bert-base")).out)
+        elif name == "model.safetensors":
+            weights = np.random.default_rng(0).standard_normal((8, 16)).astype(np.float32)
+            write_safetensors(name, {"query.weight": Tensor("query.weight", "fp32", weights)})
     ended = fine(nmsim(*arguments))
     assert ended.out or any(Path(name).is_file() for name in arguments if name.endswith(".json"))
 

@@ -50,7 +50,7 @@ def test_pruned_weights_follow_the_pattern(
     monkeypatch: pytest.MonkeyPatch,
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    monkeypatch.setattr("simulator.weights.permutation.BUDGET", 1)
+    monkeypatch.setattr("simulator.weights.permutation.RESTARTS", 3)
     target = model.parent / "pruned.safetensors"
     options = ["--permute"] if permute else []
     assert nmsim(monkeypatch, "prune", model, "--pattern", "1:4", "-o", target, *options) == 0

@@ -86,8 +86,12 @@ def test_layouts_come_back() -> None:
     assert np.array_equal(
         from_matrix(padded, convolution.shape), from_channel_rows(partial, convolution.shape)
     )
-    for bad in (lambda: to_matrix(np.zeros(3)), lambda: to_matrix(convolution, 4, "in_first"),
-                lambda: from_matrix(linear, (4, 3)), lambda: from_matrix(matrix, (2, 9, 3, 2))):  # fmt: skip
+    for bad in (
+        lambda: to_matrix(np.zeros(3)),
+        lambda: to_matrix(convolution, 4, "in_first"),
+        lambda: from_matrix(linear, (4, 3)),
+        lambda: from_matrix(matrix, (2, 9, 3, 2)),
+    ):
         with pytest.raises(WeightsError, match="layout"):
             bad()
 
