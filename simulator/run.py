@@ -203,9 +203,7 @@ class _Run:
                 problem, note, mask = lowered.problem, lowered.note, None
                 if tensor is not None and isinstance(layer, Gemm | Conv):
                     self.tensors_used += 1
-                    if self.prune:
-                        tensor = pruned(layer, tensor, asked)
-                    problem, mask = self._with_weights(layer, tensor, problem)
+                    problem, mask = self._with_weights(layer, tensor, problem, asked)
                 # A masked layer is like no other.
                 key = problem if mask is None else (problem, layer.name)
                 if key not in self.known:
@@ -225,10 +223,13 @@ class _Run:
         )
 
     def _with_weights(
-        self, layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem
+        self, layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem, asked: AnyPattern
     ) -> tuple[GemmProblem, Mask | None]:
-        """Check real weights, and their mask where it matters to the hardware."""
-        mask = (rows_of(layer, tensor, problem) != 0).view(np.uint8)
+        """Prune or check real weights; their mask where it matters to the hardware."""
+        rows = rows_of(layer, tensor, problem)
+        if self.prune:
+            rows = rows_of(layer, pruned(layer, tensor, asked), problem)
+        mask = (rows != 0).view(np.uint8)
         pattern = problem.pattern
         if isinstance(pattern, Unstructured):
             return with_real_indices(problem, mask, self.hardware), mask
@@ -245,10 +246,10 @@ class _Run:
         library = self._library(problem.pattern)
         if isinstance(self.mapping, Mapping):
             tried = [self.mapping]
-            if self.mapping.swapped and not problem.pattern.is_dense:
+            if self.mapping.swapped and not (problem.pattern.is_dense and mask is None):
                 raise MappingError(
                     "mapping.swapped",
-                    "only dense GEMMs can be swapped: sparse weights are the rows operand",
+                    "only dense GEMMs can be swapped: sparse weights and masks are on the rows",
                     got=str(problem.pattern),
                 )
             check(self.hardware, library, problem, self.mapping)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from machines import tiny
 
-from simulator import Conv, Gemm, Matmul, Workload, simulate
+from simulator import Conv, Gemm, Mapping, Matmul, Workload, compare, load_hardware, simulate
 from simulator.attach import find_tensor, rows_of
-from simulator.errors import WeightsError
+from simulator.errors import MappingError, WeightsError
 from simulator.sparsity import Pattern
+from simulator.weights.files import Tensor, write_safetensors
 from simulator.workload.lowering import lower
 
 
@@ -76,8 +81,6 @@ def test_names_that_match_nothing_are_refused() -> None:
 
 def test_n_m_groups_do_not_wait_where_unstructured_rows_do() -> None:
     """At the same density: uneven rows pad MACs, even groups do not; both engines agree."""
-    from simulator import load_hardware
-
     hardware = load_hardware(MACHINE, {"sparsity.skip": "nonzeros"})
     dense = np.random.default_rng(1).standard_normal((256, 512))
     anywhere = dense * (np.abs(dense) > np.median(np.abs(dense)))
@@ -103,3 +106,43 @@ def test_real_weights_decide_the_baseline_s_density() -> None:
     quarter = dense * (np.abs(dense) > np.quantile(np.abs(dense), 0.75))
     report = simulate(MACHINE, WORKLOAD, "unstructured:0.5", weights={"fc": quarter})
     assert report.layers[0].executed_as == "unstructured:0.25"
+
+
+def test_comparing_prunes_the_weights_to_each_pattern() -> None:
+    dense = np.random.default_rng(3).standard_normal((256, 512))
+    comparison = compare(MACHINE, WORKLOAD, ["2:4", "1:8"], weights={"fc": dense})
+    plain = compare(MACHINE, WORKLOAD, ["2:4", "1:8"])
+    assert comparison.to_json() == plain.to_json()
+
+
+@pytest.mark.parametrize("shape", [(256, 511), (511,), (512, 256)])
+def test_comparing_refuses_tensors_of_another_shape(shape: tuple[int, ...]) -> None:
+    with pytest.raises(WeightsError, match="layer fc: its tensor has another shape"):
+        compare(MACHINE, WORKLOAD, ["2:4"], weights={"fc": np.ones(shape)})
+
+
+def test_masked_weights_cannot_be_swapped() -> None:
+    hardware = load_hardware(MACHINE, {"sparsity.skip": "nonzeros"})
+    mapping = Mapping(64, 64, 64, 32, 32, swapped=True)
+    with pytest.raises(MappingError, match="only dense GEMMs can be swapped"):
+        simulate(hardware, WORKLOAD, mapping=mapping, weights={"fc": np.ones((256, 512))})
+
+
+def test_weights_from_the_command_line(tmp_path: Path) -> None:
+    """`nmsim prune` writes what `nmsim run --weights` accepts, and refuses what is not pruned."""
+    dense = np.random.default_rng(4).standard_normal((64, 128)).astype(np.float32)
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    trace = tmp_path / "trace.csv"
+    trace.write_text("name,kind,m,n,k,pattern\nfc,linear,64,32,128,2:4\n")
+    write_safetensors(whole, {"fc.weight": Tensor("fc.weight", "fp32", dense)})
+    nmsim = str(Path(sys.executable).with_name("nmsim"))
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = [nmsim, *map(str, arguments)]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert run("prune", whole, "--pattern", "2:4", "-o", half).returncode == 0
+    assert run("run", "nm-flex", trace, "--weights", half).returncode == 0
+    refused = run("run", "nm-flex", trace, "--weights", whole)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("nmsim: layer fc, row 0, group 0: breaks 2:4")
