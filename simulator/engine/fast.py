@@ -18,6 +18,7 @@ import numba
 import numpy as np
 
 from simulator.engine.result import EngineResult
+from simulator.partition import IntArray
 from simulator.program import BLOCK_CLASSES, STAGE_CLASSES, Program
 
 NEVER = 2**63 - 1
@@ -424,16 +425,35 @@ def _run(
     return 0
 
 
-def run(program: Program) -> EngineResult:
-    """Simulate one program."""
-    grid, cores = program.grid, program.cores
-    core_bits = max(1, (cores - 1).bit_length())
-    leaves = 1 << (cores - 1).bit_length()
-    sets, buffers = program.accumulator_sets, program.stage_buffers
-    k = np.zeros(24, dtype=np.int64)
-    for index, value in {
-        K_CORES: cores,
-        K_CORE_BITS: core_bits,
+def stage_table(program: Program) -> IntArray:
+    """Times of stage classes in the columns that the kernel names."""
+    columns = (
+        program.stage_ps,
+        program.prologue_ps,
+        program.rows_port_ps,
+        program.columns_port_ps,
+    )
+    return np.stack(columns, axis=1)
+
+
+def block_table(program: Program) -> IntArray:
+    """Sizes and times of block classes in the columns that the kernel names."""
+    columns = (
+        program.block_bytes,
+        program.dram_ps,
+        program.l2_ps,
+        program.link_ps,
+        program.hold_ps,
+        program.partial_port_ps,
+    )
+    return np.stack(columns, axis=1)
+
+
+def _constants(program: Program) -> IntArray:
+    grid, buffers, sets = program.grid, program.stage_buffers, program.accumulator_sets
+    values = {
+        K_CORES: program.cores,
+        K_CORE_BITS: max(1, (program.cores - 1).bit_length()),
         K_ROWS: grid.rows,
         K_COLUMNS: grid.columns,
         K_STAGES: grid.stages,
@@ -456,28 +476,16 @@ def run(program: Program) -> EngineResult:
         K_RECENCY: not program.fits_l2,
         K_RING: buffers + sets + 2,
         K_MASKED: program.is_masked,
-    }.items():
-        k[index] = value
-    times = np.stack(
-        [
-            program.stage_ps,
-            program.prologue_ps,
-            program.rows_port_ps,
-            program.columns_port_ps,
-        ],
-        axis=1,
-    )
-    costs = np.stack(
-        [
-            program.block_bytes,
-            program.dram_ps,
-            program.l2_ps,
-            program.link_ps,
-            program.hold_ps,
-            program.partial_port_ps,
-        ],
-        axis=1,
-    )
+    }
+    return np.array([int(values[index]) for index in range(len(values))], dtype=np.int64)
+
+
+def run(program: Program) -> EngineResult:
+    """Simulate one program."""
+    grid, cores = program.grid, program.cores
+    leaves = 1 << (cores - 1).bit_length()
+    sets, buffers = program.accumulator_sets, program.stage_buffers
+    k, times, costs = _constants(program), stage_table(program), block_table(program)
     blocks = program.block_class.size
     state = np.zeros((cores, CORE_FIELDS), dtype=np.int64)
     state[:, REQUEST_KEY] = state[:, EPILOGUE_KEY] = NEVER

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator.engine.fast import NEVER
+from simulator.engine.fast import NEVER, block_table, stage_table
 from simulator.program import Program
 
 SOURCE = Path(__file__).with_name("loop.c")
@@ -46,25 +46,8 @@ def run_loop(library: ctypes.CDLL, program: Program) -> tuple[int, int, float]:
         program.dram_latency_ps, not program.fits_l2, grid.tiles,
     )  # fmt: skip
     k = np.array(values, dtype=np.int64)
-    times = np.ascontiguousarray(
-        np.stack(
-            [program.stage_ps, program.prologue_ps, program.rows_port_ps, program.columns_port_ps],
-            axis=1,
-        )
-    )
-    costs = np.ascontiguousarray(
-        np.stack(
-            [
-                program.block_bytes,
-                program.dram_ps,
-                program.l2_ps,
-                program.link_ps,
-                program.hold_ps,
-                program.partial_port_ps,
-            ],
-            axis=1,
-        )
-    )
+    times = np.ascontiguousarray(stage_table(program))
+    costs = np.ascontiguousarray(block_table(program))
     evictions = np.zeros(1, dtype=np.int64)
     arrays = (
         k,
