@@ -174,7 +174,7 @@ class _Run:
         weights: MappingType[str, Tensor],
         prune: bool,
     ) -> None:
-        if isinstance(mapping, str) and mapping != "auto":
+        if not isinstance(mapping, Mapping) and mapping != "auto":
             raise MappingError("mapping", "want 'auto' or a Mapping", got=mapping)
         if library is not None and library not in hardware.libraries:
             raise ConfigError(

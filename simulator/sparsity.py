@@ -38,6 +38,13 @@ class Pattern:
     keep: int
     group: int
 
+    def __post_init__(self) -> None:
+        for value in (self.keep, self.group):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise ConfigError("pattern", "keep and group are whole numbers", got=value)
+        if not 1 <= self.keep <= self.group <= LARGEST_GROUP:
+            raise ConfigError("pattern", "want 1 <= keep <= group", got=f"{self.keep}:{self.group}")
+
     @classmethod
     def parse(cls, text: object, where: str = "pattern") -> Pattern:
         """Read ``"2:4"``; ``"dense"`` is 1:1.

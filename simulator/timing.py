@@ -281,10 +281,11 @@ def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[int, in
     """
     want = hardware.core.alignment_bytes * 8
     compressed = problem.k // problem.run * problem.pattern.slots(problem.run)
-    return (
-        want // math.gcd(compressed * problem.bits, want),
-        want // math.gcd(problem.real_run * problem.bits, want),
-    )
+    weights = want // math.gcd(compressed * problem.bits, want)
+    # Model: compressed weights are packed offline, with rows padded to whole vectors.
+    weights = weights if problem.pattern.is_dense else 1
+    inputs = want // math.gcd(problem.real_run * problem.bits, want)
+    return (inputs, weights) if problem.inputs_are_rows else (weights, inputs)
 
 
 def _in_strips(size: int, strip: int, unit: int) -> int:

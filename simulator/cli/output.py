@@ -76,12 +76,14 @@ def encode(result: Result, table: str, kind: str) -> bytes:
         text = result.to_json() + "\n"
     else:
         text = table
-    return text.encode()
+    return text.encode(errors="backslashreplace")
 
 
 def write(data: bytes, file: Path | None) -> None:
     """To a file, under a temporary name until it is whole; or to standard output."""
     if file is None:
+        if sys.stdout is None:
+            raise OutputError("standard output", "is closed", hint="name a file with -o")
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return

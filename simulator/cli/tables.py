@@ -37,9 +37,13 @@ CORE_TIME_SHORT = {
 }
 
 
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def table(title: str, columns: Iterable[str], left: Iterable[str] = ()) -> Table:
     """An empty table; columns are right-aligned unless named in ``left``."""
-    terminal = sys.stdout.isatty()
+    terminal = _is_terminal()
     made = Table(
         title=title,
         title_justify="left",
@@ -57,13 +61,15 @@ def table(title: str, columns: Iterable[str], left: Iterable[str] = ()) -> Table
 
 def render(parts: Iterable[RenderableType]) -> str:
     """All parts as text, for this terminal or for a pipe."""
-    terminal = sys.stdout.isatty()
+    terminal = _is_terminal()
     buffer = io.StringIO()
     console = Console(
         file=buffer,
         force_terminal=terminal,
         width=None if terminal else PLAIN_WIDTH,
         highlight=False,
+        markup=False,  # names are text, whatever brackets and colons they hold
+        emoji=False,
         no_color=not terminal,
     )
     for part in parts:

@@ -18,6 +18,7 @@ import numba
 import numpy as np
 
 from simulator.engine.result import EngineResult
+from simulator.jit import OPTIONS
 from simulator.partition import IntArray
 from simulator.program import BLOCK_CLASSES, STAGE_CLASSES, Program
 
@@ -98,12 +99,8 @@ STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
     K_MASKED,
 ) = range(24)
 
-# Kernels allocate nothing, so that they need no reference counts: without `_nrt: False` numba
-# counts references to every array at every call, which makes an event several times as slow.
-_JIT: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False, "_nrt": False}
 
-
-@numba.njit(inline="always", **_JIT)
+@numba.njit(inline="always", **OPTIONS)
 def _to_front(lru, sentinel, block):
     """Move a resident block to the front of the recency list, unless it is there."""
     first = lru[sentinel, 1]
@@ -118,7 +115,7 @@ def _to_front(lru, sentinel, block):
     lru[sentinel, 1] = block
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _insert(now, block, state, k, shared, lru, resident, classes, costs, counts):
     """Put an absent block in front, evicting from the tail until it fits; False: it never will."""
     size = costs[classes[block], BYTES]
@@ -149,7 +146,7 @@ def _insert(now, block, state, k, shared, lru, resident, classes, costs, counts)
     return True
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _read_dram(now, block, k, shared, lru, resident, ready, classes, costs, counts):
     """A miss: make room, queue the read, and return when the block will be in L2."""
     kind = classes[block]
@@ -160,7 +157,7 @@ def _read_dram(now, block, k, shared, lru, resident, ready, classes, costs, coun
     return ready[block]
 
 
-@numba.njit(inline="always", **_JIT)
+@numba.njit(inline="always", **OPTIONS)
 def _fetch(now, block, c, core, port_ps, k, shared, lru, resident, ready, classes, costs, counts):
     """Request one block at ``now``; returns when all of it has arrived."""
     kind = classes[block]
@@ -187,7 +184,7 @@ def _fetch(now, block, c, core, port_ps, k, shared, lru, resident, ready, classe
     return max(path + k[K_L2_LATENCY], filled + port_ps) + extra
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _write(now, block, to_dram, k, shared, lru, resident, ready, classes, costs, counts):
     """Queue one output or partial block; it holds nobody."""
     kind = classes[block]
@@ -204,7 +201,7 @@ def _write(now, block, to_dram, k, shared, lru, resident, ready, classes, costs,
         counts[DRAM_WRITTEN, kind] += 1
 
 
-@numba.njit(inline="always", **_JIT)
+@numba.njit(inline="always", **OPTIONS)
 def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
     """Find the ends of requested stages, as far as they are known."""
     sets, buffers = k[K_SETS], k[K_BUFFERS]
@@ -244,7 +241,7 @@ def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
                 _begin_epilogue(end + k[K_DRAIN_PS], c, core, k, tiles_of, classes, costs)
 
 
-@numba.njit(inline="always", **_JIT)
+@numba.njit(inline="always", **OPTIONS)
 def _plan_request(c, core, k, pending, ends):
     """Schedule the next request, if all that it waits for is known and none is pending."""
     if c[REQUEST_KEY] != NEVER or c[EXHAUSTED]:
@@ -263,7 +260,7 @@ def _plan_request(c, core, k, pending, ends):
     c[REQUEST_KEY] = (((at_time << 1) | 1) << k[K_CORE_BITS]) | core
 
 
-@numba.njit(inline="always", **_JIT)
+@numba.njit(inline="always", **OPTIONS)
 def _begin_epilogue(at_time, c, core, k, tiles_of, classes, costs):
     """The oldest tile without an epilogue begins it: its output, or its partial sums, leave."""
     tile = tiles_of[c[ENDED] % k[K_RING]]
@@ -273,7 +270,7 @@ def _begin_epilogue(at_time, c, core, k, tiles_of, classes, costs):
     c[REDUCING] = 0
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _end_epilogue(
     now, c, core, k, shared, ends, tiles_of, arrived,
     lru, resident, ready, classes, costs, counts,
@@ -316,7 +313,7 @@ def _end_epilogue(
         _begin_epilogue(at_time, c, core, k, tiles_of, classes, costs)
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _take_tile(c, core, k, queue_at, queue_start, queue_of, tiles, bounds, tiles_of):
     """Take the next tile of the core's queue; False if there is none."""
     queue = queue_of[core]
@@ -341,7 +338,7 @@ def _take_tile(c, core, k, queue_at, queue_start, queue_of, tiles, bounds, tiles
     return True
 
 
-@numba.njit(inline="always", **_JIT)
+@numba.njit(inline="always", **OPTIONS)
 def _update(tree, leaf, key):
     """Put a core's next event into the winner tree, whose root is the next event of all."""
     tree[leaf] = key
@@ -351,7 +348,7 @@ def _update(tree, leaf, key):
         tree[leaf] = key
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _run(
     k, tiles, queue_start, queue_at, queue_of, bounds, times, row_costs, costs, classes,
     cores, pendings, ends, tiles_of, arrived, shared,
@@ -528,7 +525,7 @@ def run(program: Program) -> EngineResult:
     return _result(program, state, shared, ends, stages, counts)
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _warm(blocks, k, shared, lru, resident, classes, costs, counts):
     """Insert blocks as if each had been read once before time 0."""
     for block in blocks:

@@ -88,7 +88,7 @@ def _at(where: str) -> type[ConfigError]:
 
     class PositionedError(ConfigError):
         def __init__(self, name: str, what: str, **details: Any) -> None:
-            super().__init__(where, what, got=name, **details)
+            super().__init__(where, what, **{"got": name, **details})
 
     return PositionedError
 

@@ -13,9 +13,10 @@ from simulator.sparsity import Capability, MetadataCode, Pattern
 from simulator.units import DTYPE_BITS, Rate, cycles_to_ps, exact, ns_to_ps
 
 Count = Annotated[int, Field(ge=1, le=2**40, strict=True)]
-Positive = Annotated[float, Field(gt=0, le=1e18, strict=True, allow_inf_nan=False)]
+Size = Annotated[int, Field(ge=1, le=65536, strict=True)]
+Positive = Annotated[float, Field(ge=1e-12, le=1e18, strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, le=1e12, strict=True, allow_inf_nan=False)]
-Ratio = Annotated[float, Field(gt=0, le=1, strict=True, allow_inf_nan=False)]
+Ratio = Annotated[float, Field(ge=1e-6, le=1, strict=True, allow_inf_nan=False)]
 Source = Literal["register", "scratchpad"]
 Dispatch = Literal["dynamic", "round_robin", "contiguous"]
 Skip = Literal["none", "slots", "nonzeros"]
@@ -33,9 +34,9 @@ class Section(BaseModel):
 class Instruction(Section):
     """What the tensor cores take whole."""
 
-    m: Count = Field(description="Rows of W.")
-    n: Count = Field(description="Columns of X: the most that one instruction covers.")
-    k: Count = Field(description="Slots along k.")
+    m: Size = Field(description="Rows of W.")
+    n: Size = Field(description="Columns of X: the most that one instruction covers.")
+    k: Size = Field(description="Slots along k.")
     n_step: Count | None = Field(
         None, description="Columns come in steps of this many (Hopper: 8); default: all of n."
     )

@@ -14,7 +14,18 @@ from simulator import catalog
 from simulator.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
-MAX_DEPTH, MAX_KEYS = 50, 20_000
+MAX_DEPTH, MAX_KEYS, MAX_CHARACTERS = 50, 20_000, 500_000
+
+# What ruamel raises on bad input: its own, and what odd tags make of its constructors.
+PARSER_ERRORS = (
+    YAMLError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
 @dataclass
@@ -48,6 +59,8 @@ def read(path: Path) -> Document:
     """
     yaml = YAML(typ="rt", pure=True)
     text = catalog.text_of(path, ConfigError)
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(str(path), "too large for a machine", want=f"{MAX_CHARACTERS} characters")
     try:
         tree = yaml.load(text)
     except MarkedYAMLError as error:
@@ -56,7 +69,7 @@ def read(path: Path) -> Document:
         # ruamel appends advice on its own API after the first line.
         problem = (error.problem or "not YAML").splitlines()[0]
         raise ConfigError(where, problem) from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    except PARSER_ERRORS as error:
         raise ConfigError(str(path), f"not YAML: {type(error).__name__}") from None
     if not isinstance(tree, CommentedMap):
         raise ConfigError(str(path), "not a machine", want="a mapping of keys to values")
@@ -69,7 +82,7 @@ def parse_value(text: str) -> Any:
     """A value given on the command line, read as a file would be: 64, 1.5, true, [a, b]."""
     try:
         return YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError):
+    except PARSER_ERRORS:
         return text
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import WeightsError
+from simulator.jit import OPTIONS
 from simulator.units import ceil_div
 
 ByteMask = npt.NDArray[np.uint8]
@@ -26,11 +27,8 @@ TILE_GROUPS = 2048
 CHUNK_BYTES = 1 << 22
 """Bytes copied at a time where rows do not end at whole words."""
 
-# As in simulator.engine.fast: kernels allocate nothing, so that they count no references.
-_JIT: dict[str, Any] = {"cache": True, "nogil": True, "boundscheck": False, "_nrt": False}
 
-
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _count(words, word):
     """Sum of the bytes of a word, below 256. Each cast keeps numba from widening to 64 bits."""
     unsigned = words.dtype.type
@@ -45,7 +43,7 @@ def _count(words, word):
     return np.int32(word)
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _lane_max(words, per, top, bottom, first, last, counts):
     """Raise ``counts`` to the non-zeros of groups first..last of every row; returns all bits seen.
 
@@ -89,7 +87,7 @@ def _lane_max(words, per, top, bottom, first, last, counts):
     return seen
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _lane_slots(words, per, lanes, tile, out):
     """Largest count of each (block of ``lanes`` rows, group) into zeroed ``out``."""
     rows, groups = words.shape[0], words.shape[1] // per
@@ -104,7 +102,7 @@ def _lane_slots(words, per, lanes, tile, out):
     return seen
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _stage_slots(words, per, lanes, first_group, depth, counts, out):
     """Add every group's largest count to its (block, stage) of ``out``."""
     rows, groups, tile = words.shape[0], words.shape[1] // per, counts.shape[0]
@@ -127,7 +125,7 @@ def _stage_slots(words, per, lanes, first_group, depth, counts, out):
     return seen
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _above(counts, size, keep):
     """How many of the first ``size`` counts are above ``keep``."""
     part, above = counts[:size], np.int32(0)
@@ -136,7 +134,7 @@ def _above(counts, size, keep):
     return above
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _broken(words, per, keep, counts, found):
     """Count groups of more than ``keep``; ``found`` is (number, row, group, count) of the first.
 
@@ -165,7 +163,7 @@ def _broken(words, per, keep, counts, found):
     return seen
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _lane_slots_bits(packed, group, lanes, out):
     """Largest counts of packed bits; group 1, 2, 4 or a multiple of 8. ``out`` is zeroed."""
     rows, groups = packed.shape[0], out.shape[1]
@@ -196,7 +194,7 @@ def _lane_slots_bits(packed, group, lanes, out):
                     counts[base + i] = max(counts[base + i], count)
 
 
-@numba.njit(inline="always", **_JIT)
+@numba.njit(inline="always", **OPTIONS)
 def _put_bits(stream, at, value, bits):
     """Write ``bits`` bits of ``value`` at bit ``at`` of zeroed bytes, least significant first."""
     while bits > 0:
@@ -208,7 +206,7 @@ def _put_bits(stream, at, value, bits):
         bits -= step
 
 
-@numba.njit(inline="always", **_JIT)
+@numba.njit(inline="always", **OPTIONS)
 def _get_bits(stream, at, bits):
     """Read ``bits`` bits at bit ``at``."""
     value, done = np.int64(0), 0
@@ -221,7 +219,7 @@ def _get_bits(stream, at, bits):
     return value
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def compress_groups(weights, mask, keep, group, bits, choose, where, values, stream):
     """Slots and metadata of every group; the inner loop of `compress`.
 
@@ -280,7 +278,7 @@ def compress_groups(weights, mask, keep, group, bits, choose, where, values, str
     return -1
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def decompress_groups(values, stream, keep, group, bits, choose, where, weights):
     """Put every slot back where it came from in zeroed ``weights``; see `compress_groups`.
 
@@ -325,7 +323,7 @@ def decompress_groups(values, stream, keep, group, bits, choose, where, weights)
     return -1
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _group_terms(columns, members, keep, own, thresholds, constants, order):
     """For each column of a group: what a column in its place would have to beat, row by row.
 
@@ -357,7 +355,7 @@ def _group_terms(columns, members, keep, own, thresholds, constants, order):
                 constants[member] -= smallest_kept
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def _swap_gain(columns, thresholds, constants, a, b):
     """What swapping columns a and b of different groups adds to the kept magnitude."""
     gain = constants[a] + constants[b]
@@ -367,7 +365,7 @@ def _swap_gain(columns, thresholds, constants, a, b):
     return gain
 
 
-@numba.njit(**_JIT)
+@numba.njit(**OPTIONS)
 def improve_by_swaps(
     columns, places, keep, group, firsts, seconds, thresholds, constants, own, order, budget
 ):  # fmt: skip

@@ -39,6 +39,14 @@ def read_scalesim(table: Table, parameters: Mapping[str, int]) -> Workload:
         raise WorkloadError(
             str(table.path), "has no layers", want="a header, then one layer a line"
         )
+    name, *sizes_of_first = (cell.text for cell in _filled(table.rows[0]))
+    numbers = [text.isascii() and text.isdigit() for text in (name, *sizes_of_first[:3])]
+    if numbers == [False, True, True, True]:  # a name and sizes: a layer, not a header
+        raise WorkloadError(
+            table.rows[0].where,
+            "the first row of a SCALE-Sim topology is its header, and this one holds sizes",
+            hint="put a header before it, or it would be skipped",
+        )
     sizes = GEMM_SIZES if _is_gemm(rows[0]) else CONV_SIZES
     layers = [_layer(row, sizes, batch) for row in rows]
     notes = [GEMM_NOTE if sizes == GEMM_SIZES else CONV_NOTE]

@@ -207,3 +207,10 @@ def test_an_unnamed_layer_is_refused(write: Write) -> None:
 def test_a_header_alone_has_no_layers(write: Write) -> None:
     path = write(f"{CONV_HEADER}\n\n,,,\n")
     assert message(path).startswith(f"{path}: has no layers")
+
+
+def test_a_file_without_a_header_does_not_lose_its_first_layer(tmp_path: Path) -> None:
+    path = tmp_path / "topology.csv"
+    path.write_text("g1,64,64,64\ng2,64,64,64\n")
+    with pytest.raises(SimulatorError, match=r"topology\.csv:1: the first row .* is its header"):
+        load_workload(path)

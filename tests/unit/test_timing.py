@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from machines import problem_of, random_case, tiny
 from naive import NaiveStage, naive_stage
 
+from simulator import Conv
+from simulator.sparsity import DENSE
 from simulator.timing import StageShape, alignment_factors, stage_cost, stage_work
+from simulator.workload.lowering import lower
 
 
 @settings(max_examples=150, deadline=None)
@@ -80,7 +83,7 @@ def test_steps_fall_with_density() -> None:
         (12, "1:1", 2, 2),  # 24 bytes: 8-byte vectors
         (147, "1:1", 8, 8),  # 294 bytes: 2-byte vectors
         (16, "2:4", 1, 1),  # 16 bytes of slots, 32 of activations
-        (8, "2:4", 2, 1),  # 8 bytes of slots
+        (8, "2:4", 1, 1),  # 8 bytes of slots, packed offline with padded rows
     ],
 )
 def test_misaligned_rows_slow_transfers(k: int, pattern: str, rows: int, columns: int) -> None:
@@ -99,3 +102,10 @@ def test_one_register_buffer_adds_loads_to_macs() -> None:
     assert work.fill_bytes == 2048
     assert stage_cost(two, problem, work).stage_ps == 64_000
     assert stage_cost(one, problem, work).stage_ps == 64_000 + 64_000
+
+
+def test_misalignment_follows_the_operands_when_they_are_swapped() -> None:
+    layer = Conv("c", in_channels=4, out_channels=64, in_h=56, in_w=56, kernel=2)
+    problem = lower(layer, DENSE, tiny()).problem
+    assert alignment_factors(tiny(), problem) == (1, 2)
+    assert alignment_factors(tiny(), problem.swapped()) == (2, 1)
