@@ -21,11 +21,12 @@ if TYPE_CHECKING:
         WorkloadError,
     )
     from simulator.hardware import Hardware, hardware_schema, load_hardware
+    from simulator.importers import load_workload
     from simulator.mapping import Mapping
     from simulator.report import LayerReport, Report, Total
     from simulator.run import compare, simulate
     from simulator.sparsity import Pattern
-    from simulator.workload import Conv, Gemm, Matmul, Stream, Workload, load_workload
+    from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 
 __version__ = "0.1.0"
 
@@ -53,7 +54,7 @@ _HOMES = {
     "Matmul": "workload",
     "Stream": "workload",
     "Workload": "workload",
-    "load_workload": "workload",
+    "load_workload": "importers",
 }
 
 __all__ = [

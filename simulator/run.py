@@ -14,13 +14,14 @@ from simulator.comparison import Comparison
 from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, MappingError, WeightsError, did_you_mean
 from simulator.hardware import Hardware, Library, load_hardware
+from simulator.importers import load_workload
 from simulator.mapping import Mapping, candidates, check
 from simulator.masking import Mask
 from simulator.program import Program, gemm_program, stream_program
 from simulator.report import LayerReport, Report, layer_report, total_of
 from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
 from simulator.weights.compliance import require_compliance
-from simulator.workload import Conv, Gemm, Layer, Stream, Workload, load_workload
+from simulator.workload import Conv, Gemm, Layer, Stream, Workload
 from simulator.workload.lowering import GemmProblem, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from simulator.cli.importing import import_model, parameters_of
 from simulator.cli.pruning import prune
 from simulator.errors import ConfigError, SimulatorError, WorkloadError
 
@@ -25,7 +25,11 @@ app = typer.Typer(
 
 HardwareName = Annotated[str, typer.Argument(metavar="HARDWARE", help="Preset or YAML file.")]
 WorkloadName = Annotated[
-    str, typer.Argument(metavar="WORKLOAD", help="Preset, CSV trace or gemm:MxNxK[:dtype].")
+    str,
+    typer.Argument(
+        metavar="WORKLOAD",
+        help="Preset, CSV trace, model.onnx, config.json, PyTorch trace or gemm:MxNxK[:dtype].",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -75,13 +79,13 @@ def run(
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
     from simulator.hardware import load_hardware
+    from simulator.importers import load_workload
     from simulator.run import simulate
-    from simulator.workload import load_workload
 
     kind = out.choose_format(format, output)
     out.check_target(output)
     machine = load_hardware(hardware, _settings(settings))
-    trace = load_workload(workload, **_parameters(param, batch))
+    trace = load_workload(workload, **parameters_of(param, batch))
     with progress_bar() as progress:
         report = simulate(
             machine,
@@ -123,13 +127,13 @@ def compare(
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
     from simulator.hardware import load_hardware
+    from simulator.importers import load_workload
     from simulator.run import compare as compare_patterns
-    from simulator.workload import load_workload
 
     kind = out.choose_format(format, output)
     out.check_target(output)
     machine = load_hardware(hardware, _settings(settings))
-    trace = load_workload(workload, **_parameters(param, batch))
+    trace = load_workload(workload, **parameters_of(param, batch))
     names = [name for name in patterns.split(",") if name.strip()]
     with progress_bar(len(names)) as progress:
         comparison = compare_patterns(
@@ -198,6 +202,12 @@ def microbench(
 
 
 app.command(
+    "import",
+    epilog="Examples: nmsim import model.onnx --dim height=224 -o trace.csv; "
+    "nmsim import config.json --param seq=384 -o trace.csv",
+)(import_model)
+
+app.command(
     epilog="Examples: nmsim prune model.safetensors --pattern 2:4 --layers 'dense|query|key|value' "
     "-o pruned.safetensors"
 )(prune)
@@ -242,7 +252,7 @@ def workloads(
 ) -> None:
     """List the networks, or print one as CSV: a start for a trace of your own."""
     from simulator import catalog
-    from simulator.workload import load_workload
+    from simulator.importers import load_workload
 
     if name is not None:
         path = catalog.find(name, "workloads", ".csv", WorkloadError)
@@ -292,16 +302,6 @@ def _settings(pairs: list[str] | None) -> dict[str, object]:
             raise ConfigError(f"--set {pair}", "want KEY=VALUE", hint="such as core.count=64")
         settings[key.strip()] = parse_value(value)
     return settings
-
-
-def _parameters(pairs: list[str] | None, batch: int | None) -> dict[str, int]:
-    parameters = {} if batch is None else {"batch": batch}
-    for pair in pairs or []:
-        name, _, value = pair.partition("=")
-        if not name.isidentifier() or not re.fullmatch(r"\s*[0-9]{1,12}\s*", value):
-            raise WorkloadError(f"--param {pair}", "want NAME=NUMBER", hint="such as seq=384")
-        parameters[name] = int(value)
-    return parameters
 
 
 # The base of typer's own exceptions: BadParameter is a UsageError is a ClickException. Its home has

@@ -1,6 +1,5 @@
 """Layers, the traces they come from, and the GEMMs they become."""
 
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Stream, Workload
-from simulator.workload.load import load_workload
 
-__all__ = ["Conv", "Gemm", "Layer", "Matmul", "Stream", "Workload", "load_workload"]
+__all__ = ["Conv", "Gemm", "Layer", "Matmul", "Stream", "Workload"]

@@ -9,6 +9,7 @@ m, n, k        of linear and matmul
 batch          independent GEMMs of a linear or matmul; images of a conv
 in_channels, out_channels, in_h, in_w, kernel, stride, padding, dilation, groups
                of conv; ``3x1`` where height and width differ
+ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default 0)
 reads, writes  elements moved by a streaming layer
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
@@ -90,6 +91,12 @@ class _Line:
     def size(self, column: str, default: str | None = None) -> int:
         return evaluate(self.text(column, default), self.values, self.where(column))
 
+    def flag(self, column: str) -> bool:
+        value = self.size(column, "0")
+        if value > 1:
+            raise WorkloadError(self.where(column), "must be 0 or 1", got=value)
+        return value == 1
+
     def pair(self, column: str, default: str) -> tuple[int, ...]:
         # An x between sizes, not one inside a parameter's name.
         parts = re.split(r"(?<![a-zA-Z_])x(?![a-zA-Z_])", self.text(column, default))
@@ -147,6 +154,7 @@ def _conv(line: _Line) -> Layer:
         padding=padding[0] if len(padding) == 1 else padding,
         dilation=_square(line.pair("dilation", "1")),
         groups=line.size("groups", "1"),
+        ceil_output=line.flag("ceil_output"),
         batch=line.size("batch", "1"),
         dtype=line.text("dtype", "fp16"),
         pattern=line.pattern(),
@@ -168,7 +176,7 @@ def _stream(line: _Line) -> Layer:
 _GEMM_COLUMNS = frozenset({"m", "n", "k", "batch"})
 _CONV_COLUMNS = frozenset(
     {"in_channels", "out_channels", "in_h", "in_w", "kernel", "stride", "padding"}
-    | {"dilation", "groups", "batch", "pattern"}
+    | {"dilation", "groups", "batch", "ceil_output", "pattern"}
 )
 _STREAM_COLUMNS = frozenset({"reads", "writes"})
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,27 @@ from simulator.weights.files import Tensor, write_safetensors
 NMSIM = Path(sys.executable).with_name("nmsim")
 README = Path(__file__).parents[2] / "README.md"
 ESCAPE = "\x1b"
+
+BERT_CONFIG = json.dumps(
+    {
+        "model_type": "bert",
+        "hidden_size": 64,
+        "intermediate_size": 256,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 2,
+        "max_position_embeddings": 512,
+    }
+)
+
+
+def squeezenet() -> bytes:
+    """A small model that the onnx package carries for its tests."""
+    spec = find_spec("onnx")
+    assert spec is not None
+    assert spec.origin is not None
+    light = Path(spec.origin).parent / "backend" / "test" / "data" / "light"
+    return (light / "light_squeezenet.onnx").read_bytes()
+
 
 RUN = ["run", "nm-edge", "gemm:64x48x96", "--pattern", "2:4"]
 COMPARE = ["compare", "nm-edge", "gemm:64x48x96", "--patterns", "1:1,2:4"]
@@ -184,11 +206,17 @@ def test_examples_run(nmsim: Nmsim, example: str) -> None:
             Path(name).write_bytes(fine(nmsim("hardware", "nm-edge")).out)
         elif name.endswith(".csv"):
             Path(name).write_bytes(fine(nmsim("workloads", "bert-base")).out)
+        elif name == "model.onnx":
+            Path(name).write_bytes(squeezenet())
+        elif name == "config.json":
+            Path(name).write_text(BERT_CONFIG)
         elif name == "model.safetensors":
             weights = np.random.default_rng(0).standard_normal((8, 16)).astype(np.float32)
             write_safetensors(name, {"query.weight": Tensor("query.weight", "fp32", weights)})
-    ended = fine(nmsim(*arguments))
-    assert ended.out or any(Path(name).is_file() for name in arguments if name.endswith(".json"))
+    ended = nmsim(*arguments)
+    # An import accounts for what it read on standard error.
+    assert (ended.code, bool(ended.err)) == (0, arguments[0] == "import"), ended.err
+    assert ended.out or any(Path(name).is_file() for name in arguments[1:])
 
 
 # Formats

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from simulator.errors import SimulatorError
-from simulator.workload import Conv, Gemm, Workload, load_workload
+from simulator.importers import load_workload
+from simulator.workload import Conv, Gemm, Workload
 
 # The headers that SCALE-Sim's own topologies carry (topologies/conv_nets and GEMM_mnk).
 CONV_HEADER = (

@@ -9,7 +9,8 @@ import pytest
 
 from simulator import catalog
 from simulator.errors import SimulatorError, WorkloadError
-from simulator.workload import Conv, Gemm, Matmul, Stream, Workload, load_workload
+from simulator.importers import load_workload
+from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 from simulator.workload.trace import evaluate
 
 PRESETS = catalog.presets("workloads", ".csv")

@@ -1,0 +1,64 @@
+"""The command `nmsim import`: a model of another tool as a native trace, and what is missing."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.errors import WorkloadError
+
+Pairs = list[str] | None
+
+
+def import_model(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="ONNX model, Hugging Face config.json, PyTorch profiler trace, or any workload.",
+        ),
+    ],
+    batch: Annotated[int | None, typer.Option(help="The model's parameter 'batch'.")] = None,
+    param: Annotated[
+        Pairs,
+        typer.Option("--param", "--dim", metavar="NAME=N",
+                     help="A parameter, or a dimension of an ONNX input: seq=128, input.2=640."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write here instead: trace.csv."),
+    ] = None,
+) -> None:  # fmt: skip
+    """Write a model's layers as a native CSV trace; say on standard error what is not in it."""
+    from simulator.cli import output as out
+    from simulator.importers import import_workload
+    from simulator.workload.trace_writer import write_trace
+
+    out.check_target(output)
+    imported = import_workload(model, parameters_of(param, batch))
+    out.write(write_trace(imported.workload).encode(), output)
+    notes = imported.workload.notes
+    for line in (imported.summary, *(note for note in notes if imported.summary not in note)):
+        print(line, file=sys.stderr)
+
+
+def parameters_of(pairs: Pairs, batch: int | None) -> dict[str, int]:
+    """What ``--param NAME=NUMBER`` and ``--batch`` say; names may have dots: ``input.2``.
+
+    Raises
+    ------
+    WorkloadError
+        If a pair is not a name and a whole number.
+    """
+    parameters = {} if batch is None else {"batch": batch}
+    for pair in pairs or []:
+        name, _, value = pair.partition("=")
+        is_name = name.replace(".", "_").isidentifier()
+        if not is_name or not re.fullmatch(r"\s*[0-9]{1,12}\s*", value):
+            raise WorkloadError(f"--param {pair}", "want NAME=NUMBER", hint="such as seq=384")
+        parameters[name] = int(value)
+    return parameters

@@ -1,0 +1,118 @@
+"""``name or file -> Workload``: presets, traces, models of other tools, and GEMMs in a word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from simulator import catalog
+from simulator.errors import WorkloadError
+from simulator.importers.hf_config import read_hf_config
+from simulator.importers.imported import Imported
+from simulator.importers.onnx_model import read_onnx
+from simulator.importers.torch_trace import read_torch_trace
+from simulator.workload.layer import Gemm, Workload
+from simulator.workload.scalesim import read_scalesim
+from simulator.workload.table import read_table
+from simulator.workload.trace import read_trace
+
+__all__ = ["FORMATS", "Imported", "detect", "import_workload", "load_workload"]
+
+Importer = Callable[[Path, Mapping[str, int]], Imported]
+
+
+def _native(path: Path, parameters: Mapping[str, int]) -> Imported:
+    return Imported.whole(read_trace(read_table(path), parameters))
+
+
+def _scalesim(path: Path, parameters: Mapping[str, int]) -> Imported:
+    return Imported.whole(read_scalesim(read_table(path), parameters))
+
+
+FORMATS: dict[str, Importer] = {
+    "native": _native,
+    "scalesim": _scalesim,
+    "onnx": read_onnx,
+    "hf-config": read_hf_config,
+    "torch-trace": read_torch_trace,
+}
+
+PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
+"""Files that hold code and weights, but no layers; they are never opened."""
+
+
+def load_workload(name: str | Path | Workload, /, **parameters: int) -> Workload:
+    """Read a workload.
+
+    Parameters
+    ----------
+    name : str or Path
+        A preset of ``workloads/``, the path of a CSV (native or SCALE-Sim topology), of an ONNX
+        model, a Hugging Face ``config.json`` or a PyTorch profiler trace, or ``gemm:MxNxK`` with
+        an optional ``:dtype``. A ``Workload`` is taken as it is.
+    **parameters : int
+        Parameters that the trace declares: ``batch=8, seq=384``; of an ONNX model, its symbolic
+        dimensions.
+
+    Raises
+    ------
+    WorkloadError
+        With file, line and column of the first thing that is wrong.
+    """
+    return import_workload(name, parameters).workload
+
+
+def import_workload(name: str | Path | Workload, parameters: Mapping[str, int]) -> Imported:
+    """As `load_workload`, with an account of what could not be read.
+
+    Parameters
+    ----------
+    parameters : mapping of str to int
+        Names need not be Python's: ``{"input.2": 640}`` is the third dimension of an ONNX input.
+    """
+    for key, value in parameters.items():
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 2**31:
+            raise WorkloadError(f"{name} {key}", "out of range", got=value, want="1 to 2147483648")
+    if isinstance(name, Workload) or str(name).startswith("gemm:"):
+        if parameters:
+            raise WorkloadError(str(getattr(name, "name", name)), "has no parameters")
+        return Imported.whole(name if isinstance(name, Workload) else _gemm(str(name)))
+    path = catalog.find(name, "workloads", ".csv", WorkloadError)
+    return FORMATS[detect(path)](path, parameters)
+
+
+def detect(path: Path) -> str:
+    """The format of a file: by suffix, and by content where a suffix means several.
+
+    A JSON with ``traceEvents`` is a profiler trace, other JSON a configuration; a CSV whose header
+    has a column ``kind`` is native, anything else is read as SCALE-Sim's.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".onnx":
+        return "onnx"
+    if suffix in PICKLES:
+        raise WorkloadError(
+            str(path), "holds weights, not layers", hint="export the model to ONNX instead"
+        )
+    if suffix == ".json":
+        return "torch-trace" if _is_trace(path) else "hf-config"
+    header = [cell.text for cell in read_table(path).rows[0].cells]
+    return "native" if "kind" in header else "scalesim"
+
+
+def _is_trace(path: Path) -> bool:
+    """Chrome's trace format: an object with ``traceEvents``, or a bare list of events."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WorkloadError(str(path), f"cannot be read: {error.strerror}") from None
+    return b'"traceEvents"' in data or data.lstrip().startswith(b"[")
+
+
+def _gemm(text: str) -> Workload:
+    match = re.fullmatch(r"gemm:(\d{1,13})x(\d{1,13})x(\d{1,13})(?::(\w+))?", text, re.ASCII)
+    if match is None:
+        raise WorkloadError(text, "not a GEMM", want="gemm:MxNxK or gemm:MxNxK:dtype")
+    m, n, k = (int(size) for size in match.groups()[:3])
+    return Workload(text, [Gemm("gemm", m=m, n=n, k=k, dtype=match[4] or "fp16")])

@@ -1,0 +1,111 @@
+"""What an importer returns: a workload, and an account of what it could not read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simulator.errors import SimulatorError, WorkloadError
+from simulator.workload import Layer, Stream, Workload
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A workload read from a model, and how much of the model it is.
+
+    Attributes
+    ----------
+    workload : Workload
+        Its notes repeat the summary and what was assumed.
+    macs_bearing : int
+        Operators of the model that multiply and accumulate, or may.
+    imported : int
+        How many of them are layers of the workload.
+    skipped : dict of str to int
+        Those that are not, by operator and reason.
+    weight_names : dict of str to str
+        Layer name to the name of the tensor that holds its weights, where the model says.
+    """
+
+    workload: Workload
+    macs_bearing: int
+    imported: int
+    skipped: dict[str, int] = field(default_factory=dict)
+    weight_names: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """Such as ``12 of 14 MAC-bearing operators imported; skipped: LSTM x2``."""
+        return _summary(self.imported, self.macs_bearing, self.skipped)
+
+    @classmethod
+    def whole(cls, workload: Workload) -> Imported:
+        """A layer trace: it holds layers and nothing else."""
+        count = sum(not isinstance(layer, Stream) for layer in workload.layers)
+        return cls(workload, macs_bearing=count, imported=count)
+
+
+class Tally:
+    """Collects layers of one model under unique names, and counts what cannot be one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.layers: list[Layer] = []
+        self.notes: list[str] = []
+        self.skipped: Counter[str] = Counter()
+        self.weight_names: dict[str, str] = {}
+        self.imported = 0
+        self._names: Counter[str] = Counter()
+
+    def name(self, wanted: str) -> str:
+        """A name that a CSV can hold and no other layer has: ``fc``, then ``fc.2``."""
+        clean = " ".join("".join(c if c.isprintable() else " " for c in wanted).split()) or "layer"
+        unique = clean
+        while unique in self._names:
+            self._names[clean] += 1
+            unique = f"{clean}.{self._names[clean]}"
+        self._names[unique] = 1
+        return unique
+
+    def add(self, layer: Layer, weight: str | None = None, *, counts: bool = True) -> None:
+        """Append a layer; one that bears MACs counts as imported, unless its operator has."""
+        self.layers.append(layer)
+        if counts and not isinstance(layer, Stream):
+            self.imported += 1
+        if weight is not None:
+            self.weight_names[layer.name] = weight
+
+    def skip(self, what: str) -> None:
+        """Count an operator that bears MACs, or may, and is not imported."""
+        self.skipped[what] += 1
+
+    def result(self, name: str) -> Imported:
+        """The workload with its account.
+
+        Raises
+        ------
+        WorkloadError
+            If nothing could be read.
+        """
+        skipped = dict(sorted(self.skipped.items()))
+        total = self.imported + sum(skipped.values())
+        text = _summary(self.imported, total, skipped)
+        if not self.layers or (skipped and not self.imported):
+            raise WorkloadError(str(self.path), f"holds no layer that can be read: {text}")
+        workload = Workload(name, self.layers, [f"{self.path.name}: {text}", *self.notes])
+        return Imported(workload, total, self.imported, skipped, self.weight_names)
+
+
+def located(path: Path, name: str, error: SimulatorError, hint: str | None = None) -> WorkloadError:
+    """An error of one layer, with the file that it came from."""
+    where = error.where if error.where.startswith(name) else name
+    return WorkloadError(f"{path} {where}", str(error).removeprefix(f"{where}: "), hint=hint)
+
+
+def _summary(imported: int, total: int, skipped: Mapping[str, int]) -> str:
+    text = f"{imported} of {total} MAC-bearing operators imported"
+    if skipped:
+        text += "; skipped: " + ", ".join(f"{kind} x{count}" for kind, count in skipped.items())
+    return text

@@ -1,0 +1,100 @@
+"""``Workload -> CSV``: the native layer trace, which `read_trace` reads back as it was."""
+
+from __future__ import annotations
+
+from simulator.errors import WorkloadError, did_you_mean
+from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Workload
+from simulator.workload.trace import STREAM_KINDS
+
+COLUMNS = (
+    "name", "kind", "m", "n", "k", "batch", "in_channels", "in_h", "in_w", "out_channels", "kernel",
+    "stride", "padding", "dilation", "groups", "ceil_output", "reads", "writes", "repeat", "dtype",
+    "pattern",
+)  # fmt: skip
+"""In the order in which they are written; those that no layer fills are left out."""
+
+DEFAULTS = {"batch": "1", "repeat": "1", "dtype": "fp16", "dilation": "1", "groups": "1",
+            "padding": "0", "ceil_output": "0"}  # fmt: skip
+"""What an empty cell means."""
+
+
+def write_trace(workload: Workload) -> str:
+    """The text of a native trace.
+
+    The name and the notes of a workload become comments; a trace is named by its file.
+
+    Returns
+    -------
+    str
+        A CSV: comments, a header, one layer a line.
+
+    Raises
+    ------
+    WorkloadError
+        If a layer's name or kind cannot stand in a CSV.
+    """
+    rows = [_cells(layer) for layer in workload.layers]
+    filled = [column for column in COLUMNS if any(row.get(column) for row in rows)]
+    lines = [_comment(f"Layers of {workload.name}.")]
+    lines += [_comment(f"Note: {note}") for note in workload.notes]
+    lines.append(",".join(filled))
+    lines += [",".join(_quoted(row.get(column, "")) for column in filled) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(layer: Layer) -> dict[str, str]:
+    """A layer's cells by column; what an empty cell means is left out."""
+    cells = {"name": _name(layer), "repeat": str(layer.repeat), "dtype": layer.dtype}
+    if isinstance(layer, Conv):
+        cells |= {"kind": "conv", "ceil_output": str(int(layer.ceil_output))}
+        for key in ("in_channels", "in_h", "in_w", "out_channels", "groups", "batch"):
+            cells[key] = str(getattr(layer, key))
+        for key in ("kernel", "stride", "dilation"):
+            cells[key] = _sizes(layer.pair(key))
+        cells["padding"] = _sizes(layer.pads)
+    elif isinstance(layer, Gemm | Matmul):
+        cells["kind"] = "linear" if isinstance(layer, Gemm) else "matmul"
+        cells |= {key: str(getattr(layer, key)) for key in ("m", "n", "k", "batch")}
+    else:
+        if layer.op not in STREAM_KINDS:
+            raise WorkloadError(
+                f"{layer.name}.op", "a trace has no such kind", got=layer.op,
+                hint=did_you_mean(layer.op, STREAM_KINDS),
+            )  # fmt: skip
+        cells |= {"kind": layer.op, "reads": str(layer.reads), "writes": str(layer.writes)}
+    if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
+        cells["pattern"] = str(layer.pattern)
+    return {key: text for key, text in cells.items() if DEFAULTS.get(key) != text}
+
+
+def _name(layer: Layer) -> str:
+    name = layer.name
+    is_line = name.splitlines() == [name] and name == name.strip() and "\0" not in name
+    if not is_line or not _is_utf8(name):
+        raise WorkloadError(
+            f"layer {name!r}", "its name cannot stand in a CSV", want="one line of text"
+        )
+    return name
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
+
+
+def _sizes(sizes: tuple[int, ...]) -> str:
+    """One number where all are equal, else ``3x1``."""
+    return str(sizes[0]) if len(set(sizes)) == 1 else "x".join(map(str, sizes))
+
+
+def _quoted(text: str) -> str:
+    if text.startswith("#") or "," in text or '"' in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _comment(text: str) -> str:
+    return "# " + " ".join(text.encode(errors="replace").decode().split())
