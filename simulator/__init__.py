@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         WorkloadError,
     )
     from simulator.hardware import Hardware, hardware_schema, load_hardware
-    from simulator.importers import load_workload
+    from simulator.importers import load_model, load_workload
     from simulator.mapping import Mapping
     from simulator.report import LayerReport, Report, Total
     from simulator.run import compare, simulate
@@ -54,6 +54,7 @@ _HOMES = {
     "Matmul": "workload",
     "Stream": "workload",
     "Workload": "workload",
+    "load_model": "importers",
     "load_workload": "importers",
 }
 
@@ -79,6 +80,7 @@ __all__ = [
     "compare",
     "hardware_schema",
     "load_hardware",
+    "load_model",
     "load_workload",
     "simulate",
 ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from simulator.cli.importing import import_model, parameters_of
 from simulator.cli.pruning import prune
 from simulator.errors import ConfigError, SimulatorError, WorkloadError
+
+if TYPE_CHECKING:
+    from simulator.workload import Workload
 
 app = typer.Typer(
     add_completion=False,
@@ -38,14 +41,16 @@ Settings = Annotated[
 Batch = Annotated[int | None, typer.Option(help="The trace's parameter 'batch'.")]
 Parameters = Annotated[
     list[str] | None,
-    typer.Option("--param", metavar="NAME=N", help="A parameter of the trace: --param seq=384."),
+    typer.Option("--param", "--dim", metavar="NAME=N", help="A parameter of the trace: seq=384."),
 ]
 EngineName = Annotated[str, typer.Option(help="fast or reference; both give the same figures.")]
 LibraryName = Annotated[str | None, typer.Option(help="One of the machine's libraries.")]
 WeightsFile = Annotated[
     Path | None,
     typer.Option(
-        "--weights", metavar="FILE", help="Real weights by layer name: .safetensors, .npz."
+        "--weights",
+        metavar="FILE",
+        help="Real weights by layer name: .safetensors, .npz, or the model.onnx itself.",
     ),
 ]
 Format = Annotated[
@@ -79,13 +84,12 @@ def run(
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
     from simulator.hardware import load_hardware
-    from simulator.importers import load_workload
     from simulator.run import simulate
 
     kind = out.choose_format(format, output)
     out.check_target(output)
     machine = load_hardware(hardware, _settings(settings))
-    trace = load_workload(workload, **parameters_of(param, batch))
+    trace, tensors = _workload(workload, weights, parameters_of(param, batch))
     with progress_bar() as progress:
         report = simulate(
             machine,
@@ -93,7 +97,7 @@ def run(
             pattern,
             engine,
             library=library,
-            weights=_weights(weights),
+            weights=tensors,
             progress=progress,
         )
     text = ""
@@ -127,13 +131,12 @@ def compare(
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
     from simulator.hardware import load_hardware
-    from simulator.importers import load_workload
     from simulator.run import compare as compare_patterns
 
     kind = out.choose_format(format, output)
     out.check_target(output)
     machine = load_hardware(hardware, _settings(settings))
-    trace = load_workload(workload, **parameters_of(param, batch))
+    trace, tensors = _workload(workload, weights, parameters_of(param, batch))
     names = [name for name in patterns.split(",") if name.strip()]
     with progress_bar(len(names)) as progress:
         comparison = compare_patterns(
@@ -142,7 +145,7 @@ def compare(
             names,
             engine,
             library=library,
-            weights=_weights(weights),
+            weights=tensors,
             progress=progress,
         )
     text = ""
@@ -282,14 +285,14 @@ def schema() -> None:
     typer.echo(json.dumps(hardware_schema(), indent=2))
 
 
-def _weights(file: Path | None) -> Mapping[str, Any] | None:
-    """Tensors that can be weights, as numpy arrays."""
-    if file is None:
-        return None
-    from simulator.weights.files import read_weights
+def _workload(
+    name: str, weights: Path | None, parameters: dict[str, int]
+) -> tuple[Workload, Mapping[str, Any] | None]:
+    from simulator.importers import load_model, load_workload
 
-    tensors = read_weights(file)
-    return {name: tensor.values() for name, tensor in tensors.items() if tensor.is_weights}
+    if weights is None:
+        return load_workload(name, **parameters), None
+    return load_model(name, weights, **parameters)
 
 
 def _settings(pairs: list[str] | None) -> dict[str, object]:
