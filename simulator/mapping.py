@@ -70,6 +70,12 @@ class Mapping:
             self.splits,
         )
 
+    def stage_events(self, problem: GemmProblem) -> int:
+        """Stages of all tiles of a problem, in whichever order of its operands."""
+        turn = self.swapped and not problem.inputs_are_rows
+        grid = self.grid(problem.swapped() if turn else problem)
+        return grid.outputs * grid.stages
+
 
 def check(hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping) -> None:
     """Refuse a mapping that the machine cannot hold.

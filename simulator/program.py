@@ -150,6 +150,7 @@ def gemm_program(
     problem: GemmProblem,
     mapping: Mapping,
     mask: Mask | None = None,
+    grid: TileGrid | None = None,
 ) -> Program:
     """Lay a GEMM out on a machine.
 
@@ -157,6 +158,8 @@ def gemm_program(
     ----------
     mask : array (count * m, k), uint8, optional
         Real non-zeros of the rows operand, for hardware that skips them.
+    grid : TileGrid, optional
+        A part of the problem's grid, to lay out that much of it.
 
     Raises
     ------
@@ -165,11 +168,12 @@ def gemm_program(
     """
     if mapping.swapped and not problem.inputs_are_rows:
         problem = problem.swapped()
-    grid = mapping.grid(problem)
+    whole = mapping.grid(problem)
+    grid = grid or whole
     _check_size(grid)
     works, costs = _stage_classes(hardware, problem, mapping, grid)
     masked = masked_costs(hardware, problem, grid, works, mask) if mask is not None else None
-    blocks = _gemm_blocks(grid, problem, works)
+    blocks = _gemm_blocks(grid, whole, problem, works)
     port = hardware.port_rate
     rows_factor, columns_factor = alignment_factors(hardware, problem)
 
@@ -266,13 +270,19 @@ class _Blocks:
         self.parts.append(variant.ravel())
 
 
-def _gemm_blocks(grid: TileGrid, problem: GemmProblem, works: list[StageWork]) -> _Blocks:
+def _gemm_blocks(
+    grid: TileGrid, whole: TileGrid, problem: GemmProblem, works: list[StageWork]
+) -> _Blocks:
     blocks = _Blocks()
     unique = problem.unique_input_bytes
-    for operand, lines in ((ROWS, grid.rows), (COLUMNS, grid.columns)):
+    for operand, lines, all_lines in (
+        (ROWS, grid.rows, whole.rows),
+        (COLUMNS, grid.columns, whole.columns),
+    ):
         is_input = problem.inputs_are_rows == (operand == ROWS)
         if unique is not None and is_input:
-            sizes, one = _shares(unique, lines * grid.stages)
+            parts = lines * grid.stages
+            sizes, one = _shares(unique * parts // (all_lines * whole.stages), parts)
             variant = np.tile(one, grid.count)
         else:
             variant = _corners(grid.count, lines, grid.stages)
@@ -374,7 +384,7 @@ def _assemble(
         masked=masked,
     )
     _check_time(program)
-    _check_dram(hardware, program)
+    check_dram(hardware, program.all_bytes)
     if l2.start == "warm":
         program = _warmed(program)
     return program
@@ -424,9 +434,8 @@ def _check_size(grid: TileGrid) -> None:
         )
 
 
-def _check_dram(hardware: Hardware, program: Program) -> None:
+def check_dram(hardware: Hardware, need: int) -> None:
     """Refuse a layer whose operands and output exceed main memory."""
-    need = program.all_bytes
     if need > hardware.memory.dram.bytes:
         raise MappingError(
             "memory.dram.bytes",

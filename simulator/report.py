@@ -79,6 +79,8 @@ class LayerReport:
     imbalance_ratio : float
         Time that the busiest core spends in stages over the mean of all cores that have work.
     energy_pj : float or None
+    time_error_ratio, dram_error_ratio : float
+        How far off time and DRAM bytes may be, estimated; 0 where every event was simulated.
     """
 
     name: str
@@ -112,6 +114,8 @@ class LayerReport:
     stages: int
     evictions: int
     in_flight_hits: int
+    time_error_ratio: float
+    dram_error_ratio: float
 
     @property
     def time_ns(self) -> float:
@@ -138,6 +142,8 @@ class Total:
     traffic_bytes: TrafficBytes
     core_time_ps: dict[str, int]
     energy_pj: float | None
+    time_error_ratio: float
+    dram_error_ratio: float
 
     @property
     def time_ns(self) -> float:
@@ -158,6 +164,7 @@ class Report:
     workload: str
     pattern: str | None
     engine: str
+    accuracy: str
     notes: tuple[str, ...]
     total: Total
     layers: tuple[LayerReport, ...] = field(repr=False)
@@ -205,6 +212,8 @@ def layer_report(
     mapping: Mapping | None,
     asked: AnyPattern,
     note: str,
+    time_error_ratio: float = 0.0,
+    dram_error_ratio: float = 0.0,
 ) -> LayerReport:
     """Turn the counters of one run into figures. ``problem`` is None for streaming layers."""
     start_ps = ns_to_ps(hardware.kernel_start_ns)
@@ -260,6 +269,8 @@ def layer_report(
         stages=sum(by_class),
         evictions=result.evictions,
         in_flight_hits=result.in_flight_hits,
+        time_error_ratio=time_error_ratio,
+        dram_error_ratio=dram_error_ratio,
     )
 
 
@@ -302,7 +313,21 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
         energy_pj=sum(e * layer.repeat for e, layer in zip(known, layers, strict=True))
         if len(known) == len(energies)
         else None,
+        time_error_ratio=_mean_error(
+            [(layer.time_ps * layer.repeat, layer.time_error_ratio) for layer in layers]
+        ),
+        dram_error_ratio=_mean_error(
+            [
+                (_bytes(layer.traffic_bytes["dram"]) * layer.repeat, layer.dram_error_ratio)
+                for layer in layers
+            ]
+        ),
     )
+
+
+def _mean_error(parts: list[tuple[int, float]]) -> float:
+    """Relative error of a sum from those of its parts, none of which cancels another."""
+    return sum(size * error for size, error in parts) / max(1, sum(size for size, _ in parts))
 
 
 def _time_shares(

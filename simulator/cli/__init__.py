@@ -44,6 +44,9 @@ Parameters = Annotated[
     typer.Option("--param", "--dim", metavar="NAME=N", help="A parameter of the trace: seq=384."),
 ]
 EngineName = Annotated[str, typer.Option(help="fast or reference; both give the same figures.")]
+Accuracy = Annotated[
+    str, typer.Option(help="exact, or sampled: large GEMMs in part, with an error estimate.")
+]
 LibraryName = Annotated[str | None, typer.Option(help="One of the machine's libraries.")]
 WeightsFile = Annotated[
     Path | None,
@@ -76,6 +79,7 @@ def run(
     batch: Batch = None,
     param: Parameters = None,
     library: LibraryName = None,
+    accuracy: Accuracy = "exact",
     weights: WeightsFile = None,
     format: Format = None,
     output: Output = None,
@@ -97,6 +101,7 @@ def run(
             pattern,
             engine,
             library=library,
+            accuracy=accuracy,
             weights=tensors,
             progress=progress,
         )
@@ -123,6 +128,7 @@ def compare(
     batch: Batch = None,
     param: Parameters = None,
     library: LibraryName = None,
+    accuracy: Accuracy = "exact",
     weights: WeightsFile = None,
     format: Format = None,
     output: Output = None,
@@ -145,6 +151,7 @@ def compare(
             names,
             engine,
             library=library,
+            accuracy=accuracy,
             weights=tensors,
             progress=progress,
         )

@@ -107,11 +107,23 @@ def report_parts(report: Report) -> Iterable[RenderableType]:
     yield Text(f"Bound by: {_total_bound(report)}")
     if total.energy_pj is not None:
         yield Text(f"Energy: {total.energy_pj / 1e9:,.3f} mJ")
+    yield from _errors([report])
     yield Text("")
     yield _traffic_table([report])
     yield Text("")
     yield _core_time_table(Comparison((report,)))
     yield from _notes(Comparison((report,)))
+
+
+def _errors(reports: Iterable[Report]) -> Iterable[RenderableType]:
+    """How far off sampled figures may be."""
+    totals = [report.total for report in reports if report.accuracy == "sampled"]
+    if totals:
+        time, dram = (
+            max(getattr(total, f"{what}_error_ratio") for total in totals)
+            for what in ("time", "dram")
+        )
+        yield Text(f"Sampled: time within {time:.1%} and DRAM traffic within {dram:.1%}, estimated")
 
 
 def comparison_parts(comparison: Comparison) -> Iterable[RenderableType]:
@@ -136,6 +148,7 @@ def comparison_parts(comparison: Comparison) -> Iterable[RenderableType]:
             cells += [_percent(here.mac_utilization), _bound(here)]
         layers.add_row(*cells)
     yield layers
+    yield from _errors(comparison.reports)
     yield Text("")
     yield _summary_table(comparison)
     yield Text("")

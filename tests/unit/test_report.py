@@ -317,6 +317,7 @@ def test_json_holds_every_figure_and_reads_back(report: Report) -> None:
         "workload": "mixed",
         "pattern": "2:4",
         "engine": "fast",
+        "accuracy": "exact",
     }
 
 

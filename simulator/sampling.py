@@ -1,0 +1,506 @@
+"""A large GEMM from a few small ones: simulate less of k, of the columns and of the rows of tiles.
+
+What a run counts grows linearly with each side of the grid of tiles, once it is larger than what
+is at work at one time: a deeper k adds stages to every tile, more columns add waves to every band,
+more rows add bands. So every side that is too long is cut to two lengths, all combinations are
+simulated event by event, and counters are extrapolated along each side:
+
+    X(side) = X(short) + (side - short) / (long - short) * (X(long) - X(short))
+
+Lengths are chosen so that the factor is a whole number and, where columns are cut, whole waves are
+left out: stage counts stay exact integers, and the last wave stays as full as it was. Caches
+are what is not linear by itself: blocks are reused within a wave, from wave to wave, and from band
+to band, at distances that grow with k. L2 shrinks with k, so that each distance stays on its side
+of the capacity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
+from math import gcd, prod
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.engine.result import EngineResult
+from simulator.errors import MappingError
+from simulator.hardware import Hardware, Library
+from simulator.mapping import Mapping
+from simulator.partition import IntArray, TileGrid
+from simulator.program import (
+    BLOCK_CLASSES,
+    OUTPUTS,
+    STAGE_CLASSES,
+    Program,
+    check_dram,
+    gemm_program,
+)
+from simulator.units import ceil_div
+from simulator.workload.lowering import GemmProblem
+
+Engine = Callable[[Program], EngineResult]
+
+SHORTEST_STAGES = 32
+"""Of a tile: a pipeline of up to 8 buffers is full for most of them. Fitted: L2 misses a stage are
+within 1 % of their limit from 32 stages on (A100, 8192 to 16384 cubed)."""
+
+SAFE_REUSE = 0.5
+"""Share of a wave's blocks below which L2 keeps none of them for the next wave, under LRU."""
+
+
+COLUMN_WEIGHT = 6.0
+"""How much worse a cut of columns is than one of rows. Fitted to the GEMMs of
+``tests/benchmarks/sampled.py``, as are the next ones."""
+
+TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO = 0.006, 0.005, 0.1
+DRAM_CAUTION = 2.0
+"""Estimated errors are at least the floors; the last where tiles take unequally long, so that cores
+fall out of step and share less and less of what they read. What the check says of DRAM counts
+double. So the estimates cover 49 of 50 GEMMs."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Counters of a run, exact or extrapolated, and how far off they may be.
+
+    Attributes
+    ----------
+    program : Program
+        Of the true tables, for a report; its queues may be those of a part.
+    time_error_ratio, dram_error_ratio : float
+        Estimated relative error of time and of DRAM bytes; 0 where all was simulated.
+    """
+
+    program: Program
+    result: EngineResult
+    time_error_ratio: float = 0.0
+    dram_error_ratio: float = 0.0
+
+
+class _Side(NamedTuple):
+    """Two lengths of a side of the grid that stand for its true one, and a third that checks."""
+
+    short: int
+    long: int
+    check: int
+    factor: int  # (true - short) / (long - short), 0 where nothing is cut
+
+    @classmethod
+    def whole(cls, length: int) -> _Side:
+        return cls(length, length, length, 0)
+
+    @classmethod
+    def cut(cls, length: int, shortest: int, step: int, unit: int = 1) -> _Side | None:
+        """Lengths of at least ``shortest``, in steps of units; None where nothing is saved."""
+        factor = (length - shortest) // step
+        if factor < 2:
+            return None
+        short = length - factor * step
+        middle = short + step // (2 * unit) * unit
+        return cls(short, short + step, middle if middle > short else short + 2 * step, factor)
+
+    @property
+    def simulated(self) -> int:
+        return self.short + self.long if self.factor else self.long
+
+
+class _Plan(NamedTuple):
+    """Which sides of the grid are cut."""
+
+    stages: _Side
+    columns: _Side
+    rows: _Side
+    gemms: _Side
+
+    @property
+    def cost(self) -> int:
+        """Stages to simulate."""
+        checks = prod(side.short for side in self)
+        checks = sum(checks * side.check // side.short for side in self if side.factor)
+        return prod(side.simulated for side in self) + checks
+
+    @property
+    def badness(self) -> float:
+        """How far it extrapolates. k is the safest side to cut; columns are the least safe, since
+        where in a wave a band ends decides what the wave reads."""
+        weights = (0.02, COLUMN_WEIGHT, 1.0, 1.0)
+        return sum(w * side.factor for w, side in zip(weights, self, strict=True))
+
+
+def estimate(
+    hardware: Hardware,
+    library: Library,
+    problem: GemmProblem,
+    mapping: Mapping,
+    engine: Engine,
+    budget_stages: int,
+    *,
+    check: bool = True,
+) -> Estimate:
+    """Simulate a GEMM in part, if all of it would take longer than the budget.
+
+    Parameters
+    ----------
+    problem : GemmProblem
+        Swapped already, if the mapping swaps.
+    budget_stages : int
+        Stages to simulate, about.
+    check : bool
+        Also estimate the error; without, only the floor of it is given.
+
+    Raises
+    ------
+    WorkloadError, MappingError
+        As `gemm_program` does, of the whole GEMM.
+    """
+    grid = mapping.grid(problem)
+    plan = None
+    if mapping.stage_events(problem) > budget_stages:
+        plan = _plan(hardware, library, problem, grid, budget_stages)
+    if plan is None or not any(side.factor for side in plan):
+        program = gemm_program(hardware, library, problem, mapping)
+        return Estimate(program, engine(program))
+    return _Sampler(hardware, library, problem, mapping, engine, grid, plan).estimate(check)
+
+
+def _plan(
+    hardware: Hardware, library: Library, problem: GemmProblem, grid: TileGrid, budget: int
+) -> _Plan:
+    """The plan that extrapolates least within the budget, or else the cheapest.
+
+    Where plans of safe lengths cost more than twice the budget, shorter ones are taken.
+    """
+    cores, band, splits = hardware.core.count, _band(library, grid), grid.splits
+    wave = ceil_div(cores, band)
+    # Columns after which a band ends in the same phase of a wave; and bands likewise.
+    columns, bands = cores // gcd(cores, band), cores // gcd(cores, band * grid.columns)
+    safe = (_fewest_columns(hardware, problem, grid, band, wave), SHORTEST_STAGES * splits)
+    affordable: list[_Plan] = []
+    for fewest, shallow in (safe, (wave, SHORTEST_STAGES * splits // 2)):
+        depths = [shallow << doubled for doubled in range(16)]
+        options = (
+            (grid.stages, [(depth, depth, splits) for depth in depths]),
+            (grid.columns, [(fewest, size, 1) for size in (columns, 2 * columns, wave, 2 * wave)]),
+            (grid.rows, [(2 * band, band * size, band) for size in {1, 2, 4, 8, bands}]),
+            (grid.count, [(2, size, 1) for size in (1, 2, 4, 8)]),
+        )
+        sides = []
+        for length, cuts in options:
+            found = [_Side.cut(length, *cut) for cut in cuts]
+            sides.append([_Side.whole(length), *(side for side in found if side is not None)])
+        plans = [_Plan(*chosen) for chosen in product(*sides)]
+        affordable = [plan for plan in plans if plan.cost <= budget]
+        cheapest = min(plans, key=lambda plan: plan.cost)
+        if affordable or cheapest.cost <= 2 * budget:
+            break
+    if not affordable:
+        return cheapest
+
+    def badness(plan: _Plan) -> tuple[float, int]:
+        """How far it extrapolates; bands that end in other phases of a wave count double."""
+        phase = (plan.columns.long - plan.columns.short) % columns > 0
+        return plan.badness + COLUMN_WEIGHT * phase * plan.columns.factor, -plan.cost
+
+    return min(affordable, key=badness)
+
+
+def _fewest_columns(
+    hardware: Hardware, problem: GemmProblem, grid: TileGrid, band: int, wave: int
+) -> int:
+    """To how few columns the grid may be cut: none, if fewer would stay in L2 from band to band."""
+    pattern, l2_bytes = problem.pattern, hardware.memory.l2.bytes
+    rows = band * grid.tile_m * pattern.slots(grid.k) * problem.bits // 8
+    column = grid.tile_n * grid.k * problem.bits // 8
+    if grid.rows <= band or rows + grid.columns * column < l2_bytes // 2:
+        return wave
+    return max(wave, (3 * l2_bytes // 2 - rows) // column + 1)
+
+
+def _band(library: Library, grid: TileGrid) -> int:
+    """Rows of tiles that are walked together."""
+    return max(1, min(library.swizzle, grid.rows))
+
+
+# Where a run's totals stand in a vector.
+END, TAIL, PARTIAL_PORT, EVICTIONS, IN_FLIGHT, TIES, ALL_BYTES = range(7)
+WAITS = slice(7, 11)
+STAGES = slice(11, 19)
+COUNTS = slice(19, 19 + 5 * BLOCK_CLASSES)
+
+
+class _Sampler:
+    """The runs of one plan."""
+
+    def __init__(
+        self,
+        hardware: Hardware,
+        library: Library,
+        problem: GemmProblem,
+        mapping: Mapping,
+        engine: Engine,
+        grid: TileGrid,
+        plan: _Plan,
+    ) -> None:
+        self.hardware, self.library, self.problem = hardware, library, problem
+        self.mapping, self.engine, self.grid, self.plan = mapping, engine, grid, plan
+        self.known: dict[tuple[int, ...], tuple[IntArray, Program, EngineResult]] = {}
+        self.longest = tuple(side.long for side in plan)
+
+    def estimate(self, check: bool) -> Estimate:
+        """Simulate what the plan asks for, and extrapolate."""
+        total = self._along(0, ())
+        misses = total[COUNTS].reshape(5, BLOCK_CLASSES)[1]
+        for operand, ratio in enumerate(self._phase_ratios()):
+            one = slice(operand * BLOCK_CLASSES // 4, (operand + 1) * BLOCK_CLASSES // 4)
+            misses[one] = np.rint(misses[one] * ratio)
+        errors = [self._error(index) for index in range(len(self.plan)) if check]
+        _, program, result = self.known[self.longest]
+        check_dram(self.hardware, int(total[ALL_BYTES]))
+        if not 0 <= total[END] < 2**62:
+            raise MappingError("simulated time", "exceeds 62 bits of picoseconds")
+        floor = DRAM_FLOOR_RATIO if _keeps_step(program) else UNEVEN_DRAM_FLOOR_RATIO
+        return Estimate(
+            program,
+            _spread(program, result, total, in_k=not any(s.factor for s in self.plan[1:])),
+            sum(time for time, _ in errors) + TIME_FLOOR_RATIO,
+            sum(dram for _, dram in errors) * DRAM_CAUTION + floor,
+        )
+
+    def _along(self, index: int, lengths: tuple[int, ...]) -> IntArray:
+        """Totals at the true lengths of sides ``index`` and later, those before as given."""
+        if index == len(self.plan):
+            return self._run(lengths)[0]
+        side = self.plan[index]
+        if not side.factor:
+            total = self._along(index + 1, (*lengths, side.long))
+        else:
+            short = self._along(index + 1, (*lengths, side.short))
+            long = self._along(index + 1, (*lengths, side.long))
+            total = _extrapolated(short, long, side.factor)
+        if index == 1 and any(side.factor for side in self.plan[1:]):
+            # The end of the last wave comes once, and depends on how full that wave is.
+            total[TAIL] = self._run(self._last_wave(lengths[0]))[0][TAIL]
+        return total
+
+    def _last_wave(self, stages: int) -> tuple[int, ...]:
+        """A few waves of tiles, of which the last is about as full as that of the whole GEMM."""
+        columns, cores = self.plan.columns.short, self.hardware.core.count
+        want = self.grid.tiles % cores
+
+        def apart(rows: int, gemms: int) -> int:
+            """By how many tiles the last waves differ, around a full one."""
+            tiles = self.grid.splits * columns * rows * gemms
+            return abs((tiles - want + cores // 2) % cores - cores // 2)
+
+        lengths = product(_near(self.plan.rows), _near(self.plan.gemms))
+        rows, gemms = min(lengths, key=lambda sides: (apart(*sides), sides))
+        return stages, columns, rows, gemms
+
+    def _phase_ratios(self) -> tuple[float, float]:
+        """By how much the true (rows, columns) that miss exceed what the plan's lengths suggest.
+
+        Where L2 keeps nothing from wave to wave, every wave reads its rows and columns, and how
+        many those are depends on where in a band it falls. Counting them needs no simulation.
+        """
+        grid, plan = self.grid, self.plan
+        _, program, _ = self.known[self.longest]
+        waves = self.library.dispatch != "contiguous" and grid.splits == 1 and _keeps_step(program)
+        if not waves or self._wave_bytes(program) * grid.stages <= self.hardware.memory.l2.bytes:
+            return 1.0, 1.0
+
+        def along(index: int, lengths: tuple[int, ...]) -> npt.NDArray[np.float64]:
+            if index == len(plan):
+                return self._lines_of_waves(*lengths)
+            side = plan[index]
+            if not side.factor:
+                return along(index + 1, (*lengths, side.long))
+            short = along(index + 1, (*lengths, side.short))
+            return short + (along(index + 1, (*lengths, side.long)) - short) * side.factor
+
+        rows, columns = self._lines_of_waves(grid.columns, grid.rows, grid.count) / along(1, ())
+        return rows, columns
+
+    def _lines_of_waves(self, columns: int, rows: int, gemms: int) -> npt.NDArray[np.float64]:
+        """Rows and columns of tiles that waves of all cores touch, summed over waves."""
+        band, cores = _band(self.library, self.grid), self.hardware.core.count
+        heights = np.full(ceil_div(rows, band), band)
+        heights[-1] = rows - (heights.size - 1) * band
+        heights = np.tile(heights, gemms)
+        ends = np.cumsum(heights * columns)
+        first = np.arange(0, ends[-1], cores)
+        last = np.minimum(first + cores, ends[-1]) - 1
+        top, bottom = np.searchsorted(ends, first, "right"), np.searchsorted(ends, last, "right")
+        starts = ends - heights * columns
+        left = (first - starts[top]) // heights[top]
+        right = (last - starts[bottom]) // heights[bottom]
+        inside = right - left + 1
+        around = np.where(bottom - top > 1, columns, np.minimum(columns, inside + columns))
+        tall = np.cumsum(heights)
+        return np.array(
+            [
+                (tall[bottom] - tall[top] + heights[top]).sum(),
+                np.where(top == bottom, inside, around).sum(),
+            ],
+            dtype=np.float64,
+        )
+
+    def _error(self, index: int) -> tuple[float, float]:
+        """What the third length says of the line through the other two, at the true length."""
+        side = self.plan[index]
+        if not side.factor:
+            return 0.0, 0.0
+        at = [side.short for side in self.plan]
+        points = []
+        for length in (side.short, side.long, side.check):
+            at[index] = length
+            points.append(np.array(self._figures(self._run(tuple(at))[0])))
+        line = points[0] + (points[1] - points[0]) * side.factor
+        steps = side.factor * (side.long - side.short) / (side.check - side.short)
+        other = points[0] + (points[2] - points[0]) * steps
+        time, dram = (np.abs(other - line) / np.maximum(1.0, line)).tolist()
+        return time, dram
+
+    def _figures(self, total: IntArray) -> tuple[float, float]:
+        """Time, but for the end of the last wave, and DRAM bytes."""
+        sizes = self.known[self.longest][1].block_bytes
+        counts = total[COUNTS].reshape(5, BLOCK_CLASSES)
+        return float(total[END]), float(((counts[1] + counts[4]) * sizes).sum())
+
+    def _run(self, lengths: tuple[int, ...]) -> tuple[IntArray, Program, EngineResult]:
+        if lengths not in self.known:
+            program = self._program(*lengths)
+            result = self.engine(self._shrunk(program))
+            self.known[lengths] = _vector(program, result), program, result
+        return self.known[lengths]
+
+    def _program(self, stages: int, columns: int, rows: int, gemms: int) -> Program:
+        """The GEMM cut to some lengths; edges stay as they are."""
+        whole = self.grid
+        grid = replace(
+            whole,
+            m=whole.m - (whole.rows - rows) * whole.tile_m,
+            n=whole.n - (whole.columns - columns) * whole.tile_n,
+            k=whole.k - (whole.stages - stages) * whole.tile_k,
+            count=gemms,
+        )
+        return gemm_program(self.hardware, self.library, self.problem, self.mapping, grid=grid)
+
+    def _shrunk(self, program: Program) -> Program:
+        """On a machine whose L2 is as much smaller as the program is less deep."""
+        if program.grid.stages == self.grid.stages:
+            return program
+        l2_bytes = self._l2_bytes(program)
+        sizes = program.block_bytes.copy()
+        outputs = slice(OUTPUTS * BLOCK_CLASSES // 4, None)
+        sizes[outputs] = sizes[outputs] * l2_bytes // program.l2_bytes
+        return replace(program, l2_bytes=l2_bytes, block_bytes=sizes)
+
+    def _l2_bytes(self, program: Program) -> int:
+        """Capacity at which blocks are reused as in the whole GEMM.
+
+        What one wave of tiles reads is reused by the next, if L2 holds it. Both shrink with k; but
+        where L2 holds less than half of it, nothing is reused, and L2 need not shrink so far that
+        cores that share blocks at a time lose them.
+        """
+        grid = self.grid
+        if grid.tiles <= self.hardware.core.count:  # one wave, which leaves nothing for another
+            return program.l2_bytes
+        stages, whole = program.grid.stages, program.l2_bytes
+        least = int(SAFE_REUSE * self._wave_bytes(program) * stages)
+        return min(whole, max(whole * stages // grid.stages, least))
+
+    def _wave_bytes(self, program: Program) -> int:
+        """Bytes that all cores read at one stage, each once."""
+        grid, cores = self.grid, self.hardware.core.count
+        band = _band(self.library, grid)
+        columns = min(grid.columns, ceil_div(cores, band))
+        rows = min(grid.rows, band * ceil_div(cores, band * columns))
+        sizes: list[int] = program.block_bytes.tolist()
+        return rows * sizes[0] + columns * sizes[BLOCK_CLASSES // 4]
+
+
+def _keeps_step(program: Program) -> bool:
+    """Whether all tiles take equally long, so that cores that share blocks stay side by side.
+
+    Edges that are done sooner put their cores out of step for all waves that follow.
+    """
+    return len({program.stage_ps[kind] for kind in range(0, STAGE_CLASSES, 2)}) == 1
+
+
+def _vector(program: Program, result: EngineResult) -> IntArray:
+    """Totals over cores, which grow linearly."""
+    end = int(result.end_ps.sum())
+    ports = program.rows_port_ps + program.columns_port_ps
+    counts = (result.requests, result.misses, result.far, result.written, result.dram_written)
+    return np.concatenate(
+        [
+            [
+                end,
+                program.cores * result.makespan_ps - end,
+                int(result.port_ps.sum()) - int((result.stages @ ports).sum()),
+                result.evictions,
+                result.in_flight_hits,
+                result.ties,
+                program.all_bytes,
+            ],
+            result.waits_ps.sum(axis=0),
+            result.stages.sum(axis=0),
+            *counts,
+        ]
+    ).astype(np.int64)
+
+
+def _extrapolated(short: IntArray, long: IntArray, factor: int) -> IntArray:
+    total: IntArray = np.maximum(short + (long - short) * factor, 0)
+    return total
+
+
+def _near(side: _Side) -> range:
+    """Lengths about as short as those that a plan simulates; one where it cuts nothing."""
+    return range(side.short, 2 * side.long - side.short + 1)
+
+
+def _spread(program: Program, result: EngineResult, total: IntArray, *, in_k: bool) -> EngineResult:
+    """Totals over the cores, from the longest run: all of it deeper, if only k was cut; else what
+    is missing in equal shares, as waves deal it out."""
+    cores = program.cores
+
+    def shared(sample: IntArray, whole: IntArray) -> IntArray:
+        """A row a core, a column a kind."""
+        before = sample.sum(axis=0)
+        spread = sample
+        if in_k:
+            spread = np.floor(sample * (whole / np.maximum(before, 1))).astype(np.int64)
+        share, rest = np.divmod(whole - spread.sum(axis=0), cores)
+        spread = spread + share + (np.arange(cores)[:, None] < rest)
+        clipped: IntArray = np.maximum(spread, 0)
+        return clipped
+
+    stages = shared(result.stages, total[STAGES])
+    waits = shared(result.waits_ps, total[WAITS])
+    worked, mac = stages @ program.stage_ps, stages @ program.mac_ps
+    end = worked + waits.sum(axis=1)
+    ports = program.rows_port_ps + program.columns_port_ps
+    partial = result.port_ps - result.stages @ ports
+    counts = total[COUNTS].reshape(5, BLOCK_CLASSES)
+    return EngineResult(
+        makespan_ps=max(int(total[END] + total[TAIL]) // cores, int(end.max())),
+        stages=stages,
+        waits_ps=waits,
+        end_ps=end,
+        worked_ps=worked,
+        mac_ps=mac,
+        port_ps=stages @ ports
+        + shared(partial[:, None], total[PARTIAL_PORT : PARTIAL_PORT + 1])[:, 0],
+        requests=counts[0],
+        misses=np.minimum(counts[1], counts[0]),
+        far=np.minimum(counts[2], counts[0]),
+        written=counts[3],
+        dram_written=counts[4],
+        evictions=int(total[EVICTIONS]),
+        in_flight_hits=int(total[IN_FLIGHT]),
+        ties=int(total[TIES]),
+    )
