@@ -204,7 +204,7 @@ def _get_bits(stream, at, bits):
 
 
 @numba.njit(**OPTIONS)
-def compress_groups(weights, mask, keep, group, bits, choose, where, values, stream):
+def compress_groups(weights, mask, keep, group, bits, choose, where, values, stream, at):
     """Slots and metadata of every group; the inner loop of `compress`.
 
     Parameters
@@ -216,10 +216,12 @@ def compress_groups(weights, mask, keep, group, bits, choose, where, values, str
         Of one index; 0: no metadata; -b: b bits of the number of the mask (enumerative code).
     choose : array (group + 1, keep + 1), int64
         Binomial coefficients.
-    where : array (keep,), int64
+    where : array (keep + 1,), int64
         Scratch.
     values : array (rows, groups * keep), as ``weights``; zeroed
     stream : array, uint8; zeroed
+    at : int
+        Bit of the stream where the metadata begins.
 
     Returns
     -------
@@ -228,27 +230,32 @@ def compress_groups(weights, mask, keep, group, bits, choose, where, values, str
     """
     rows, k = weights.shape
     groups = values.shape[1] // keep
-    at = np.int64(0)
     for row in range(rows):
         for index in range(groups):
             left = index * group
             valid = min(group, k - left)
             count = 0
-            for i in range(valid):
+            for i in range(valid):  # without a branch: `where` has room for one place too many
+                where[min(count, keep)] = i
                 count += mask[row, left + i] != 0
             if count > keep:
                 return row * groups + index
-            spare = keep - count  # slots without a weight take the first free positions
-            slot = 0
-            for i in range(group):
-                kept = i < valid and mask[row, left + i] != 0
-                if kept or spare > 0:
-                    where[slot] = i
-                    if kept:
-                        values[row, index * keep + slot] = weights[row, left + i]
-                    else:
-                        spare -= 1
-                    slot += 1
+            slot = index * keep
+            if count == keep:
+                for i in range(keep):
+                    values[row, slot + i] = weights[row, left + where[i]]
+            else:  # slots without a weight take the first free positions
+                spare = keep - count
+                count = 0
+                for i in range(group):
+                    kept = i < valid and mask[row, left + i] != 0
+                    if kept or spare > 0:
+                        where[count] = i
+                        if kept:
+                            values[row, slot + count] = weights[row, left + i]
+                        else:
+                            spare -= 1
+                        count += 1
             if bits > 0:
                 for slot in range(keep):
                     _put_bits(stream, at, where[slot], bits)
