@@ -151,10 +151,10 @@ def magnitudes(weights: Weights) -> Weights:
 
 def all_finite(weights: Weights) -> bool:
     """Whether no weight is NaN or infinite; an array of any shape."""
-    if weights.dtype.kind != "f":
-        return True
-    rows = weights.reshape(len(weights), -1) if weights.ndim else weights.reshape(1, 1)
-    return all(np.isfinite(rows[top:end]).all() for top, end in row_blocks(rows.shape))
+    rows = np.atleast_1d(weights)
+    return weights.dtype.kind != "f" or all(
+        np.isfinite(rows[top:end]).all() for top, end in row_blocks(rows.shape)
+    )
 
 
 def _best_of_groups(
@@ -223,7 +223,7 @@ def _threshold(keys: Callable[[], Iterator[Weights]], count: int) -> tuple[np.fl
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """First row and end of blocks of about `BLOCK_WEIGHTS`."""
-    step = max(1, BLOCK_WEIGHTS // max(1, shape[1]))
+    step = max(1, BLOCK_WEIGHTS // max(1, math.prod(shape[1:])))
     for top in range(0, shape[0], step):
         yield top, min(shape[0], top + step)
 
