@@ -30,20 +30,17 @@ CHUNK_BYTES = 1 << 21
 
 
 @numba.njit(**OPTIONS)
-def _ones(words, counts, word):
-    """Bits set of a word, in the type of ``counts``; LLVM knows the idiom from 16 bits up.
+def _ones(counts, word):
+    """Bits set of a word, in the type of ``counts``.
 
-    Constants come from the type, and casts keep numba from widening to 64 bits.
+    LLVM knows this idiom for the instruction that counts bits, and narrows it to the word's width.
     """
-    unsigned = words.dtype.type
-    every = unsigned(~unsigned(0))
-    bytewise = unsigned(every // unsigned(255))  # 0x0101...
-    word = unsigned(word - unsigned(unsigned(word >> unsigned(1)) & unsigned(bytewise * 0x55)))
-    pairs = unsigned(bytewise * 0x33)
-    word = unsigned(unsigned(word & pairs) + unsigned(unsigned(word >> unsigned(2)) & pairs))
-    word = unsigned(unsigned(word + unsigned(word >> unsigned(4))) & unsigned(bytewise * 0x0F))
-    top = unsigned(unsigned(every >> unsigned(8)) + unsigned(1))  # lowest bit of the top byte
-    return counts.dtype.type(unsigned(word * bytewise) // top)
+    word = np.uint64(word)
+    pairs = np.uint64(0x3333333333333333)
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return counts.dtype.type((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @numba.njit(**OPTIONS)
@@ -59,18 +56,18 @@ def _raise_to(words, per, line_a, line_b, line_c, line_d, counts):
         for i in range(counts.shape[0]):
             a, b, c, d = line_a[i], line_b[i], line_c[i], line_d[i]
             seen = unsigned(seen | a | b | c | d)
-            upper = max(_ones(words, counts, a), _ones(words, counts, b))
-            lower = max(_ones(words, counts, c), _ones(words, counts, d))
+            upper = max(_ones(counts, a), _ones(counts, b))
+            lower = max(_ones(counts, c), _ones(counts, d))
             counts[i] = max(counts[i], upper, lower)
     elif per == 2:
         for i in range(counts.shape[0]):
             a, b, c, d = line_a[2 * i], line_b[2 * i], line_c[2 * i], line_d[2 * i]
             e, f, g, h = line_a[2 * i + 1], line_b[2 * i + 1], line_c[2 * i + 1], line_d[2 * i + 1]
             seen = unsigned(seen | a | b | c | d | e | f | g | h)
-            first = small(_ones(words, counts, a) + _ones(words, counts, e))
-            second = small(_ones(words, counts, b) + _ones(words, counts, f))
-            third = small(_ones(words, counts, c) + _ones(words, counts, g))
-            fourth = small(_ones(words, counts, d) + _ones(words, counts, h))
+            first = small(_ones(counts, a) + _ones(counts, e))
+            second = small(_ones(counts, b) + _ones(counts, f))
+            third = small(_ones(counts, c) + _ones(counts, g))
+            fourth = small(_ones(counts, d) + _ones(counts, h))
             counts[i] = max(counts[i], first, second, third, fourth)
     else:
         for i in range(counts.shape[0]):
@@ -78,7 +75,7 @@ def _raise_to(words, per, line_a, line_b, line_c, line_d, counts):
             for j in range(per):
                 word = line_a[i * per + j]
                 seen = unsigned(seen | word)
-                count = small(count + _ones(words, counts, word))
+                count = small(count + _ones(counts, word))
             counts[i] = max(counts[i], count)
     return seen
 

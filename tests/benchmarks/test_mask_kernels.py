@@ -15,6 +15,7 @@ import pytest
 
 from simulator.sparsity import Pattern
 from simulator.weights import kernels
+from simulator.weights.compress import compress
 from simulator.weights.masks import random_mask
 
 ROWS, K, LANES, DEPTH, RUNS = 4096, 65536, 8, 16, 9
@@ -44,10 +45,26 @@ def test_share_of_a_plain_read(benchmark: object, kernel: str, stored: str, grou
         "stage_slots": lambda: kernels.stage_slots(mask, group, LANES, DEPTH, k),
         "compliance": lambda: kernels.broken_groups(mask, group // 2, group, k),
     }
-    call = calls[kernel]
+    report(benchmark, f"{kernel} of {stored}, group {group}", calls[kernel], mask)
+
+
+@pytest.mark.parametrize("group", [2, 4, 8, 16])
+def test_share_of_a_plain_read_of_compression(benchmark: object, group: int) -> None:
+    """int8 weights and their mask are read, slots and metadata written."""
+    mask = mask_of(group)[: ROWS // 8]
+    weights, pattern = mask.view(np.int8), Pattern(group // 2, group)
+    both = np.stack([mask, mask])  # as many bytes as are read
+
+    def call() -> None:
+        compress(weights, pattern, "int8", mask=mask)
+
+    report(benchmark, f"compression of int8, group {group}", call, both)
+
+
+def report(benchmark: object, what: str, call: Callable[[], object], read: np.ndarray) -> None:
     call()
-    pairs = [(seconds(mask.view(np.uint64).sum), seconds(call)) for _ in range(RUNS)]
+    pairs = [(seconds(read.view(np.uint64).sum), seconds(call)) for _ in range(RUNS)]
     plain, taken = (median(times) for times in zip(*pairs, strict=True))
     benchmark.pedantic(call, rounds=1)  # type: ignore[attr-defined]
-    speeds = f"{mask.nbytes / taken / 1e9:.1f} of {mask.nbytes / plain / 1e9:.1f} GB/s"
-    print(f"\n{kernel} of {stored}, group {group}: {plain / taken:.0%} of a plain read, {speeds}")
+    speeds = f"{read.nbytes / taken / 1e9:.1f} of {read.nbytes / plain / 1e9:.1f} GB/s"
+    print(f"\n{what}: {plain / taken:.0%} of a plain read, {speeds}")
