@@ -20,8 +20,9 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler
+bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler, and memory
 	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/memory.py
 	$(BIN)/python -m pytest -o addopts= tests/benchmarks -s -q --benchmark-only --benchmark-disable-gc --benchmark-columns=median
 
 leave-one-out: .venv/installed-dev  ## spread of the fitted constants

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from simulator.errors import WeightsError
 from simulator.sparsity import Pattern
-from simulator.weights.masks import BLOCK_WEIGHTS
+from simulator.weights.masks import row_blocks
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,9 @@ def check_compliance(mask_or_weights: npt.NDArray[Any], pattern: Pattern) -> Com
     if mask_or_weights.dtype == np.bool_:
         found = broken_groups(mask_or_weights.view(np.uint8), pattern.keep, pattern.group)
         return Compliance(pattern, rows * pattern.groups(k), *found)
-    step = max(1, BLOCK_WEIGHTS // k)
     broken, first = 0, (-1, -1, 0)
-    for top in range(0, rows, step):
-        mask = (mask_or_weights[top : top + step] != 0).view(np.uint8)
+    for top, end in row_blocks(mask_or_weights.shape):
+        mask = (mask_or_weights[top:end] != 0).view(np.uint8)
         found = broken_groups(mask, pattern.keep, pattern.group)
         if found.groups and not broken:
             first = (top + found.row, found.group, found.nonzeros)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from simulator.errors import WeightsError
 from simulator.sparsity import MetadataCode, Pattern
 from simulator.units import bits_to_bytes
+from simulator.weights.masks import row_blocks
 
 STORED: dict[str, Any] = {
     "fp32": np.float32,
@@ -76,18 +77,26 @@ def compress(
     from simulator.weights.kernels import compress_groups
 
     raw = _raw(weights, dtype)
-    if mask is None:
-        mask = (raw & 0x7FFF) != 0 if dtype == "bf16" else weights != 0
-    if mask.shape != weights.shape:
+    if mask is not None and mask.shape != weights.shape:
         raise WeightsError("mask", "another shape", want=str(weights.shape), got=mask.shape)
     rows, k = weights.shape
+
+    def kept(top: int, end: int) -> npt.NDArray[np.uint8]:
+        if mask is not None:
+            part = mask[top:end]
+        else:
+            part = (raw[top:end] & 0x7FFF if dtype == "bf16" else weights[top:end]) != 0
+        return np.ascontiguousarray(part, dtype=np.bool_).view(np.uint8)
+
     groups, bits = pattern.groups(k), pattern.metadata_bits(code)
     values = np.zeros((rows, groups * pattern.keep), dtype=raw.dtype)
     stream = np.zeros(bits_to_bytes(rows * groups * bits), dtype=np.uint8)
-    kept = np.ascontiguousarray(mask, dtype=np.bool_).view(np.uint8)
-    broken = compress_groups(raw, kept, *_terms(pattern, code), values, stream)
-    if broken >= 0:
-        require_compliance(kept, pattern, "weights")
+    terms = _terms(pattern, code)
+    for top, end in row_blocks(weights.shape):
+        start = top * groups * bits
+        block = raw[top:end], kept(top, end), *terms, values[top:end], stream, start
+        if compress_groups(*block) >= 0:
+            require_compliance(kept(0, rows), pattern, "weights")
     if dtype == "int4":
         return Compressed(pattern, code, dtype, k, _halves(values), stream)
     return Compressed(pattern, code, dtype, k, values.view(STORED[dtype]), stream)
@@ -136,7 +145,7 @@ def _terms(pattern: Pattern, code: MetadataCode) -> tuple[Any, ...]:
             [[min(math.comb(p, s), largest) for s in range(keep + 1)] for p in range(group + 1)],
             dtype=np.int64,
         )
-    return keep, group, bits, choose, np.zeros(keep, dtype=np.int64)
+    return keep, group, bits, choose, np.zeros(keep + 1, dtype=np.int64)
 
 
 def _raw(weights: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import OutputError, WeightsError
+from simulator.weights.masks import all_finite
 
 FORMATS: dict[str, tuple[str, str]] = {
     "F64": ("fp64", "<f8"), "F32": ("fp32", "<f4"), "F16": ("fp16", "<f2"), "BF16": ("bf16", "<u2"),
@@ -65,8 +66,8 @@ class Tensor:
         """
         values = self.data
         if self.dtype == "bf16":
-            values = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            values = np.left_shift(values, 16, dtype=np.uint32).view(np.float32)
+        if not all_finite(values):
             raise WeightsError(f"tensor {self.name}", "has weights that are NaN or infinite")
         return values
 

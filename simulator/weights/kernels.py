@@ -1,13 +1,14 @@
 """Compiled loops over masks and compressed weights, at the speed of memory.
 
 A mask has one byte a weight, 0 or 1, or one bit a weight as ``np.packbits(mask, axis=1)`` packs
-them. Byte masks are read as words of up to eight weights: adding a word to itself, shifted, sums
-its bytes, and a vector of words takes four instructions. All compiled code of the package is in
-this file, since numba's cache does not see edits across files.
+them. Either is read as words of up to eight bytes whose set bits are counted, vectors of words at
+a time. All compiled code of the package is in this file, since numba's cache does not see edits
+across files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numba
@@ -21,68 +22,82 @@ from simulator.units import ceil_div
 ByteMask = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
 
-TILE_GROUPS = 2048
+TILE_GROUPS = 8192
 """Groups whose counts stay in the first-level cache while the rows of a block pass by."""
 
-CHUNK_BYTES = 1 << 22
-"""Bytes copied at a time where rows do not end at whole words."""
+CHUNK_BYTES = 1 << 21
+"""Bytes copied or unpacked at a time where rows do not end at whole words."""
 
 
 @numba.njit(**OPTIONS)
-def _count(words, word):
-    """Sum of the bytes of a word, below 256. Each cast keeps numba from widening to 64 bits."""
-    unsigned = words.dtype.type
-    if words.itemsize == 8:
-        word = unsigned(word + unsigned(word >> np.uint64(32)))
-        word = unsigned(word + unsigned(word >> np.uint64(16)))
-        return np.int32(unsigned(word + unsigned(word >> np.uint64(8))) & np.uint64(255))
-    if words.itemsize == 4:  # the top byte of the product is the sum of all bytes
-        return np.int32(unsigned(word * unsigned(0x01010101)) >> unsigned(24))
-    if words.itemsize == 2:
-        return np.int32(unsigned(word * unsigned(0x0101)) >> unsigned(8))
-    return np.int32(word)
+def _ones(counts, word):
+    """Bits set of a word, in the type of ``counts``.
 
-
-@numba.njit(**OPTIONS)
-def _lane_max(words, per, top, bottom, first, last, counts):
-    """Raise ``counts`` to the non-zeros of groups first..last of every row; returns all bits seen.
-
-    ``words`` is (rows, groups * per), uint8 to uint64; ``counts`` starts at group ``first``.
-    Rows are slices and indices start at 0, so that LLVM sees no negative index and vectorises.
+    LLVM knows this idiom for the instruction that counts bits, and narrows it to the word's width.
     """
-    unsigned = words.dtype.type
+    word = np.uint64(word)
+    pairs = np.uint64(0x3333333333333333)
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return counts.dtype.type((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@numba.njit(**OPTIONS)
+def _raise_to(words, per, line_a, line_b, line_c, line_d, counts):
+    """Raise ``counts`` (groups,) to the non-zeros of four rows; returns all bits seen.
+
+    Lines are (groups * per,) of the type of ``words``; from three words a group on, only the
+    first is read. Indices start at 0, so that LLVM sees no negative index and vectorises.
+    """
+    unsigned, small = words.dtype.type, counts.dtype.type
     seen = unsigned(0)
-    row = top
     if per == 1:
-        while row + 4 <= bottom:  # four rows a pass: a quarter of the traffic of ``counts``
-            line_a, line_b = words[row, first:last], words[row + 1, first:last]
-            line_c, line_d = words[row + 2, first:last], words[row + 3, first:last]
-            for i in range(last - first):
-                a, b, c, d = line_a[i], line_b[i], line_c[i], line_d[i]
-                seen = unsigned(seen | a | b | c | d)
-                upper = max(_count(words, a), _count(words, b))
-                lower = max(_count(words, c), _count(words, d))
-                counts[i] = max(counts[i], upper, lower)
-            row += 4
+        for i in range(counts.shape[0]):
+            a, b, c, d = line_a[i], line_b[i], line_c[i], line_d[i]
+            seen = unsigned(seen | a | b | c | d)
+            upper = max(_ones(counts, a), _ones(counts, b))
+            lower = max(_ones(counts, c), _ones(counts, d))
+            counts[i] = max(counts[i], upper, lower)
+    elif per == 2:
+        for i in range(counts.shape[0]):
+            a, b, c, d = line_a[2 * i], line_b[2 * i], line_c[2 * i], line_d[2 * i]
+            e, f, g, h = line_a[2 * i + 1], line_b[2 * i + 1], line_c[2 * i + 1], line_d[2 * i + 1]
+            seen = unsigned(seen | a | b | c | d | e | f | g | h)
+            first = small(_ones(counts, a) + _ones(counts, e))
+            second = small(_ones(counts, b) + _ones(counts, f))
+            third = small(_ones(counts, c) + _ones(counts, g))
+            fourth = small(_ones(counts, d) + _ones(counts, h))
+            counts[i] = max(counts[i], first, second, third, fourth)
+    else:
+        for i in range(counts.shape[0]):
+            count = small(0)
+            for j in range(per):
+                word = line_a[i * per + j]
+                seen = unsigned(seen | word)
+                count = small(count + _ones(counts, word))
+            counts[i] = max(counts[i], count)
+    return seen
+
+
+@numba.njit(**OPTIONS)
+def _lane_max(words, per, top, bottom, first, counts):
+    """Raise ``counts`` to the non-zeros of its groups, from ``first`` on, of rows top..bottom.
+
+    ``words`` is (rows, groups * per), uint8 to uint64. Four rows a pass: a quarter of the traffic
+    of ``counts``; LLVM merges what four times the same row would read.
+    """
+    left, right = first * per, (first + counts.shape[0]) * per
+    seen = words.dtype.type(0)
+    row = top
+    while per <= 2 and row + 4 <= bottom:
+        line_a, line_b = words[row, left:right], words[row + 1, left:right]
+        line_c, line_d = words[row + 2, left:right], words[row + 3, left:right]
+        seen |= _raise_to(words, per, line_a, line_b, line_c, line_d, counts)
+        row += 4
     while row < bottom:
-        line = words[row, first * per : last * per]
-        if per == 1:
-            for i in range(last - first):
-                seen = unsigned(seen | line[i])
-                counts[i] = max(counts[i], _count(words, line[i]))
-        elif per == 2:
-            for i in range(last - first):
-                a, b = line[2 * i], line[2 * i + 1]
-                seen = unsigned(seen | a | b)
-                counts[i] = max(counts[i], np.int32(_count(words, a) + _count(words, b)))
-        else:
-            for i in range(last - first):
-                count = np.int32(0)
-                for j in range(per):
-                    word = line[i * per + j]
-                    seen = unsigned(seen | word)
-                    count = np.int32(count + _count(words, word))
-                counts[i] = max(counts[i], count)
+        line = words[row, left:right]
+        seen |= _raise_to(words, per, line, line, line, line, counts)
         row += 1
     return seen
 
@@ -95,65 +110,62 @@ def _lane_slots(words, per, lanes, tile, out):
     for block in range(out.shape[0]):
         bottom = min(rows, (block + 1) * lanes)
         for first in range(0, groups, tile):
-            last = min(groups, first + tile)
-            seen |= _lane_max(
-                words, per, block * lanes, bottom, first, last, out[block, first:last]
-            )
+            counts = out[block, first : min(groups, first + tile)]
+            seen |= _lane_max(words, per, block * lanes, bottom, first, counts)
     return seen
 
 
 @numba.njit(**OPTIONS)
-def _stage_slots(words, per, lanes, first_group, depth, counts, out):
-    """Add every group's largest count to its (block, stage) of ``out``."""
-    rows, groups, tile = words.shape[0], words.shape[1] // per, counts.shape[0]
+def _stage_slots(words, per, lanes, first_group, depth, tile, out):
+    """Add every group's largest count to its (block, stage) of ``out``; ``tile`` is scratch."""
+    rows, groups, size = words.shape[0], words.shape[1] // per, tile.shape[0]
     seen = words.dtype.type(0)
     for block in range(out.shape[0]):
         bottom = min(rows, (block + 1) * lanes)
-        for first in range(0, groups, tile):
-            last = min(groups, first + tile)
+        for first in range(0, groups, size):
+            counts = tile[: min(groups - first, size)]
             counts[:] = 0
-            seen |= _lane_max(words, per, block * lanes, bottom, first, last, counts)
-            i = 0
-            while i < last - first:
-                stage = (first_group + first + i) // depth
-                end = min(last - first, (stage + 1) * depth - first_group - first)
-                part, total = counts[i:end], np.int64(0)
-                for j in range(part.shape[0]):
-                    total += part[j]
+            seen |= _lane_max(words, per, block * lanes, bottom, first, counts)
+            stage, used = divmod(first_group + first, depth)
+            left, right = 0, min(counts.shape[0], depth - used)
+            while left < right:
+                part, total = counts[left:right], np.int64(0)
+                for i in range(part.shape[0]):
+                    total += part[i]
                 out[block, stage] += total
-                i = end
+                stage, left, right = stage + 1, right, min(counts.shape[0], right + depth)
     return seen
 
 
 @numba.njit(**OPTIONS)
-def _above(counts, size, keep):
-    """How many of the first ``size`` counts are above ``keep``."""
-    part, above = counts[:size], np.int32(0)
-    for i in range(part.shape[0]):
-        above = np.int32(above + np.int32(part[i] > keep))
+def _above(counts, keep):
+    """How many counts are above ``keep``."""
+    most, above = counts.dtype.type(keep), np.int32(0)
+    for i in range(counts.shape[0]):
+        above = np.int32(above + np.int32(counts[i] > most))
     return above
 
 
 @numba.njit(**OPTIONS)
-def _broken(words, per, keep, counts, found):
+def _broken(words, per, keep, tile, found):
     """Count groups of more than ``keep``; ``found`` is (number, row, group, count) of the first.
 
     Eight rows are looked at as one, and row by row only where one of them breaks the pattern.
     """
-    rows, groups, tile = words.shape[0], words.shape[1] // per, counts.shape[0]
+    rows, groups, size = words.shape[0], words.shape[1] // per, tile.shape[0]
     seen = words.dtype.type(0)
     for top in range(0, rows, 8):
         bottom = min(rows, top + 8)
-        for first in range(0, groups, tile):
-            last = min(groups, first + tile)
+        for first in range(0, groups, size):
+            counts = tile[: min(groups - first, size)]
             counts[:] = 0
-            seen |= _lane_max(words, per, top, bottom, first, last, counts)
-            if not _above(counts, last - first, keep):
+            seen |= _lane_max(words, per, top, bottom, first, counts)
+            if not _above(counts, keep):
                 continue
             for row in range(top, bottom):
                 counts[:] = 0
-                _lane_max(words, per, row, row + 1, first, last, counts)
-                broken = _above(counts, last - first, keep)
+                _lane_max(words, per, row, row + 1, first, counts)
+                broken = _above(counts, keep)
                 if broken and (not found[0] or row < found[1]):
                     i = 0
                     while counts[i] <= keep:
@@ -161,37 +173,6 @@ def _broken(words, per, keep, counts, found):
                     found[1], found[2], found[3] = row, first + i, counts[i]
                 found[0] += broken
     return seen
-
-
-@numba.njit(**OPTIONS)
-def _lane_slots_bits(packed, group, lanes, out):
-    """Largest counts of packed bits; group 1, 2, 4 or a multiple of 8. ``out`` is zeroed."""
-    rows, groups = packed.shape[0], out.shape[1]
-    for row in range(rows):
-        counts = out[row // lanes]
-        if group >= 8:
-            width = group // 8
-            for i in range(groups):
-                count = np.int32(0)
-                for j in range(i * width, min(packed.shape[1], (i + 1) * width)):
-                    byte = np.int32(packed[row, j])
-                    byte -= (byte >> 1) & 0x55
-                    byte = (byte & 0x33) + ((byte >> 2) & 0x33)
-                    count += (byte & 15) + (byte >> 4)
-                counts[i] = max(counts[i], count)
-        else:
-            a_byte = 8 // group
-            field = np.int32((1 << group) - 1)
-            for j in range(packed.shape[1]):
-                byte = np.int32(packed[row, j])
-                if group >= 2:
-                    byte -= (byte >> 1) & 0x55
-                if group >= 4:
-                    byte = (byte & 0x33) + ((byte >> 2) & 0x33)
-                base = j * a_byte
-                for i in range(min(a_byte, groups - base)):
-                    count = (byte >> (8 - group * (i + 1))) & field
-                    counts[base + i] = max(counts[base + i], count)
 
 
 @numba.njit(inline="always", **OPTIONS)
@@ -220,7 +201,7 @@ def _get_bits(stream, at, bits):
 
 
 @numba.njit(**OPTIONS)
-def compress_groups(weights, mask, keep, group, bits, choose, where, values, stream):
+def compress_groups(weights, mask, keep, group, bits, choose, where, values, stream, at):
     """Slots and metadata of every group; the inner loop of `compress`.
 
     Parameters
@@ -232,10 +213,12 @@ def compress_groups(weights, mask, keep, group, bits, choose, where, values, str
         Of one index; 0: no metadata; -b: b bits of the number of the mask (enumerative code).
     choose : array (group + 1, keep + 1), int64
         Binomial coefficients.
-    where : array (keep,), int64
+    where : array (keep + 1,), int64
         Scratch.
     values : array (rows, groups * keep), as ``weights``; zeroed
     stream : array, uint8; zeroed
+    at : int
+        Bit of the stream where the metadata begins.
 
     Returns
     -------
@@ -244,27 +227,32 @@ def compress_groups(weights, mask, keep, group, bits, choose, where, values, str
     """
     rows, k = weights.shape
     groups = values.shape[1] // keep
-    at = np.int64(0)
     for row in range(rows):
         for index in range(groups):
             left = index * group
             valid = min(group, k - left)
             count = 0
-            for i in range(valid):
+            for i in range(valid):  # without a branch: `where` has room for one place too many
+                where[min(count, keep)] = i
                 count += mask[row, left + i] != 0
             if count > keep:
                 return row * groups + index
-            spare = keep - count  # slots without a weight take the first free positions
-            slot = 0
-            for i in range(group):
-                kept = i < valid and mask[row, left + i] != 0
-                if kept or spare > 0:
-                    where[slot] = i
-                    if kept:
-                        values[row, index * keep + slot] = weights[row, left + i]
-                    else:
-                        spare -= 1
-                    slot += 1
+            slot = index * keep
+            if count == keep:
+                for i in range(keep):
+                    values[row, slot + i] = weights[row, left + where[i]]
+            else:  # slots without a weight take the first free positions
+                spare = keep - count
+                count = 0
+                for i in range(group):
+                    kept = i < valid and mask[row, left + i] != 0
+                    if kept or spare > 0:
+                        where[count] = i
+                        if kept:
+                            values[row, slot + count] = weights[row, left + i]
+                        else:
+                            spare -= 1
+                        count += 1
             if bits > 0:
                 for slot in range(keep):
                     _put_bits(stream, at, where[slot], bits)
@@ -423,46 +411,51 @@ class Broken(NamedTuple):
     nonzeros: int
 
 
-def lane_slots(mask: ByteMask, group: int, lockstep_rows: int) -> npt.NDArray[np.int32]:
+def lane_slots(
+    mask: ByteMask, group: int, lockstep_rows: int, k: int | None = None
+) -> npt.NDArray[Any]:
     """Slots that each group takes of each block of rows: those of the block's fullest row.
 
     Parameters
     ----------
-    mask : array (rows, k), uint8 or bool
-        Zeros and ones.
+    mask : array (rows, k), uint8 or bool; or (rows, ceil(k / 8)), uint8
+        Zeros and ones; or their bits, the first in the highest bit (``np.packbits``).
     group : int
         Weights of a group; the last group of a row may be partial.
     lockstep_rows : int
         Rows of a block; the last block may have fewer.
+    k : int, optional
+        Weights of a row of packed bits; default: the mask has one byte a weight.
 
     Returns
     -------
-    array (ceil(rows / lockstep_rows), ceil(k / group)), int32
+    array (ceil(rows / lockstep_rows), ceil(k / group)), the smallest unsigned type that holds group
 
     Raises
     ------
     WeightsError
-        If the mask is no matrix of zeros and ones.
+        If the mask is no matrix of zeros and ones, or bits beyond k are set.
     """
-    mask = _bytes(mask, group, lockstep_rows)
-    rows, k = mask.shape
-    out = np.zeros((ceil_div(rows, lockstep_rows), ceil_div(k, group)), dtype=np.int32)
-    for top, left, per, words in _chunks(mask, group, lockstep_rows):
+    mask, groups = _checked(mask, k, group, lockstep_rows)
+    shape = ceil_div(mask.shape[0], lockstep_rows), groups
+    out = np.zeros(shape, dtype=np.min_scalar_type(group))
+    for top, first, per, words in _pieces(mask, k, group, lockstep_rows):
         blocks = ceil_div(words.shape[0], lockstep_rows)
-        part = out[top // lockstep_rows :, left // group :][:blocks, : words.shape[1] // per]
-        _check_bits(_lane_slots(words, per, lockstep_rows, TILE_GROUPS, part), words)
+        part = out[top // lockstep_rows :, first:][:blocks, : words.shape[1] // per]
+        seen = _lane_slots(words, per, lockstep_rows, TILE_GROUPS, part)
+        _check_bytes(seen, words, k)
     return out
 
 
 def stage_slots(
-    mask: ByteMask, group: int, lockstep_rows: int, groups_a_stage: int
-) -> npt.NDArray[np.int64]:
+    mask: ByteMask, group: int, lockstep_rows: int, groups_a_stage: int, k: int | None = None
+) -> IntArray:
     """Slots that each stage takes of each block of rows: `lane_slots` summed over its groups.
 
     Parameters
     ----------
-    mask : array (rows, k), uint8 or bool
-        Zeros and ones.
+    mask, k
+        As of `lane_slots`.
     groups_a_stage : int
         Depth of a stage in groups; the last stage may have fewer.
 
@@ -473,113 +466,85 @@ def stage_slots(
     Raises
     ------
     WeightsError
-        If the mask is no matrix of zeros and ones.
+        As `lane_slots`.
     """
-    mask = _bytes(mask, group, lockstep_rows, groups_a_stage)
-    rows, k = mask.shape
-    stages = ceil_div(ceil_div(k, group), groups_a_stage)
-    out = np.zeros((ceil_div(rows, lockstep_rows), stages), dtype=np.int64)
-    counts = np.zeros(TILE_GROUPS, dtype=np.int32)
-    for top, left, per, words in _chunks(mask, group, lockstep_rows):
-        first = top // lockstep_rows
-        part = out[first : first + ceil_div(words.shape[0], lockstep_rows)]
-        seen = _stage_slots(words, per, lockstep_rows, left // group, groups_a_stage, counts, part)
-        _check_bits(seen, words)
+    mask, groups = _checked(mask, k, group, lockstep_rows, groups_a_stage)
+    shape = ceil_div(mask.shape[0], lockstep_rows), ceil_div(groups, groups_a_stage)
+    out = np.zeros(shape, dtype=np.int64)
+    tile = np.zeros(TILE_GROUPS, dtype=np.min_scalar_type(group))
+    for top, first, per, words in _pieces(mask, k, group, lockstep_rows):
+        part = out[top // lockstep_rows :][: ceil_div(words.shape[0], lockstep_rows)]
+        seen = _stage_slots(words, per, lockstep_rows, first, groups_a_stage, tile, part)
+        _check_bytes(seen, words, k)
     return out
 
 
-def broken_groups(mask: ByteMask, keep: int, group: int) -> Broken:
-    """Groups of more than ``keep`` non-zeros.
+def broken_groups(mask: ByteMask, keep: int, group: int, k: int | None = None) -> Broken:
+    """Groups of more than ``keep`` non-zeros, ``keep`` at most ``group``.
 
     Parameters
     ----------
-    mask : array (rows, k), uint8 or bool
-        Zeros and ones.
+    mask, k
+        As of `lane_slots`.
 
     Raises
     ------
     WeightsError
-        If the mask is no matrix of zeros and ones.
+        As `lane_slots`.
     """
-    mask = _bytes(mask, group)
-    counts = np.zeros(TILE_GROUPS, dtype=np.int32)
+    mask, _ = _checked(mask, k, group)
+    tile = np.zeros(TILE_GROUPS, dtype=np.min_scalar_type(group))
     total, first = 0, (-1, -1, 0)
-    for top, left, per, words in _chunks(mask, group, 1):
+    for top, left, per, words in _pieces(mask, k, group, 1):
         found = np.zeros(4, dtype=np.int64)
-        _check_bits(_broken(words, per, keep, counts, found), words)
+        _check_bytes(_broken(words, per, keep, tile, found), words, k)
         number, row, index, count = found.tolist()
-        candidate = (top + row, left // group + index, count)
+        candidate = (top + row, left + index, count)
         if number and (not total or candidate < first):
             first = candidate
         total += number
     return Broken(total, *first)
 
 
-def lane_slots_packed(
-    packed: ByteMask, k: int, group: int, lockstep_rows: int
-) -> npt.NDArray[np.int32]:
-    """`lane_slots` of ``np.packbits(mask, axis=1)``.
-
-    Parameters
-    ----------
-    packed : array (rows, ceil(k / 8)), uint8
-        First weight in the highest bit.
-    k : int
-        Weights of a row.
-
-    Raises
-    ------
-    WeightsError
-        If the array has another shape, or its last bits, beyond k, are not zero.
-    """
-    packed = _bytes(packed, group, lockstep_rows)
-    if packed.shape[1] != ceil_div(k, 8):
-        want = f"{ceil_div(k, 8)} bytes a row"
-        raise WeightsError("packed mask", "wrong width", want=want, got=packed.shape[1])
-    if k % 8 and np.any(packed[:, -1] & (0xFF >> (k % 8))):
-        raise WeightsError("packed mask", "bits beyond the last weight are set")
-    rows = packed.shape[0]
-    out = np.zeros((ceil_div(rows, lockstep_rows), ceil_div(k, group)), dtype=np.int32)
-    if group in (1, 2, 4) or group % 8 == 0:
-        _lane_slots_bits(np.ascontiguousarray(packed), group, lockstep_rows, out)
-        return out
-    step = lockstep_rows * max(1, CHUNK_BYTES // max(1, k * lockstep_rows))
-    for top in range(0, rows, step):
-        mask = np.unpackbits(packed[top : top + step], axis=1, count=k)
-        part = lane_slots(mask, group, lockstep_rows)
-        out[top // lockstep_rows : top // lockstep_rows + part.shape[0]] = part
-    return out
-
-
-def stage_slots_packed(
-    packed: ByteMask, k: int, group: int, lockstep_rows: int, groups_a_stage: int
-) -> npt.NDArray[np.int64]:
-    """`stage_slots` of ``np.packbits(mask, axis=1)``; see `lane_slots_packed`."""
-    rows, groups = packed.shape[0], ceil_div(k, group)
-    out = np.empty(
-        (ceil_div(rows, lockstep_rows), ceil_div(groups, groups_a_stage)), dtype=np.int64
-    )
-    starts = np.arange(0, groups, groups_a_stage)
-    step = lockstep_rows * max(1, CHUNK_BYTES // max(1, 4 * groups))
-    for top in range(0, rows, step):
-        slots = lane_slots_packed(packed[top : top + step], k, group, lockstep_rows)
-        first = top // lockstep_rows
-        sums = np.add.reduceat(slots, starts, axis=1, dtype=np.int64)
-        out[first : first + slots.shape[0]] = sums
-    return out
-
-
-def _bytes(mask: ByteMask, *positive: int) -> ByteMask:
+def _checked(mask: ByteMask, k: int | None, *positive: int) -> tuple[ByteMask, int]:
+    """The mask as uint8, and the groups of a row; ``positive`` begins with the group."""
     if mask.ndim != 2 or mask.dtype not in (np.uint8, np.bool_) or not mask.size:
         got = f"{mask.dtype} of shape {mask.shape}"
         raise WeightsError("mask", "not a mask", want="bytes (rows, k), one a weight", got=got)
     if min(positive) < 1:
         raise WeightsError("mask", "group, rows and stages must be >= 1", got=positive)
-    return mask.view(np.uint8)
+    if k is not None:
+        if mask.shape[1] != ceil_div(k, 8):
+            want = f"{ceil_div(k, 8)} bytes a row"
+            raise WeightsError("packed mask", "wrong width", want=want, got=mask.shape[1])
+        if k % 8 and np.any(mask.view(np.uint8)[:, -1] & (0xFF >> (k % 8))):
+            raise WeightsError("packed mask", "bits beyond the last weight are set")
+    return mask.view(np.uint8), ceil_div(k or mask.shape[1], positive[0])
 
 
-def _chunks(mask: ByteMask, group: int, lanes: int):  # type: ignore[no-untyped-def]
-    """(top row, left weight, words a group, words (rows, groups * words a group)) of a mask.
+Pieces = Iterator[tuple[int, int, int, npt.NDArray[Any]]]
+
+
+def _pieces(mask: ByteMask, k: int | None, group: int, lanes: int) -> Pieces:
+    """(top row, first group, words a group, words (rows, groups * words a group)) of a mask.
+
+    Bits set of the words are weights, of byte masks and of packed ones: packed bits are unpacked
+    only where groups are no whole bytes.
+    """
+    if k is None:
+        yield from _word_pieces(mask, group, lanes)
+    elif group % 8 == 0:
+        yield from _word_pieces(mask, group // 8, lanes)
+    else:
+        high = lanes * max(1, CHUNK_BYTES // (k * lanes))
+        for top in range(0, mask.shape[0], high):
+            part = np.unpackbits(mask[top : top + high], axis=1, count=k)
+            for row, first, per, words in _word_pieces(part, group, lanes):
+                yield top + row, first, per, words
+
+
+def _word_pieces(mask: ByteMask, group: int, lanes: int) -> Pieces:
+    """`_pieces` of groups of ``group`` bytes.
 
     In one piece where rows are whole aligned groups; else copied piece by piece and padded.
     """
@@ -593,16 +558,16 @@ def _chunks(mask: ByteMask, group: int, lanes: int):  # type: ignore[no-untyped-
     deep = min(ceil_div(k, group), max(1, CHUNK_BYTES // (group * lanes)))
     high = lanes * max(1, CHUNK_BYTES // (group * deep * lanes))
     for top in range(0, rows, high):
-        for left in range(0, k, deep * group):
-            part = mask[top : top + high, left : left + deep * group]
+        for first in range(0, ceil_div(k, group), deep):
+            part = mask[top : top + high, first * group : (first + deep) * group]
             groups = ceil_div(part.shape[1], group)
             padded = np.zeros((part.shape[0], groups * group), dtype=np.uint8)
             padded[:, : part.shape[1]] = part
-            yield top, left, group // width, padded.view(dtype)
+            yield top, first, group // width, padded.view(dtype)
 
 
-def _check_bits(seen: int, words: npt.NDArray[Any]) -> None:
-    """Refuse a mask whose bytes are not all 0 or 1."""
+def _check_bytes(seen: int, words: npt.NDArray[Any], k: int | None) -> None:
+    """Refuse a byte mask (``k`` is None) whose bytes are not all 0 or 1."""
     ones = int.from_bytes(b"\1" * words.dtype.itemsize, "little")
-    if int(seen) & ~ones:
+    if k is None and int(seen) & ~ones:
         raise WeightsError("mask", "has bytes other than 0 and 1", want="mask != 0 as bool")

@@ -88,8 +88,13 @@ def global_masks(layers: Mapping[str, Weights], density: Fraction | float) -> di
     """
     for name, weights in layers.items():
         _check_matrix(weights, name or "weights")
-    flat = [magnitudes(weights).ravel() for weights in layers.values()]
-    kept = _largest(np.concatenate(flat) if len(flat) > 1 else flat[0], density)
+
+    def keys() -> Iterator[Weights]:
+        for weights in layers.values():
+            for top, end in row_blocks(weights.shape):
+                yield magnitudes(weights[top:end])
+
+    kept = _largest(keys, sum(weights.size for weights in layers.values()), density)
     masks, start = {}, 0
     for name, weights in layers.items():
         masks[name] = kept[start : start + weights.size].reshape(weights.shape)
@@ -99,8 +104,13 @@ def global_masks(layers: Mapping[str, Weights], density: Fraction | float) -> di
 
 def random_unstructured_mask(shape: tuple[int, int], density: Fraction | float, seed: int) -> Mask:
     """Keep weights at random wherever they are, exactly as many as `unstructured_mask`."""
-    keys = np.random.default_rng(seed).random(shape[0] * shape[1], dtype=np.float32)
-    return _largest(keys, density).reshape(shape)
+
+    def keys() -> Iterator[Weights]:
+        rng = np.random.default_rng(seed)
+        for top, end in row_blocks(shape):
+            yield rng.random((end - top, shape[1]), dtype=np.float32)
+
+    return _largest(keys, shape[0] * shape[1], density).reshape(shape)
 
 
 def kept_magnitude(weights: Weights, mask: npt.NDArray[Any]) -> float:
@@ -125,7 +135,7 @@ def kept_and_total(weights: Weights, mask: npt.NDArray[Any], power: int) -> tupl
     if weights.shape != mask.shape:
         raise WeightsError("mask", "another shape", want=str(weights.shape), got=mask.shape)
     kept = total = 0.0
-    for top, end in _blocks(weights.shape):
+    for top, end in row_blocks(weights.shape):
         values = np.abs(weights[top:end].astype(np.float64)) ** power
         total += float(values.sum())
         kept += float(values.sum(where=mask[top:end].astype(bool)))
@@ -139,6 +149,14 @@ def magnitudes(weights: Weights) -> Weights:
     return absolute
 
 
+def all_finite(weights: Weights) -> bool:
+    """Whether no weight is NaN or infinite; an array of any shape."""
+    rows = np.atleast_1d(weights)
+    return weights.dtype.kind != "f" or all(
+        np.isfinite(rows[top:end]).all() for top, end in row_blocks(rows.shape)
+    )
+
+
 def _best_of_groups(
     shape: tuple[int, ...], pattern: Pattern, keys_of: Callable[[int, int], Weights]
 ) -> Mask:
@@ -148,7 +166,7 @@ def _best_of_groups(
     if pattern.is_dense:
         return mask
     padded = pattern.groups(k) * pattern.group
-    for top, end in _blocks(shape):
+    for top, end in row_blocks(shape):
         keys: Weights = np.ones((end - top, padded), dtype=np.float64)  # padding sorts last
         np.negative(keys_of(top, end), out=keys[:, :k])
         keys = keys.reshape(end - top, -1, pattern.group)
@@ -159,22 +177,53 @@ def _best_of_groups(
     return mask
 
 
-def _largest(keys: Weights, density: Fraction | float) -> Mask:
-    """The ``density`` largest of flat keys; ties go to the earlier position."""
+def _largest(keys: Callable[[], Iterator[Weights]], size: int, density: Fraction | float) -> Mask:
+    """The ``density`` largest of ``size`` keys, >= 0; ties go to the earlier position.
+
+    ``keys`` gives blocks of them in order, anew at each call: none but the current one is held.
+    """
     if not 0 <= density <= 1:
         raise WeightsError("density", "not a density", want="0 to 1", got=float(density))
-    count = math.floor(Fraction(density) * keys.size + Fraction(1, 2))
-    if count in (0, keys.size):
-        return np.full(keys.size, count > 0, dtype=np.bool_)
-    threshold = np.partition(keys, keys.size - count)[keys.size - count]
-    kept: Mask = keys > threshold
-    ties = np.flatnonzero(keys == threshold)
-    kept[ties[: count - int(np.count_nonzero(kept))]] = True
+    count = math.floor(Fraction(density) * size + Fraction(1, 2))
+    if count in (0, size):
+        return np.full(size, count > 0, dtype=np.bool_)
+    threshold, ties = _threshold(keys, count)
+    kept = np.empty(size, dtype=np.bool_)
+    start = 0
+    for block in keys():
+        part = kept[start : start + block.size]
+        np.greater(block.ravel(), threshold, out=part)
+        equal = np.flatnonzero(block == threshold)[:ties]
+        part[equal] = True
+        ties -= equal.size
+        start += block.size
     return kept
 
 
-def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    step = max(1, BLOCK_WEIGHTS // max(1, shape[1]))
+def _threshold(keys: Callable[[], Iterator[Weights]], count: int) -> tuple[np.float64, int]:
+    """The ``count``-th largest key, and how many of its equals are among the ``count`` largest.
+
+    Radix selection, 16 bits a pass: floats >= 0 are ordered as the integers of their bits.
+    """
+    prefix = np.uint64(0)
+    for shift in (48, 32, 16, 0):
+        frequency = np.zeros(1 << 16, dtype=np.int64)
+        for block in keys():
+            digits = block.astype(np.float64).ravel().view(np.uint64) >> np.uint64(shift)
+            if shift < 48:
+                digits = digits[digits >> np.uint64(16) == prefix]
+            digits &= np.uint64(0xFFFF)
+            frequency += np.bincount(digits.astype(np.int64), minlength=frequency.size)
+        at_least = np.cumsum(frequency[::-1])[::-1]
+        digit = int(np.flatnonzero(at_least >= count)[-1])
+        count -= int(at_least[digit] - frequency[digit])
+        prefix = (prefix << np.uint64(16)) | np.uint64(digit)
+    return prefix.view(np.float64), count
+
+
+def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """First row and end of blocks of about `BLOCK_WEIGHTS`."""
+    step = max(1, BLOCK_WEIGHTS // max(1, math.prod(shape[1:])))
     for top in range(0, shape[0], step):
         yield top, min(shape[0], top + step)
 
@@ -182,7 +231,5 @@ def _blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
 def _check_matrix(weights: Weights, where: str = "weights") -> None:
     if weights.ndim != 2:
         raise WeightsError(where, "not a matrix", want="(rows, k)", got=weights.shape)
-    if weights.dtype.kind == "f" and not all(
-        np.isfinite(weights[top:end]).all() for top, end in _blocks(weights.shape)
-    ):
+    if not all_finite(weights):
         raise WeightsError(where, "has weights that are not finite")

@@ -11,6 +11,7 @@ import pytest
 
 from simulator.errors import WeightsError
 from simulator.sparsity import MetadataCode, Pattern
+from simulator.weights import masks
 from simulator.weights.compress import STORED, compress, decompress
 from simulator.weights.masks import random_mask
 
@@ -45,6 +46,23 @@ def test_every_pattern_comes_back_in_every_format(dtype: str, code: MetadataCode
         assert packed.values.shape == (5, -(-slots // 2) if dtype == "int4" else slots)
         bits = 5 * pattern.stored_metadata_bits(k, code)
         assert packed.metadata.nbytes == -(-bits // 8)
+
+
+@pytest.mark.parametrize("code", get_args(MetadataCode))
+@pytest.mark.parametrize("dtype", ["bf16", "int4"])
+def test_blocks_of_rows_continue_the_stream(
+    dtype: str, code: MetadataCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = weights_of(Pattern(2, 5), dtype, rows=13, k=17)
+    whole = compress(weights, Pattern(2, 5), dtype, code)
+    monkeypatch.setattr(masks, "BLOCK_WEIGHTS", 40)
+    blocks = compress(weights, Pattern(2, 5), dtype, code)
+    assert np.array_equal(blocks.values, whole.values)
+    assert np.array_equal(blocks.metadata, whole.metadata)
+    weights[11, 5:8] = 1
+    for mask in (None, weights != 0):
+        with pytest.raises(WeightsError, match="row 11, group 1: breaks 2:5"):
+            compress(weights, Pattern(2, 5), dtype, code, mask)
 
 
 def test_the_number_of_a_mask_counts_all_masks() -> None:

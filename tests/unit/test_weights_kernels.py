@@ -57,7 +57,7 @@ def test_byte_masks_count_as_the_oracle(
 ) -> None:
     mask = random_bytes(seed, rows, k)
     slots = kernels.lane_slots(mask, group, lanes)
-    assert slots.dtype == np.int32
+    assert slots.dtype == np.uint8
     assert np.array_equal(slots, naive_lane_slots(mask, group, lanes))
     stages = kernels.stage_slots(mask, group, lanes, depth)
     assert stages.dtype == np.int64
@@ -72,8 +72,8 @@ def test_packed_bits_count_as_bytes(
     mask = random_bytes(seed, rows, k)
     packed = np.packbits(mask, axis=1)
     expected = naive_lane_slots(mask, group, lanes)
-    assert np.array_equal(kernels.lane_slots_packed(packed, k, group, lanes), expected)
-    stages = kernels.stage_slots_packed(packed, k, group, lanes, depth)
+    assert np.array_equal(kernels.lane_slots(packed, group, lanes, k), expected)
+    stages = kernels.stage_slots(packed, group, lanes, depth, k)
     assert np.array_equal(stages, naive_stage_slots(mask, group, lanes, depth))
 
 
@@ -105,11 +105,41 @@ def test_masks_larger_than_a_tile_and_a_chunk(group: int, monkeypatch: pytest.Mo
     assert np.array_equal(kernels.lane_slots(mask, group, 8), counts)
     sums = np.add.reduceat(counts, np.arange(0, counts.shape[1], 7), axis=1)
     assert np.array_equal(kernels.stage_slots(mask, group, 8, 7), sums)
+    packed = np.packbits(mask, axis=1)
+    assert np.array_equal(kernels.lane_slots(packed, group, 8, mask.shape[1]), counts)
+    assert np.array_equal(kernels.stage_slots(packed, group, 8, 7, mask.shape[1]), sums)
     whole = np.ascontiguousarray(padded[:21])
     assert np.array_equal(kernels.lane_slots(whole, group, 8), counts)
     assert np.array_equal(kernels.stage_slots(whole, group, 8, 7), sums)
     rows = padded[:21].reshape(21, -1, group).sum(axis=2)
     assert check_compliance(mask, Pattern(2, group)).broken == np.count_nonzero(rows > 2)
+
+
+@pytest.mark.parametrize("group", [256, 264, 300, 70_000])
+def test_counts_of_groups_beyond_a_byte(group: int) -> None:
+    mask = random_bytes(5, 7, 1003)
+    mask[3] = 1
+    slots = kernels.lane_slots(mask, group, 3)
+    assert np.iinfo(slots.dtype).max >= group
+    assert np.array_equal(slots, naive_lane_slots(mask, group, 3))
+    assert np.array_equal(
+        kernels.stage_slots(mask, group, 3, 2), naive_stage_slots(mask, group, 3, 2)
+    )
+    packed = np.packbits(mask, axis=1)
+    assert np.array_equal(kernels.lane_slots(packed, group, 3, 1003), slots)
+    assert kernels.broken_groups(mask, min(group, 1003) - 1, group, None).groups == int(
+        (naive_lane_slots(mask, group, 1) >= min(group, 1003)).sum()
+    )
+
+
+@pytest.mark.parametrize("group", [2, 4, 5, 8, 16])
+def test_compliance_of_packed_bits(group: int) -> None:
+    mask = random_bytes(9, 21, 1001)
+    packed = np.packbits(mask, axis=1)
+    for keep in range(1, group):
+        assert kernels.broken_groups(packed, keep, group, 1001) == kernels.broken_groups(
+            mask, keep, group
+        )
 
 
 @pytest.mark.parametrize("group", [2, 4, 8, 16, 5])
@@ -142,9 +172,9 @@ def test_what_is_no_mask_is_refused() -> None:
     with pytest.raises(WeightsError, match="must be >= 1"):
         kernels.stage_slots(good, 4, 1, 0)
     with pytest.raises(WeightsError, match="wrong width, want 2 bytes a row"):
-        kernels.lane_slots_packed(good, 12, 4, 1)
+        kernels.lane_slots(good, 4, 1, 12)
     with pytest.raises(WeightsError, match="beyond the last weight"):
-        kernels.lane_slots_packed(np.ones((1, 2), np.uint8), 12, 4, 1)
+        kernels.lane_slots(np.ones((1, 2), np.uint8), 4, 1, 12)
 
 
 def test_required_compliance_says_where_it_breaks() -> None:

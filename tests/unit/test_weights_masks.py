@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from simulator.errors import WeightsError
 from simulator.sparsity import Pattern
+from simulator.weights import masks
 from simulator.weights.compliance import check_compliance
 from simulator.weights.masks import (
     global_masks,
@@ -81,6 +82,29 @@ def test_global_masks_take_from_the_weaker_layer() -> None:
     masks = global_masks(layers, 0.5)
     assert masks["strong"].all()
     assert not masks["weak"].any()
+
+
+def test_blocks_of_rows_and_layers_of_several_types_are_one_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(11)
+    whole = random_unstructured_mask((37, 23), 0.3, 4)
+    monkeypatch.setattr(masks, "BLOCK_WEIGHTS", 50)
+    assert np.array_equal(random_unstructured_mask((37, 23), 0.3, 4), whole)
+    layers = {
+        "small": rng.integers(-5, 6, (9, 31)).astype(np.int8),
+        "near": (rng.integers(-5, 6, (7, 13)) * np.float32(1.1)).T,
+        "double": rng.integers(-5, 6, (11, 17)) * 1.1,  # above and below float32's 1.1
+        "tiny": rng.standard_normal((5, 60)) * 1e-310,
+    }
+    values = [abs(float(w)) for layer in layers.values() for w in layer.ravel()]
+    order = sorted(range(len(values)), key=lambda i: (-values[i], i))
+    for density in (Fraction(1, 100), Fraction(1, 3), Fraction(7, 10), Fraction(99, 100)):
+        found = global_masks(layers, density)
+        flat = np.concatenate([found[name].ravel() for name in layers])
+        kept = int(density * len(values) + Fraction(1, 2))
+        assert np.flatnonzero(flat).tolist() == sorted(order[:kept])
+        assert all(found[name].shape == layer.shape for name, layer in layers.items())
 
 
 def test_what_is_kept_of_small_weights() -> None:
