@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check bench leave-one-out format coverage clean
+.PHONY: demo test check bench fuzz leave-one-out format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on ResNet-50
 	$(BIN)/nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8
@@ -24,6 +24,11 @@ bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler
 	$(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/memory.py
 	$(BIN)/python -m pytest -o addopts= tests/benchmarks -s -q --benchmark-only --benchmark-disable-gc --benchmark-columns=median
+
+SECONDS ?= 60
+
+fuzz: .venv/installed-dev  ## damaged files into every importer, SECONDS for each format
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS)
 
 leave-one-out: .venv/installed-dev  ## spread of the fitted constants
 	$(BIN)/python tests/validation/leave_one_out.py

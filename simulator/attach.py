@@ -79,6 +79,8 @@ def with_real_indices(problem: GemmProblem, mask: Mask, hardware: Hardware) -> G
 
 
 def _shape_error(layer: Layer, tensor: Tensor, want: str) -> WeightsError:
+    is_transposed = isinstance(layer, Gemm) and tensor.shape == (layer.k, layer.m)
     return WeightsError(
-        f"layer {layer.name}", "its tensor has another shape", got=tensor.shape, want=want
-    )
+        f"layer {layer.name}", "its tensor has another shape", got=tensor.shape, want=want,
+        hint="it is transposed" if is_transposed else None,
+    )  # fmt: skip

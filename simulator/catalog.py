@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from simulator.errors import SimulatorError, did_you_mean
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Characters that a terminal would obey, other than tabs and line ends."""
 
 
 def folder(kind: str) -> Path:
@@ -26,14 +30,18 @@ def text_of(path: Path, error: type[SimulatorError]) -> str:
     Raises
     ------
     SimulatorError
-        Of class ``error``, if it cannot be read or is not UTF-8.
+        Of class ``error``, if it cannot be read, is not UTF-8, or holds control characters.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as problem:
         raise error(str(path), f"cannot be read: {problem.strerror}") from None
     except UnicodeDecodeError as problem:
         raise error(str(path), f"not UTF-8 text: byte {problem.start}") from None
+    found = CONTROL.search(text)
+    if found is not None:
+        raise error(str(path), "not text: a control character", got=found[0])
+    return text
 
 
 def find(name: str | Path, kind: str, suffix: str, error: type[SimulatorError]) -> Path:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+LONGEST_TEXT = 400
+"""Characters of an error, before some are escaped."""
 
 
 class SimulatorError(Exception):
@@ -40,7 +44,7 @@ class SimulatorError(Exception):
             text += f", got {_short(got)}"
         if hint is not None:
             text += f" ({hint})"
-        super().__init__(" ".join(text.split()))
+        super().__init__(_one_line(text))
 
 
 class ConfigError(SimulatorError):
@@ -66,10 +70,30 @@ class OutputError(SimulatorError):
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """A hint that names the closest valid spelling, or all of them."""
     names = sorted(valid)
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.55)
+    close = difflib.get_close_matches(str(name)[:80], names, n=1, cutoff=0.55)
     if close:
         return f"did you mean '{close[0]}'?"
     return "valid: " + ", ".join(names)
+
+
+@contextmanager
+def writing(path: object) -> Iterator[None]:
+    """A file that cannot be written, as one error of ours."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(str(path), f"cannot be written: {reason}") from None
+
+
+def _one_line(text: str) -> str:
+    """Names come from files: what a terminal would obey is escaped, and the middle left out."""
+    text = " ".join(text.split())
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[: LONGEST_TEXT - 140]} ... {text[-100:]}"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _short(value: object) -> str:
@@ -77,4 +101,6 @@ def _short(value: object) -> str:
         text = repr(value)
     except ValueError:  # an integer of thousands of digits
         return "a number of thousands of digits"
+    except RecursionError:
+        return "lists in lists in lists"
     return text if len(text) <= 80 else text[:77] + "..."

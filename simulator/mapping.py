@@ -51,6 +51,13 @@ class Mapping:
     stage_buffers: int = 2
     swapped: bool = False
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            kind = bool if name == "swapped" else int
+            if type(value) is not kind:
+                want = "True or False" if kind is bool else "a whole number"
+                raise MappingError(f"mapping.{name}", "of another type", want=want, got=value)
+
     def __str__(self) -> str:
         text = f"{self.tile_m}x{self.tile_n}x{self.tile_k}"
         if self.splits > 1:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from simulator.comparison import Comparison
+from simulator.errors import writing
 from simulator.report import CORE_TIME
 
 COLOURS: Final = {
@@ -53,5 +54,6 @@ def draw_core_time(comparison: Comparison, path: str | Path) -> None:
         *axes.get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False
     )
     assert len(COLOURS) == len(CORE_TIME)
-    figure.savefig(path, dpi=150)
+    with writing(path):
+        figure.savefig(path, dpi=150)
     plt.close(figure)

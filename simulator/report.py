@@ -13,6 +13,7 @@ import numpy as np
 
 from simulator.energy import layer_energy_pj
 from simulator.engine.result import EngineResult
+from simulator.errors import writing
 from simulator.hardware import Hardware
 from simulator.mapping import Mapping
 from simulator.partition import IntArray
@@ -183,8 +184,15 @@ class Report:
         return pd.DataFrame([_flat(asdict(layer)) for layer in self.layers])
 
     def to_csv(self, path: str | Path | None = None) -> str | None:
-        """``to_frame`` as CSV, into a file or returned as text."""
-        text: str | None = self.to_frame().to_csv(path, index=False)
+        """``to_frame`` as CSV, into a file or returned as text.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        with writing(path):
+            text: str | None = self.to_frame().to_csv(path, index=False)
         return text
 
     def _repr_html_(self) -> str:

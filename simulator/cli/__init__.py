@@ -233,6 +233,7 @@ def hardware(
 
     if name is not None:
         path = catalog.find(name, "configs", ".yaml", ConfigError)
+        load_hardware(path)  # nothing but a machine is printed
         typer.echo(catalog.text_of(path, ConfigError), nl=False)
         return
     from simulator.cli.tables import render, table
@@ -262,10 +263,14 @@ def workloads(
 ) -> None:
     """List the networks, or print one as CSV: a start for a trace of your own."""
     from simulator import catalog
-    from simulator.importers import load_workload
+    from simulator.importers import detect, load_workload
 
     if name is not None:
         path = catalog.find(name, "workloads", ".csv", WorkloadError)
+        if detect(path) not in ("native", "scalesim"):
+            hint = f"nmsim import {name}"
+            raise WorkloadError(str(path), "not a layer trace", hint=hint)
+        load_workload(path)  # nothing but a trace is printed
         typer.echo(catalog.text_of(path, WorkloadError), nl=False)
         return
     from simulator.cli.tables import render, table

@@ -52,7 +52,7 @@ def parameters_of(pairs: Pairs, batch: int | None) -> dict[str, int]:
     Raises
     ------
     WorkloadError
-        If a pair is not a name and a whole number.
+        If a pair is not a name and a whole number, or a name comes twice.
     """
     parameters = {} if batch is None else {"batch": batch}
     for pair in pairs or []:
@@ -60,5 +60,7 @@ def parameters_of(pairs: Pairs, batch: int | None) -> dict[str, int]:
         is_name = name.replace(".", "_").isidentifier()
         if not is_name or not re.fullmatch(r"\s*[0-9]{1,12}\s*", value):
             raise WorkloadError(f"--param {pair}", "want NAME=NUMBER", hint="such as seq=384")
+        if name in parameters:
+            raise WorkloadError(f"--param {pair}", f"'{name}' is given twice")
         parameters[name] = int(value)
     return parameters

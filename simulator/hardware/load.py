@@ -17,6 +17,18 @@ from simulator.hardware.yaml_file import Document, KeyPath, read
 
 BASE_KEY = "base"
 
+PLAIN_WORDS = {
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "too_short": "must not be empty",
+}
+"""By kind of pydantic's error, whose own words speak of Python's types."""
+
 
 def load_hardware(
     name: str | Path | Hardware, overrides: Mapping[str, object] | None = None
@@ -121,6 +133,7 @@ def _config_error(details: ErrorDetails, document: Document, source: str) -> Con
     if kind == "extra_forbidden":
         return ConfigError(where, "unknown key", hint=did_you_mean(str(path[-1]), _keys_at(path)))
     what = details["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ")
+    what = PLAIN_WORDS.get(kind, what)
     hint = None
     if isinstance(got, str) and kind in {"int_type", "float_type"}:
         hint = "the unit stands in the key's name; write a plain number"

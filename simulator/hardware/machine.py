@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from simulator.catalog import CONTROL
 from simulator.errors import ConfigError, did_you_mean
 from simulator.sparsity import Capability, MetadataCode, Pattern
 from simulator.units import DTYPE_BITS, Rate, cycles_to_ps, exact, ns_to_ps
@@ -17,6 +18,7 @@ Size = Annotated[int, Field(ge=1, le=65536, strict=True)]
 Positive = Annotated[float, Field(ge=1e-12, le=1e18, strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, le=1e12, strict=True, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(ge=1e-6, le=1, strict=True, allow_inf_nan=False)]
+Switch = Annotated[bool, Field(strict=True)]
 Source = Literal["register", "scratchpad"]
 Dispatch = Literal["dynamic", "round_robin", "contiguous"]
 Skip = Literal["none", "slots", "nonzeros"]
@@ -103,7 +105,7 @@ class RegisterFile(Section):
     reserved_bytes: Annotated[int, Field(ge=0, strict=True)] = Field(
         0, description="Not available to operands and accumulators: addresses, loop counters."
     )
-    buffers: Literal[1, 2] = Field(
+    buffers: Annotated[int, Field(ge=1, le=2, strict=True)] = Field(
         2, description="2: the load of step i+1 hides behind the MACs of step i; 1: they add up."
     )
     operand_bytes_per_cycle: Positive = Field(
@@ -120,7 +122,7 @@ class Scratchpad(Section):
     latency_cycles: NotNegative = Field(0, description="First register load; paid once a tile.")
     banks: Count = Field(32, description="Banks that serve one access a cycle each.")
     bank_bytes: Count = Field(4, description="Width of a bank.")
-    shared_port: bool = Field(
+    shared_port: Switch = Field(
         True, description="Reads and incoming writes share the port; false: the larger one counts."
     )
 
@@ -248,10 +250,10 @@ class Library(Section):
         description="How a tile is chosen: by time, or the largest that gives every core one "
         "(by time among equals, and where none does).",
     )
-    swap: bool = Field(True, description="Dense GEMMs may swap W and X where that fits better.")
+    swap: Switch = Field(True, description="Dense GEMMs may swap W and X where that fits better.")
     dispatch: Dispatch = "dynamic"
-    prefetch: bool = Field(False, description="Stages are numbered through consecutive tiles.")
-    epilogue_overlap: bool = Field(False, description="Epilogue beside the next main loop.")
+    prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
+    epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
     epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
 
 
@@ -297,6 +299,13 @@ class Hardware(Section):
     libraries: dict[str, Library] = Field(min_length=1)
     library: LibraryChoice
     energy: Energy | None = None
+
+    @field_validator("name", "description")
+    @classmethod
+    def _no_control_characters(cls, value: str) -> str:
+        if CONTROL.search(value):
+            raise ValueError("holds a control character")
+        return value
 
     @model_validator(mode="after")
     def _libraries_exist(self) -> Hardware:

@@ -14,7 +14,7 @@ from simulator import catalog
 from simulator.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
-MAX_DEPTH, MAX_KEYS, MAX_CHARACTERS = 50, 20_000, 500_000
+MAX_DEPTH, MAX_KEYS, MAX_CHARACTERS = 50, 20_000, 200_000
 
 # What ruamel raises on bad input: its own, and what odd tags make of its constructors.
 PARSER_ERRORS = (

@@ -81,7 +81,7 @@ class Tally:
 
     def name(self, wanted: str) -> str:
         """A name that a CSV can hold and no other layer has: ``fc``, then ``fc.2``."""
-        clean = " ".join("".join(c if c.isprintable() else " " for c in wanted).split()) or "layer"
+        clean = _printable(wanted) or "layer"
         unique = clean
         while unique in self._names:
             self._names[clean] += 1
@@ -97,7 +97,7 @@ class Tally:
 
     def skip(self, what: str) -> None:
         """Count an operator that bears MACs, or may, and is not imported."""
-        self.skipped[what] += 1
+        self.skipped[_printable(what)] += 1
 
     def result(self, name: str) -> Imported:
         """The workload with its account.
@@ -112,7 +112,8 @@ class Tally:
         text = _summary(self.imported, total, skipped)
         if not self.layers or (skipped and not self.imported):
             raise WorkloadError(str(self.path), f"holds no layer that can be read: {text}")
-        workload = Workload(name, self.layers, [f"{self.path.name}: {text}", *self.notes])
+        notes = map(_printable, (f"{self.path.name}: {text}", *self.notes))
+        workload = Workload(name, self.layers, notes)
         return Imported(workload, total, self.imported, skipped, self.stored)
 
 
@@ -120,6 +121,11 @@ def located(path: Path, name: str, error: SimulatorError, hint: str | None = Non
     """An error of one layer, with the file that it came from."""
     where = error.where if error.where.startswith(name) else name
     return WorkloadError(f"{path} {where}", str(error).removeprefix(f"{where}: "), hint=hint)
+
+
+def _printable(text: str) -> str:
+    """One line without what a terminal would obey; names come from files."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _summary(imported: int, total: int, skipped: Mapping[str, int]) -> str:

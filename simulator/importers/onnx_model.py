@@ -7,11 +7,12 @@ is in ``onnx_layers.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SimulatorError, WorkloadError
 from simulator.importers.imported import Imported, Tally
@@ -23,6 +24,9 @@ from simulator.workload.layer import MAX_SIZE
 
 if TYPE_CHECKING:
     import onnx
+
+MAX_OPERATORS = 1_000_000
+"""Of a model once its functions are in place; functions of functions grow without end."""
 
 
 def read_onnx(path: Path, parameters: Mapping[str, int]) -> Imported:
@@ -51,6 +55,7 @@ def read_with_operands(
         graph = model.graph
         check_order(path, graph)
         weights = _drop_weights(graph)
+        _forget_files(model)
         notes = fix_dimensions(path, graph, weights, parameters)
         inferred = with_shapes(model)
         tally = Tally(path)
@@ -61,9 +66,10 @@ def read_with_operands(
 
 @contextmanager
 def one_line(path: Path) -> Iterator[None]:
-    """What onnx and protobuf raise on broken models, as one error of ours."""
+    """What onnx and protobuf raise on broken models, as one error of ours; they print nothing."""
     try:
-        yield
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
     except SimulatorError as error:
         if str(path) in error.where:
             raise
@@ -91,16 +97,41 @@ def parse(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise WorkloadError(str(path), "not an ONNX model, or one without operators")
     with one_line(path):
-        return _inlined(model)
+        return _inlined(path, model)
 
 
-def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+def _inlined(path: Path, model: onnx.ModelProto) -> onnx.ModelProto:
     """Functions that the model defines itself, as the operators that they are made of."""
     if not model.functions:
         return model
     from onnx import inliner
 
+    bodies = {(function.domain, function.name): function.node for function in model.functions}
+    if _operators(model.graph.node, bodies, {}) > MAX_OPERATORS:
+        raise WorkloadError(
+            str(path), "its functions expand too far", want=f"at most {MAX_OPERATORS} operators"
+        )
     return inliner.inline_local_functions(model)
+
+
+def _operators(
+    nodes: Iterable[onnx.NodeProto],
+    bodies: Mapping[tuple[str, str], Iterable[onnx.NodeProto]],
+    known: dict[tuple[str, str], int],
+) -> int:
+    """Operators once functions are in place; ``known`` holds those of functions seen before."""
+    total = 0
+    for node in nodes:
+        key = (node.domain, node.op_type)
+        if key in bodies and key not in known:
+            known[key] = MAX_OPERATORS + 1  # for a function that calls itself
+            known[key] = _operators(bodies[key], bodies, known)
+        total += known.get(key, 1)
+        for attribute in node.attribute:
+            total += sum(
+                _operators(g.node, bodies, known) for g in (attribute.g, *attribute.graphs)
+            )
+    return total
 
 
 def check_order(path: Path, graph: onnx.GraphProto) -> None:
@@ -157,6 +188,19 @@ def _is_weight(tensor: onnx.TensorProto) -> bool:
     if any(not 0 <= size <= MAX_SIZE for size in tensor.dims):
         raise WorkloadError(tensor.name, "a tensor of absurd size", got=list(tensor.dims))
     return prod(tensor.dims) > SMALL or tensor.data_location == tensor.EXTERNAL
+
+
+def _forget_files(message: Any) -> None:
+    """Tensors of attributes and bodies lose the files that they name: no one may open them."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for item in [value] if hasattr(value, "ListFields") else value:
+            if field.message_type.name == "TensorProto":
+                item.ClearField("external_data")
+                item.ClearField("data_location")
+            else:
+                _forget_files(item)
 
 
 def _without_values(tensor: onnx.TensorProto) -> onnx.TensorProto:

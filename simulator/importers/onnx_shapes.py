@@ -21,32 +21,15 @@ SMALL = 1024
 
 MAX_PASSES = 200
 
-FOLDED = frozenset(
-    {
-        "Cast",
-        "ConstantOfShape",
-        "Expand",
-        "Concat",
-        "Gather",
-        "Slice",
-        "Squeeze",
-        "Unsqueeze",
-        "Reshape",
-        "Identity",
-        "Add",
-    }
-    | {"Sub", "Mul", "Div", "Mod", "Neg", "Min", "Max", "Floor", "Ceil", "Equal", "Less", "Greater"}
-    | {
-        "Not",
-        "And",
-        "Or",
-        "Where",
-        "ReduceProd",
-        "ReduceSum",
-        "ReduceMin",
-        "ReduceMax",
-        "Transpose",
-    }
+BROADCASTING = frozenset(
+    {"Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "Equal", "Less", "Greater", "And", "Or"}
+    | {"Where"}
+)
+
+FOLDED = BROADCASTING | frozenset(
+    {"Cast", "ConstantOfShape", "Expand", "Concat", "Gather", "Slice", "Squeeze", "Unsqueeze"}
+    | {"Reshape", "Identity", "Neg", "Floor", "Ceil", "Not", "Transpose"}
+    | {"ReduceProd", "ReduceSum", "ReduceMin", "ReduceMax"}
 )
 """Operators that are computed on small tensors."""
 
@@ -63,13 +46,14 @@ def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with the shape of every tensor that can be known."""
     from onnx import shape_inference
 
-    inferred = shape_inference.infer_shapes(model, data_prop=True)
+    # Without data_prop: onnx would write out a Range of any length.
+    inferred = shape_inference.infer_shapes(model)
     values: Values = {}
     for _ in range(MAX_PASSES):
         shapes = known_shapes(inferred.graph)
         if not _holes(inferred.graph, shapes) or not _compute(inferred, shapes, values):
             break
-        inferred = shape_inference.infer_shapes(inferred, data_prop=True)
+        inferred = shape_inference.infer_shapes(inferred)
     shapes = known_shapes(inferred.graph)
     holes = _holes(inferred.graph, shapes)
     if not holes or _is_too_large(inferred.graph, shapes):
@@ -79,7 +63,7 @@ def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
     kept += [found[name] for name in holes if name in found]
     del inferred.graph.value_info[:]
     inferred.graph.value_info.extend(kept)
-    return shape_inference.infer_shapes(inferred, data_prop=True)
+    return shape_inference.infer_shapes(inferred)
 
 
 def known_shapes(graph: onnx.GraphProto) -> dict[str, Shape]:
@@ -141,6 +125,10 @@ def _value(
         return None
     if node.op_type in GROWING and not 0 <= prod(values[inputs[-1]].tolist()) <= SMALL:
         return None
+    if node.op_type in BROADCASTING:
+        shape = np.broadcast_shapes(*(values[name].shape for name in inputs))
+        if prod(shape) > SMALL:
+            return None
     outputs = evaluate(model, node, {name: values[name] for name in inputs})
     return outputs[0] if outputs is not None and outputs[0].size <= SMALL else None
 
@@ -177,7 +165,8 @@ def _type(value: npt.NDArray[Any]) -> int:
 def _is_too_large(graph: onnx.GraphProto, shapes: dict[str, Shape]) -> bool:
     """Would onnxslim fill memory? It computes constants, which grow from small ones."""
     made = [name for node in graph.node for name in node.output if node.op_type in GROWING]
-    return any(prod(shapes.get(name, (0,))) > MAX_SLIM_ELEMENTS for name in made)
+    unknown = (MAX_SLIM_ELEMENTS + 1,)
+    return any(prod(shapes.get(name, unknown)) > MAX_SLIM_ELEMENTS for name in made)
 
 
 def _slimmed(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
@@ -193,7 +182,7 @@ def _slimmed(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
 
         slim = onnxslim.slim(copy, skip_optimizations=kept, size_threshold=SMALL)
         assert slim is not None
-        values = shape_inference.infer_shapes(slim, data_prop=True).graph.value_info
+        values = shape_inference.infer_shapes(slim).graph.value_info
     except Exception:  # a model that onnxslim cannot fold keeps its holes, which are reported
         return {}
     return {value.name: value for value in values}

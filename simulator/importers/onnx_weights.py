@@ -17,7 +17,7 @@ import numpy.typing as npt
 from simulator.errors import WeightsError
 from simulator.importers.onnx_graph import Operand
 from simulator.importers.onnx_model import one_line, parse, read_with_operands
-from simulator.importers.onnx_shapes import evaluate
+from simulator.importers.onnx_shapes import BROADCASTING, evaluate
 from simulator.weights.files import Tensor
 from simulator.workload import Conv, Gemm
 
@@ -62,7 +62,7 @@ def read_onnx_weights(path: Path, parameters: Mapping[str, int]) -> dict[str, Ar
         if array is not None:
             array = np.asarray(array, dtype=_format(array.dtype))
             rows = _rows(path, layer, array, operand)
-            found[layer.name] = Tensor(layer.name, str(array.dtype), rows).values()
+            found[layer.name] = Tensor(layer.name, str(array.dtype), rows, str(path)).values()
     if not found:
         raise WeightsError(str(path), "holds no weights that can be read")
     return found
@@ -101,10 +101,13 @@ class _Values:
             if value is None:
                 return None
             inputs[name] = value
+        size = 0
         if node.op_type == "ConstantOfShape":
             size = prod(int(side) for side in inputs[node.input[0]].ravel())
-            if not 0 <= size <= LARGEST_ELEMENTS:
-                raise WeightsError(str(self.path), "makes a tensor of absurd size", got=size)
+        elif node.op_type in BROADCASTING:
+            size = prod(np.broadcast_shapes(*(value.shape for value in inputs.values())))
+        if not 0 <= size <= LARGEST_ELEMENTS:
+            raise WeightsError(str(self.path), "makes a tensor of absurd size", got=size)
         if node.op_type == "DequantizeLinear":
             return _dequantized(node, *inputs.values())
         outputs = evaluate(self.model, node, inputs)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from simulator.errors import SimulatorError, WorkloadError
 from simulator.importers.imported import Imported, Tally, located
@@ -146,7 +146,7 @@ def _call(event: Mapping[str, Any]) -> _Call | None:
         return None
     if not (name in OPERATORS or name in STREAMS or SUSPECTS.search(name)):
         return None
-    if not isinstance(start, int | float) or not isinstance(length, int | float):
+    if not _is_time(start) or not _is_time(length):
         return None
     given = arguments if isinstance(arguments, dict) else {}
     if event.get("cat", "cpu_op") not in ("cpu_op", "Operator"):
@@ -160,6 +160,11 @@ def _call(event: Mapping[str, Any]) -> _Call | None:
         types=tuple(map(str, _list(given.get("Input type") or given.get("Input Types")))),
         values=tuple(map(str, _list(given.get("Concrete Inputs")))),
     )
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    """Microseconds in a range where sums and differences are finite."""
+    return isinstance(value, int | float) and -1e18 < value < 1e18
 
 
 def _list(value: object) -> list[Any]:
@@ -223,7 +228,10 @@ def _add_stream(call: _Call, tally: Tally, left_out: Counter[str]) -> None:
         return
     name = tally.name(call.operator.partition("::")[2])
     kind = STREAMS[call.operator]
-    tally.add(Stream(name, sum(sizes), max(sizes), op=kind, dtype=call.dtype))
+    try:
+        tally.add(Stream(name, sum(sizes), max(sizes), op=kind, dtype=call.dtype))
+    except SimulatorError as error:
+        raise located(tally.path, name, error) from None
 
 
 Make = Callable[[str], Layer]

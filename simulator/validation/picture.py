@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 
+from simulator.errors import writing
 from simulator.validation import Validation
 
 BAND = 0.10
@@ -59,5 +60,6 @@ def draw_validation(results: Sequence[Validation], path: str | Path) -> None:
         axes.set_ylabel("predicted", fontsize=8)
     for axes in list(grid.flat)[len(results) :]:
         axes.set_visible(False)
-    figure.savefig(path, dpi=130)
+    with writing(path):
+        figure.savefig(path, dpi=130)
     plt.close(figure)

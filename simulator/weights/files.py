@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import lzma
 import math
 import os
+import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from simulator.errors import OutputError, WeightsError
+from simulator.errors import WeightsError, writing
 from simulator.weights.masks import all_finite
 
 FORMATS: dict[str, tuple[str, str]] = {
@@ -31,6 +33,17 @@ WEIGHT_DTYPES = ("fp32", "fp16", "bf16", "int8")
 LARGEST_HEADER_BYTES = 100_000_000
 """As in the safetensors library."""
 LARGEST_DIMENSIONS = 32
+LARGEST_ELEMENTS = 2**59
+ARRAY_HEADER = re.compile(
+    r"\{ *'descr': *'([<>=|]?)([^']{1,20})', *'fortran_order': *(True|False),"
+    r" *'shape': *\(([0-9L, ]*)\),? *\}\s*"
+)
+"""Of an .npy file, as numpy and those who follow it write it."""
+
+LARGEST_ARRAY_HEADER_BYTES = 10_000
+"""As in numpy."""
+
+BLOCK_BYTES = 1 << 20
 ZIP_FREE_BYTES, ZIP_RATIO = 1 << 30, 64
 """An .npz may declare 1 GiB, or 64 times its size; zip bombs expand a thousandfold."""
 
@@ -45,11 +58,14 @@ class Tensor:
         Format: fp32, fp16, bf16, int8, or another that is no format of weights.
     data : array
         As stored, and mapped from the file where it can be; bf16 as raw uint16.
+    source : str
+        The file that it came from, for errors.
     """
 
     name: str
     dtype: str
     data: npt.NDArray[Any]
+    source: str = ""
 
     @property
     def is_weights(self) -> bool:
@@ -68,7 +84,8 @@ class Tensor:
         if self.dtype == "bf16":
             values = np.left_shift(values, 16, dtype=np.uint32).view(np.float32)
         if not all_finite(values):
-            raise WeightsError(f"tensor {self.name}", "has weights that are NaN or infinite")
+            where = f"{self.source} tensor {self.name}".lstrip()
+            raise WeightsError(where, "has weights that are NaN or infinite")
         return values
 
 
@@ -118,7 +135,7 @@ def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     path = Path(path).resolve()
-    try:
+    with writing(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.")
         try:
             with os.fdopen(handle, "wb") as stream:
@@ -133,8 +150,6 @@ def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-    except OSError as error:
-        raise OutputError(str(path), f"cannot be written: {error.strerror}") from None
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -173,7 +188,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
             if (end > begin)
             else np.zeros(0, dtype=kind)
         )
-        tensors[name] = Tensor(name, ours, array.reshape(shape))
+        tensors[name] = Tensor(name, ours, array.reshape(shape), str(path))
     return tensors
 
 
@@ -186,13 +201,20 @@ def _entry(where: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
         raise WeightsError(where, "unknown format", want=" or ".join(FORMATS), got=code)
     if not _counts(shape) or not _counts(offsets) or len(offsets) != 2:
         raise WeightsError(where, "shape and data_offsets must be lists of counts")
-    if len(shape) > LARGEST_DIMENSIONS:
-        raise WeightsError(where, "too many dimensions", got=len(shape))
+    _check_shape(where, shape)
     size = math.prod(shape) * np.dtype(FORMATS[code][1]).itemsize
     if offsets[1] - offsets[0] != size:
         got = f"{offsets[1] - offsets[0]}"
         raise WeightsError(where, "shape and data_offsets disagree", want=f"{size} bytes", got=got)
     return code, tuple(shape), offsets[0], offsets[1]
+
+
+def _check_shape(where: str, shape: Sequence[int]) -> None:
+    """What numpy refuses: it multiplies the sizes beside a zero, too."""
+    if len(shape) > LARGEST_DIMENSIONS:
+        raise WeightsError(where, "too many dimensions", got=len(shape))
+    if math.prod(size or 1 for size in shape) > LARGEST_ELEMENTS:
+        raise WeightsError(where, "sizes too large", got=shape)
 
 
 def _counts(value: Any) -> bool:
@@ -221,37 +243,59 @@ def _read_npz(path: Path) -> dict[str, Tensor]:
             if len(set(names)) < len(names):
                 raise WeightsError(str(path), "has two arrays of one name")
             return {
-                name: _member(f"{path} {name}", name, archive, member)
+                name: _member(path, name, archive, member)
                 for name, member in zip(names, members, strict=True)
             }
     except (
-        zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, NotImplementedError
+        zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError,
+        NotImplementedError,
     ) as error:  # fmt: skip
         raise WeightsError(str(path), f"not a whole .npz file: {error}") from None
 
 
-def _member(where: str, name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Tensor:
+def _member(path: Path, name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Tensor:
+    """One array of an .npz; its header is never evaluated, as numpy would."""
+    where = f"{path} {name}"
     with archive.open(member) as stream:
-        shape, dtype, header = _array_header(where, stream)
-    if math.prod(shape) * dtype.itemsize != member.file_size - header:
-        raise WeightsError(where, "size and shape disagree", got=shape)
-    ours = {np.dtype(kind): ours for ours, kind in FORMATS.values() if ours != "bf16"}
-    if dtype.newbyteorder("<") not in ours:
-        raise WeightsError(where, "unknown format", want=" or ".join(ours.values()), got=dtype)
-    with archive.open(member) as stream:
-        data = np.lib.format.read_array(stream, allow_pickle=False)
-    return Tensor(name, ours[dtype.newbyteorder("<")], data)
+        endian, kind, order, shape, header_bytes = _array_header(where, stream)
+        if "O" in kind:
+            raise WeightsError(where, "holds pickled objects", want="numbers")
+        kinds = {code.lstrip("<"): ours for ours, code in FORMATS.values() if ours != "bf16"}
+        kind = "?" if kind == "b1" else kind
+        if kind not in kinds:
+            want = " or ".join(kinds.values())
+            raise WeightsError(where, "unknown format", want=want, got=kind)
+        dtype = np.dtype(endian + kind)
+        size_bytes = math.prod(shape) * dtype.itemsize
+        if size_bytes != member.file_size - header_bytes:
+            raise WeightsError(where, "size and shape disagree", got=shape)
+        data, at = bytearray(size_bytes), 0
+        while block := stream.read(BLOCK_BYTES):
+            data[at : at + len(block)] = block
+            at += len(block)
+        if at < size_bytes:
+            raise WeightsError(where, "is cut off")
+    array = np.ndarray(shape, dtype, data, order=order)
+    return Tensor(name, kinds[kind], array, str(path))
 
 
-def _array_header(where: str, stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    """Shape, type and header bytes of an .npy stream."""
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
-        raise WeightsError(where, "unknown version of .npy", got=version)
-    if dtype.hasobject:
-        raise WeightsError(where, "holds pickled objects", want="numbers")
-    return shape, dtype, stream.tell()
+def _array_header(
+    where: str, stream: IO[bytes]
+) -> tuple[str, str, Literal["C", "F"], tuple[int, ...], int]:
+    """Byte order, format, order, shape and header bytes of an .npy stream."""
+    start = stream.read(8)
+    if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\1\0", b"\2\0", b"\3\0"):
+        raise WeightsError(where, "not an .npy of a known version", got=start)
+    width = 2 if start[6] == 1 else 4
+    length = int.from_bytes(stream.read(width), "little")
+    if length > LARGEST_ARRAY_HEADER_BYTES:
+        raise WeightsError(where, "header too large", want=f"<= {LARGEST_ARRAY_HEADER_BYTES}")
+    match = ARRAY_HEADER.fullmatch(stream.read(length).decode("latin1"))
+    if match is None:
+        want = "a plain array of numbers"
+        raise WeightsError(where, "header is not one that can be read", want=want)
+    endian, kind, is_fortran, sizes = match.groups()
+    sizes = sizes.replace("L", "").strip(", ")
+    shape = tuple(int(size) for size in sizes.split(",")) if sizes else ()
+    _check_shape(where, shape)
+    return endian, kind, "F" if is_fortran == "True" else "C", shape, 8 + width + length

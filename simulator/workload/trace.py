@@ -238,11 +238,17 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
 }
 
 
+EXPRESSION = re.compile(r"[\w\s+*/()-]+", re.ASCII)
+LITERAL = re.compile(r"(?<!\w)[0-9][0-9_]*[a-zA-Z]")
+"""Such as ``0x10`` or ``2if``: no whole number."""
+
+
 def evaluate(text: str, values: Mapping[str, int], where: str) -> int:
     """A whole number, or an expression of parameters with + - * // and parentheses."""
     try:
-        if len(text) > 200:
-            raise ValueError("too long")
+        # Nothing but names, numbers and operators, so that the parser has nothing to warn of.
+        if len(text) > 200 or not EXPRESSION.fullmatch(text) or LITERAL.search(text):
+            raise ValueError("not an expression")
         result = _value(ast.parse(text.strip(), mode="eval").body, values)
     except KeyError as error:
         name = str(error.args[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulator.catalog import CONTROL
 from simulator.errors import WorkloadError, did_you_mean
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Workload
 from simulator.workload.trace import STREAM_KINDS
@@ -69,7 +70,7 @@ def _cells(layer: Layer) -> dict[str, str]:
 
 def _name(layer: Layer) -> str:
     name = layer.name
-    is_line = name.splitlines() == [name] and name == name.strip() and "\0" not in name
+    is_line = name.splitlines() == [name] and name == name.strip() and not CONTROL.search(name)
     if not is_line or not _is_utf8(name):
         raise WorkloadError(
             f"layer {name!r}", "its name cannot stand in a CSV", want="one line of text"

@@ -221,7 +221,7 @@ def test_a_misspelt_key_is_named_even_where_the_right_one_is_required(
 def test_a_size_is_a_plain_number(write: Write, value: str) -> None:
     path = write(f"base: nm-edge\ncore:\n  register_file:\n    bytes: {value}\n")
     found = message(path)
-    assert found.startswith(f"{path}:4:5 core.register_file.bytes: must be a valid integer, got ")
+    assert found.startswith(f"{path}:4:5 core.register_file.bytes: must be a whole number, got ")
     assert "the unit stands in the key's name; write a plain number" in found
 
 
@@ -230,11 +230,11 @@ def test_a_size_is_a_plain_number(write: Write, value: str) -> None:
     [
         ("core: {count: 0}", "2:8 core.count", "must be greater than or equal to 1, got 0"),
         ("core: {count: -4}", "2:8 core.count", "greater than or equal to 1, got -4"),
-        ("core: {count: 1.5}", "2:8 core.count", "integer"),
-        ("core: {count: true}", "2:8 core.count", "integer"),
+        ("core: {count: 1.5}", "2:8 core.count", "whole number"),
+        ("core: {count: true}", "2:8 core.count", "whole number"),
         ("core: {count: 1000000}", "2:8 core.count", "less than or equal to"),
-        ("core: {count: }", "2:8 core.count", "must be a valid integer"),
-        ("clock_hz: 1.41", "2:1 clock_hz", "integer"),
+        ("core: {count: }", "2:8 core.count", "must be a whole number"),
+        ("clock_hz: 1.41", "2:1 clock_hz", "whole number"),
         ("clock_hz: 1410", "2:1 clock_hz", "greater than or equal to 1000000, got 1410"),
         ("memory: {dram: {efficiency_ratio: 85}}", "2:17 memory.dram.efficiency_ratio", "got 85"),
         ("memory: {dram: {efficiency_ratio: 0}}", "2:17 memory.dram.efficiency_ratio", "got 0"),
@@ -244,8 +244,8 @@ def test_a_size_is_a_plain_number(write: Write, value: str) -> None:
         ("memory: {dram: {latency_ns: -1}}", "2:17 memory.dram.latency_ns", "got -1"),
         ("memory: {writes: l3}", "2:10 memory.writes", "'l2' or 'dram', got 'l3'"),
         ("core: {register_file: {buffers: 3}}", "2:24 core.register_file.buffers", "got 3"),
-        ("core: 5", "2:1 core", "dictionary"),
-        ("core: [1]", "2:1 core", "dictionary"),
+        ("core: 5", "2:1 core", "mapping"),
+        ("core: [1]", "2:1 core", "mapping"),
         ("sparsity: {largest_group: 257}", "2:12 sparsity.largest_group", "got 257"),
         ("sparsity: {skip: some}", "2:12 sparsity.skip", "got 'some'"),
         ("core: {tensor_cores: {macs_per_cycle: {fp17: 1}}}",
@@ -254,8 +254,8 @@ def test_a_size_is_a_plain_number(write: Write, value: str) -> None:
          "2:8 core.tensor_cores", "must list the same dtypes: see ['int4']"),
         ("core: {tensor_cores: {instructions: {fp16: {n_step: 3}}}}",
          "2:38 core.tensor_cores.instructions.fp16", "n_step must divide n = 8"),
-        ("libraries: {edge: {tiles: []}}", "2:20 libraries.edge.tiles", "at least 1"),
-        ("libraries: {edge: {splits: []}}", "2:20 libraries.edge.splits", "at least 1"),
+        ("libraries: {edge: {tiles: []}}", "2:20 libraries.edge.tiles", "not be empty"),
+        ("libraries: {edge: {splits: []}}", "2:20 libraries.edge.splits", "not be empty"),
         ("libraries: {edge: {stage_buffers: 65}}", "2:20 libraries.edge.stage_buffers", "got 65"),
         ("libraries: {edge: {tiles: [{m: 8, n: 8, slots: 8, fragment_m: 9, fragment_n: 8}]}}",
          "2:28 libraries.edge.tiles.0", "a fragment cannot be larger than its tile"),
@@ -437,8 +437,8 @@ def test_an_override_may_open_a_section_that_the_machine_lacks() -> None:
         ("core.coutn", 4, "--set core.coutn: unknown key (did you mean 'count'?)"),
         ("coer.count", 4, "unknown key (did you mean 'core'?)"),
         ("core.count", 0, "--set core.count: must be greater than or equal to 1, got 0"),
-        ("core.count", "many", "--set core.count: must be a valid integer, got 'many'"),
-        ("core", 4, "--set core: must be a valid dictionary"),
+        ("core.count", "many", "--set core.count: must be a whole number, got 'many'"),
+        ("core", 4, "--set core: must be a mapping of keys"),
         ("core..count", 4, "--set core..count: not a dotted key"),
         (".count", 4, "--set .count: not a dotted key"),
         ("core.", 4, "--set core.: not a dotted key"),
@@ -492,7 +492,7 @@ ALIAS_BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
         (b"name: *unknown\n", ":1:7", "undefined alias"),
         (b"a: " + b"[" * 60 + b"]" * 60, "", "nested too deeply"),
         (ALIAS_BOMB, "", "too large"),
-        (b"name: \x00\n", "", "not YAML"),
+        (b"name: \x00\n", "", "not text: a control character"),
         (b"a: " + b"[" * 700, "", "not YAML"),
     ],
 )
@@ -583,3 +583,26 @@ def test_the_schema_accepts_every_preset(name: str) -> None:
 )
 def test_the_schema_rejects_what_does_not_load(data: dict[str, object]) -> None:
     assert not Draft202012Validator(hardware_schema()).is_valid(data)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("core.register_file.buffers", True, "must be a whole number, got True"),
+        ("core.register_file.buffers", 3, "must be less than or equal to 2, got 3"),
+        ("core.scratchpad.shared_port", 1, "must be true or false, got 1"),
+        ("core.scratchpad.shared_port", "yes", "must be true or false, got 'yes'"),
+        ("libraries.edge.tiles", 5, "must be a list, got 5"),
+        ("libraries.edge.tiles", [], "must not be empty"),
+        ("core.tensor_cores.macs_per_cycle", {}, "must not be empty"),
+        ("memory.l2.halves", 3, "must be a mapping of keys to values, got 3"),
+        ("library", None, "must be a mapping of keys to values"),
+        ("name", 5, "must be text, got 5"),
+        ("name", "\x1b[31mred", "holds a control character, got '\\x1b[31mred'"),
+        ("launch_ns", "1 us", "must be a number, got '1 us' (the unit stands in the key's name"),
+    ],
+)
+def test_errors_speak_of_yaml_not_of_python(key: str, value: object, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_hardware("nm-edge", {key: value})
+    assert f"--set {key}: {says}" in str(caught.value)

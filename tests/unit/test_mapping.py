@@ -369,3 +369,12 @@ def test_a_mapping_s_grid_covers_the_problem(
     grid = replace(TILE, splits=2).grid(problem)
     assert (grid.rows, grid.columns, grid.stages) == (-(-problem.m // 16), -(-problem.n // 16), 4)
     assert grid.tiles == 2 * grid.rows * grid.columns
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"tile_m": 16.0}, {"tile_m": True}, {"splits": "2"}, {"swapped": 1}, {"tile_k": None}],
+)
+def test_sizes_of_another_type_are_refused(changed: dict[str, object]) -> None:
+    with pytest.raises(MappingError, match=f"mapping.{next(iter(changed))}: of another type, want"):
+        replace(TILE, **changed)  # type: ignore[arg-type]

@@ -543,3 +543,60 @@ def test_without_onnx_the_error_names_the_extra(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 'pip install "nmsim[onnx]"' in done.stdout
+
+
+# Small files that would fill memory, and what third parties print
+
+
+def test_a_range_of_any_length_is_not_written_out(read: Any) -> None:
+    """onnx's propagation of data would: 8 TiB here."""
+    scalars = [helper.make_tensor(n, TensorProto.INT64, [], [v]) for n, v in
+               (("zero", 0), ("limit", 2**40), ("one", 1))]  # fmt: skip
+    nodes = [
+        node("Range", ["zero", "limit", "one"], ["r"]),
+        node("Add", ["r", "r"], ["a"]),
+        node("Reshape", ["x", "a"], ["q"]),
+        node("Relu", ["q"], ["s"]),
+        node("MatMul", ["x", "w"], ["y"]),
+    ]
+    imported = read(graph_of(nodes, {"x": [1, 4]}, [weights("w", 4, 4), *scalars]))
+    assert imported.workload.macs == 16
+
+
+def test_small_tensors_that_broadcast_to_large_ones_are_not_computed(read: Any) -> None:
+    tensors = [numbers("a", *range(1024)), numbers("b", *range(1024)), numbers("c", *range(1024))]
+    for axis, tensor in enumerate(tensors):
+        tensor.dims[:] = [1024 if i == axis else 1 for i in range(3)]
+    nodes = [
+        node("Max", ["a", "b", "c"], ["m"]),
+        node("Reshape", ["x", "m"], ["q"]),
+        node("Unknown", ["q"], ["r"]),
+        node("Relu", ["r"], ["s"]),
+        node("MatMul", ["x", "w"], ["y"]),
+    ]
+    imported = read(graph_of(nodes, {"x": [1, 4]}, [weights("w", 4, 4), *tensors]))
+    assert imported.workload.macs == 16
+
+
+def test_names_in_notes_are_printable(read: Any) -> None:
+    nodes = [
+        node("\x1b[31mOwn\n", ["x"], ["z"], domain="o\u2028wn"),
+        node("MatMul", ["x", "w"], ["y"]),
+    ]
+    imported = read(
+        graph_of(nodes, {"x": ["\x1b[1m", 4]}, [weights("w", 4, 4)], domains=["o\u2028wn"])
+    )
+    assert imported.summary == "1 of 2 MAC-bearing operators imported; skipped: o wn. [31mOwn x1"
+    assert all(note.isprintable() for note in imported.workload.notes)
+
+
+def test_what_onnxslim_prints_is_not_printed(read: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    """It tells of an output without a type."""
+    nodes = [
+        node("MatMul", ["x", "w"], ["y"]),
+        node("Unknown", ["x"], ["u"]),
+        node("Relu", ["u"], ["v"]),
+        node("Unknown", ["v"], ["z"]),
+    ]
+    read(graph_of(nodes, {"x": [1, 4]}, [weights("w", 4, 4)]))
+    assert capfd.readouterr() == ("", "")

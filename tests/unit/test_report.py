@@ -13,8 +13,9 @@ from machines import tiny
 
 from simulator import Conv, Gemm, Mapping, Matmul, Stream, Workload, compare, simulate
 from simulator.comparison import Comparison
-from simulator.errors import ConfigError, MappingError
+from simulator.errors import ConfigError, MappingError, OutputError
 from simulator.hardware import Hardware, load_hardware
+from simulator.pictures import draw_core_time
 from simulator.report import CORE_TIME, LEVELS, LayerReport, Report
 
 LAYERS = Workload(
@@ -507,3 +508,13 @@ def test_names_that_do_not_exist() -> None:
 def test_patterns_that_cannot_be_compared(patterns: list[str], what: str) -> None:
     with pytest.raises(ConfigError, match=what):
         compare(machine(), LAYERS, patterns)
+
+
+def test_a_file_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
+    report = simulate("nm-edge", "gemm:64x64x64")
+    for path in (tmp_path / "no" / "r.csv", tmp_path):
+        with pytest.raises(OutputError, match="cannot be written") as caught:
+            report.to_csv(path)
+        with pytest.raises(OutputError, match="cannot be written"):
+            draw_core_time(compare("nm-edge", "gemm:64x64x64", ["1:1"]), path / "no" / "r.png")
+        assert str(caught.value).startswith(f"{path}: ")

@@ -168,3 +168,15 @@ def test_a_trace_takes_no_parameters(tmp_path: Path) -> None:
     assert load_workload(path).macs == 16 * 64 * 8
     with pytest.raises(WorkloadError, match="recorded with its sizes"):
         load_workload(path, batch=2)
+
+
+def test_times_that_are_none_are_left_out(read: Read) -> None:
+    mm = event("mm", 0, 10, [16, 64], [64, 8])
+    times = (10**400, float("nan"), float("-inf"), None)
+    bad = [event("mm", 0, 1.5, [16, 64], [64, 8]) | {"ts": time} for time in times]
+    assert len(read(mm, *bad).workload.layers) == 1
+
+
+def test_a_stream_out_of_range_names_the_file(read: Read) -> None:
+    with pytest.raises(WorkloadError, match=r"step\.pt\.trace\.json gelu\.reads: out of range"):
+        read(event("mm", 0, 1, [16, 64], [64, 8]), event("gelu", 2, 1, [2**30, 2**30]))

@@ -317,7 +317,8 @@ def test_bad_headers_are_pointed_at(write: Write, header: str, where: str, what:
         (b"# x\nname,kind,m,n,k\n\n,,,,\n", "has no layers"),
         (b"name,kind\n\xe9,linear\n", "not UTF-8 text: byte 10"),
         (b"\xff\xfen\x00", "not UTF-8 text"),
-        (b"name,kind\nfc\x00,linear\n", "zero byte"),
+        (b"name,kind\nfc\x00,linear\n", "control character"),
+        (b"name,kind\n\x1b[31mfc,linear\n", "control character, got '\\x1b'"),
         (b"name,kind\n" + b"a" * 200_000 + b",linear\n", "not CSV"),
     ],
 )
@@ -470,3 +471,25 @@ def test_a_context_may_be_longer_than_the_new_tokens() -> None:
     """Decoding: one token, all of the context in scores and values."""
     workload = load_workload("llama-7b", seq=1, context=4096)
     assert workload.macs == 4 * 4096**2 + 3 * 4096 * 11008 + 2 * 4096 * 4096
+
+
+@pytest.mark.parametrize("cell", ["1if 1 else 2", "0x10", "'\\d'", "2 (3)", "1_", "()", "1\t+"])
+def test_what_looks_like_code_is_not_parsed_with_a_warning(
+    write: Write, recwarn: pytest.WarningsRecorder, cell: str
+) -> None:
+    found = message(write(f"name,kind,m,n,k\na,linear,8,{cell},8\n"))
+    assert "trace.csv:2:12 n: not a number" in found
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a\n" * 200_001, "too many lines, want at most 200000"),
+        ("name,kind\na" + "," * 32 + "\n", "trace.csv:2: too many cells"),
+        ("#" * 2**24 + "\n", "too large for a layer trace"),
+        ("name,kind\n" + "a" * 200_000 + "\n", "trace.csv:2: not CSV"),
+    ],
+)
+def test_small_files_do_not_fill_memory(write: Write, text: str, says: str) -> None:
+    assert says in message(write(text))

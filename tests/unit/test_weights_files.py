@@ -76,7 +76,7 @@ def test_bf16_is_the_upper_half_of_fp32() -> None:
     ("header", "data", "says"),
     [
         ({"a": entry(shape=[2**40], offsets=[0, 2**42])}, b"", "do not fill the file"),
-        ({"a": entry(shape=[2**40, 2**40], offsets=[0, 8])}, b"x" * 8, "disagree"),
+        ({"a": entry(shape=[2**40, 2**40], offsets=[0, 8])}, b"x" * 8, "sizes too large"),
         ({"a": entry(), "b": entry(offsets=[4, 12])}, b"x" * 12, "b: overlaps another tensor"),
         ({"a": entry(), "b": entry(offsets=[12, 20])}, b"x" * 20, "b: leaves a hole"),
         ({"a": entry(offsets=[4, 12])}, b"x" * 12, "a: leaves a hole"),
@@ -88,6 +88,7 @@ def test_bf16_is_the_upper_half_of_fp32() -> None:
         ({"a": entry(shape=[True, 2])}, b"x" * 8, "lists of counts"),
         ({"a": entry(offsets=[0, 8, 8])}, b"x" * 8, "lists of counts"),
         ({"a": entry(shape=[1] * 33 + [2])}, b"x" * 8, "too many dimensions"),
+        ({"a": entry(shape=[2**62] * 10**6)}, b"x" * 8, "too many dimensions"),
         ({"a": entry(dtype="F8_E4M3")}, b"x" * 8, "unknown format"),
         ({"a": entry(dtype=["F32"])}, b"x" * 8, "unknown format"),
         ({"a": {"dtype": "F32"}}, b"", "not a tensor"),
@@ -187,3 +188,85 @@ def test_what_is_no_weights_file(tmp_path: Path) -> None:
         read_weights(tmp_path / "b.npz")
     with pytest.raises(OutputError, match="cannot be written"):
         write_safetensors(tmp_path / "no" / "a.safetensors", {})
+
+
+def array(header: str, data: bytes = b"") -> bytes:
+    """An .npy file with a header of any text."""
+    return b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header.encode() + data
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }   \n",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2L, 2L)}",  # of Python 2
+        "{'descr':'<f4','fortran_order':False,'shape':(2,2)}",
+    ],
+)
+def test_array_headers_as_others_write_them(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "w.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("w.npy", array(header, np.arange(4, dtype="<f4").tobytes()))
+        archive.writestr("f.npy", array(header.replace("False", "True"), bytes(12) + b"\0\0\x80?"))
+        archive.writestr("s.npy", array(header.replace("(2", "(").replace("2", "", 1), bytes(4)))
+    back = read_weights(path)
+    assert back["w"].data.tolist() == [[0, 1], [2, 3]]
+    assert back["f"].data.flags.f_contiguous
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("{'descr': (, 'fortran_order': False, 'shape': (2,), }", "not one that can be read"),
+        ("{'descr': '\\d', 'fortran_order': False, 'shape': (2,), }", "unknown format"),
+        ("{'descr': '(2,)f4', 'fortran_order': False, 'shape': (2,), }", "unknown format"),
+        ("{'descr': '<>f4', 'fortran_order': False, 'shape': (0,), }", "unknown format"),
+        ("{'descr': 'f4,f4', 'fortran_order': False, 'shape': (2,), }", "unknown format"),
+        ("{'descr': {[]: 1}, 'fortran_order': False, 'shape': (2,), }", "not one that can be"),
+        ("{'descr': 1if 1 else 2, 'fortran_order': False, 'shape': ()}", "not one that can be"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", "not one that can be"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (0, " + "9" * 30 + ")}", "too large"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (0, " + "9" * 5000 + ")}", "w.npz"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (" + "1," * 70 + ")}", "too many"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (,,)}", "disagree"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (1 1)}", "w.npz"),
+        ("(" * 3000, "not one that can be read"),
+        (" " * 20_000, "header too large"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_array_headers_are_never_evaluated(tmp_path: Path, header: str, says: str) -> None:
+    path = tmp_path / "w.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("w.npy", array(header))
+    with pytest.raises(WeightsError) as caught:
+        read_weights(path)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_damaged_lzma_is_one_error(tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("w.npy", bytes(range(256)) * 8)
+    whole = bytearray(path.read_bytes())
+    whole[50:80] = b"\xff" * 30
+    path.write_bytes(bytes(whole))
+    with pytest.raises(WeightsError, match=r"w\.npz: not a whole"):
+        read_weights(path)
+
+
+def test_sizes_beside_a_zero_count(tmp_path: Path) -> None:
+    header = {"a": entry(shape=[0, 2**62, 2**62], offsets=[0, 0])}
+    with pytest.raises(WeightsError, match="a: sizes too large"):
+        read_weights(safetensors(tmp_path / "a.safetensors", header, b""))
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m", "\u2028", "a\nb", "x" * 3000, "\x00"])
+def test_names_of_tensors_are_escaped_in_errors(tmp_path: Path, name: str) -> None:
+    path = safetensors(tmp_path / "a.safetensors", {name: entry(offsets=[4, 12])}, b"x" * 12)
+    with pytest.raises(WeightsError) as caught:
+        read_weights(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
