@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simulator.area import area_parts, relative_area
     from simulator.comparison import Comparison
     from simulator.errors import (
         ConfigError,
@@ -44,6 +45,8 @@ _HOMES = {
     "Mapping": "mapping",
     "LayerReport": "report",
     "Report": "report",
+    "area_parts": "area",
+    "relative_area": "area",
     "Total": "report",
     "compare": "run",
     "Comparison": "comparison",
@@ -76,10 +79,12 @@ __all__ = [
     "WeightsError",
     "Workload",
     "WorkloadError",
+    "area_parts",
     "compare",
     "hardware_schema",
     "load_hardware",
     "load_workload",
+    "relative_area",
     "simulate",
 ]
 

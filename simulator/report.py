@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.energy import layer_energy_pj
+from simulator.energy import layer_energy_pj, power_w
 from simulator.engine.result import EngineResult
 from simulator.hardware import Hardware
 from simulator.mapping import Mapping
@@ -79,6 +79,11 @@ class LayerReport:
     imbalance_ratio : float
         Time that the busiest core spends in stages over the mean of all cores that have work.
     energy_pj : float or None
+    power_w : float or None
+        Energy over time.
+    clock_hz : int
+        The machine's, or a lower one if ``throttled``: at the full clock the layer would have drawn
+        more than the machine's ``tdp_w``. ``cycles`` and utilisations are of this clock.
     """
 
     name: str
@@ -109,6 +114,9 @@ class LayerReport:
     core_time_ps: dict[str, int]
     imbalance_ratio: float
     energy_pj: float | None
+    power_w: float | None
+    clock_hz: int
+    throttled: bool
     stages: int
     evictions: int
     in_flight_hits: int
@@ -120,7 +128,7 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class Total:
-    """All layers, with their repeats."""
+    """All layers, with their repeats; ``cycles`` are of the machine's full clock."""
 
     cycles: int
     time_ps: int
@@ -138,6 +146,8 @@ class Total:
     traffic_bytes: TrafficBytes
     core_time_ps: dict[str, int]
     energy_pj: float | None
+    power_w: float | None
+    throttled: bool
 
     @property
     def time_ns(self) -> float:
@@ -205,6 +215,7 @@ def layer_report(
     mapping: Mapping | None,
     asked: AnyPattern,
     note: str,
+    throttled: bool = False,
 ) -> LayerReport:
     """Turn the counters of one run into figures. ``problem`` is None for streaming layers."""
     start_ps = ns_to_ps(hardware.kernel_start_ns)
@@ -223,6 +234,7 @@ def layer_report(
     work_bound = _work_bound(busy, result.makespan_ps / time_ps)
     launch_ps = ns_to_ps(hardware.launch_ns)
     seconds = time_ps / PS_PER_SECOND
+    energy_pj = layer_energy_pj(hardware, layer.dtype, executed, traffic, time_ps)
     m, n = (problem.m, problem.n) if problem else (0, 0)
     if problem and problem.inputs_are_rows:
         m, n = n, m
@@ -256,7 +268,10 @@ def layer_report(
         traffic_bytes=traffic,
         core_time_ps=_core_time(program, result, used, executed, start_ps),
         imbalance_ratio=_imbalance(result),
-        energy_pj=layer_energy_pj(hardware, layer.dtype, executed, traffic, time_ps),
+        energy_pj=energy_pj,
+        power_w=power_w(energy_pj, time_ps),
+        clock_hz=hardware.clock_hz,
+        throttled=throttled,
         stages=int(by_class.sum()),
         evictions=result.evictions,
         in_flight_hits=result.in_flight_hits,
@@ -274,12 +289,16 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
     # of the machine's first dtype, as time in which nothing is multiplied.
     rates = {dtype: float(hardware.macs_per_cycle(dtype)) for dtype in hardware.dtypes}
     first = next(iter(rates.values()))
-    peak = sum(layer.time_ps * layer.repeat * rates.get(layer.dtype, first) for layer in layers) * (
-        hardware.core.count * hardware.clock_hz / PS_PER_SECOND
-    )
+    peak = sum(
+        layer.time_ps * layer.repeat * layer.clock_hz * rates.get(layer.dtype, first)
+        for layer in layers
+    ) * (hardware.core.count / PS_PER_SECOND)
     shares = _time_shares(layers, time_ps, "bound")
     energies = [layer.energy_pj for layer in layers]
     known = [energy for energy in energies if energy is not None]
+    energy_pj = None
+    if len(known) == len(energies):
+        energy_pj = sum(e * layer.repeat for e, layer in zip(known, layers, strict=True))
     return Total(
         cycles=ps_to_cycles(time_ps, hardware.clock_hz),
         time_ps=time_ps,
@@ -299,9 +318,9 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
             kind: sum(layer.core_time_ps[kind] * layer.repeat for layer in layers)
             for kind in CORE_TIME
         },
-        energy_pj=sum(e * layer.repeat for e, layer in zip(known, layers, strict=True))
-        if len(known) == len(energies)
-        else None,
+        energy_pj=energy_pj,
+        power_w=power_w(energy_pj, time_ps),
+        throttled=any(layer.throttled for layer in layers),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from simulator.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
 from simulator.comparison import Comparison
+from simulator.energy import CLOCK_STEPS, limited_step
 from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, MappingError, WeightsError, did_you_mean
 from simulator.hardware import Hardware, Library, load_hardware
@@ -155,8 +156,9 @@ def compare(
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What identical layers share."""
+    """What identical layers share; ``hardware`` has the clock that the power limit left."""
 
+    hardware: Hardware
     program: Program
     result: EngineResult
     problem: GemmProblem | None
@@ -197,7 +199,7 @@ class _Run:
             if isinstance(layer, Stream):
                 key = (layer.reads, layer.writes, layer.dtype)
                 if key not in self.known:
-                    self.known[key] = self._stream(layer)
+                    self.known[key] = self._limited(layer, lambda run: run._stream(layer))
             else:
                 tensor = find_tensor(layer, self.weights)
                 lowered = lower(layer, asked, self.hardware, has_mask=tensor is not None)
@@ -208,12 +210,16 @@ class _Run:
                 # A masked layer is like no other.
                 key = problem if mask is None else (problem, layer.name)
                 if key not in self.known:
-                    self.known[key] = self._gemm(problem, mask)
+                    self.known[key] = self._limited(layer, lambda run: run._gemm(problem, mask))
         except MappingError as error:
             raise MappingError(f"layer {layer.name}", str(error)) from None
-        outcome = self.known[key]
+        return self._report(layer, self.known[key], asked, note)
+
+    def _report(
+        self, layer: Layer, outcome: _Outcome, asked: AnyPattern, note: str = ""
+    ) -> LayerReport:
         return layer_report(
-            self.hardware,
+            outcome.hardware,
             layer,
             outcome.program,
             outcome.result,
@@ -221,7 +227,22 @@ class _Run:
             mapping=outcome.mapping,
             asked=asked,
             note=note,
+            throttled=outcome.hardware is not self.hardware,
         )
+
+    def _limited(self, layer: Layer, simulated: Callable[[_Run], _Outcome]) -> _Outcome:
+        """Simulate; where the power limit is exceeded, again at lower clocks, mapped as before."""
+        outcome, step = simulated(self), CLOCK_STEPS
+        while True:
+            report = self._report(layer, outcome, DENSE)
+            lower = limited_step(self.hardware, step, report.energy_pj, report.time_ps)
+            if lower == step:
+                return outcome
+            step = lower
+            slower = self.hardware.at_clock(self.hardware.clock_hz * step // CLOCK_STEPS)
+            mapping = outcome.mapping or self.mapping
+            again = _Run(slower, self.engine, mapping, self.library_name, self.weights, self.prune)
+            outcome = simulated(again)
 
     def _with_weights(
         self, layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem, asked: AnyPattern
@@ -240,7 +261,7 @@ class _Run:
 
     def _stream(self, layer: Stream) -> _Outcome:
         program = stream_program(self.hardware, self._library(DENSE), layer)
-        return _Outcome(program, self.engine(program), None, None)
+        return _Outcome(self.hardware, program, self.engine(program), None, None)
 
     def _gemm(self, problem: GemmProblem, mask: Mask | None) -> _Outcome:
         """The fastest of the few best mappings; the first of equals."""
@@ -260,7 +281,8 @@ class _Run:
         for mapping in tried:
             order = problem.swapped() if mapping.swapped else problem
             program = gemm_program(self.hardware, library, order, mapping, mask)
-            outcomes.append(_Outcome(program, self.engine(program), order, mapping))
+            result = self.engine(program)
+            outcomes.append(_Outcome(self.hardware, program, result, order, mapping))
         return min(outcomes, key=lambda outcome: outcome.result.makespan_ps)
 
     def _candidates(

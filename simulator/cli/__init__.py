@@ -225,9 +225,10 @@ def hardware(
         path = catalog.find(name, "configs", ".yaml", ConfigError)
         typer.echo(catalog.text_of(path, ConfigError), nl=False)
         return
+    from simulator.area import relative_area
     from simulator.cli.tables import render, table
 
-    columns = ["machine", "cores", "clock MHz", "dtypes", "patterns", "what"]
+    columns = ["machine", "cores", "clock MHz", "est. mm²", "dtypes", "patterns", "what"]
     listing = table("", columns, left=["machine", "dtypes", "patterns", "what"])
     for preset in catalog.presets("configs", ".yaml"):
         machine = load_hardware(preset)
@@ -239,6 +240,7 @@ def hardware(
             preset,
             str(machine.core.count),
             f"{machine.clock_hz / 1e6:,.0f}",
+            f"{relative_area(machine):.1f}",
             " ".join(machine.dtypes),
             ", ".join(patterns) or "dense only",
             machine.description,
