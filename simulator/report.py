@@ -25,6 +25,9 @@ from simulator.workload.lowering import GemmProblem, Role
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import FigureBase
+
+    from simulator.pictures import Picture
 
 LEVELS = ("dram", "l2", "scratchpad", "register_file")
 CORE_TIME = (
@@ -42,6 +45,9 @@ CORE_TIME = (
 )
 LATENCY_BOUND_BELOW = 0.5
 """A layer whose busiest resource works less than half of its working time is bound by latency."""
+
+PLOTTED_LAYERS = 15
+"""Layers that have a bar of their own in a picture; the others share one."""
 
 TrafficBytes = dict[str, dict[str, dict[str, int]]]
 
@@ -161,6 +167,23 @@ class Total:
 
 
 @dataclass(frozen=True)
+class Roof:
+    """What the whole machine can do at most: MACs of slots by dtype, sustained DRAM bandwidth."""
+
+    macs_per_second: dict[str, float]
+    dram_bytes_per_second: float
+
+    @classmethod
+    def of(cls, hardware: Hardware) -> Roof:
+        cycles = hardware.core.count * hardware.clock_hz
+        dram = hardware.memory.dram
+        return cls(
+            {dtype: float(hardware.macs_per_cycle(dtype) * cycles) for dtype in hardware.dtypes},
+            dram.bytes_per_second * dram.efficiency_ratio,
+        )
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of `simulate`."""
 
@@ -169,6 +192,7 @@ class Report:
     pattern: str | None
     engine: str
     notes: tuple[str, ...]
+    roof: Roof
     total: Total
     layers: tuple[LayerReport, ...] = field(repr=False)
 
@@ -189,6 +213,110 @@ class Report:
         """``to_frame`` as CSV, into a file or returned as text."""
         text: str | None = self.to_frame().to_csv(path, index=False)
         return text
+
+    @property
+    def title(self) -> str:
+        """Network, machine and pattern."""
+        return f"{self.workload} on {self.hardware}, {self.pattern or 'as the trace says'}"
+
+    def core_time_ns(self) -> dict[str, float]:
+        """Where an average core's time went, all layers; adds up to the device time."""
+        core_time = self.total.core_time_ps
+        cores = sum(core_time.values()) / self.total.time_ps
+        return {kind: core_time[kind] / cores / PS_PER_NS for kind in CORE_TIME}
+
+    def plot(self) -> Picture:
+        """One page: roofline, core-time by layer, traffic."""
+        from simulator.pictures import new_picture
+
+        bars = min(len(self.layers), PLOTTED_LAYERS + 1)
+        heights = [4.6, 1.9 + 0.34 * bars, 2.3]
+        page = new_picture(10.5, sum(heights) + 0.4, self.title)
+        roofline, core_time, traffic = page.subfigures(
+            3, 1, height_ratios=heights, hspace=0.04, squeeze=False
+        )[:, 0]
+        self._draw_roofline(roofline, "Roofline")
+        self._draw_core_time(core_time, "Where the time goes, by layer")
+        self._draw_traffic(traffic, "Traffic by level")
+        return page
+
+    def plot_roofline(self) -> Picture:
+        """Useful MACs a second over useful MACs a byte of DRAM traffic, layer by layer."""
+        from simulator.pictures import new_picture
+
+        picture = new_picture(10.5, 5)
+        self._draw_roofline(picture, f"Roofline: {self.title}")
+        return picture
+
+    def plot_core_time(self) -> Picture:
+        """Where an average core's time goes: a bar a layer, with its repeats."""
+        from simulator.pictures import new_picture
+
+        picture = new_picture(10.5, 2.2 + 0.34 * min(len(self.layers), PLOTTED_LAYERS + 1))
+        self._draw_core_time(picture, f"Where the time goes: {self.title}")
+        return picture
+
+    def plot_traffic(self) -> Picture:
+        """Bytes read and written at each level, by operand."""
+        from simulator.pictures import new_picture
+
+        picture = new_picture(10.5, 2.6)
+        self._draw_traffic(picture, f"Traffic by level: {self.title}")
+        return picture
+
+    def _draw_roofline(self, panel: FigureBase, title: str) -> None:
+        from simulator.pictures import RooflinePoint, roofline
+
+        shown = [x for x in self.layers if x.macs and _bytes(x.traffic_bytes["dram"])]
+        points = [
+            RooflinePoint(
+                layer.name,
+                layer.dtype,
+                layer.slots_used / _bytes(layer.traffic_bytes["dram"]),
+                layer.slots_used / (layer.time_ps / PS_PER_SECOND),
+                layer.time_ps * layer.repeat / self.total.time_ps,
+                layer.work_bound,
+            )
+            for layer in shown
+        ]
+        rest = 1 - sum(point.time_ratio for point in points)
+        left_out = ""
+        if len(shown) < len(self.layers):
+            left_out = f"not shown, without MACs or DRAM traffic: {rest:.0%} of the time"
+        roof = self.roof
+        roofline(panel, roof.macs_per_second, roof.dram_bytes_per_second, points,
+                 title=title, left_out=left_out)  # fmt: skip
+
+    def _draw_core_time(self, panel: FigureBase, title: str) -> None:
+        from simulator.pictures import CoreTimeBar, core_time, percent, words
+
+        order = sorted(self.layers, key=lambda layer: -layer.time_ps * layer.repeat)
+        if len(order) > PLOTTED_LAYERS + 1:
+            order, others = order[:PLOTTED_LAYERS], order[PLOTTED_LAYERS:]
+        else:
+            others = []
+        whole = self.total.time_ps
+        bars = []
+        for layers in [*([layer] for layer in order), *([others] if others else [])]:
+            time_ps = sum(layer.time_ps * layer.repeat for layer in layers)
+            core_ps = {
+                kind: sum(layer.core_time_ps[kind] * layer.repeat for layer in layers)
+                for kind in CORE_TIME
+            }
+            cores = sum(core_ps.values()) / time_ps
+            label, note = f"{len(layers)} other layers", percent(time_ps / whole)
+            if len(layers) == 1:
+                (layer,) = layers
+                label = layer.name + (f" ×{layer.repeat}" if layer.repeat > 1 else "")
+                note += f", {words(layer.work_bound)}"
+            times = {kind: time / cores / PS_PER_NS for kind, time in core_ps.items()}
+            bars.append(CoreTimeBar(label, times, note))
+        core_time(panel, bars, title=title, ylabel="layer", totals_ns=self.core_time_ns())
+
+    def _draw_traffic(self, panel: FigureBase, title: str) -> None:
+        from simulator.pictures import TrafficBar, traffic
+
+        traffic(panel, [TrafficBar(self.title, self.total.traffic_bytes)], title=title)
 
     def _repr_html_(self) -> str:
         columns = ["name", "repeat", "executed_as", "mapping", "cycles", "mac_utilization", "bound"]

@@ -19,7 +19,7 @@ from simulator.importers import load_workload
 from simulator.mapping import Mapping, candidates, check
 from simulator.masking import Mask
 from simulator.program import Program, gemm_program, stream_program
-from simulator.report import LayerReport, Report, layer_report, total_of
+from simulator.report import LayerReport, Report, Roof, layer_report, total_of
 from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
 from simulator.weights.compliance import require_compliance
 from simulator.workload import Conv, Gemm, Layer, Stream, Workload
@@ -109,6 +109,7 @@ def simulate(
         pattern=str(override) if override else None,
         engine=engine,
         notes=workload.notes,
+        roof=Roof.of(hardware),
         total=total_of(hardware, layers),
         layers=tuple(layers),
     )

@@ -51,6 +51,10 @@ WeightsFile = Annotated[
 Format = Annotated[
     str | None, typer.Option("--format", help="table, json, csv or parquet; default by file name.")
 ]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Draw the result, too: .png, .svg or .pdf."),
+]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write here instead.")
 ]
@@ -73,6 +77,7 @@ def run(
     library: LibraryName = None,
     weights: WeightsFile = None,
     format: Format = None,
+    plot: Plot = None,
     output: Output = None,
 ) -> None:
     """Simulate a workload on a machine, layer by layer."""
@@ -84,6 +89,7 @@ def run(
 
     kind = out.choose_format(format, output)
     out.check_target(output)
+    out.check_picture(plot)
     machine = load_hardware(hardware, _settings(settings))
     trace = load_workload(workload, **parameters_of(param, batch))
     with progress_bar() as progress:
@@ -102,6 +108,8 @@ def run(
 
         text = render(report_parts(report))
     out.write(out.encode(report, text, kind), output)
+    if plot is not None:
+        out.draw(report.plot(), plot)
 
 
 @app.command(
@@ -121,6 +129,7 @@ def compare(
     library: LibraryName = None,
     weights: WeightsFile = None,
     format: Format = None,
+    plot: Plot = None,
     output: Output = None,
 ) -> None:
     """Compare patterns: speed-up, utilisation, what bounds each, traffic; per layer and in all."""
@@ -132,6 +141,7 @@ def compare(
 
     kind = out.choose_format(format, output)
     out.check_target(output)
+    out.check_picture(plot)
     machine = load_hardware(hardware, _settings(settings))
     trace = load_workload(workload, **parameters_of(param, batch))
     names = [name for name in patterns.split(",") if name.strip()]
@@ -151,6 +161,8 @@ def compare(
 
         text = render(comparison_parts(comparison))
     out.write(out.encode(comparison, text, kind), output)
+    if plot is not None:
+        out.draw(comparison.plot(), plot)
 
 
 @app.command(
@@ -173,15 +185,14 @@ def validate(
     from simulator.cli.tables import render, validation_parts
     from simulator.validation import validate as run_validation
 
-    if plot is not None:
-        out.check_picture(plot)
+    out.check_picture(plot)
     with progress_bar() as progress:
         results = run_validation(datasets or [], progress)
     out.write(render(validation_parts(results, rows)).encode(), None)
     if plot is not None:
-        from simulator.validation.picture import draw_validation
+        from simulator.validation.picture import plot_validation
 
-        out.write_through(plot, lambda temporary: draw_validation(results, temporary))
+        out.draw(plot_validation(results), plot)
 
 
 @app.command(

@@ -312,7 +312,8 @@ def test_json_holds_every_figure_and_reads_back(report: Report) -> None:
     assert total.pop("time_with_launch_ns") == report.total.time_with_launch_ns
     assert total == asdict(report.total)
     assert data["notes"] == ["read from memory"]
-    assert {k: v for k, v in data.items() if k not in ("layers", "total", "notes")} == {
+    assert data["roof"] == asdict(report.roof)
+    assert {k: v for k, v in data.items() if k not in ("layers", "total", "notes", "roof")} == {
         "hardware": "tiny",
         "workload": "mixed",
         "pattern": "2:4",
