@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from simulator.report import LayerReport, Report, Total
     from simulator.run import compare, simulate
     from simulator.sparsity import Pattern
+    from simulator.timeline import TileRange, Timeline
     from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 
 __version__ = "0.1.0"
@@ -56,6 +57,8 @@ _HOMES = {
     "Gemm": "workload",
     "Matmul": "workload",
     "Stream": "workload",
+    "TileRange": "timeline",
+    "Timeline": "timeline",
     "Workload": "workload",
     "load_workload": "importers",
 }
@@ -75,6 +78,8 @@ __all__ = [
     "Report",
     "SimulatorError",
     "Stream",
+    "TileRange",
+    "Timeline",
     "Total",
     "WeightsError",
     "Workload",

@@ -26,6 +26,7 @@ from simulator.workload import Conv, Gemm, Layer, Stream, Workload
 from simulator.workload.lowering import GemmProblem, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]
+Observe = Callable[[LayerReport, Program, EngineResult], None]
 
 
 def _fast(program: Program) -> EngineResult:
@@ -54,6 +55,7 @@ def simulate(
     weights: MappingType[str, Tensor] | None = None,
     prune: bool = False,
     progress: Progress | None = None,
+    observe: Observe | None = None,
 ) -> Report:
     """Simulate a workload on a machine.
 
@@ -79,6 +81,9 @@ def simulate(
         Prune the weights by magnitude to the pattern first, instead of holding them to it.
     progress : callable, optional
         Called with (layers done, layers in all, name of the next one).
+    observe : callable, optional
+        Called for every layer with its report, its program and the engine's result, as
+        `simulator.timeline.Timeline.add` wants them.
 
     Raises
     ------
@@ -93,7 +98,7 @@ def simulate(
     for number, layer in enumerate(workload.layers):
         if progress is not None:
             progress(number, len(workload.layers), layer.name)
-        layers.append(run.layer(layer, asked_pattern(layer, override)))
+        layers.append(run.layer(layer, asked_pattern(layer, override), observe))
     if progress is not None:
         progress(len(workload.layers), len(workload.layers), "")
     if weights and not run.tensors_used:
@@ -192,7 +197,7 @@ class _Run:
         self.prune, self.tensors_used = prune, 0
         self.known: dict[object, _Outcome] = {}
 
-    def layer(self, layer: Layer, asked: AnyPattern) -> LayerReport:
+    def layer(self, layer: Layer, asked: AnyPattern, observe: Observe | None = None) -> LayerReport:
         """Simulate one layer, or recall an identical one."""
         note = ""
         key: object
@@ -214,7 +219,11 @@ class _Run:
                     self.known[key] = self._limited(layer, lambda run: run._gemm(problem, mask))
         except MappingError as error:
             raise MappingError(f"layer {layer.name}", str(error)) from None
-        return self._report(layer, self.known[key], asked, note)
+        outcome = self.known[key]
+        report = self._report(layer, outcome, asked, note)
+        if observe is not None:
+            observe(report, outcome.program, outcome.result)
+        return report
 
     def _report(
         self, layer: Layer, outcome: _Outcome, asked: AnyPattern, note: str = ""

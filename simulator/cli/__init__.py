@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from simulator.cli.importing import import_model, parameters_of
 from simulator.cli.pruning import prune
-from simulator.errors import ConfigError, SimulatorError, WorkloadError
+from simulator.errors import ConfigError, OutputError, SimulatorError, WorkloadError
+
+if TYPE_CHECKING:
+    from simulator.timeline import TileRange
 
 app = typer.Typer(
     add_completion=False,
@@ -78,8 +81,17 @@ def run(
     weights: WeightsFile = None,
     format: Format = None,
     plot: Plot = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every core's timeline for Perfetto: .json."),
+    ] = None,
+    timeline_tiles: Annotated[
+        str | None,
+        typer.Option(metavar="FIRST:LAST", help="Tiles to show in detail; default: as many of "
+                     "the first and last ones as fit."),
+    ] = None,
     output: Output = None,
-) -> None:
+) -> None:  # fmt: skip
     """Simulate a workload on a machine, layer by layer."""
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
@@ -90,8 +102,16 @@ def run(
     kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_picture(plot)
+    out.check_timeline(timeline)
+    tiles = _tiles(timeline_tiles, timeline)
     machine = load_hardware(hardware, _settings(settings))
     trace = load_workload(workload, **parameters_of(param, batch))
+    record = None
+    if timeline is not None:
+        from simulator.timeline import Timeline
+
+        title = f"{trace.name} on {machine.name}, {pattern or 'as the trace says'}"
+        record = Timeline(machine, title, len(trace.layers), tiles)
     with progress_bar() as progress:
         report = simulate(
             machine,
@@ -101,6 +121,7 @@ def run(
             library=library,
             weights=_weights(weights),
             progress=progress,
+            observe=None if record is None else record.add,
         )
     text = ""
     if kind == "table":
@@ -110,6 +131,8 @@ def run(
     out.write(out.encode(report, text, kind), output)
     if plot is not None:
         out.draw(report.plot(), plot)
+    if timeline is not None and record is not None:
+        out.write_through(timeline, record.write)
 
 
 @app.command(
@@ -293,6 +316,16 @@ def schema() -> None:
     from simulator.hardware import hardware_schema
 
     typer.echo(json.dumps(hardware_schema(), indent=2))
+
+
+def _tiles(text: str | None, timeline: Path | None) -> TileRange | None:
+    if text is None:
+        return None
+    from simulator.timeline import TileRange
+
+    if timeline is None:
+        raise OutputError("--timeline-tiles", "says what --timeline FILE shows", got=text)
+    return TileRange.parse(text, "--timeline-tiles")
 
 
 def _weights(file: Path | None) -> Mapping[str, Any] | None:

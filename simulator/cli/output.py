@@ -66,6 +66,13 @@ def check_picture(file: Path | None) -> None:
         raise OutputError(f"--plot {file}", "unknown format", want=" or ".join(PICTURES))
 
 
+def check_timeline(file: Path | None) -> None:
+    """Refuse a timeline that cannot be written before any work is done."""
+    check_target(file, "--timeline")
+    if file is not None and file.suffix.lower() != ".json":
+        raise OutputError(f"--timeline {file}", "unknown format", want=".json")
+
+
 def draw(picture: Picture, file: Path) -> None:
     """A picture into its file, under a temporary name until it is whole."""
     from simulator.pictures import save

@@ -1,7 +1,8 @@
-"""Do ``--plot`` options write whole pictures, or say in one line why not?"""
+"""Do ``--plot`` and ``--timeline`` write whole files, or say in one line why not?"""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -59,5 +60,45 @@ def test_a_bad_name_is_one_line_before_any_work(
     ended = nmsim(tmp_path, *command, "--plot", name)
     assert ended.returncode == 2
     assert ended.stdout == ""
+    assert ended.stderr == f"nmsim: {says}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_timeline_beside_the_table(tmp_path: Path) -> None:
+    ended = nmsim(tmp_path, *RUN, "--timeline", "trace.json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "gemm:64x48x96 on nm-edge" in ended.stdout
+    trace = json.loads((tmp_path / "trace.json").read_text())
+    assert trace["otherData"]["title"] == "gemm:64x48x96 on nm-edge, 2:4"
+    assert {event["ph"] for event in trace["traceEvents"]} == {"M", "X", "C"}
+    assert [path.name for path in tmp_path.iterdir()] == ["trace.json"]
+
+
+def test_a_timeline_of_one_tile(tmp_path: Path) -> None:
+    ended = nmsim(tmp_path, *RUN, "--timeline", "trace.json", "--timeline-tiles", "1:1")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    tiles = [event["name"] for event in events if event.get("cat") == "tile"]
+    assert tiles == ["tile 1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--timeline", "a.txt"], "--timeline a.txt: unknown format, want .json"),
+        (["--timeline", "no/a.json"], "--timeline no/a.json: its folder does not exist"),
+        (
+            ["--timeline", "a.json", "--timeline-tiles", "x"],
+            "--timeline-tiles: not a range of tiles, want FIRST:LAST, as 0:107, got 'x'",
+        ),
+        (
+            ["--timeline-tiles", "0:3"],
+            "--timeline-tiles: says what --timeline FILE shows, got '0:3'",
+        ),
+    ],
+)
+def test_a_bad_timeline_is_one_line(tmp_path: Path, options: list[str], says: str) -> None:
+    ended = nmsim(tmp_path, *RUN, *options)
+    assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == f"nmsim: {says}\n"
     assert list(tmp_path.iterdir()) == []
