@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from simulator.pictures.style import (
     ACCENT,
@@ -143,8 +143,8 @@ def _level(axes: Axes, level: str, bars: Sequence[TrafficBar], present: dict[str
                               va="center", color="#666666")  # fmt: skip
     axes.set_title(words(level), fontsize=10.5)
     axes.set_xlabel(f"traffic, {unit}")
-    axes.set_xlim(0, max(max(ends) / scale, 1e-9) * 1.05)
-    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.set_xlim(0, max(ends) / scale * 1.05 or 1)
+    axes.xaxis.set_major_locator(MaxNLocator(3) if max(ends) else FixedLocator([0]))
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
@@ -180,7 +180,9 @@ def speedup(
             ha="center", va="top" if inside else "bottom", color="white" if inside else INK,
         )  # fmt: skip
     axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
-    axes.set_xticks(places, patterns)
+    # A long name, such as unstructured:0.5, takes two lines.
+    labels = [p.replace(":", ":\n", 1) if p.find(":") > 4 else p for p in patterns]
+    axes.set_xticks(places, labels)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.6, len(patterns) - 0.4)
     axes.set_ylim(0, 1.12 * max(*speedups, *bounds))

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from simulator.pictures.style import HALO
+
 PIXELS_PER_POINT: Final = 100 / 72  # matplotlib's own resolution, in which places are found
 ROOM_PIXELS: Final = 17
 """Free space that a number should have around its middle."""
@@ -40,7 +42,8 @@ def number_points(
         offset = _free_offset(pixels[index], radii[index], pixels, taken)
         axes.annotate(
             str(index + 1), points[index], offset, textcoords="offset points",
-            ha="center", va="center", fontsize=10, zorder=4, annotation_clip=False,
+            ha="center", va="center", fontsize=10, zorder=5,
+            annotation_clip=False, path_effects=HALO,
             arrowprops={"arrowstyle": "-", "color": "#777777", "linewidth": 0.7,
                         "shrinkA": 0, "shrinkB": 2},
         )  # fmt: skip

@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from simulator.pictures.numbers import number_points
 from simulator.pictures.style import (
     BOUNDS,
+    HALO,
     INK,
     QUIET,
     macs_unit,
@@ -66,7 +67,7 @@ def roofline(
     ridges = [roof / dram_bytes_per_second for roof in roofs.values()]
     xs = [point.macs_per_byte for point in points] + ridges
     ys = [point.macs_per_second for point in points] + list(roofs.values())
-    left, right = min(xs) / 3, max(xs) * 4
+    left, right = min(xs) / 3, max(xs) * (4 if len(roofs) == 1 else 12)  # room for their names
     axes.set(xscale="log", yscale="log")
     axes.set_xlim(left, right)
     axes.set_ylim(min(min(ys) / 3, max(ys) / 30) / scale, 2.5 * max(ys) / scale)
@@ -79,7 +80,8 @@ def roofline(
         axes.plot([start, right], [roof / scale] * 2, color=INK, linewidth=1.6, zorder=1)
         axes.annotate(
             f"{dtype} peak, {roof / scale:,.4g} {unit}",
-            (right, roof / scale), (-2, 3), textcoords="offset points", ha="right", va="bottom",
+            (right, roof / scale), (-2, 3), textcoords="offset points",
+            ha="right", va="bottom", path_effects=HALO, zorder=5,
         )  # fmt: skip
     handles = _points(axes, points, scale)
     if left_out:
@@ -109,7 +111,7 @@ def _name_slope(axes: Axes, dram_bytes_per_second: float, ridge: float, scale: f
         x, y * 1.15, f"DRAM, {dram_bytes_per_second / 1e9:,.0f} GB/s",
         # On logarithmic axes the slope leads from (x, y) to (2x, 2y).
         rotation=math.degrees(math.atan2(y, x)), transform_rotates_text=True,
-        rotation_mode="anchor", ha="center", va="bottom",
+        rotation_mode="anchor", ha="center", va="bottom", path_effects=HALO, zorder=5,
     )  # fmt: skip
 
 

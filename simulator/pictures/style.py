@@ -11,6 +11,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 DPI: Final = 150
 STYLE: Final[dict[Any, Any]] = {
@@ -77,6 +78,9 @@ INK: Final = "#333333"
 ACCENT: Final = "#0a4f86"
 QUIET: Final = "#b5b5b5"
 HEAT_COLOURS: Final = "cividis"  # reads the same with and without red-green vision
+
+HALO: Final = (withStroke(linewidth=2.5, foreground="white"),)
+"""Around text that may cross a line."""
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
