@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from simulator.hardware import Hardware, hardware_schema, load_hardware
     from simulator.importers import load_workload
     from simulator.mapping import Mapping
+    from simulator.replay import TileRange
     from simulator.report import LayerReport, Report, Total
     from simulator.run import compare, simulate
     from simulator.sparsity import Pattern
-    from simulator.timeline import TileRange, Timeline
+    from simulator.timeline import Timeline
     from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 
 __version__ = "0.1.0"
@@ -57,7 +58,7 @@ _HOMES = {
     "Gemm": "workload",
     "Matmul": "workload",
     "Stream": "workload",
-    "TileRange": "timeline",
+    "TileRange": "replay",
     "Timeline": "timeline",
     "Workload": "workload",
     "load_workload": "importers",

@@ -14,7 +14,7 @@ from simulator.cli.pruning import prune
 from simulator.errors import ConfigError, OutputError, SimulatorError, WorkloadError
 
 if TYPE_CHECKING:
-    from simulator.timeline import TileRange
+    from simulator.replay import TileRange
 
 app = typer.Typer(
     add_completion=False,
@@ -321,7 +321,7 @@ def schema() -> None:
 def _tiles(text: str | None, timeline: Path | None) -> TileRange | None:
     if text is None:
         return None
-    from simulator.timeline import TileRange
+    from simulator.replay import TileRange
 
     if timeline is None:
         raise OutputError("--timeline-tiles", "says what --timeline FILE shows", got=text)
