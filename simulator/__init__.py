@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         WorkloadError,
     )
     from simulator.hardware import Hardware, hardware_schema, load_hardware
-    from simulator.importers import load_workload
+    from simulator.importers import load_model, load_workload
     from simulator.mapping import Mapping
     from simulator.replay import TileRange
     from simulator.report import LayerReport, Report, Total
@@ -61,6 +61,7 @@ _HOMES = {
     "TileRange": "replay",
     "Timeline": "timeline",
     "Workload": "workload",
+    "load_model": "importers",
     "load_workload": "importers",
 }
 
@@ -89,6 +90,7 @@ __all__ = [
     "compare",
     "hardware_schema",
     "load_hardware",
+    "load_model",
     "load_workload",
     "relative_area",
     "simulate",

@@ -47,6 +47,11 @@ def power_w(energy_pj: float | None, time_ps: int) -> float | None:
     return None if energy_pj is None else energy_pj / time_ps  # 1 pJ a ps is 1 W
 
 
+def has_limit(hardware: Hardware) -> bool:
+    """Whether the machine has a power limit."""
+    return hardware.energy is not None and hardware.energy.tdp_w is not None
+
+
 def limited_step(hardware: Hardware, step: int, energy_pj: float | None, time_ps: int) -> int:
     """The clock, in hundredths, to try after a run at ``step``; ``step`` itself if it may stay.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -174,40 +174,150 @@ def candidates(hardware: Hardware, library: Library, problem: GemmProblem) -> li
     MappingError
         If none of the library's tiles fits; it tells what the smallest one lacks.
     """
-    offered: list[tuple[Mapping, int]] = []
-    costs: list[npt.NDArray[np.float64]] = []
-    refused: MappingError | None = None
-    orders = [problem]
-    if library.swap and problem.pattern.is_dense and problem.m != problem.n:
-        orders.append(problem.swapped())
-    for order in orders:
-        here: list[tuple[Mapping, int]] = []
-        for tile in _offered(hardware, library, order):
-            fitted, refusal = _fit(hardware, library, order, tile)
-            refused = refusal or refused
-            for depth in fitted:
-                here += [(depth, splits) for splits in _splits(hardware, library, order, depth)]
-        if here:
-            costs.append(_estimate_ps(hardware, library, order, _table(here)))
-            offered += here
+    (ranked,) = rank(hardware, library, [problem])
+    if isinstance(ranked, MappingError):
+        raise ranked
+    return ranked
+
+
+def rank(
+    hardware: Hardware, library: Library, problems: Sequence[GemmProblem]
+) -> list[list[Mapping] | MappingError]:
+    """`candidates` of many problems, estimated together; they share their pattern and dtype."""
+    fits: dict[tuple[int, int, bool], tuple[list[Mapping], MappingError | None]] = {}
+    deepest = [_stage_depth(hardware, problems[0], tile) for tile in library.tiles]
+    orders: list[GemmProblem] = []
+    offered: list[Mapping] = []
+    of_order: list[int] = []
+    ends: list[int] = []
+    refusals: list[MappingError | None] = []
+    for problem in problems:
+        refused = None
+        swap = library.swap and problem.pattern.is_dense and problem.m != problem.n
+        for order in (problem, problem.swapped()) if swap else (problem,):
+            for number in _offered(hardware, library, order):
+                # Of k, only what cuts a stage short decides what fits.
+                key = (min(order.k, deepest[number]), number, order.inputs_are_rows)
+                if key not in fits:
+                    fits[key] = _fit(hardware, library, order, library.tiles[number])
+                fitted, refusal = fits[key]
+                refused = refusal or refused
+                offered += fitted
+                of_order += [len(orders)] * len(fitted)
+            orders.append(order)
+        ends.append(len(offered))
+        refusals.append(refused)
     if not offered:
-        assert refused is not None
-        raise refused
-    ranking = np.argsort(np.concatenate(costs), kind="stable")
-    best = [offered[index] for index in ranking[:SIMULATED_CANDIDATES]]
-    return [replace(mapping, splits=splits) for mapping, splits in best]
+        return [refusal for refusal in refusals if refusal is not None]
+    columns = _Columns.of(orders, of_order, offered)
+    place, splits = _splits(hardware, library, columns)
+    costs = _estimate_ps(hardware, library, orders[0], columns.take(place), splits)
+    bounds = np.searchsorted(place, [0, *ends]).tolist()
+    ranked: list[list[Mapping] | MappingError] = []
+    for start, end, refusal in zip(bounds, bounds[1:], refusals, strict=False):
+        best = start + np.argsort(costs[start:end], kind="stable")[:SIMULATED_CANDIDATES]
+        if best.size or refusal is None:
+            ranked.append([replace(offered[place[row]], splits=int(splits[row])) for row in best])
+        else:
+            ranked.append(refusal)
+    return ranked
 
 
-def _offered(hardware: Hardware, library: Library, problem: GemmProblem) -> list[Tile]:
-    """The tiles that the library considers for a problem."""
+class _Columns(NamedTuple):
+    """Mappings of problems, a row each: arrays where scalar formulas expect integers.
+
+    They are floats, which hold sizes exactly; what would overflow is huge instead.
+    ``unique_bytes`` is -1 where the activations matrix itself is stored.
+    """
+
+    m: Any
+    n: Any
+    k: Any
+    count: Any
+    unique_bytes: Any
+    inputs_are_rows: Any
+    tile_m: Any
+    tile_n: Any
+    tile_k: Any
+    fragment_m: Any
+    fragment_n: Any
+    stage_buffers: Any
+
+    @classmethod
+    def of(
+        cls, problems: Sequence[GemmProblem], of_problem: Sequence[int], mappings: Sequence[Mapping]
+    ) -> _Columns:
+        sizes = [
+            (p.m, p.n, p.k, p.count, -1 if p.unique_input_bytes is None else p.unique_input_bytes,
+             p.inputs_are_rows)
+            for p in problems
+        ]  # fmt: skip
+        tiles = [
+            (a.tile_m, a.tile_n, a.tile_k, a.fragment_m, a.fragment_n, a.stage_buffers)
+            for a in mappings
+        ]
+        repeated = np.array(sizes, dtype=np.float64)[np.array(of_problem)]
+        return cls(*repeated.T, *np.array(tiles, dtype=np.float64).T)
+
+    def take(self, rows: IntArray) -> _Columns:
+        return _Columns(*(column[rows] for column in self))
+
+    @property
+    def grid(self) -> tuple[Any, Any, Any]:
+        """Rows, columns and stages of tiles."""
+        return (
+            ceil_div(self.m, self.tile_m),
+            ceil_div(self.n, self.tile_n),
+            ceil_div(self.k, self.tile_k),
+        )
+
+
+def _splits(
+    hardware: Hardware, library: Library, columns: _Columns
+) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """The k-splits worth ranking: while they do not exceed two waves of cores.
+
+    Returns
+    -------
+    array of int
+        Row of ``columns`` of each mapping with its splits.
+    array of float
+        The splits.
+    """
+    rows, lines, stages = columns.grid
+    most = np.minimum(2 * hardware.core.count // (rows * lines * columns.count), stages)
+    splits = np.array([1, *library.splits], dtype=np.float64)
+    allowed = splits <= np.maximum(1, most)[:, None]
+    allowed[:, 0] = ~allowed[:, 1:].any(axis=1)  # 1 where the library offers nothing that fits
+    place, which = np.nonzero(allowed)
+    return place, splits[which]
+
+
+def _offered(hardware: Hardware, library: Library, problem: GemmProblem) -> Sequence[int]:
+    """The tiles that the library considers for a problem, by their place in its list."""
+    tiles = library.tiles
+    every = range(len(tiles))
+    if library.choice == "time":
+        return every
 
     def count(tile: Tile) -> int:
         return ceil_div(problem.m, tile.m) * ceil_div(problem.n, tile.n) * problem.count
 
-    filling = [tile.m * tile.n for tile in library.tiles if count(tile) >= hardware.core.count]
-    if library.choice == "time" or not filling:
-        return list(library.tiles)
-    return [tile for tile in library.tiles if tile.m * tile.n == max(filling)]
+    filling = [tile.m * tile.n for tile in tiles if count(tile) >= hardware.core.count]
+    if not filling:
+        return every
+    return [number for number in every if tiles[number].m * tiles[number].n == max(filling)]
+
+
+def _stage_slots(hardware: Hardware, problem: GemmProblem, tile: Tile) -> int:
+    """Model: a library keeps the bytes of a stage row: twice the slots at half the width."""
+    step = hardware.core.tensor_cores.instructions[problem.dtype].k
+    return max(step, tile.slots * 16 // problem.bits)
+
+
+def _stage_depth(hardware: Hardware, problem: GemmProblem, tile: Tile) -> int:
+    """The deepest stage of a tile along k."""
+    return problem.pattern.weights_of(_stage_slots(hardware, problem, tile))
 
 
 def _fit(
@@ -222,8 +332,7 @@ def _fit(
     pattern = problem.pattern
     step = hardware.core.tensor_cores.instructions[problem.dtype].k
     skips = hardware.sparsity.skip != "none"
-    # Model: a library keeps the bytes of a stage row: twice the slots at half the width.
-    slots = max(step, tile.slots * 16 // problem.bits)
+    slots = _stage_slots(hardware, problem, tile)
     wanted = min(2, library.stage_buffers)
     found: dict[int, Mapping] = {}
     while True:
@@ -252,27 +361,6 @@ def _fit(
         slots //= 2
 
 
-def _splits(
-    hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping
-) -> list[int]:
-    """The k-splits worth ranking: while they do not exceed two waves of cores."""
-    rows, columns = ceil_div(problem.m, mapping.tile_m), ceil_div(problem.n, mapping.tile_n)
-    most = min(
-        2 * hardware.core.count // (rows * columns * problem.count),
-        ceil_div(problem.k, mapping.tile_k),
-    )
-    return [splits for splits in library.splits if splits <= max(1, most)] or [1]
-
-
-def _table(mappings: Sequence[tuple[Mapping, int]]) -> IntArray:
-    """One row a mapping and its splits, in the order that `_estimate_ps` takes them."""
-    rows = [
-        (m.tile_m, m.tile_n, m.tile_k, m.fragment_m, m.fragment_n, splits, m.stage_buffers)
-        for m, splits in mappings
-    ]
-    return np.array(rows, dtype=np.int64)
-
-
 def estimate_ps(
     hardware: Hardware, library: Library, problem: GemmProblem, mappings: Sequence[Mapping]
 ) -> npt.NDArray[np.float64]:
@@ -282,26 +370,24 @@ def estimate_ps(
     DRAM, and an epilogue. Plain float arithmetic without transcendental functions, so that every
     machine ranks alike.
     """
-    table = _table([(mapping, mapping.splits) for mapping in mappings])
-    return _estimate_ps(hardware, library, problem, table)
+    columns = _Columns.of([problem], [0] * len(mappings), mappings)
+    splits = np.array([mapping.splits for mapping in mappings], dtype=np.float64)
+    return _estimate_ps(hardware, library, problem, columns, splits)
 
 
 def _estimate_ps(
-    hardware: Hardware, library: Library, problem: GemmProblem, table: IntArray
+    hardware: Hardware, library: Library, problem: GemmProblem, columns: _Columns, splits: Any
 ) -> npt.NDArray[np.float64]:
-    """As `estimate_ps`, on the rows of `_table`."""
+    """As `estimate_ps`; ``problem`` stands for what all share."""
     core, memory = hardware.core, hardware.memory
-    columns_of: Any = table.T  # arrays where the scalar formulas below expect integers
-    tile_m, tile_n, tile_k, fragment_m, fragment_n, splits, buffers = columns_of
-    m, n, k = problem.m, problem.n, problem.k
-    rows, columns, stages = ceil_div(m, tile_m), ceil_div(n, tile_n), ceil_div(k, tile_k)
-    tiles = problem.count * rows * columns * splits
+    rows, lines, stages = columns.grid
+    tiles = columns.count * rows * lines * splits
     shape = StageShape(
-        np.minimum(tile_m, m),
-        np.minimum(tile_n, n),
-        np.minimum(tile_k, k),
-        fragment_m,
-        fragment_n,
+        np.minimum(columns.tile_m, columns.m),
+        np.minimum(columns.tile_n, columns.n),
+        np.minimum(columns.tile_k, columns.k),
+        columns.fragment_m,
+        columns.fragment_n,
     )
     work = stage_work(hardware, problem, shape)
     cycle = PS_PER_SECOND / hardware.clock_hz
@@ -316,7 +402,7 @@ def _estimate_ps(
     inside = np.maximum(np.maximum(mac, scratchpad), operand) + core.barrier_cycles
     stage = cycle * np.maximum(np.maximum(inside, port), l2)
     # A stage cannot be requested before a buffer is free: latency over the buffers in flight.
-    stage = np.maximum(stage, cycle * (memory.l2.latency_cycles + port) / buffers)
+    stage = np.maximum(stage, cycle * (memory.l2.latency_cycles + port) / columns.stage_buffers)
 
     outputs = shape.m * shape.n
     epilogue: Any = cycle * outputs * problem.output_bits / 8 / core.port_bytes_per_cycle
@@ -333,7 +419,7 @@ def _estimate_ps(
     fill = cycle * (memory.l2.latency_cycles + port)
     one = fill + ceil_div(stages, splits) * stage + epilogue
     latency = cycle * memory.l2.latency_cycles + hardware.dram_latency_ps
-    dram = _dram_ps(hardware, library, problem, work, rows, columns, stages, busy)
+    dram = _dram_ps(hardware, library, problem, columns, work, busy)
     return np.asarray(np.maximum(waves * one, dram) + latency, dtype=np.float64)
 
 
@@ -341,31 +427,28 @@ def _dram_ps(
     hardware: Hardware,
     library: Library,
     problem: GemmProblem,
+    columns: _Columns,
     work: StageWork,
-    rows: Any,
-    columns: Any,
-    stages: Any,
     busy: Any,
 ) -> npt.NDArray[np.float64]:
     """What DRAM must deliver at least, and again for each band where L2 cannot keep the columns."""
     dram, l2_bytes = hardware.memory.dram, hardware.memory.l2.bytes
-    row_bytes: Any = (work.rows_bytes + work.metadata_bytes) * stages * rows * problem.count
-    column_bytes: Any = work.columns_bytes * stages * columns * problem.count
-    if problem.unique_input_bytes is not None:
-        unique = np.int64(problem.unique_input_bytes * problem.count)
-        if problem.inputs_are_rows:
-            row_bytes = np.broadcast_to(unique, rows.shape)
-        else:
-            column_bytes = np.broadcast_to(unique, rows.shape)
+    rows, lines, stages = columns.grid
+    row_bytes: Any = (work.rows_bytes + work.metadata_bytes) * stages * rows * columns.count
+    column_bytes: Any = work.columns_bytes * stages * lines * columns.count
+    # Of a convolution, the activations as they are stored.
+    is_unique, unique = columns.unique_bytes >= 0, columns.unique_bytes * columns.count
+    row_bytes = np.where(is_unique & (columns.inputs_are_rows > 0), unique, row_bytes)
+    column_bytes = np.where(is_unique & (columns.inputs_are_rows == 0), unique, column_bytes)
     band = max(1, library.swizzle)
-    rows_at_once = np.maximum(band, np.maximum(1, busy // columns))
+    rows_at_once = np.maximum(band, np.maximum(1, busy // lines))
     again = np.where(
         column_bytes + row_bytes / rows * band > l2_bytes, ceil_div(rows, rows_at_once), 1
     )
     moved = row_bytes + column_bytes * np.maximum(1, again)
-    out_bytes = problem.m * problem.n * problem.count * problem.output_bits / 8
-    if hardware.memory.writes == "dram" or out_bytes > l2_bytes:
-        moved = moved + out_bytes
+    output_bytes = columns.m * columns.n * columns.count * problem.output_bits / 8
+    written = (hardware.memory.writes == "dram") | (output_bytes > l2_bytes)
+    moved = moved + np.where(written, output_bytes, 0.0)
     return np.asarray(
         moved * (PS_PER_SECOND / (dram.bytes_per_second * dram.efficiency_ratio)), dtype=np.float64
     )

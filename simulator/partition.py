@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -33,25 +34,25 @@ class TileGrid:
     tile_k: int
     splits: int = 1
 
-    @property
+    @cached_property
     def rows(self) -> int:
         return ceil_div(self.m, self.tile_m)
 
-    @property
+    @cached_property
     def columns(self) -> int:
         return ceil_div(self.n, self.tile_n)
 
-    @property
+    @cached_property
     def stages(self) -> int:
         """Stages along all of k."""
         return ceil_div(self.k, self.tile_k)
 
-    @property
+    @cached_property
     def outputs(self) -> int:
         """Tiles of Y, whatever the splits."""
         return self.count * self.rows * self.columns
 
-    @property
+    @cached_property
     def tiles(self) -> int:
         return self.outputs * self.splits
 
@@ -74,12 +75,10 @@ def grouped_order(grid: TileGrid, swizzle: int) -> IntArray:
     rows, columns = grid.rows, grid.columns
     if swizzle <= 1 or rows == 1:
         return np.arange(grid.tiles, dtype=np.int64)
-    row = np.repeat(np.arange(rows, dtype=np.int64), columns)
-    column = np.tile(np.arange(columns, dtype=np.int64), rows)
-    one = np.lexsort((row, column, row // swizzle))
-    outputs = (np.arange(grid.count, dtype=np.int64)[:, None] * (rows * columns) + one).ravel()
-    split = np.arange(grid.splits, dtype=np.int64)
-    return (outputs[:, None] * grid.splits + split).ravel()
+    order = np.arange(grid.tiles, dtype=np.int64).reshape(grid.count, rows, columns, grid.splits)
+    bands = [order[:, top : top + swizzle] for top in range(0, rows, swizzle)]
+    walked = [band.swapaxes(1, 2).reshape(grid.count, -1) for band in bands]
+    return np.concatenate(walked, axis=1).ravel()
 
 
 @dataclass(frozen=True)

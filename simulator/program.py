@@ -11,6 +11,7 @@ costs depends only on its class, so that costs are small tables:
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -131,11 +132,16 @@ class Program:
         """Stages in all: every tile's, over its splits."""
         return self.grid.outputs * self.grid.stages
 
+    @cached_property
+    def all_bytes(self) -> int:
+        """Bytes of all blocks."""
+        counts = np.bincount(self.block_class, minlength=BLOCK_CLASSES).tolist()
+        return sum(c * s for c, s in zip(counts, self.block_bytes.tolist(), strict=True))
+
     @property
     def fits_l2(self) -> bool:
         """Whether nothing can ever be evicted, so that recency does not matter."""
-        sizes = self.block_bytes[self.block_class]
-        return int(sizes.sum()) <= self.l2_bytes
+        return self.all_bytes <= self.l2_bytes
 
 
 def gemm_program(
@@ -161,21 +167,7 @@ def gemm_program(
         problem = problem.swapped()
     grid = mapping.grid(problem)
     _check_size(grid)
-    known: dict[StageShape, tuple[StageWork, StageCost]] = {}  # edges are often full tiles
-    works, costs = [], []
-    for index in range(STAGE_CLASSES):
-        shape = StageShape(
-            grid.extent("m", bool(index & 4)),
-            grid.extent("n", bool(index & 2)),
-            grid.extent("k", bool(index & 1)),
-            mapping.fragment_m,
-            mapping.fragment_n,
-        )
-        if shape not in known:
-            work = stage_work(hardware, problem, shape)
-            known[shape] = work, stage_cost(hardware, problem, work)
-        works.append(known[shape][0])
-        costs.append(known[shape][1])
+    works, costs = _stage_classes(hardware, problem, mapping, grid)
     masked = masked_costs(hardware, problem, grid, works, mask) if mask is not None else None
     blocks = _gemm_blocks(grid, problem, works)
     port = hardware.port_rate
@@ -194,6 +186,25 @@ def gemm_program(
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
         masked=masked,
     )
+
+
+def _stage_classes(
+    hardware: Hardware, problem: GemmProblem, mapping: Mapping, grid: TileGrid
+) -> tuple[list[StageWork], list[StageCost]]:
+    """What a stage of every class moves and takes; edges are often full tiles."""
+    m, n, k = ([grid.extent(axis, edge) for edge in (False, True)] for axis in "mnk")
+    known: dict[tuple[int, int, int], tuple[StageWork, StageCost]] = {}
+    works, costs = [], []
+    for index in range(STAGE_CLASSES):
+        extents = m[index >> 2], n[index >> 1 & 1], k[index & 1]
+        if extents not in known:
+            shape = StageShape(*extents, mapping.fragment_m, mapping.fragment_n)
+            work = stage_work(hardware, problem, shape)
+            known[extents] = work, stage_cost(hardware, problem, work)
+        work, cost = known[extents]
+        works.append(work)
+        costs.append(cost)
+    return works, costs
 
 
 def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Program:
@@ -219,7 +230,9 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
     if layer.reads < layer.writes:
         blocks.add(ROWS, *_shares(read_bytes, grid.rows))
     else:
-        blocks.add(ROWS, [works[0].rows_bytes, works[4].rows_bytes], _edges(grid.rows))
+        last = np.zeros(grid.rows, dtype=np.uint8)
+        last[-1] = 1
+        blocks.add(ROWS, [works[0].rows_bytes, works[4].rows_bytes], last)
     blocks.add(OUTPUTS, *_shares(write_bytes, grid.rows))
     port = hardware.port_rate
     return _assemble(
@@ -241,14 +254,16 @@ class _Blocks:
     """Blocks in the order of their ids, with the sizes of their classes."""
 
     def __init__(self) -> None:
-        self.bytes = np.zeros(BLOCK_CLASSES, dtype=np.int64)
-        self.metadata = np.zeros(BLOCK_CLASSES, dtype=np.int64)
+        self.bytes = [0] * BLOCK_CLASSES
+        self.metadata = [0] * BLOCK_CLASSES
         self.parts: list[npt.NDArray[np.uint8]] = []
 
     def add(self, operand: int, sizes: list[int], variant: npt.NDArray[np.uint8]) -> None:
-        base = 4 * operand
+        """Append an operand's blocks, of which each is a variant with its size."""
+        base = BLOCK_CLASSES // 4 * operand
         self.bytes[base : base + len(sizes)] = sizes
-        self.parts.append((variant + base).astype(np.uint8))
+        variant += np.uint8(base)
+        self.parts.append(variant.ravel())
 
 
 def _gemm_blocks(grid: TileGrid, problem: GemmProblem, works: list[StageWork]) -> _Blocks:
@@ -258,8 +273,9 @@ def _gemm_blocks(grid: TileGrid, problem: GemmProblem, works: list[StageWork]) -
         is_input = problem.inputs_are_rows == (operand == ROWS)
         if unique is not None and is_input:
             sizes, one = _shares(unique, lines * grid.stages)
+            variant = np.tile(one, grid.count)
         else:
-            one = (2 * _edges(lines)[:, None] + _edges(grid.stages)).ravel()
+            variant = _corners(grid.count, lines, grid.stages)
             edge = 4 if operand == ROWS else 2
             stage = [works[(v >> 1) * edge + (v & 1)] for v in range(4)]
             if operand == ROWS:
@@ -267,22 +283,23 @@ def _gemm_blocks(grid: TileGrid, problem: GemmProblem, works: list[StageWork]) -
                 blocks.metadata[:4] = [w.metadata_bytes for w in stage]
             else:
                 sizes = [w.columns_bytes for w in stage]
-        blocks.add(operand, sizes, np.tile(one, grid.count))
-    extents = [(grid.extent("m", bool(v & 2)), grid.extent("n", bool(v & 1))) for v in range(4)]
-    one = (2 * _edges(grid.rows)[:, None] + _edges(grid.columns)).ravel()
-    corners = np.tile(one, grid.count)
-    blocks.add(OUTPUTS, [bits_to_bytes(m * n * problem.output_bits) for m, n in extents], corners)
-    sizes = [bits_to_bytes(m * n * ACCUMULATOR_BITS) for m, n in extents]
-    per_split = np.repeat(corners, grid.splits) if grid.splits > 1 else corners[:0]
+        blocks.add(operand, sizes, variant)
+    m, n = ([grid.extent(axis, edge) for edge in (False, True)] for axis in "mn")
+    areas = [m[v >> 1] * n[v & 1] for v in range(4)]
+    corners = _corners(grid.count, grid.rows, grid.columns)
+    per_split = np.repeat(corners, grid.splits) if grid.splits > 1 else corners[:0].copy()
+    blocks.add(OUTPUTS, [bits_to_bytes(area * problem.output_bits) for area in areas], corners)
+    sizes = [bits_to_bytes(area * ACCUMULATOR_BITS) for area in areas]
     blocks.add(PARTIALS, sizes, per_split)
     return blocks
 
 
-def _edges(lines: int) -> npt.NDArray[np.uint8]:
-    """1 for the last line, 0 for the others."""
-    edges = np.zeros(lines, dtype=np.uint8)
-    edges[-1] = 1
-    return edges
+def _corners(count: int, lines: int, places: int) -> npt.NDArray[np.uint8]:
+    """``2 * last_line + last_place`` of every block of ``count`` grids."""
+    corners = np.zeros((count, lines, places), dtype=np.uint8)
+    corners[:, -1, :] = 2
+    corners[:, :, -1] += 1
+    return corners
 
 
 def _shares(total: int, parts: int) -> tuple[list[int], npt.NDArray[np.uint8]]:
@@ -312,14 +329,13 @@ def _assemble(
 ) -> Program:
     l2, cores = hardware.memory.l2, hardware.core.count
     link = hardware.link_rate
-    bytes_of = [int(size) for size in blocks.bytes]
 
     def table(rate: Rate) -> IntArray:
-        return _array([rate.ps(size) if size else 0 for size in bytes_of])
+        return _array([rate.ps(size) if size else 0 for size in blocks.bytes])
 
     # Model: a streaming kernel's epilogue is its store alone.
     epilogue_ps = 0 if streaming else ns_to_ps(library.epilogue_ns)
-    hold = table(hardware.port_rate) + epilogue_ps
+    port_ps = table(hardware.port_rate)
     program = Program(
         cores=cores,
         grid=grid,
@@ -338,10 +354,10 @@ def _assemble(
         row_costs_ps=masked.row_costs_ps if masked else np.zeros((2, 0, 2), dtype=np.int64),
         rows_port_ps=_array(rows_port_ps),
         columns_port_ps=_array(columns_port_ps),
-        hold_ps=hold,
-        partial_port_ps=table(hardware.port_rate),
+        hold_ps=port_ps + epilogue_ps,
+        partial_port_ps=port_ps,
         block_class=np.concatenate(blocks.parts),
-        block_bytes=blocks.bytes,
+        block_bytes=_array(blocks.bytes),
         dram_ps=table(hardware.dram_rate),
         l2_ps=table(hardware.l2_rate),
         link_ps=table(link) if link else np.zeros(BLOCK_CLASSES, dtype=np.int64),
@@ -354,7 +370,7 @@ def _assemble(
         warm_blocks=np.zeros(0, dtype=np.int64),
         works=tuple(works),
         costs=tuple(costs),
-        metadata_bytes=blocks.metadata,
+        metadata_bytes=_array(blocks.metadata),
         masked=masked,
     )
     _check_time(program)
@@ -410,7 +426,7 @@ def _check_size(grid: TileGrid) -> None:
 
 def _check_dram(hardware: Hardware, program: Program) -> None:
     """Refuse a layer whose operands and output exceed main memory."""
-    need = int(program.block_bytes[program.block_class].sum(dtype=np.int64))
+    need = program.all_bytes
     if need > hardware.memory.dram.bytes:
         raise MappingError(
             "memory.dram.bytes",
@@ -423,14 +439,16 @@ def _check_dram(hardware: Hardware, program: Program) -> None:
 
 def _check_time(program: Program) -> None:
     """Refuse times that the packed event key could not hold: even if nothing ran in parallel."""
-    memory = 2 * (program.dram_ps + program.l2_ps + program.link_ps).max()
+    memory = 2 * sum(max(p.tolist()) for p in (program.dram_ps, program.l2_ps, program.link_ps))
     latencies = program.l2_latency_ps + program.far_latency_ps + program.dram_latency_ps
-    port = int(program.rows_port_ps.max() + program.columns_port_ps.max())
-    longest = max(int(program.stage_ps.max()), int(program.row_costs_ps.max(initial=0)))
-    a_stage = longest + int(program.prologue_ps.max()) + port
-    a_stage += 2 * int(memory) + 2 * latencies + program.issue_ps
-    a_tile = 2 * int(program.hold_ps.max()) + program.drain_ps + 2 * int(memory) + latencies
-    reduction = int(program.partial_port_ps.max()) + 2 * int(memory) + 2 * latencies
+    port = max(program.rows_port_ps.tolist()) + max(program.columns_port_ps.tolist())
+    longest = max(program.stage_ps.tolist())
+    if program.is_masked:
+        longest = max(longest, int(program.row_costs_ps.max(initial=0)))
+    a_stage = longest + max(program.prologue_ps.tolist()) + port
+    a_stage += 2 * memory + 2 * latencies + program.issue_ps
+    a_tile = 2 * max(program.hold_ps.tolist()) + program.drain_ps + 2 * memory + latencies
+    reduction = max(program.partial_port_ps.tolist()) + 2 * memory + 2 * latencies
     a_tile += program.grid.splits * reduction
     serial = program.stage_events * a_stage + program.grid.tiles * a_tile
     core_bits = (program.cores - 1).bit_length() + 1

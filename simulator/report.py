@@ -348,8 +348,8 @@ def layer_report(
     """Turn the counters of one run into figures. ``problem`` is None for streaming layers."""
     start_ps = ns_to_ps(hardware.kernel_start_ns)
     time_ps = start_ps + result.makespan_ps
-    by_class = result.stages.sum(axis=0)
-    executed = int(sum(n * w.macs_executed for n, w in zip(by_class, program.works, strict=True)))
+    by_class = result.stages.sum(axis=0).tolist()
+    executed = sum(n * w.macs_executed for n, w in zip(by_class, program.works, strict=True))
     used = problem.slots_used if problem else 0
     if program.masked:
         executed, used = program.masked.macs_executed, program.masked.slots_used
@@ -394,13 +394,13 @@ def layer_report(
             level: _bytes(traffic[level]) / seconds for level in ("dram", "l2", "scratchpad")
         },
         traffic_bytes=traffic,
-        core_time_ps=_core_time(program, result, used, executed, start_ps),
+        core_time_ps=_core_time(program, result, by_class, used, executed, start_ps),
         imbalance_ratio=_imbalance(result),
         energy_pj=energy_pj,
         power_w=power_w(energy_pj, time_ps),
         clock_hz=hardware.clock_hz,
         throttled=throttled,
-        stages=int(by_class.sum()),
+        stages=sum(by_class),
         evictions=result.evictions,
         in_flight_hits=result.in_flight_hits,
     )
@@ -464,35 +464,32 @@ def _time_shares(
 
 
 def _traffic(
-    program: Program, result: EngineResult, by_class: IntArray, problem: GemmProblem | None
+    program: Program, result: EngineResult, by_class: list[int], problem: GemmProblem | None
 ) -> TrafficBytes:
     """Bytes by level, operand and direction."""
     rows: Role = problem.rows_role if problem else "activations"
     columns: Role = problem.columns_role if problem else "activations"
-    traffic: TrafficBytes = {level: {} for level in LEVELS}
-
-    def add(level: str, operand: str, way: str, size: int) -> None:
-        entry = traffic[level].setdefault(operand, {"read": 0, "written": 0})
-        entry[way] += int(size)
-
-    for operand in (rows, "metadata", columns, "outputs", "partial_sums"):
-        for level in LEVELS:
-            add(level, operand, "read", 0)
+    operands = dict.fromkeys((rows, "metadata", columns, "outputs", "partial_sums"))
+    traffic: TrafficBytes = {
+        level: {operand: {"read": 0, "written": 0} for operand in operands} for level in LEVELS
+    }
     names = {ROWS: rows, COLUMNS: columns, OUTPUTS: "outputs", PARTIALS: "partial_sums"}
-    for index, size in enumerate(program.block_bytes):
-        metadata = program.metadata_bytes[index]
-        ways = (
-            ("dram", "read", result.misses),
-            ("l2", "read", result.requests),
-            ("l2", "written", result.written),
-            ("dram", "written", result.dram_written),
-        )
-        for level, way, count in ways:
-            add(level, names[index // 4], way, count[index] * (size - metadata))
-            add(level, "metadata", way, count[index] * metadata)
+    sizes, metadata = program.block_bytes.tolist(), program.metadata_bytes.tolist()
+    for level, way, counts in (
+        ("dram", "read", result.misses),
+        ("l2", "read", result.requests),
+        ("l2", "written", result.written),
+        ("dram", "written", result.dram_written),
+    ):
+        moved = traffic[level]
+        for index, count in enumerate(counts.tolist()):
+            if count:
+                moved[names[index // 4]][way] += count * (sizes[index] - metadata[index])
+                moved["metadata"][way] += count * metadata[index]
     for count, work in zip(by_class, program.works, strict=True):
-        for level, operand, way, size in _inside_core(work, rows, columns):
-            add(level, operand, way, count * size)
+        if count:
+            for level, operand, way, size in _inside_core(work, rows, columns):
+                traffic[level][operand][way] += count * size
     return traffic
 
 
@@ -525,16 +522,17 @@ def _inside_core(
 def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[str, float]:
     """Busy time over the layer's time; of the busiest core where every core has its own."""
 
-    def busiest(costs: list[int]) -> int:
-        return int((result.stages @ np.array(costs, dtype=np.int64)).max())
+    # Picoseconds of every core at its scratchpad and at its operand path.
+    inside = np.array([(c.scratchpad_ps, c.operand_ps) for c in program.costs], dtype=np.int64)
+    scratchpad, operand = (result.stages @ inside).max(axis=0).tolist()
 
     def queue(times: IntArray, *counts: IntArray) -> int:
         return int(sum((times * count).sum() for count in counts))
 
     busy = {
         "mac": int(result.mac_ps.max()),
-        "scratchpad": busiest([cost.scratchpad_ps for cost in program.costs]),
-        "operand": busiest([cost.operand_ps for cost in program.costs]),
+        "scratchpad": scratchpad,
+        "operand": operand,
         "port": int(result.port_ps.max()),
         "l2": max(
             queue(program.l2_ps, result.requests, result.written),
@@ -558,10 +556,14 @@ def _work_bound(busy: dict[str, float], work_ratio: float) -> str:
 
 
 def _core_time(
-    program: Program, result: EngineResult, slots_used: int, executed: int, start_ps: int
+    program: Program,
+    result: EngineResult,
+    by_class: list[int],
+    slots_used: int,
+    executed: int,
+    start_ps: int,
 ) -> dict[str, int]:
     """Account of all cores' time; the parts add up to cores times makespan."""
-    by_class = [int(count) for count in result.stages.sum(axis=0)]
     mac, worked = int(result.mac_ps.sum()), int(result.worked_ps.sum())
     barrier = operand = 0
     for count, cost in zip(by_class, program.costs, strict=True):
@@ -572,7 +574,7 @@ def _core_time(
         operand = (worked - mac - barrier) * program.costs[0].stalled_by_operand
     scratchpad = worked - mac - barrier - operand
     useful = mac * slots_used // executed if executed else 0
-    memory, prologue, epilogue, reduction = (int(t) for t in result.waits_ps.sum(axis=0))
+    memory, prologue, epilogue, reduction = result.waits_ps.sum(axis=0).tolist()
     idle = program.cores * result.makespan_ps - int(result.end_ps.sum())
     start = program.cores * start_ps
     inside = (start, useful, mac - useful, scratchpad, operand, barrier)

@@ -11,19 +11,19 @@ import numpy as np
 
 from simulator.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
 from simulator.comparison import Comparison
-from simulator.energy import CLOCK_STEPS, limited_step
+from simulator.energy import CLOCK_STEPS, has_limit, limited_step
 from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, MappingError, WeightsError, did_you_mean
 from simulator.hardware import Hardware, Library, load_hardware
 from simulator.importers import load_workload
-from simulator.mapping import Mapping, candidates, check
+from simulator.mapping import Mapping, candidates, check, rank
 from simulator.masking import Mask
 from simulator.program import Program, gemm_program, stream_program
 from simulator.report import LayerReport, Report, Roof, layer_report, total_of
 from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
 from simulator.weights.compliance import require_compliance
 from simulator.workload import Conv, Gemm, Layer, Stream, Workload
-from simulator.workload.lowering import GemmProblem, asked_pattern, lower
+from simulator.workload.lowering import GemmProblem, Lowered, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]
 Observe = Callable[[LayerReport, Program, EngineResult], None]
@@ -94,11 +94,13 @@ def simulate(
     workload = load_workload(workload)
     run = _Run(hardware, _engine(engine), mapping, library, weights or {}, prune)
     override = parse_pattern(pattern) if pattern is not None else None
+    works = [run.lowered(layer, asked_pattern(layer, override)) for layer in workload.layers]
+    run.rank(works)
     layers = []
-    for number, layer in enumerate(workload.layers):
+    for number, work in enumerate(works):
         if progress is not None:
-            progress(number, len(workload.layers), layer.name)
-        layers.append(run.layer(layer, asked_pattern(layer, override), observe))
+            progress(number, len(works), work.layer.name)
+        layers.append(run.layer(work, observe))
     if progress is not None:
         progress(len(workload.layers), len(workload.layers), "")
     if weights and not run.tensors_used:
@@ -161,6 +163,16 @@ def compare(
 
 
 @dataclass(frozen=True)
+class _Work:
+    """A layer as it is to run; ``lowered`` is None for a streaming layer."""
+
+    layer: Layer
+    asked: AnyPattern
+    lowered: Lowered | None
+    tensor: Tensor | None
+
+
+@dataclass(frozen=True)
 class _Outcome:
     """What identical layers share; ``hardware`` has the clock that the power limit left."""
 
@@ -196,10 +208,32 @@ class _Run:
         self.library_name, self.weights = library, weights
         self.prune, self.tensors_used = prune, 0
         self.known: dict[object, _Outcome] = {}
+        self.ranked: dict[GemmProblem, list[Mapping] | MappingError] = {}
 
-    def layer(self, layer: Layer, asked: AnyPattern, observe: Observe | None = None) -> LayerReport:
+    def lowered(self, layer: Layer, asked: AnyPattern) -> _Work:
+        """What a layer becomes on this machine."""
+        if isinstance(layer, Stream):
+            return _Work(layer, asked, None, None)
+        tensor = find_tensor(layer, self.weights)
+        lowered = lower(layer, asked, self.hardware, has_mask=tensor is not None)
+        return _Work(layer, asked, lowered, tensor)
+
+    def rank(self, works: Sequence[_Work]) -> None:
+        """Rank the mappings of all layers at once, which is faster than one after another."""
+        if self.mapping != "auto":
+            return
+        alike: dict[tuple[AnyPattern, str], dict[GemmProblem, None]] = {}
+        for work in works:
+            if work.lowered is not None:
+                problem = work.lowered.problem
+                alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
+        for (pattern, _), problems in alike.items():
+            ranked = rank(self.hardware, self._library(pattern), list(problems))
+            self.ranked.update(zip(problems, ranked, strict=True))
+
+    def layer(self, work: _Work, observe: Observe | None = None) -> LayerReport:
         """Simulate one layer, or recall an identical one."""
-        note = ""
+        layer, lowered, note = work.layer, work.lowered, ""
         key: object
         try:
             if isinstance(layer, Stream):
@@ -207,12 +241,11 @@ class _Run:
                 if key not in self.known:
                     self.known[key] = self._limited(layer, lambda run: run._stream(layer))
             else:
-                tensor = find_tensor(layer, self.weights)
-                lowered = lower(layer, asked, self.hardware, has_mask=tensor is not None)
+                assert lowered is not None
                 problem, note, mask = lowered.problem, lowered.note, None
-                if tensor is not None and isinstance(layer, Gemm | Conv):
+                if work.tensor is not None and isinstance(layer, Gemm | Conv):
                     self.tensors_used += 1
-                    problem, mask = self._with_weights(layer, tensor, problem, asked)
+                    problem, mask = self._with_weights(layer, work.tensor, problem, work.asked)
                 # A masked layer is like no other.
                 key = problem if mask is None else (problem, layer.name)
                 if key not in self.known:
@@ -220,7 +253,7 @@ class _Run:
         except MappingError as error:
             raise MappingError(f"layer {layer.name}", str(error)) from None
         outcome = self.known[key]
-        report = self._report(layer, outcome, asked, note)
+        report = self._report(layer, outcome, work.asked, note)
         if observe is not None:
             observe(report, outcome.program, outcome.result)
         return report
@@ -243,16 +276,17 @@ class _Run:
     def _limited(self, layer: Layer, simulated: Callable[[_Run], _Outcome]) -> _Outcome:
         """Simulate; where the power limit is exceeded, again at lower clocks, mapped as before."""
         outcome, step = simulated(self), CLOCK_STEPS
-        while True:
+        while has_limit(self.hardware):
             report = self._report(layer, outcome, DENSE)
             lower = limited_step(self.hardware, step, report.energy_pj, report.time_ps)
             if lower == step:
-                return outcome
+                break
             step = lower
             slower = self.hardware.at_clock(self.hardware.clock_hz * step // CLOCK_STEPS)
             mapping = outcome.mapping or self.mapping
             again = _Run(slower, self.engine, mapping, self.library_name, self.weights, self.prune)
             outcome = simulated(again)
+        return outcome
 
     def _with_weights(
         self, layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem, asked: AnyPattern
@@ -304,7 +338,10 @@ class _Run:
         leaves half empty is filled only if a stage holds more groups.
         """
         if mask is None:
-            return candidates(self.hardware, library, problem)
+            ranked = self.ranked.get(problem)
+            if isinstance(ranked, MappingError):
+                raise ranked
+            return ranked or candidates(self.hardware, library, problem)
         lanes = self.hardware.sparsity.lockstep_rows
         tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
         offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})

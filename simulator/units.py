@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 PS_PER_SECOND: Final = 10**12
@@ -49,6 +50,7 @@ def output_bits(dtype: str) -> int:
     return DTYPE_BITS[OUTPUT_DTYPE.get(dtype, dtype)]
 
 
+@lru_cache(maxsize=4096)
 def exact(value: float | int | str) -> Fraction:
     """The decimal number that a person wrote, exactly: 0.85 is 17/20."""
     return Fraction(str(value))
@@ -75,9 +77,11 @@ class Rate:
         return ceil_div(size_bytes * self.num, self.den)
 
 
-def cycles_to_ps(cycles: Fraction | int, clock_hz: int) -> int:
-    """Picoseconds of a count of clock cycles, rounded up once."""
-    ps = Fraction(cycles) * PS_PER_SECOND / clock_hz
+@lru_cache(maxsize=4096)
+def cycles_to_ps(cycles: Fraction | float, clock_hz: int) -> int:
+    """Picoseconds of a count of clock cycles, as written or exact, rounded up once."""
+    count = cycles if isinstance(cycles, Fraction) else exact(cycles)
+    ps = count * PS_PER_SECOND / clock_hz
     return ceil_div(ps.numerator, ps.denominator)
 
 
@@ -86,6 +90,7 @@ def ps_to_cycles(time_ps: int, clock_hz: int) -> int:
     return ceil_div(time_ps * clock_hz, PS_PER_SECOND)
 
 
+@lru_cache(maxsize=4096)
 def ns_to_ps(time_ns: float | int) -> int:
     """Picoseconds of a time written in nanoseconds, rounded up."""
     ps = exact(time_ns) * PS_PER_NS

@@ -15,6 +15,7 @@ from simulator.errors import ConfigError, OutputError, SimulatorError, WorkloadE
 
 if TYPE_CHECKING:
     from simulator.replay import TileRange
+    from simulator.workload import Workload
 
 app = typer.Typer(
     add_completion=False,
@@ -41,14 +42,16 @@ Settings = Annotated[
 Batch = Annotated[int | None, typer.Option(help="The trace's parameter 'batch'.")]
 Parameters = Annotated[
     list[str] | None,
-    typer.Option("--param", metavar="NAME=N", help="A parameter of the trace: --param seq=384."),
+    typer.Option("--param", "--dim", metavar="NAME=N", help="A parameter of the trace: seq=384."),
 ]
 EngineName = Annotated[str, typer.Option(help="fast or reference; both give the same figures.")]
 LibraryName = Annotated[str | None, typer.Option(help="One of the machine's libraries.")]
 WeightsFile = Annotated[
     Path | None,
     typer.Option(
-        "--weights", metavar="FILE", help="Real weights by layer name: .safetensors, .npz."
+        "--weights",
+        metavar="FILE",
+        help="Real weights by layer name: .safetensors, .npz, or the model.onnx itself.",
     ),
 ]
 Format = Annotated[
@@ -96,7 +99,6 @@ def run(
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
     from simulator.hardware import load_hardware
-    from simulator.importers import load_workload
     from simulator.run import simulate
 
     kind = out.choose_format(format, output)
@@ -105,7 +107,7 @@ def run(
     out.check_timeline(timeline)
     tiles = _tiles(timeline_tiles, timeline)
     machine = load_hardware(hardware, _settings(settings))
-    trace = load_workload(workload, **parameters_of(param, batch))
+    trace, tensors = _workload(workload, weights, parameters_of(param, batch))
     record = None
     if timeline is not None:
         from simulator.timeline import Timeline
@@ -119,7 +121,7 @@ def run(
             pattern,
             engine,
             library=library,
-            weights=_weights(weights),
+            weights=tensors,
             progress=progress,
             observe=None if record is None else record.add,
         )
@@ -159,14 +161,13 @@ def compare(
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
     from simulator.hardware import load_hardware
-    from simulator.importers import load_workload
     from simulator.run import compare as compare_patterns
 
     kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_picture(plot)
     machine = load_hardware(hardware, _settings(settings))
-    trace = load_workload(workload, **parameters_of(param, batch))
+    trace, tensors = _workload(workload, weights, parameters_of(param, batch))
     names = [name for name in patterns.split(",") if name.strip()]
     with progress_bar(len(names)) as progress:
         comparison = compare_patterns(
@@ -175,7 +176,7 @@ def compare(
             names,
             engine,
             library=library,
-            weights=_weights(weights),
+            weights=tensors,
             progress=progress,
         )
     text = ""
@@ -328,14 +329,14 @@ def _tiles(text: str | None, timeline: Path | None) -> TileRange | None:
     return TileRange.parse(text, "--timeline-tiles")
 
 
-def _weights(file: Path | None) -> Mapping[str, Any] | None:
-    """Tensors that can be weights, as numpy arrays."""
-    if file is None:
-        return None
-    from simulator.weights.files import read_weights
+def _workload(
+    name: str, weights: Path | None, parameters: dict[str, int]
+) -> tuple[Workload, Mapping[str, Any] | None]:
+    from simulator.importers import load_model, load_workload
 
-    tensors = read_weights(file)
-    return {name: tensor.values() for name, tensor in tensors.items() if tensor.is_weights}
+    if weights is None:
+        return load_workload(name, **parameters), None
+    return load_model(name, weights, **parameters)
 
 
 def _settings(pairs: list[str] | None) -> dict[str, object]:

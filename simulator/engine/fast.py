@@ -12,8 +12,6 @@ by number. Every core has at most one pending event of each kind.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 
@@ -70,6 +68,18 @@ REQUESTS, MISSES, FAR, WRITTEN, DRAM_WRITTEN = range(5)
 
 # Columns of the cost table of stage classes.
 STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
+
+# Accounts of the cores, once all is done.
+(
+    MEMORY_WAIT,
+    PROLOGUE_WAIT,
+    EPILOGUE_WAIT,
+    REDUCTION_WAIT,
+    END_PS,
+    WORKED_PS,
+    MAC_PS,
+    PORT_PS,
+) = range(8)
 
 # Constants of a run.
 (
@@ -348,13 +358,44 @@ def _update(tree, leaf, key):
         tree[leaf] = key
 
 
+@numba.njit(inline="always", **OPTIONS)
+def _close(k, times, mac_ps, cores, ends, stages, accounts):
+    """Close every core's account; False if one never finished (an engine bug)."""
+    for core in range(k[K_CORES]):
+        c = cores[core]
+        if c[ENDED] != c[TAKEN] or not c[EXHAUSTED]:
+            return False
+        worked, mac, port = c[MASKED_WORKED_PS], c[MASKED_MAC_PS], c[PARTIAL_PORT_BUSY]
+        for kind in range(STAGE_CLASSES):
+            count = stages[core, kind]
+            if not k[K_MASKED]:
+                worked += count * times[kind, STAGE_PS]
+                mac += count * mac_ps[kind]
+            port += count * (times[kind, ROWS_PORT_PS] + times[kind, COLUMNS_PORT_PS])
+        end = tail = reduction = 0
+        if c[ENDED]:  # the last epilogue, which no later tile has waited for
+            last = (c[ENDED] - 1) & (k[K_SETS] - 1)
+            end = ends[core, last, 0]
+            tail = end - c[DONE_TIME]
+            reduction = min(tail, ends[core, last, 1])
+        accounts[MEMORY_WAIT, core] = c[MEMORY_PS]
+        accounts[PROLOGUE_WAIT, core] = c[PROLOGUE_PS]
+        accounts[EPILOGUE_WAIT, core] = c[EPILOGUE_PS] + tail - reduction
+        accounts[REDUCTION_WAIT, core] = c[REDUCTION_PS] + reduction
+        accounts[END_PS, core] = end
+        accounts[WORKED_PS, core] = worked
+        accounts[MAC_PS, core] = mac
+        accounts[PORT_PS, core] = port
+    return True
+
+
 @numba.njit(**OPTIONS)
 def _run(
-    k, tiles, queue_start, queue_at, queue_of, bounds, times, row_costs, costs, classes,
+    k, tiles, queue_start, queue_at, queue_of, bounds, times, mac_ps, row_costs, costs, classes,
     cores, pendings, ends, tiles_of, arrived, shared,
-    lru, resident, ready, tree, stages, counts,
+    lru, resident, ready, tree, stages, counts, accounts,
 ):  # fmt: skip
-    """The event loop. Returns 0, or 1 if a core never finished (an engine bug)."""
+    """The event loop. Returns whether every core finished."""
     leaves = tree.shape[0] >> 1
     core_bits = k[K_CORE_BITS]
     core_mask = (1 << core_bits) - 1
@@ -416,10 +457,7 @@ def _run(
         _settle(c, core, k, pending, ends[core], tiles_of[core], classes, times, costs)
         _plan_request(c, core, k, pending, ends[core])
         _update(tree, leaves + core, min(c[REQUEST_KEY], c[EPILOGUE_KEY]))
-    for core in range(k[K_CORES]):
-        if cores[core, ENDED] != cores[core, TAKEN] or not cores[core, EXHAUSTED]:
-            return 1
-    return 0
+    return _close(k, times, mac_ps, cores, ends, stages, accounts)
 
 
 def stage_table(program: Program) -> IntArray:
@@ -430,7 +468,7 @@ def stage_table(program: Program) -> IntArray:
         program.rows_port_ps,
         program.columns_port_ps,
     )
-    return np.stack(columns, axis=1)
+    return np.array(columns).T.copy()
 
 
 def block_table(program: Program) -> IntArray:
@@ -443,7 +481,7 @@ def block_table(program: Program) -> IntArray:
         program.hold_ps,
         program.partial_port_ps,
     )
-    return np.stack(columns, axis=1)
+    return np.array(columns).T.copy()
 
 
 def _constants(program: Program) -> IntArray:
@@ -474,7 +512,10 @@ def _constants(program: Program) -> IntArray:
         K_RING: buffers + sets + 2,
         K_MASKED: program.is_masked,
     }
-    return np.array([int(values[index]) for index in range(len(values))], dtype=np.int64)
+    constants = np.empty(len(values), dtype=np.int64)
+    for index, value in values.items():
+        constants[index] = value
+    return constants
 
 
 def run(program: Program) -> EngineResult:
@@ -497,7 +538,8 @@ def run(program: Program) -> EngineResult:
     counts = np.zeros((5, BLOCK_CLASSES), dtype=np.int64)
     _warm(program.warm_blocks, k, shared, lru, resident, program.block_class, costs, counts)
     shared[EVICTIONS] = 0
-    status = _run(
+    accounts = np.empty((8, cores), dtype=np.int64)
+    finished = _run(
         k,
         program.queues.tiles,
         program.queues.start,
@@ -505,6 +547,7 @@ def run(program: Program) -> EngineResult:
         program.queues.of_core,
         program.split_bounds,
         times,
+        program.mac_ps,
         program.row_costs_ps,
         costs,
         program.block_class,
@@ -520,9 +563,26 @@ def run(program: Program) -> EngineResult:
         np.full(2 * leaves, NEVER, dtype=np.int64),
         stages,
         counts,
+        accounts,
     )
-    assert status == 0, "a core stopped before its work was done"
-    return _result(program, state, shared, ends, stages, counts)
+    assert finished, "a core stopped before its work was done"
+    return EngineResult(
+        makespan_ps=int(max(accounts[END_PS].max(), shared[DRAIN])),
+        stages=stages,
+        waits_ps=accounts[: REDUCTION_WAIT + 1].T,
+        end_ps=accounts[END_PS],
+        worked_ps=accounts[WORKED_PS],
+        mac_ps=accounts[MAC_PS],
+        port_ps=accounts[PORT_PS],
+        requests=counts[REQUESTS],
+        misses=counts[MISSES],
+        far=counts[FAR],
+        written=counts[WRITTEN],
+        dram_written=counts[DRAM_WRITTEN],
+        evictions=int(shared[EVICTIONS]),
+        in_flight_hits=int(shared[IN_FLIGHT]),
+        ties=int(shared[TIES]),
+    )
 
 
 @numba.njit(**OPTIONS)
@@ -530,39 +590,3 @@ def _warm(blocks, k, shared, lru, resident, classes, costs, counts):
     """Insert blocks as if each had been read once before time 0."""
     for block in blocks:
         _insert(0, block, CLEAN, k, shared, lru, resident, classes, costs, counts)
-
-
-def _result(
-    program: Program, state: Any, shared: Any, ends: Any, stages: Any, counts: Any
-) -> EngineResult:
-    """Close the account of every core and gather the counters."""
-    worked, mac = stages @ program.stage_ps, stages @ program.mac_ps
-    if program.is_masked:
-        worked, mac = state[:, MASKED_WORKED_PS].copy(), state[:, MASKED_MAC_PS].copy()
-    port = stages @ (program.rows_port_ps + program.columns_port_ps)
-    waits = state[:, [MEMORY_PS, PROLOGUE_PS, EPILOGUE_PS, REDUCTION_PS]].copy()
-    had_work = state[:, ENDED] > 0
-    slot = (state[:, ENDED] - 1) % program.accumulator_sets
-    core = np.arange(program.cores)
-    end = np.where(had_work, ends[core, slot, 0], 0)
-    tail = np.where(had_work, end - state[:, DONE_TIME], 0)
-    reduction = np.minimum(tail, np.where(had_work, ends[core, slot, 1], 0))
-    waits[:, 2] += tail - reduction
-    waits[:, 3] += reduction
-    return EngineResult(
-        makespan_ps=int(max(end.max(), shared[DRAIN])),
-        stages=stages,
-        waits_ps=waits,
-        end_ps=end,
-        worked_ps=worked,
-        mac_ps=mac,
-        port_ps=port + state[:, PARTIAL_PORT_BUSY],
-        requests=counts[0],
-        misses=counts[1],
-        far=counts[2],
-        written=counts[3],
-        dram_written=counts[4],
-        evictions=int(shared[EVICTIONS]),
-        in_flight_hits=int(shared[IN_FLIGHT]),
-        ties=int(shared[TIES]),
-    )

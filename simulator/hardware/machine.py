@@ -361,7 +361,7 @@ class Hardware(Section):
 
     def cycles_ps(self, cycles: float) -> int:
         """Picoseconds of a number of cycles written in the YAML, rounded up."""
-        return cycles_to_ps(exact(cycles), self.clock_hz)
+        return cycles_to_ps(cycles, self.clock_hz)
 
     @cached_property
     def dram_latency_ps(self) -> int:

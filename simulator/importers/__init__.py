@@ -10,6 +10,7 @@ from simulator import catalog
 from simulator.errors import WorkloadError
 from simulator.importers.hf_config import read_hf_config
 from simulator.importers.imported import Imported
+from simulator.importers.model_weights import Array, model_weights
 from simulator.importers.onnx_model import read_onnx
 from simulator.importers.torch_trace import read_torch_trace
 from simulator.workload.layer import Gemm, Workload
@@ -17,7 +18,7 @@ from simulator.workload.scalesim import read_scalesim
 from simulator.workload.table import read_table
 from simulator.workload.trace import read_trace
 
-__all__ = ["FORMATS", "Imported", "detect", "import_workload", "load_workload"]
+__all__ = ["FORMATS", "Imported", "detect", "import_workload", "load_model", "load_workload"]
 
 Importer = Callable[[Path, Mapping[str, int]], Imported]
 
@@ -61,6 +62,34 @@ def load_workload(name: str | Path | Workload, /, **parameters: int) -> Workload
         With file, line and column of the first thing that is wrong.
     """
     return import_workload(name, parameters).workload
+
+
+def load_model(
+    name: str | Path | Workload, weights: str | Path, /, **parameters: int
+) -> tuple[Workload, dict[str, Array]]:
+    """Read a workload and its real weights.
+
+    Parameters
+    ----------
+    name : str or Path
+        As `load_workload` takes it.
+    weights : str or Path
+        ``.safetensors`` or ``.npz``, or the ONNX model again for the weights inside it.
+    **parameters : int
+        As `load_workload` takes them.
+
+    Returns
+    -------
+    Workload
+    dict of str to array
+        Weights by layer, for ``simulate(..., weights=...)``.
+
+    Raises
+    ------
+    SimulatorError
+        WorkloadError or WeightsError, with one clear line.
+    """
+    return model_weights(import_workload(name, parameters), weights, parameters)
 
 
 def import_workload(name: str | Path | Workload, parameters: Mapping[str, int]) -> Imported:

@@ -10,12 +10,12 @@ of the scores is computed as well; a language model's head sees the last token o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import SimulatorError, WorkloadError, did_you_mean
-from simulator.importers.imported import Imported, Tally
+from simulator.importers.imported import Imported, Stored, Tally
 from simulator.importers.json_file import read_json
 from simulator.workload.layer import MAX_SIZE, Conv, Gemm, Layer, Matmul, Stream
 
@@ -57,6 +57,7 @@ def read_hf_config(path: Path, parameters: Mapping[str, int]) -> Imported:
     tally = Tally(path)
     for layer in layers:
         tally.add(layer)
+    tally.stored |= family.stored
     tally.imported = sum(layer.repeat for layer in layers if not isinstance(layer, Stream))
     tally.notes += _notes(config, family, tokens)
     return tally.result(path.parent.resolve().name if path.stem == "config" else path.stem)
@@ -294,7 +295,8 @@ class _Family:
     """A kind of model: how its layers are made, and which parameters it takes.
 
     ``seq`` is the default; ``longest`` the key that holds the number of positions, a limit only
-    where positions are learned.
+    where positions are learned; ``stored`` the tensors that hold the weights of each layer, by the
+    names that the transformers library gives them.
     """
 
     layers: Callable[[_Config, _Tokens], list[Layer]]
@@ -302,18 +304,63 @@ class _Family:
     seq: int = 1
     longest: str = ""
     has_learned_positions: bool = True
+    stored: Mapping[str, Stored] = field(default_factory=dict)
 
 
-_BERT = _Family(_bert, ("batch", "seq"), 128, "max_position_embeddings")
-_LLAMA = _Family(_llama, ("batch", "seq", "context"), 2048, "max_position_embeddings", False)
+_ENCODER = "encoder.layer.{}"
+_ENCODER_MLP = {
+    "intermediate": Stored((f"{_ENCODER}.intermediate.dense.weight",)),
+    "output": Stored((f"{_ENCODER}.output.dense.weight",)),
+}
+_BERT = _Family(
+    _bert, ("batch", "seq"), 128, "max_position_embeddings",
+    stored={
+        **{name: Stored((f"{_ENCODER}.attention.self.{name}.weight",))
+           for name in ("query", "key", "value")},
+        "attention.output": Stored((f"{_ENCODER}.attention.output.dense.weight",)),
+        **_ENCODER_MLP,
+    },
+)  # fmt: skip
+_GPT2 = _Family(
+    _gpt2, ("batch", "seq", "context"), 1024, "n_positions",
+    stored={
+        "qkv": Stored(("h.{}.attn.c_attn.weight",), inputs_first=True),
+        "projection": Stored(("h.{}.attn.c_proj.weight",), inputs_first=True),
+        "mlp.fc1": Stored(("h.{}.mlp.c_fc.weight",), inputs_first=True),
+        "mlp.fc2": Stored(("h.{}.mlp.c_proj.weight",), inputs_first=True),
+        "head": Stored(("lm_head.weight",), tied="wte.weight"),
+    },
+)  # fmt: skip
+_LLAMA = _Family(
+    _llama, ("batch", "seq", "context"), 2048, "max_position_embeddings", False,
+    stored={
+        "qkv": Stored(tuple(f"layers.{{}}.self_attn.{part}_proj.weight" for part in "qkv")),
+        "output": Stored(("layers.{}.self_attn.o_proj.weight",)),
+        "gate.up": Stored(("layers.{}.mlp.gate_proj.weight", "layers.{}.mlp.up_proj.weight")),
+        "down": Stored(("layers.{}.mlp.down_proj.weight",)),
+        "head": Stored(("lm_head.weight",), tied="embed_tokens.weight"),
+    },
+)  # fmt: skip
+_VIT = _Family(
+    _vit, ("batch",),
+    stored={
+        "patch": Stored(("embeddings.patch_embeddings.projection.weight",)),
+        "qkv": Stored(tuple(f"{_ENCODER}.attention.attention.{part}.weight"
+                            for part in ("query", "key", "value"))),
+        "projection": Stored((f"{_ENCODER}.attention.output.dense.weight",)),
+        "mlp.fc1": _ENCODER_MLP["intermediate"],
+        "mlp.fc2": _ENCODER_MLP["output"],
+        "head": Stored(("classifier.weight",)),
+    },
+)  # fmt: skip
 
 FAMILIES: dict[str, _Family] = {
     "bert": _BERT,
     "roberta": _BERT,
-    "gpt2": _Family(_gpt2, ("batch", "seq", "context"), 1024, "n_positions"),
+    "gpt2": _GPT2,
     "llama": _LLAMA,
     "mistral": _LLAMA,
     "qwen2": _LLAMA,
     "qwen3": _LLAMA,
-    "vit": _Family(_vit, ("batch",)),
+    "vit": _VIT,
 }

@@ -12,6 +12,26 @@ from simulator.workload import Layer, Stream, Workload
 
 
 @dataclass(frozen=True)
+class Stored:
+    """Which tensors of a weights file hold the weights of a layer.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Tensors whose output features follow each other, as of a fused query, key and value. In the
+        names of a layer that stands for several, ``{}`` is the number of the block.
+    inputs_first : bool
+        Stored (k, m) instead of (m, k), as GPT-2's Conv1D.
+    tied : str
+        The tensor to take where those are missing, such as an embedding that is the head, too.
+    """
+
+    names: tuple[str, ...]
+    inputs_first: bool = False
+    tied: str = ""
+
+
+@dataclass(frozen=True)
 class Imported:
     """A workload read from a model, and how much of the model it is.
 
@@ -25,15 +45,15 @@ class Imported:
         How many of them are layers of the workload.
     skipped : dict of str to int
         Those that are not, by operator and reason.
-    weight_names : dict of str to str
-        Layer name to the name of the tensor that holds its weights, where the model says.
+    stored : dict of str to Stored
+        Layer name to the tensors that hold its weights, where the model says.
     """
 
     workload: Workload
     macs_bearing: int
     imported: int
     skipped: dict[str, int] = field(default_factory=dict)
-    weight_names: dict[str, str] = field(default_factory=dict)
+    stored: dict[str, Stored] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -55,7 +75,7 @@ class Tally:
         self.layers: list[Layer] = []
         self.notes: list[str] = []
         self.skipped: Counter[str] = Counter()
-        self.weight_names: dict[str, str] = {}
+        self.stored: dict[str, Stored] = {}
         self.imported = 0
         self._names: Counter[str] = Counter()
 
@@ -69,13 +89,11 @@ class Tally:
         self._names[unique] = 1
         return unique
 
-    def add(self, layer: Layer, weight: str | None = None, *, counts: bool = True) -> None:
+    def add(self, layer: Layer, *, counts: bool = True) -> None:
         """Append a layer; one that bears MACs counts as imported, unless its operator has."""
         self.layers.append(layer)
         if counts and not isinstance(layer, Stream):
             self.imported += 1
-        if weight is not None:
-            self.weight_names[layer.name] = weight
 
     def skip(self, what: str) -> None:
         """Count an operator that bears MACs, or may, and is not imported."""
@@ -95,7 +113,7 @@ class Tally:
         if not self.layers or (skipped and not self.imported):
             raise WorkloadError(str(self.path), f"holds no layer that can be read: {text}")
         workload = Workload(name, self.layers, [f"{self.path.name}: {text}", *self.notes])
-        return Imported(workload, total, self.imported, skipped, self.weight_names)
+        return Imported(workload, total, self.imported, skipped, self.stored)
 
 
 def located(path: Path, name: str, error: SimulatorError, hint: str | None = None) -> WorkloadError:

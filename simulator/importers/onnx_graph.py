@@ -32,6 +32,25 @@ class UnsupportedError(Exception):
     """An operator in a form that has no layer; the message says which."""
 
 
+@dataclass(frozen=True)
+class Operand:
+    """Where an operator's weights are.
+
+    Attributes
+    ----------
+    tensor : str
+        What the operator reads.
+    stored : str
+        The stored tensor that it is made of.
+    inputs_first : bool
+        The last two axes are (k, m) instead of (m, k).
+    """
+
+    tensor: str
+    stored: str
+    inputs_first: bool
+
+
 @dataclass
 class OnnxGraph:
     """A graph whose shapes are known as far as they can be.
@@ -67,6 +86,12 @@ class OnnxGraph:
     def size(self, tensor: str) -> int:
         """Elements of a tensor."""
         return prod(self.shape(tensor))
+
+    def operand(self, tensor: str, inputs_first: bool = False) -> Operand | None:
+        """A constant operand; None if the tensor depends on the model's inputs."""
+        if tensor not in self.constants:
+            return None
+        return Operand(tensor, self.constants[tensor], inputs_first)
 
     def activations(self, node: onnx.NodeProto) -> list[str]:
         """Inputs that depend on the model's inputs."""

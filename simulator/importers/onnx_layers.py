@@ -7,8 +7,13 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from simulator.errors import SimulatorError
-from simulator.importers.imported import Tally, located
-from simulator.importers.onnx_graph import OnnxGraph, UnknownShapeError, UnsupportedError
+from simulator.importers.imported import Stored, Tally, located
+from simulator.importers.onnx_graph import (
+    OnnxGraph,
+    Operand,
+    UnknownShapeError,
+    UnsupportedError,
+)
 from simulator.importers.onnx_operators import OPERATORS
 from simulator.importers.onnx_streams import CUSTOM, VIEWS, Fusion
 
@@ -37,6 +42,7 @@ class Reader:
     def __init__(self, graph: OnnxGraph, tally: Tally) -> None:
         self.graph, self.tally = graph, tally
         self.fusion = Fusion(graph, tally)
+        self.operands: dict[str, Operand] = {}
         self.counts: Counter[str] = Counter()
 
     def read(self, node: onnx.NodeProto) -> None:
@@ -85,7 +91,7 @@ class Reader:
     def _layer(self, node: onnx.NodeProto) -> None:
         label = node.name or node.output[0]
         try:
-            layer, weight = OPERATORS[node.op_type](self.graph, node, self.tally.name(label))
+            layer, operand = OPERATORS[node.op_type](self.graph, node, self.tally.name(label))
         except UnknownShapeError:
             self.tally.skip(f"{node.op_type} (shape unknown)")
             self.fusion.close()
@@ -97,7 +103,10 @@ class Reader:
             raise located(self.graph.path, label, error, ones) from None
         else:
             self.fusion.close()
-            self.tally.add(layer, weight)
+            self.tally.add(layer)
+            if operand is not None:
+                self.operands[layer.name] = operand
+                self.tally.stored[layer.name] = Stored((operand.stored,), operand.inputs_first)
             if node.op_type == "ConvTranspose":
                 self.counts["ConvTranspose read as the GEMM of its columns"] += 1
             self.fusion.open_epilogue(node)
@@ -131,8 +140,8 @@ def _bears_macs(graph: onnx.GraphProto) -> bool:
     return False
 
 
-def read_operators(graph: OnnxGraph, tally: Tally) -> None:
-    """Add every operator's layer to ``tally``, or its count."""
+def read_operators(graph: OnnxGraph, tally: Tally) -> dict[str, Operand]:
+    """Add every operator's layer to ``tally``, or its count; return where layers' weights are."""
     reader = Reader(graph, tally)
     for node in graph.nodes:
         reader.read(node)
@@ -141,3 +150,4 @@ def read_operators(graph: OnnxGraph, tally: Tally) -> None:
     if any(graph.types.get(name) in (1, 11) for name in graph.types):
         tally.notes.append("fp32 tensors read as fp16")
     tally.notes += [f"{text}: {count}" for text, count in sorted(reader.counts.items())]
+    return reader.operands

@@ -13,10 +13,10 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simulator.errors import WorkloadError
+from simulator.errors import SimulatorError, WorkloadError
 from simulator.importers.imported import Imported, Tally
 from simulator.importers.onnx_dims import fix_dimensions
-from simulator.importers.onnx_graph import OnnxGraph
+from simulator.importers.onnx_graph import OnnxGraph, Operand
 from simulator.importers.onnx_layers import read_operators
 from simulator.importers.onnx_shapes import SMALL, known_shapes, with_shapes
 from simulator.workload.layer import MAX_SIZE
@@ -39,9 +39,15 @@ def read_onnx(path: Path, parameters: Mapping[str, int]) -> Imported:
     WorkloadError
         If onnx is not installed, or the file is not a model of which anything can be read.
     """
-    model = _parse(path)
-    with _one_line(path):
-        model = _inlined(model)
+    return read_with_operands(path, parameters)[0]
+
+
+def read_with_operands(
+    path: Path, parameters: Mapping[str, int]
+) -> tuple[Imported, dict[str, Operand]]:
+    """As `read_onnx`, and where the weights of each layer are."""
+    model = parse(path)
+    with one_line(path):
         graph = model.graph
         check_order(path, graph)
         weights = _drop_weights(graph)
@@ -49,16 +55,16 @@ def read_onnx(path: Path, parameters: Mapping[str, int]) -> Imported:
         inferred = with_shapes(model)
         tally = Tally(path)
         tally.notes += notes
-        read_operators(_graph(path, inferred, weights), tally)
-    return tally.result(path.stem)
+        operands = read_operators(_graph(path, inferred, weights), tally)
+    return tally.result(path.stem), operands
 
 
 @contextmanager
-def _one_line(path: Path) -> Iterator[None]:
+def one_line(path: Path) -> Iterator[None]:
     """What onnx and protobuf raise on broken models, as one error of ours."""
     try:
         yield
-    except WorkloadError as error:
+    except SimulatorError as error:
         if str(path) in error.where:
             raise
         raise WorkloadError(str(path), str(error)) from None
@@ -67,7 +73,8 @@ def _one_line(path: Path) -> Iterator[None]:
         raise WorkloadError(str(path), f"not a model that onnx accepts: {first[:120]}") from None
 
 
-def _parse(path: Path) -> onnx.ModelProto:
+def parse(path: Path) -> onnx.ModelProto:
+    """The model as it is stored, its own functions inlined."""
     try:
         import onnx
     except ImportError:
@@ -83,7 +90,8 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise WorkloadError(str(path), "not an ONNX model, or a truncated one") from None
     if not model.graph.node:
         raise WorkloadError(str(path), "not an ONNX model, or one without operators")
-    return model
+    with one_line(path):
+        return _inlined(model)
 
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -5,21 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import WorkloadError
-from simulator.importers.onnx_graph import OnnxGraph, Shape, UnsupportedError
+from simulator.importers.onnx_graph import OnnxGraph, Operand, Shape, UnsupportedError
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
 
 if TYPE_CHECKING:
     import onnx
 
 _Window = tuple[Shape, Shape, Shape, Shape]
-_Read = tuple[Layer, str | None]
+_Read = tuple[Layer, Operand | None]
 Operator = Callable[[OnnxGraph, Any, str], _Read]
-"""A graph, one of its nodes and a name become a layer and the tensor that holds its weights."""
+"""A graph, one of its nodes and a name become a layer and the operand that holds its weights."""
 
 
 def _conv(graph: OnnxGraph, node: onnx.NodeProto, name: str, weight_at: int = 1) -> _Read:
@@ -47,7 +47,7 @@ def _conv(graph: OnnxGraph, node: onnx.NodeProto, name: str, weight_at: int = 1)
         batch=shape[0],
         dtype=graph.dtype(node, data, weights),
     )
-    return layer, graph.constants.get(weights)
+    return layer, graph.operand(weights)
 
 
 def _conv_transpose(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> _Read:
@@ -69,7 +69,7 @@ def _conv_transpose(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> _Read:
         batch=groups,
         dtype=graph.dtype(node, data, weights),
     )
-    return layer, graph.constants.get(weights)
+    return layer, graph.operand(weights, inputs_first=True)
 
 
 def _gemm(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> _Read:
@@ -77,11 +77,9 @@ def _gemm(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> _Read:
     left, right = graph.shape(node.input[0]), graph.shape(node.input[1])
     if len(left) != 2 or len(right) != 2:
         raise _mismatch(name, f"operands of {len(left)} and {len(right)} dimensions")
-    if given.get("transA", 0):
-        left = left[::-1]
-    if given.get("transB", 0):
-        right = right[::-1]
-    return _product(graph, node, name, (node.input[0], left), (node.input[1], right))
+    turned = [bool(given.get(flag, 0)) for flag in ("transA", "transB")]
+    left, right = (x[::-1] if t else x for x, t in zip((left, right), turned, strict=True))
+    return _product(graph, node, name, (node.input[0], left), (node.input[1], right), turned)
 
 
 def _matmul(graph: OnnxGraph, node: onnx.NodeProto, name: str, right_at: int = 1) -> _Read:
@@ -101,8 +99,12 @@ def _product(
     name: str,
     left: tuple[str, Shape],
     right: tuple[str, Shape],
+    turned: Sequence[bool] = (False, False),
 ) -> _Read:
-    """``left[..., rows, k] . right[..., k, columns]``; a constant operand holds weights."""
+    """``left[..., rows, k] . right[..., k, columns]``; a constant operand holds weights.
+
+    ``turned`` says which of the two are stored the other way round.
+    """
     (left_name, a), (right_name, b) = left, right
     if a[-1] != b[-2]:
         raise _mismatch(name, f"reductions of {a[-1]} and {b[-2]} meet")
@@ -111,16 +113,15 @@ def _product(
         raise _mismatch(name, "an operand without elements")
     stacked = _broadcast(name, a[:-2], b[:-2])
     dtype = graph.dtype(node, left_name, right_name)
-    constants = graph.constants
-    if right_name in constants:
+    if right_name in graph.constants:
         # Rows that meet the same weights are one GEMM.
         own = prod(b[:-2])
         layer = Gemm(name, m=columns, n=rows * (stacked // own), k=k, batch=own, dtype=dtype)
-        return layer, constants[right_name]
-    if left_name in constants:
+        return layer, graph.operand(right_name, inputs_first=not turned[1])
+    if left_name in graph.constants:
         own = prod(a[:-2])
         layer = Gemm(name, m=rows, n=columns * (stacked // own), k=k, batch=own, dtype=dtype)
-        return layer, constants[left_name]
+        return layer, graph.operand(left_name, inputs_first=turned[0])
     return Matmul(name, m=columns, n=rows, k=k, batch=stacked, dtype=dtype), None
 
 

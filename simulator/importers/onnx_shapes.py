@@ -128,8 +128,7 @@ def _value(
 ) -> npt.NDArray[Any] | None:
     """What a small operator on known values writes; None if it is not one."""
     import numpy as np
-    from onnx import helper, numpy_helper
-    from onnx.reference import ReferenceEvaluator
+    from onnx import numpy_helper
 
     if len(node.output) != 1 or node.domain not in ("", "ai.onnx"):
         return None
@@ -142,20 +141,31 @@ def _value(
         return None
     if node.op_type in GROWING and not 0 <= prod(values[inputs[-1]].tolist()) <= SMALL:
         return None
+    outputs = evaluate(model, node, {name: values[name] for name in inputs})
+    return outputs[0] if outputs is not None and outputs[0].size <= SMALL else None
+
+
+def evaluate(
+    model: onnx.ModelProto, node: onnx.NodeProto, inputs: Values
+) -> list[npt.NDArray[Any]] | None:
+    """What one operator writes, by onnx's reference runtime; None if it does not fit its inputs."""
+    import numpy as np
+    from onnx import helper
+    from onnx.reference import ReferenceEvaluator
+
     alone = helper.make_graph(
         [node],
         "one",
-        [helper.make_tensor_value_info(n, _type(values[n]), None) for n in set(inputs)],
-        [helper.make_empty_tensor_value_info(node.output[0])],
+        [helper.make_tensor_value_info(n, _type(values), None) for n, values in inputs.items()],
+        [helper.make_empty_tensor_value_info(name) for name in node.output],
     )
-    runner = ReferenceEvaluator(helper.make_model(alone, opset_imports=model.opset_import))
+    whole = helper.make_model(alone, opset_imports=model.opset_import)
     try:
         with np.errstate(all="ignore"):
-            (result,) = runner.run(None, {name: values[name] for name in inputs})
-    except Exception:  # the operator does not fit its values: the hole stays and is reported
+            outputs = ReferenceEvaluator(whole).run(None, inputs)
+    except Exception:  # whatever it raises, the operator does not fit, or is not known to it
         return None
-    array = np.asarray(result)
-    return array if array.size <= SMALL else None
+    return [np.asarray(output) for output in outputs]
 
 
 def _type(value: npt.NDArray[Any]) -> int:

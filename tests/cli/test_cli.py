@@ -211,8 +211,9 @@ def test_examples_run(nmsim: Nmsim, example: str) -> None:
         elif name == "config.json":
             Path(name).write_text(BERT_CONFIG)
         elif name == "model.safetensors":
-            weights = np.random.default_rng(0).standard_normal((8, 16)).astype(np.float32)
-            write_safetensors(name, {"query.weight": Tensor("query.weight", "fp32", weights)})
+            weights = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
+            tensor = "encoder.layer.0.attention.self.query.weight"
+            write_safetensors(name, {tensor: Tensor(tensor, "fp32", weights)})
     ended = nmsim(*arguments)
     # An import accounts for what it read on standard error.
     assert (ended.code, bool(ended.err)) == (0, arguments[0] == "import"), ended.err
