@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simulator.area import area_parts, relative_area
     from simulator.comparison import Comparison
     from simulator.errors import (
         ConfigError,
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from simulator.hardware import Hardware, hardware_schema, load_hardware
     from simulator.importers import load_model, load_workload
     from simulator.mapping import Mapping
+    from simulator.replay import TileRange
     from simulator.report import LayerReport, Report, Total
     from simulator.run import compare, simulate
     from simulator.sparsity import Pattern
+    from simulator.timeline import Timeline
     from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 
 __version__ = "0.1.0"
@@ -44,6 +47,8 @@ _HOMES = {
     "Mapping": "mapping",
     "LayerReport": "report",
     "Report": "report",
+    "area_parts": "area",
+    "relative_area": "area",
     "Total": "report",
     "compare": "run",
     "Comparison": "comparison",
@@ -53,6 +58,8 @@ _HOMES = {
     "Gemm": "workload",
     "Matmul": "workload",
     "Stream": "workload",
+    "TileRange": "replay",
+    "Timeline": "timeline",
     "Workload": "workload",
     "load_model": "importers",
     "load_workload": "importers",
@@ -73,15 +80,19 @@ __all__ = [
     "Report",
     "SimulatorError",
     "Stream",
+    "TileRange",
+    "Timeline",
     "Total",
     "WeightsError",
     "Workload",
     "WorkloadError",
+    "area_parts",
     "compare",
     "hardware_schema",
     "load_hardware",
     "load_model",
     "load_workload",
+    "relative_area",
     "simulate",
 ]
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from simulator.report import CORE_TIME, Report
 from simulator.sparsity import parse_pattern
-from simulator.units import PS_PER_NS
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import FigureBase
+
+    from simulator.pictures import Picture
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,7 @@ class Comparison:
 
     def core_time_ns(self, report: Report) -> dict[str, float]:
         """Where an average core's time went; adds up to the device time."""
-        core_time = report.total.core_time_ps
-        cores = sum(core_time.values()) / report.total.time_ps
-        return {kind: core_time[kind] / cores / PS_PER_NS for kind in CORE_TIME}
+        return report.core_time_ns()
 
     def executed(self, report: Report) -> dict[str, int]:
         """Launches by the pattern they ran as, of layers that have weights."""
@@ -90,6 +90,70 @@ class Comparison:
             shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             yield f"{note} ({shown})"
         yield from self.first.notes
+
+    @property
+    def title(self) -> str:
+        """Network and machine."""
+        return f"{self.first.workload} on {self.first.hardware}"
+
+    def plot(self) -> Picture:
+        """One page: speed-ups beside what density alone would give, and where the time goes."""
+        from simulator.pictures import new_picture
+
+        heights = [4.2, 1.9 + 0.42 * len(self.reports)]
+        page = new_picture(10.5, sum(heights) + 0.4, self.title)
+        speedups, core_time = page.subfigures(
+            2, 1, height_ratios=heights, hspace=0.04, squeeze=False
+        )[:, 0]
+        self._draw_speedup(speedups, "Speed-up by pattern")
+        self._draw_core_time(core_time, "Where the time goes, by pattern")
+        return page
+
+    def plot_speedup(self) -> Picture:
+        """Speed-up of every pattern, with the bound that the density of its weights sets."""
+        from simulator.pictures import new_picture
+
+        picture = new_picture(10.5, 4.4)
+        self._draw_speedup(picture, f"Speed-up: {self.title}")
+        return picture
+
+    def plot_core_time(self) -> Picture:
+        """Where an average core's time goes, a bar a pattern."""
+        from simulator.pictures import new_picture
+
+        picture = new_picture(10.5, 2.2 + 0.42 * len(self.reports))
+        self._draw_core_time(picture, f"Where the time goes: {self.title}")
+        return picture
+
+    def plot_traffic(self) -> Picture:
+        """Bytes read and written at each level by operand, two bars a pattern."""
+        from simulator.pictures import TrafficBar, new_picture, traffic
+
+        picture = new_picture(10.5, 2.2 + 0.5 * len(self.reports))
+        bars = [TrafficBar(str(r.pattern), r.total.traffic_bytes) for r in self.reports]
+        traffic(picture, bars, title=f"Traffic by level: {self.title}")
+        return picture
+
+    def _draw_speedup(self, panel: FigureBase, title: str) -> None:
+        from simulator.pictures import speedup
+
+        labels = []
+        for report in self.reports:
+            ran_as = [pattern for pattern in self.executed(report) if pattern != "1:1"]
+            other = ran_as and report.pattern not in ran_as
+            labels.append(f"{report.pattern}" + (f"\nas {', '.join(ran_as)}" if other else ""))
+        speedups = [self.speedup(report) for report in self.reports]
+        bounds = [self.density_speedup(report) for report in self.reports]
+        speedup(panel, labels, speedups, bounds, title=title, over=str(self.first.pattern))
+
+    def _draw_core_time(self, panel: FigureBase, title: str) -> None:
+        from simulator.pictures import CoreTimeBar, core_time
+
+        bars = [
+            CoreTimeBar(str(r.pattern), self.core_time_ns(r), f"{self.speedup(r):.2f}x")
+            for r in self.reports
+        ]
+        core_time(panel, bars, title=title, ylabel="pattern")
 
     def to_json(self) -> str:
         """The reports, as `Report.to_json` gives them, in a list."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simulator.energy import layer_energy_pj
+from simulator.energy import layer_energy_pj, power_w
 from simulator.engine.result import EngineResult
 from simulator.errors import writing
 from simulator.hardware import Hardware
@@ -26,6 +26,9 @@ from simulator.workload.lowering import GemmProblem, Role
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import FigureBase
+
+    from simulator.pictures import Picture
 
 LEVELS = ("dram", "l2", "scratchpad", "register_file")
 CORE_TIME = (
@@ -43,6 +46,9 @@ CORE_TIME = (
 )
 LATENCY_BOUND_BELOW = 0.5
 """A layer whose busiest resource works less than half of its working time is bound by latency."""
+
+PLOTTED_LAYERS = 15
+"""Layers that have a bar of their own in a picture; the others share one."""
 
 TrafficBytes = dict[str, dict[str, dict[str, int]]]
 
@@ -80,6 +86,11 @@ class LayerReport:
     imbalance_ratio : float
         Time that the busiest core spends in stages over the mean of all cores that have work.
     energy_pj : float or None
+    power_w : float or None
+        Energy over time.
+    clock_hz : int
+        The machine's, or a lower one if ``throttled``: at the full clock the layer would have drawn
+        more than the machine's ``tdp_w``. ``cycles`` and utilisations are of this clock.
     time_error_ratio, dram_error_ratio : float
         How far off time and DRAM bytes may be, estimated; 0 where every event was simulated.
     """
@@ -112,6 +123,9 @@ class LayerReport:
     core_time_ps: dict[str, int]
     imbalance_ratio: float
     energy_pj: float | None
+    power_w: float | None
+    clock_hz: int
+    throttled: bool
     stages: int
     evictions: int
     in_flight_hits: int
@@ -125,7 +139,7 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class Total:
-    """All layers, with their repeats."""
+    """All layers, with their repeats; ``cycles`` are of the machine's full clock."""
 
     cycles: int
     time_ps: int
@@ -143,6 +157,8 @@ class Total:
     traffic_bytes: TrafficBytes
     core_time_ps: dict[str, int]
     energy_pj: float | None
+    power_w: float | None
+    throttled: bool
     time_error_ratio: float
     dram_error_ratio: float
 
@@ -158,6 +174,23 @@ class Total:
 
 
 @dataclass(frozen=True)
+class Roof:
+    """What the whole machine can do at most: MACs of slots by dtype, sustained DRAM bandwidth."""
+
+    macs_per_second: dict[str, float]
+    dram_bytes_per_second: float
+
+    @classmethod
+    def of(cls, hardware: Hardware) -> Roof:
+        cycles = hardware.core.count * hardware.clock_hz
+        dram = hardware.memory.dram
+        return cls(
+            {dtype: float(hardware.macs_per_cycle(dtype) * cycles) for dtype in hardware.dtypes},
+            dram.bytes_per_second * dram.efficiency_ratio,
+        )
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of `simulate`."""
 
@@ -167,6 +200,7 @@ class Report:
     engine: str
     accuracy: str
     notes: tuple[str, ...]
+    roof: Roof
     total: Total
     layers: tuple[LayerReport, ...] = field(repr=False)
 
@@ -195,6 +229,110 @@ class Report:
             text: str | None = self.to_frame().to_csv(path, index=False)
         return text
 
+    @property
+    def title(self) -> str:
+        """Network, machine and pattern."""
+        return f"{self.workload} on {self.hardware}, {self.pattern or 'as the trace says'}"
+
+    def core_time_ns(self) -> dict[str, float]:
+        """Where an average core's time went, all layers; adds up to the device time."""
+        core_time = self.total.core_time_ps
+        cores = sum(core_time.values()) / self.total.time_ps
+        return {kind: core_time[kind] / cores / PS_PER_NS for kind in CORE_TIME}
+
+    def plot(self) -> Picture:
+        """One page: roofline, core-time by layer, traffic."""
+        from simulator.pictures import new_picture
+
+        bars = min(len(self.layers), PLOTTED_LAYERS + 1)
+        heights = [4.6, 1.9 + 0.34 * bars, 2.3]
+        page = new_picture(10.5, sum(heights) + 0.4, self.title)
+        roofline, core_time, traffic = page.subfigures(
+            3, 1, height_ratios=heights, hspace=0.04, squeeze=False
+        )[:, 0]
+        self._draw_roofline(roofline, "Roofline")
+        self._draw_core_time(core_time, "Where the time goes, by layer")
+        self._draw_traffic(traffic, "Traffic by level")
+        return page
+
+    def plot_roofline(self) -> Picture:
+        """Useful MACs a second over useful MACs a byte of DRAM traffic, layer by layer."""
+        from simulator.pictures import new_picture
+
+        picture = new_picture(10.5, 5)
+        self._draw_roofline(picture, f"Roofline: {self.title}")
+        return picture
+
+    def plot_core_time(self) -> Picture:
+        """Where an average core's time goes: a bar a layer, with its repeats."""
+        from simulator.pictures import new_picture
+
+        picture = new_picture(10.5, 2.2 + 0.34 * min(len(self.layers), PLOTTED_LAYERS + 1))
+        self._draw_core_time(picture, f"Where the time goes: {self.title}")
+        return picture
+
+    def plot_traffic(self) -> Picture:
+        """Bytes read and written at each level, by operand."""
+        from simulator.pictures import new_picture
+
+        picture = new_picture(10.5, 2.6)
+        self._draw_traffic(picture, f"Traffic by level: {self.title}")
+        return picture
+
+    def _draw_roofline(self, panel: FigureBase, title: str) -> None:
+        from simulator.pictures import RooflinePoint, roofline
+
+        shown = [x for x in self.layers if x.macs and _bytes(x.traffic_bytes["dram"])]
+        points = [
+            RooflinePoint(
+                layer.name,
+                layer.dtype,
+                layer.slots_used / _bytes(layer.traffic_bytes["dram"]),
+                layer.slots_used / (layer.time_ps / PS_PER_SECOND),
+                layer.time_ps * layer.repeat / self.total.time_ps,
+                layer.work_bound,
+            )
+            for layer in shown
+        ]
+        rest = 1 - sum(point.time_ratio for point in points)
+        left_out = ""
+        if len(shown) < len(self.layers):
+            left_out = f"not shown, without MACs or DRAM traffic: {rest:.0%} of the time"
+        roof = self.roof
+        roofline(panel, roof.macs_per_second, roof.dram_bytes_per_second, points,
+                 title=title, left_out=left_out)  # fmt: skip
+
+    def _draw_core_time(self, panel: FigureBase, title: str) -> None:
+        from simulator.pictures import CoreTimeBar, core_time, percent, words
+
+        order = sorted(self.layers, key=lambda layer: -layer.time_ps * layer.repeat)
+        if len(order) > PLOTTED_LAYERS + 1:
+            order, others = order[:PLOTTED_LAYERS], order[PLOTTED_LAYERS:]
+        else:
+            others = []
+        whole = self.total.time_ps
+        bars = []
+        for layers in [*([layer] for layer in order), *([others] if others else [])]:
+            time_ps = sum(layer.time_ps * layer.repeat for layer in layers)
+            core_ps = {
+                kind: sum(layer.core_time_ps[kind] * layer.repeat for layer in layers)
+                for kind in CORE_TIME
+            }
+            cores = sum(core_ps.values()) / time_ps
+            label, note = f"{len(layers)} other layers", percent(time_ps / whole)
+            if len(layers) == 1:
+                (layer,) = layers
+                label = layer.name + (f" ×{layer.repeat}" if layer.repeat > 1 else "")
+                note += f", {words(layer.work_bound)}"
+            times = {kind: time / cores / PS_PER_NS for kind, time in core_ps.items()}
+            bars.append(CoreTimeBar(label, times, note))
+        core_time(panel, bars, title=title, ylabel="layer", totals_ns=self.core_time_ns())
+
+    def _draw_traffic(self, panel: FigureBase, title: str) -> None:
+        from simulator.pictures import TrafficBar, traffic
+
+        traffic(panel, [TrafficBar(self.title, self.total.traffic_bytes)], title=title)
+
     def _repr_html_(self) -> str:
         columns = ["name", "repeat", "executed_as", "mapping", "cycles", "mac_utilization", "bound"]
         frame = self.to_frame()[columns]
@@ -220,6 +358,7 @@ def layer_report(
     mapping: Mapping | None,
     asked: AnyPattern,
     note: str,
+    throttled: bool = False,
     time_error_ratio: float = 0.0,
     dram_error_ratio: float = 0.0,
 ) -> LayerReport:
@@ -240,6 +379,7 @@ def layer_report(
     work_bound = _work_bound(busy, result.makespan_ps / time_ps)
     launch_ps = ns_to_ps(hardware.launch_ns)
     seconds = time_ps / PS_PER_SECOND
+    energy_pj = layer_energy_pj(hardware, layer.dtype, executed, traffic, time_ps)
     m, n = (problem.m, problem.n) if problem else (0, 0)
     if problem and problem.inputs_are_rows:
         m, n = n, m
@@ -273,7 +413,10 @@ def layer_report(
         traffic_bytes=traffic,
         core_time_ps=_core_time(program, result, by_class, used, executed, start_ps),
         imbalance_ratio=_imbalance(result),
-        energy_pj=layer_energy_pj(hardware, layer.dtype, executed, traffic, time_ps),
+        energy_pj=energy_pj,
+        power_w=power_w(energy_pj, time_ps),
+        clock_hz=hardware.clock_hz,
+        throttled=throttled,
         stages=sum(by_class),
         evictions=result.evictions,
         in_flight_hits=result.in_flight_hits,
@@ -293,12 +436,16 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
     # of the machine's first dtype, as time in which nothing is multiplied.
     rates = {dtype: float(hardware.macs_per_cycle(dtype)) for dtype in hardware.dtypes}
     first = next(iter(rates.values()))
-    peak = sum(layer.time_ps * layer.repeat * rates.get(layer.dtype, first) for layer in layers) * (
-        hardware.core.count * hardware.clock_hz / PS_PER_SECOND
-    )
+    peak = sum(
+        layer.time_ps * layer.repeat * layer.clock_hz * rates.get(layer.dtype, first)
+        for layer in layers
+    ) * (hardware.core.count / PS_PER_SECOND)
     shares = _time_shares(layers, time_ps, "bound")
     energies = [layer.energy_pj for layer in layers]
     known = [energy for energy in energies if energy is not None]
+    energy_pj = None
+    if len(known) == len(energies):
+        energy_pj = sum(e * layer.repeat for e, layer in zip(known, layers, strict=True))
     return Total(
         cycles=ps_to_cycles(time_ps, hardware.clock_hz),
         time_ps=time_ps,
@@ -318,9 +465,9 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
             kind: sum(layer.core_time_ps[kind] * layer.repeat for layer in layers)
             for kind in CORE_TIME
         },
-        energy_pj=sum(e * layer.repeat for e, layer in zip(known, layers, strict=True))
-        if len(known) == len(energies)
-        else None,
+        energy_pj=energy_pj,
+        power_w=power_w(energy_pj, time_ps),
+        throttled=any(layer.throttled for layer in layers),
         time_error_ratio=_mean_error(
             [(layer.time_ps * layer.repeat, layer.time_error_ratio) for layer in layers]
         ),

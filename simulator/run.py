@@ -11,6 +11,7 @@ import numpy as np
 
 from simulator.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
 from simulator.comparison import Comparison
+from simulator.energy import CLOCK_STEPS, has_limit, limited_step
 from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, MappingError, WeightsError, did_you_mean
 from simulator.hardware import Hardware, Library, load_hardware
@@ -18,7 +19,7 @@ from simulator.importers import load_workload
 from simulator.mapping import Mapping, candidates, check, rank
 from simulator.masking import Mask
 from simulator.program import Program, gemm_program, stream_program
-from simulator.report import LayerReport, Report, layer_report, total_of
+from simulator.report import LayerReport, Report, Roof, layer_report, total_of
 from simulator.sampling import Estimate, estimate
 from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
 from simulator.weights.compliance import require_compliance
@@ -26,6 +27,7 @@ from simulator.workload import Conv, Gemm, Layer, Stream, Workload
 from simulator.workload.lowering import GemmProblem, Lowered, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]
+Observe = Callable[[LayerReport, Program, EngineResult], None]
 
 EQUAL_RATIO = 0.005
 """Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
@@ -69,6 +71,7 @@ def simulate(
     weights: MappingType[str, Tensor] | None = None,
     prune: bool = False,
     progress: Progress | None = None,
+    observe: Observe | None = None,
 ) -> Report:
     """Simulate a workload on a machine.
 
@@ -97,12 +100,17 @@ def simulate(
         Prune the weights by magnitude to the pattern first, instead of holding them to it.
     progress : callable, optional
         Called with (layers done, layers in all, name of the next one).
+    observe : callable, optional
+        Called for every layer with its report, its program and the engine's result, as
+        `simulator.timeline.Timeline.add` wants them.
 
     Raises
     ------
     SimulatorError
         ConfigError, WorkloadError, MappingError or WeightsError, with one clear line.
     """
+    if observe is not None and accuracy == "sampled":
+        raise ConfigError("accuracy", "a timeline shows every event", got=accuracy, want="exact")
     hardware = load_hardware(hardware)
     workload = load_workload(workload)
     run = _Run(hardware, _engine(engine), mapping, library, accuracy, weights or {}, prune)
@@ -113,7 +121,7 @@ def simulate(
     for number, work in enumerate(works):
         if progress is not None:
             progress(number, len(works), work.layer.name)
-        layers.append(run.layer(work))
+        layers.append(run.layer(work, observe))
     if progress is not None:
         progress(len(workload.layers), len(workload.layers), "")
     if weights and not run.tensors_used:
@@ -130,6 +138,7 @@ def simulate(
         engine=engine,
         accuracy=accuracy,
         notes=workload.notes,
+        roof=Roof.of(hardware),
         total=total_of(hardware, layers),
         layers=tuple(layers),
     )
@@ -189,8 +198,9 @@ class _Work:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What identical layers share."""
+    """What identical layers share; ``hardware`` has the clock that the power limit left."""
 
+    hardware: Hardware
     estimate: Estimate
     problem: GemmProblem | None
     mapping: Mapping | None
@@ -251,7 +261,7 @@ class _Run:
             ranked = rank(self.hardware, self._library(pattern), list(problems))
             self.ranked.update(zip(problems, ranked, strict=True))
 
-    def layer(self, work: _Work) -> LayerReport:
+    def layer(self, work: _Work, observe: Observe | None = None) -> LayerReport:
         """Simulate one layer, or recall an identical one."""
         layer, lowered, note = work.layer, work.lowered, ""
         key: object
@@ -259,7 +269,7 @@ class _Run:
             if isinstance(layer, Stream):
                 key = (layer.reads, layer.writes, layer.dtype)
                 if key not in self.known:
-                    self.known[key] = self._stream(layer)
+                    self.known[key] = self._limited(layer, lambda run: run._stream(layer))
             else:
                 assert lowered is not None
                 problem, note, mask = lowered.problem, lowered.note, None
@@ -269,22 +279,54 @@ class _Run:
                 # A masked layer is like no other.
                 key = problem if mask is None else (problem, layer.name)
                 if key not in self.known:
-                    self.known[key] = self._gemm(problem, mask)
+                    self.known[key] = self._limited(layer, lambda run: run._gemm(problem, mask))
         except MappingError as error:
             raise MappingError(f"layer {layer.name}", str(error)) from None
         outcome = self.known[key]
+        report = self._report(layer, outcome, work.asked, note)
+        if observe is not None:
+            observe(report, outcome.estimate.program, outcome.estimate.result)
+        return report
+
+    def _report(
+        self, layer: Layer, outcome: _Outcome, asked: AnyPattern, note: str = ""
+    ) -> LayerReport:
         return layer_report(
-            self.hardware,
+            outcome.hardware,
             layer,
             outcome.estimate.program,
             outcome.estimate.result,
             problem=outcome.problem,
             mapping=outcome.mapping,
-            asked=work.asked,
+            asked=asked,
             note=note,
+            throttled=outcome.hardware is not self.hardware,
             time_error_ratio=outcome.estimate.time_error_ratio,
             dram_error_ratio=outcome.estimate.dram_error_ratio,
         )
+
+    def _limited(self, layer: Layer, simulated: Callable[[_Run], _Outcome]) -> _Outcome:
+        """Simulate; where the power limit is exceeded, again at lower clocks, mapped as before."""
+        outcome, step = simulated(self), CLOCK_STEPS
+        while has_limit(self.hardware):
+            report = self._report(layer, outcome, DENSE)
+            lower = limited_step(self.hardware, step, report.energy_pj, report.time_ps)
+            if lower == step:
+                break
+            step = lower
+            slower = self.hardware.at_clock(self.hardware.clock_hz * step // CLOCK_STEPS)
+            mapping = outcome.mapping or self.mapping
+            again = _Run(
+                slower,
+                self.engine,
+                mapping,
+                self.library_name,
+                self.accuracy,
+                self.weights,
+                self.prune,
+            )
+            outcome = simulated(again)
+        return outcome
 
     def _with_weights(
         self, layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem, asked: AnyPattern
@@ -303,7 +345,7 @@ class _Run:
 
     def _stream(self, layer: Stream) -> _Outcome:
         program = stream_program(self.hardware, self._library(DENSE), layer)
-        return _Outcome(Estimate(program, self.engine(program)), None, None)
+        return _Outcome(self.hardware, Estimate(program, self.engine(program)), None, None)
 
     def _gemm(self, problem: GemmProblem, mask: Mask | None) -> _Outcome:
         """The fastest of the few best mappings."""
@@ -325,7 +367,8 @@ class _Run:
         for mapping in tried:
             order = problem.swapped() if mapping.swapped else problem
             program = gemm_program(self.hardware, library, order, mapping, mask)
-            outcomes.append(_Outcome(Estimate(program, self.engine(program)), order, mapping))
+            found = Estimate(program, self.engine(program))
+            outcomes.append(_Outcome(self.hardware, found, order, mapping))
         return _first_of_fastest(outcomes)
 
     def _sampled(self, library: Library, problem: GemmProblem, tried: list[Mapping]) -> _Outcome:
@@ -336,7 +379,7 @@ class _Run:
             found = estimate(
                 self.hardware, library, order, mapping, self.engine, budget_stages, check=check
             )
-            return _Outcome(found, order, mapping)
+            return _Outcome(self.hardware, found, order, mapping)
 
         stages = max(mapping.stage_events(problem) for mapping in tried)
         scale = LARGE_SCALE if stages > LARGE_STAGES else 1
@@ -344,10 +387,9 @@ class _Run:
             first = [at(mapping, FIRST_STAGES * scale, check=False) for mapping in tried]
             best = _first_of_fastest(first)
             close = best.time_ps * (1 + CLOSE_RATIO)
-            tried = [mapping for mapping, x in zip(tried, first, strict=True) if x.time_ps <= close]
-        return _first_of_fastest(
-            [at(mapping, FINAL_STAGES * scale // len(tried)) for mapping in tried]
-        )
+            tried = [tried[index] for index, one in enumerate(first) if one.time_ps <= close]
+        share = FINAL_STAGES * scale // len(tried)
+        return _first_of_fastest([at(mapping, share) for mapping in tried])
 
     def _candidates(
         self, library: Library, problem: GemmProblem, mask: Mask | None

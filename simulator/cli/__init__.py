@@ -11,9 +11,10 @@ import typer
 
 from simulator.cli.importing import import_model, parameters_of
 from simulator.cli.pruning import prune
-from simulator.errors import ConfigError, SimulatorError, WorkloadError
+from simulator.errors import ConfigError, OutputError, SimulatorError, WorkloadError
 
 if TYPE_CHECKING:
+    from simulator.replay import TileRange
     from simulator.workload import Workload
 
 app = typer.Typer(
@@ -59,6 +60,10 @@ WeightsFile = Annotated[
 Format = Annotated[
     str | None, typer.Option("--format", help="table, json, csv or parquet; default by file name.")
 ]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Draw the result, too: .png, .svg or .pdf."),
+]
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write here instead.")
 ]
@@ -82,8 +87,18 @@ def run(
     accuracy: Accuracy = "exact",
     weights: WeightsFile = None,
     format: Format = None,
+    plot: Plot = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every core's timeline for Perfetto: .json."),
+    ] = None,
+    timeline_tiles: Annotated[
+        str | None,
+        typer.Option(metavar="FIRST:LAST", help="Tiles to show in detail; default: as many of "
+                     "the first and last ones as fit."),
+    ] = None,
     output: Output = None,
-) -> None:
+) -> None:  # fmt: skip
     """Simulate a workload on a machine, layer by layer."""
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
@@ -92,8 +107,17 @@ def run(
 
     kind = out.choose_format(format, output)
     out.check_target(output)
+    out.check_picture(plot)
+    out.check_timeline(timeline)
+    tiles = _tiles(timeline_tiles, timeline)
     machine = load_hardware(hardware, _settings(settings))
     trace, tensors = _workload(workload, weights, parameters_of(param, batch))
+    record = None
+    if timeline is not None:
+        from simulator.timeline import Timeline
+
+        title = f"{trace.name} on {machine.name}, {pattern or 'as the trace says'}"
+        record = Timeline(machine, title, len(trace.layers), tiles)
     with progress_bar() as progress:
         report = simulate(
             machine,
@@ -104,6 +128,7 @@ def run(
             accuracy=accuracy,
             weights=tensors,
             progress=progress,
+            observe=None if record is None else record.add,
         )
     text = ""
     if kind == "table":
@@ -111,6 +136,10 @@ def run(
 
         text = render(report_parts(report))
     out.write(out.encode(report, text, kind), output)
+    if plot is not None:
+        out.draw(report.plot(), plot)
+    if timeline is not None and record is not None:
+        out.write_through(timeline, record.write)
 
 
 @app.command(
@@ -131,6 +160,7 @@ def compare(
     accuracy: Accuracy = "exact",
     weights: WeightsFile = None,
     format: Format = None,
+    plot: Plot = None,
     output: Output = None,
 ) -> None:
     """Compare patterns: speed-up, utilisation, what bounds each, traffic; per layer and in all."""
@@ -141,6 +171,7 @@ def compare(
 
     kind = out.choose_format(format, output)
     out.check_target(output)
+    out.check_picture(plot)
     machine = load_hardware(hardware, _settings(settings))
     trace, tensors = _workload(workload, weights, parameters_of(param, batch))
     names = [name for name in patterns.split(",") if name.strip()]
@@ -161,6 +192,8 @@ def compare(
 
         text = render(comparison_parts(comparison))
     out.write(out.encode(comparison, text, kind), output)
+    if plot is not None:
+        out.draw(comparison.plot(), plot)
 
 
 @app.command(
@@ -183,15 +216,14 @@ def validate(
     from simulator.cli.tables import render, validation_parts
     from simulator.validation import validate as run_validation
 
-    if plot is not None:
-        out.check_picture(plot)
+    out.check_picture(plot)
     with progress_bar() as progress:
         results = run_validation(datasets or [], progress)
     out.write(render(validation_parts(results, rows)).encode(), None)
     if plot is not None:
-        from simulator.validation.picture import draw_validation
+        from simulator.validation.picture import plot_validation
 
-        out.write_through(plot, lambda temporary: draw_validation(results, temporary))
+        out.draw(plot_validation(results), plot)
 
 
 @app.command(
@@ -236,9 +268,10 @@ def hardware(
         load_hardware(path)  # nothing but a machine is printed
         typer.echo(catalog.text_of(path, ConfigError), nl=False)
         return
+    from simulator.area import relative_area
     from simulator.cli.tables import render, table
 
-    columns = ["machine", "cores", "clock MHz", "dtypes", "patterns", "what"]
+    columns = ["machine", "cores", "clock MHz", "est. mm²", "dtypes", "patterns", "what"]
     listing = table("", columns, left=["machine", "dtypes", "patterns", "what"])
     for preset in catalog.presets("configs", ".yaml"):
         machine = load_hardware(preset)
@@ -250,6 +283,7 @@ def hardware(
             preset,
             str(machine.core.count),
             f"{machine.clock_hz / 1e6:,.0f}",
+            f"{relative_area(machine):.1f}",
             " ".join(machine.dtypes),
             ", ".join(patterns) or "dense only",
             machine.description,
@@ -295,6 +329,16 @@ def schema() -> None:
     from simulator.hardware import hardware_schema
 
     typer.echo(json.dumps(hardware_schema(), indent=2))
+
+
+def _tiles(text: str | None, timeline: Path | None) -> TileRange | None:
+    if text is None:
+        return None
+    from simulator.replay import TileRange
+
+    if timeline is None:
+        raise OutputError("--timeline-tiles", "says what --timeline FILE shows", got=text)
+    return TileRange.parse(text, "--timeline-tiles")
 
 
 def _workload(

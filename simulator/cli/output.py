@@ -15,6 +15,8 @@ from simulator.errors import OutputError, did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simulator.pictures import Picture
+
 FORMATS = ("table", "json", "csv", "parquet")
 SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
@@ -37,7 +39,7 @@ def choose_format(asked: str | None, file: Path | None) -> str:
     return asked
 
 
-def check_target(file: Path | None) -> None:
+def check_target(file: Path | None, option: str = "-o") -> None:
     """Refuse a file that cannot be written before any work is done."""
     if file is None:
         return
@@ -45,23 +47,37 @@ def check_target(file: Path | None) -> None:
         is_folder, has_folder = file.is_dir(), file.parent.is_dir()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"-o {str(file)[:40]}", f"not a file name: {reason}") from None
+        raise OutputError(f"{option} {str(file)[:40]}", f"not a file name: {reason}") from None
     if is_folder:
-        raise OutputError(f"-o {file}", "is a folder", want="a file name")
+        raise OutputError(f"{option} {file}", "is a folder", want="a file name")
     if not has_folder:
-        raise OutputError(f"-o {file}", "its folder does not exist")
+        raise OutputError(f"{option} {file}", "its folder does not exist")
     if not os.access(file.parent, os.W_OK):
-        raise OutputError(f"-o {file}", "its folder is not writable")
+        raise OutputError(f"{option} {file}", "its folder is not writable")
 
 
 PICTURES = (".png", ".svg", ".pdf")
 
 
-def check_picture(file: Path) -> None:
+def check_picture(file: Path | None) -> None:
     """Refuse a picture that cannot be written before any work is done."""
-    check_target(file)
-    if file.suffix.lower() not in PICTURES:
+    check_target(file, "--plot")
+    if file is not None and file.suffix.lower() not in PICTURES:
         raise OutputError(f"--plot {file}", "unknown format", want=" or ".join(PICTURES))
+
+
+def check_timeline(file: Path | None) -> None:
+    """Refuse a timeline that cannot be written before any work is done."""
+    check_target(file, "--timeline")
+    if file is not None and file.suffix.lower() != ".json":
+        raise OutputError(f"--timeline {file}", "unknown format", want=".json")
+
+
+def draw(picture: Picture, file: Path) -> None:
+    """A picture into its file, under a temporary name until it is whole."""
+    from simulator.pictures import save
+
+    write_through(file, lambda temporary: save(picture, temporary))
 
 
 def encode(result: Result, table: str, kind: str) -> bytes:

@@ -15,7 +15,7 @@ from rich.text import Text
 from simulator.comparison import Comparison
 from simulator.hardware import Hardware
 from simulator.microbench import mma_timing
-from simulator.report import CORE_TIME, LayerReport, Report
+from simulator.report import CORE_TIME, LayerReport, Report, Total
 from simulator.sparsity import Pattern
 from simulator.validation import Validation
 
@@ -106,7 +106,7 @@ def report_parts(report: Report) -> Iterable[RenderableType]:
     )
     yield Text(f"Bound by: {_total_bound(report)}")
     if total.energy_pj is not None:
-        yield Text(f"Energy: {total.energy_pj / 1e9:,.3f} mJ")
+        yield Text(f"Energy: {_energy(total)}")
     yield from _errors([report])
     yield Text("")
     yield _traffic_table([report])
@@ -288,6 +288,12 @@ def _traffic_table(reports: Iterable[Report]) -> Table:
 def _notes(comparison: Comparison) -> Iterable[RenderableType]:
     for note in comparison.notes():
         yield Text(f"Note: {note}")
+
+
+def _energy(total: Total) -> str:
+    """Energy and mean power; whether the power limit lowered the clock."""
+    text = f"{(total.energy_pj or 0) / 1e9:,.3f} mJ, {total.power_w or 0:,.1f} W on average"
+    return text + (", throttled to the power limit" if total.throttled else "")
 
 
 def _sizes(layer: LayerReport) -> tuple[str, str, str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import simpy
@@ -27,6 +27,26 @@ Process = Generator[simpy.Event, Any, Any]
 EPILOGUE_ENDS, STAGE_REQUEST = 0, 1
 FIRST_TURN = 10
 """Priority of the first turn; SimPy's own events have priorities 0 and 1."""
+
+
+class Observer(Protocol):
+    """Is told what happened once it has; changes nothing. Times are picoseconds."""
+
+    def worked(
+        self,
+        core: int,
+        tile: Tile,
+        stage: int,
+        *,
+        since_ps: int,
+        waits_ps: tuple[int, int, int, int],
+        stage_ps: int,
+        mac_ps: int,
+    ) -> None:
+        """A stage is done: since then the core first waited, by ``WAIT_KINDS``, then worked."""
+
+    def moved(self, level: str, written: bool, start_ps: int, end_ps: int, size: int) -> None:
+        """A block of ``size`` bytes has passed "l2" or "dram", one at a time each."""
 
 
 class Clock(simpy.Environment):
@@ -70,8 +90,8 @@ class Server:
 class Memory:
     """L2 with its LRU state, and DRAM behind it (MODEL section 4)."""
 
-    def __init__(self, env: Clock, program: Program):
-        self.env, self.program = env, program
+    def __init__(self, env: Clock, program: Program, observer: Observer | None = None):
+        self.env, self.program, self.observer = env, program, observer
         self.dram, self.l2, self.link = Server(env), Server(env), Server(env)
         self.resident: OrderedDict[int, bool] = OrderedDict()  # block -> dirty; front is last
         self.used_bytes = 0
@@ -98,9 +118,9 @@ class Memory:
         else:
             self.misses[kind] += 1
             self._insert(block, dirty=False)
-            read = self.dram.serve(int(self.program.dram_ps[kind]))
+            read = self._through_dram(kind, written=False)
             self.filled[block] = self.env.process(self._fill(read))
-        path = [self.l2.serve(int(self.program.l2_ps[kind])), core.port.serve(port_ps)]
+        path = [self._through_l2(kind, written=False), core.port.serve(port_ps)]
         core.port_ps += port_ps
         extra_ps = 0
         if self.program.halves and block % 2 != core.number % 2:
@@ -117,7 +137,7 @@ class Memory:
             stays = self._insert(block, dirty=True)
             self.filled[block] = self.env.event().succeed(self.env.now_ps)
             self.written[kind] += 1
-            self._drain(self.l2.serve(int(self.program.l2_ps[kind])))
+            self._drain(self._through_l2(kind, written=True))
         if not stays:
             self._write_dram(block)
 
@@ -147,7 +167,31 @@ class Memory:
     def _write_dram(self, block: int) -> None:
         kind = self.program.block_class[block]
         self.dram_written[kind] += 1
-        self._drain(self.dram.serve(int(self.program.dram_ps[kind])))
+        self._drain(self._through_dram(kind, written=True))
+
+    def _through_dram(self, kind: int, written: bool) -> simpy.Event:
+        duration_ps = int(self.program.dram_ps[kind])
+        return self._observed("dram", written, kind, duration_ps, self.dram.serve(duration_ps))
+
+    def _through_l2(self, kind: int, written: bool) -> simpy.Event:
+        duration_ps = int(self.program.l2_ps[kind])
+        return self._observed("l2", written, kind, duration_ps, self.l2.serve(duration_ps))
+
+    def _observed(
+        self, level: str, written: bool, kind: int, duration_ps: int, transfer: simpy.Event
+    ) -> simpy.Event:
+        """Tell the observer of a transfer at its end; neither delays nor reorders anything."""
+        observer = self.observer
+        if observer is not None:
+            size = int(self.program.block_bytes[kind])
+
+            def tell(_: simpy.Event) -> None:
+                end_ps = self.env.now_ps
+                observer.moved(level, written, end_ps - duration_ps, end_ps, size)
+
+            assert transfer.callbacks is not None
+            transfer.callbacks.append(tell)
+        return transfer
 
     def _arrival(
         self, path: list[simpy.Event], filled: simpy.Event, port_ps: int, extra_ps: int
@@ -247,19 +291,33 @@ class Core:
             length_ps, mac_ps = self._lengths_ps(tile, stage)
             self.stage_ps += length_ps
             self.mac_ps += mac_ps
+            first_load_ps = 0
             if stage == tile.stages[0]:
                 if program.prefetch:
                     yield self.accumulators.get(1)
                 for arrival in blocks:
                     yield arrival
-                self._account_start(tile)
-                self.prologue_ps += int(program.prologue_ps[kind])
-                length_ps += int(program.prologue_ps[kind])
+                first_load_ps = int(program.prologue_ps[kind])
+                waits_ps = self._waits_before(tile, first_load_ps)
             else:
                 for arrival in blocks:
                     yield arrival
-                self.memory_ps += self.env.now_ps - self.worked_until_ps
-            yield self.env.timeout(length_ps)
+                waits_ps = (self.env.now_ps - self.worked_until_ps, 0, 0, 0)
+            self.memory_ps += waits_ps[0]
+            self.prologue_ps += waits_ps[1]
+            self.epilogue_ps += waits_ps[2]
+            self.reduction_ps += waits_ps[3]
+            yield self.env.timeout(first_load_ps + length_ps)
+            if self.machine.observer is not None:
+                self.machine.observer.worked(
+                    self.number,
+                    tile,
+                    stage,
+                    since_ps=self.worked_until_ps,
+                    waits_ps=waits_ps,
+                    stage_ps=length_ps,
+                    mac_ps=mac_ps,
+                )
             self.worked_until_ps = self.env.now_ps
             self.buffers.put(1)
             if stage == tile.stages[-1]:
@@ -275,7 +333,7 @@ class Core:
             return int(stage_ps), int(mac_ps)
         return int(program.stage_ps[kind]), int(program.mac_ps[kind])
 
-    def _account_start(self, tile: Tile) -> None:
+    def _waits_before(self, tile: Tile, first_load_ps: int) -> tuple[int, int, int, int]:
         """Waiting for accumulators is epilogue or reduction; for the first stage, prologue."""
         held_ps = reduction_ps = 0
         earlier = tile.count - self.program.accumulator_sets
@@ -283,9 +341,8 @@ class Core:
             freed_ps, previous = self.ended[earlier]
             held_ps = max(0, freed_ps - self.worked_until_ps)
             reduction_ps = min(previous.reduction_ps, held_ps)
-        self.reduction_ps += reduction_ps
-        self.epilogue_ps += held_ps - reduction_ps
-        self.prologue_ps += self.env.now_ps - self.worked_until_ps - held_ps
+        prologue_ps = self.env.now_ps - self.worked_until_ps - held_ps + first_load_ps
+        return 0, prologue_ps, held_ps - reduction_ps, reduction_ps
 
     def _carry_out(self, tile: Tile) -> Process:
         """The epilogue of a tile; the last of several splits adds up what the others left."""
@@ -342,9 +399,9 @@ class Core:
 class Machine:
     """Cores, the memory they share, and the tiles that wait for them."""
 
-    def __init__(self, program: Program):
-        self.env, self.program = Clock(), program
-        self.memory = Memory(self.env, program)
+    def __init__(self, program: Program, observer: Observer | None = None):
+        self.env, self.program, self.observer = Clock(), program, observer
+        self.memory = Memory(self.env, program, observer)
         starts = program.queues.start
         self.queues = [
             iter(program.queues.tiles[starts[q] : starts[q + 1]].tolist())
@@ -387,9 +444,9 @@ class Machine:
         self.last_request_ps = self.env.now_ps
 
 
-def run(program: Program) -> EngineResult:
-    """Simulate one program."""
-    machine = Machine(program)
+def run(program: Program, observer: Observer | None = None) -> EngineResult:
+    """Simulate one program; an observer is told of every stage and transfer."""
+    machine = Machine(program, observer)
     machine.env.run()
     memory = machine.memory
     for core in machine.cores:

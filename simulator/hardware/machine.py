@@ -272,7 +272,16 @@ class Energy(Section):
     scratchpad_pj_per_byte: NotNegative
     l2_pj_per_byte: NotNegative
     dram_pj_per_byte: NotNegative
-    static_w: NotNegative = 0
+    static_w: NotNegative = Field(0, description="Drawn all the time: leakage, clocks, idle I/O.")
+    tdp_w: Positive | None = Field(
+        None, description="Power limit: a layer that would draw more runs at a lower clock."
+    )
+
+    @model_validator(mode="after")
+    def _limit_above_static(self) -> Energy:
+        if self.tdp_w is not None and self.tdp_w <= self.static_w:
+            raise ValueError(f"tdp_w must be above static_w = {self.static_w:g}")
+        return self
 
 
 class Hardware(Section):
@@ -350,6 +359,10 @@ class Hardware(Section):
     def core_ticks_by_dtype(self) -> dict[str, Any]:
         """A core's rates on a common grid, as `simulator.timing` derives them once a dtype."""
         return {}
+
+    def at_clock(self, clock_hz: int) -> Hardware:
+        """The same machine at another clock; main memory keeps its own."""
+        return Hardware.model_validate({**self.model_dump(), "clock_hz": clock_hz})
 
     def macs_per_cycle(self, dtype: str) -> Fraction:
         """Of one core."""

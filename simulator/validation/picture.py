@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from pathlib import Path
 
-from simulator.errors import writing
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from simulator.pictures import Picture, new_picture
+from simulator.pictures.style import ACCENT, INK, styled
 from simulator.validation import Validation
 
 BAND = 0.10
 """Half-width of the grey band around agreement."""
 
 
-def draw_validation(results: Sequence[Validation], path: str | Path) -> None:
-    """Write a PNG, SVG or PDF by the file's name; shorter axes are linear, longer logarithmic."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-
+@styled
+def plot_validation(results: Sequence[Validation]) -> Picture:
+    """A panel a data set; shorter axes are linear, longer ones logarithmic."""
     columns = min(4, len(results))
     rows = ceil(len(results) / columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(3.3 * columns, 3.4 * rows), squeeze=False, layout="constrained"
-    )
+    picture = new_picture(3.4 * columns, 3.6 * rows)
+    grid = picture.subplots(rows, columns, squeeze=False)
     for axes, result in zip(grid.flat, results, strict=False):
         measured = [point.measured for point in result.points]
         predicted = [point.predicted for point in result.points]
@@ -39,8 +35,8 @@ def draw_validation(results: Sequence[Validation], path: str | Path) -> None:
             color="#e5e5e5",
             label=f"±{BAND:.0%}",
         )
-        axes.plot(line, line, color="#888888", linewidth=0.8)
-        axes.scatter(measured, predicted, s=16, color="#30638e", alpha=0.8, zorder=3)
+        axes.plot(line, line, color=INK, linewidth=0.8)
+        axes.scatter(measured, predicted, s=16, color=ACCENT, alpha=0.8, zorder=3)
         if high / low > 5:
             axes.set_xscale("log")
             axes.set_yscale("log")
@@ -54,12 +50,10 @@ def draw_validation(results: Sequence[Validation], path: str | Path) -> None:
         axes.set_xlim(*line)
         axes.set_ylim(*line)
         axes.set_aspect("equal")
-        axes.set_title(f"{result.dataset.title}\n{result.mape:.1%} mean error", fontsize=9)
-        axes.tick_params(labelsize=7, which="both")
-        axes.set_xlabel(f"measured, {result.dataset.unit}", fontsize=8)
-        axes.set_ylabel("predicted", fontsize=8)
+        title = f"{result.dataset.title}\n{result.mape:.1%} mean error"
+        axes.set_title(title, fontsize=10, fontweight="normal")
+        axes.set_xlabel(f"measured, {result.dataset.unit}")
+        axes.set_ylabel(f"predicted, {result.dataset.unit}")
     for axes in list(grid.flat)[len(results) :]:
         axes.set_visible(False)
-    with writing(path):
-        figure.savefig(path, dpi=130)
-    plt.close(figure)
+    return picture

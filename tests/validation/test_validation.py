@@ -9,8 +9,9 @@ import pytest
 
 from simulator import ConfigError, load_hardware
 from simulator.microbench import mma_timing
+from simulator.pictures import save
 from simulator.validation import DATASETS, Validation, tables, validate
-from simulator.validation.picture import draw_validation
+from simulator.validation.picture import plot_validation
 
 
 @cache
@@ -95,5 +96,5 @@ def test_an_unknown_data_set_is_refused() -> None:
 
 
 def test_the_picture_is_written(tmp_path: Path) -> None:
-    draw_validation([result_of("mma-sp"), result_of("sparse24")], tmp_path / "errors.svg")
+    save(plot_validation([result_of("mma-sp"), result_of("sparse24")]), tmp_path / "errors.svg")
     assert (tmp_path / "errors.svg").read_text().lstrip().startswith("<?xml")

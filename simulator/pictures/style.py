@@ -1,0 +1,207 @@
+"""The house style: fonts, colours, units, and how a picture is made and written."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from simulator.errors import writing
+
+DPI: Final = 150
+STYLE: Final[dict[Any, Any]] = {
+    # 10 points at 150 dots an inch are 10 pixels high in a picture of half the size.
+    "font.family": "DejaVu Sans",  # comes with matplotlib
+    "font.size": 10.5,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 10.5,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+    "figure.titlesize": 14,
+    "figure.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.8,
+    "hatch.linewidth": 0.8,
+    "figure.facecolor": "white",
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "nmsim",  # the same picture is the same file
+    "pdf.fonttype": 42,
+}
+
+CORE_TIME_COLOURS: Final = {
+    "kernel_start": "#4d4d4d",
+    "mac_useful": "#007a5a",
+    "mac_padding": "#5fc4a0",
+    "scratchpad_stall": "#d55e00",
+    "operand_stall": "#eea236",
+    "barrier": "#f5e663",
+    "memory_stall": "#0a4f86",
+    "prologue": "#56a9e0",
+    "epilogue": "#b0569a",
+    "reduction": "#efb4d4",
+    "idle": "#e2e2e2",
+}
+"""Multiplying is green, waiting inside the core warm, waiting for memory blue; neighbours differ
+in lightness, too, for those who see fewer hues (after Okabe and Ito, 2002)."""
+
+OPERAND_COLOURS: Final = {
+    "weights": "#007a5a",
+    "metadata": "#f0d43a",
+    "activations": "#56a9e0",
+    "outputs": "#b0569a",
+    "partial_sums": "#4d4d4d",
+}
+
+BOUNDS: Final = {  # colour and marker
+    "mac": ("#007a5a", "o"),
+    "scratchpad": ("#d55e00", "s"),
+    "operand": ("#eea236", "D"),
+    "port": ("#b0569a", "^"),
+    "l2": ("#56a9e0", "v"),
+    "dram": ("#0a4f86", "P"),
+    "latency": ("#9a9a9a", "X"),
+}
+
+INK: Final = "#333333"
+ACCENT: Final = "#0a4f86"
+QUIET: Final = "#b5b5b5"
+HEAT_COLOURS: Final = "cividis"  # reads the same with and without red-green vision
+
+HALO: Final = (withStroke(linewidth=2.5, foreground="white"),)
+"""Around text that may cross a line."""
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def styled(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Let a function draw in the house style, whatever style its caller has set."""
+
+    @wraps(draw)
+    def in_style(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(STYLE)
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+class Picture(Figure):
+    """A matplotlib figure that needs no display, and shows itself in a notebook."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=DPI / 1.5)
+        return buffer.getvalue()
+
+
+@styled
+def new_picture(width_inches: float, height_inches: float, title: str = "") -> Picture:
+    """An empty picture whose parts keep out of each other's way."""
+    picture = Picture(figsize=(width_inches, height_inches), layout="constrained")
+    FigureCanvasAgg(picture)
+    if title:
+        picture.suptitle(title, x=0.01, ha="left")
+    return picture
+
+
+@styled
+def save(picture: Figure, path: str | Path) -> None:
+    """Write PNG, SVG or PDF by the file's name; the same picture is the same bytes.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    suffix = Path(path).suffix.lower()
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+    with writing(path):
+        picture.savefig(path, dpi=DPI, metadata=undated)
+
+
+def words(name: str) -> str:
+    """A key as people write it: ``mac_useful`` is MAC useful."""
+    upper = {"mac": "MAC", "dram": "DRAM", "l2": "L2"}
+    return " ".join(upper.get(word, word) for word in name.split("_"))
+
+
+def percent(ratio: float) -> str:
+    """A share for a label: whole per cents."""
+    return "<1%" if 0 < ratio < 0.005 else f"{ratio:.0%}"
+
+
+def shortened(name: str, most: int = 24) -> str:
+    """A long name without its middle."""
+    if len(name) <= most:
+        return name
+    head = (most - 1) // 2
+    return f"{name[:head]}…{name[head - most + 1 :]}"
+
+
+def time_unit(longest_ns: float) -> tuple[float, str]:
+    """How many nanoseconds make the unit that suits a time, and its name."""
+    return _unit(longest_ns, ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")))
+
+
+def bytes_unit(most_bytes: float) -> tuple[float, str]:
+    """How many bytes make the unit that suits a size, and its name."""
+    return _unit(most_bytes, ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes")))
+
+
+def macs_unit(most_per_second: float) -> tuple[float, str]:
+    """How many MACs a second make the unit that suits a rate, and its name."""
+    return _unit(most_per_second, ((1e12, "TMAC/s"), (1e9, "GMAC/s"), (1e6, "MMAC/s")))
+
+
+def _unit(most: float, units: tuple[tuple[float, str], ...]) -> tuple[float, str]:
+    return next((unit for unit in units if most >= 2 * unit[0]), units[-1])
+
+
+UNITS: Final = {
+    "bytes_per_cycle": "bytes/cycle",
+    "bytes_per_second": "bytes/s",
+    "macs_per_cycle": "MAC/cycle",
+    "mm2": "mm²",
+    "ps": "ps",
+    "ns": "ns",
+    "us": "µs",
+    "ms": "ms",
+    "pj": "pJ",
+    "mj": "mJ",
+    "w": "W",
+    "hz": "Hz",
+    "bytes": "bytes",
+    "cycles": "cycles",
+    "macs": "MACs",
+    "ratio": "ratio",
+}
+
+
+def axis_label(name: str) -> str:
+    """A key with its unit apart: ``core.scratchpad.bytes_per_cycle`` is scratchpad, bytes/cycle.
+
+    A key without a unit in its name is a count or a ratio and stays as it is.
+    """
+    head, _, last = name.rpartition(".")
+    for suffix, unit in UNITS.items():
+        if last == suffix:
+            return f"{words(head.rpartition('.')[2]) or last}, {unit}" if head else unit
+        if last.endswith(f"_{suffix}"):
+            return f"{words(last.removesuffix(f'_{suffix}'))}, {unit}"
+    return f"{words(head.rpartition('.')[2])} {words(last)}".strip()

@@ -1,0 +1,292 @@
+"""A program once more in the reference engine, observed: what each core did, as far as wanted."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.engine import reference
+from simulator.engine.result import EngineResult
+from simulator.errors import OutputError
+from simulator.partition import IntArray
+from simulator.program import Program
+
+KINDS: Final = (
+    "mac",
+    "scratchpad_stall",
+    "operand_stall",
+    "barrier",
+    "memory_stall",
+    "prologue",
+    "epilogue",
+    "reduction",
+)
+"""Where a core's time goes while it has work; `mac` is useful and padding together."""
+MAC, SCRATCHPAD, OPERAND, BARRIER, MEMORY, PROLOGUE, EPILOGUE, REDUCTION = range(len(KINDS))
+
+REPLAYED_STAGES: Final = 20_000
+"""Stages of a layer that are replayed by default: some seconds."""
+SHOWN_TILES: Final = 2_000
+"""Tiles of a layer that have a slice of their own; beyond, neighbours share one."""
+
+
+@dataclass(frozen=True)
+class TileRange:
+    """Tiles, first to last, that are shown in detail; numbers are those of the tile grid."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: str, where: str = "tiles") -> TileRange:
+        """``FIRST:LAST``.
+
+        Raises
+        ------
+        OutputError
+            If the text is not that.
+        """
+        first, colon, last = text.strip().partition(":")
+        digits = all(part.isascii() and part.isdigit() and len(part) < 16 for part in (first, last))
+        if not colon or not digits or int(first) > int(last):
+            raise OutputError(where, "not a range of tiles", want="FIRST:LAST, as 0:107", got=text)
+        return cls(int(first), int(last))
+
+    def __contains__(self, tile: int) -> bool:
+        return self.first <= tile <= self.last
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What of a layer is shown in detail.
+
+    ``ends`` tiles of a core at either end, of the first ``cores`` cores; or the tiles of a range.
+    The replay stops after ``stages`` stages; ``shared`` tiles that are cut share a slice.
+    """
+
+    ends: int
+    cores: int
+    stages: int
+    shared: int
+    tiles: TileRange | None
+
+
+def plan_of(program: Program, room: int, tiles: TileRange | None) -> Plan:
+    grid = program.grid
+    shared = -(-grid.tiles // SHOWN_TILES)
+    if tiles is not None:
+        return Plan(0, program.cores, program.stage_events, shared, tiles)
+    if program.stage_events <= min(room, REPLAYED_STAGES):
+        return Plan(grid.tiles, program.cores, program.stage_events, 1, None)
+    a_tile = -(-grid.stages // grid.splits)
+    ends = max(1, room // (2 * program.cores * a_tile))
+    cores = min(program.cores, max(1, room // (2 * ends * a_tile)))
+    return Plan(ends, cores, REPLAYED_STAGES, shared, None)
+
+
+class _Enough(Exception):  # noqa: N818 - not an error
+    """Ends a replay of which no more is shown."""
+
+
+@dataclass
+class StageRecord:
+    number: int
+    parts: list[int]  # picoseconds, by KINDS
+
+
+@dataclass
+class TileRecord:
+    """A tile that a core has begun, or several that share a slice.
+
+    ``since_ps`` is when the core was done with what came before, ``ahead`` how long it then waited
+    for accumulators, and ``sums`` all that follows, by KINDS. ``stages`` is None without detail.
+    """
+
+    number: int
+    since_ps: int
+    ahead: list[int]
+    where: dict[str, Any]
+    stages: list[StageRecord] | None = field(default_factory=list)
+    sums: list[int] = field(default_factory=lambda: [0] * len(KINDS))
+    end_ps: int = 0
+    count: int = 1
+
+
+class Track:
+    """One core's tiles, in order."""
+
+    def __init__(self, core: int, plan: Plan) -> None:
+        self.core, self.plan = core, plan
+        self.tiles: list[TileRecord] = []
+        self.end_ps = 0
+        self.rest = [0] * len(KINDS)  # what the core's account has beyond its tiles
+        self.stopped = False
+
+    def begin(self, tile: TileRecord) -> None:
+        """A tile follows; one that can no longer be among the last ones loses its detail."""
+        plan = self.plan
+        shown = self.core < plan.cores if plan.tiles is None else tile.number in plan.tiles
+        if not shown:
+            tile.stages = None
+        self.tiles.append(tile)
+        late = len(self.tiles) - 1 - plan.ends
+        if plan.tiles is None and late >= plan.ends:
+            self.tiles[late].stages = None
+
+    def close(self, account: list[int], stopped: bool) -> None:
+        """Nothing follows; ``account`` is all of the core's time until it ended, by KINDS."""
+        self.stopped = stopped
+        self.rest = account
+        for tile in self.tiles:
+            self.rest = _difference(_difference(self.rest, tile.ahead), tile.sums)
+        merged: list[TileRecord] = []
+        for tile in self.tiles:
+            before = merged[-1] if merged else None
+            if (
+                before is None
+                or before.stages is not None
+                or tile.stages is not None
+                or before.count == self.plan.shared
+            ):
+                merged.append(tile)
+                continue
+            before.sums = _sum(_sum(before.sums, tile.ahead), tile.sums)
+            before.end_ps, before.count = tile.end_ps, before.count + 1
+        self.tiles = merged
+
+
+class Moved:
+    """Transfers of one level and direction, in order, none beside another."""
+
+    def __init__(self) -> None:
+        self.times = array("q", [0])
+        self.bytes = array("q", [0])  # that have passed at each of the times
+
+    def add(self, start_ps: int, end_ps: int, size: int) -> None:
+        self.times.extend((start_ps, end_ps))
+        self.bytes.extend((self.bytes[-1], self.bytes[-1] + size))
+
+    def until(self, at_ps: IntArray) -> npt.NDArray[np.float64]:
+        """Bytes that have passed at each time."""
+        passed: npt.NDArray[np.float64] = np.interp(
+            at_ps, np.array(self.times), np.array(self.bytes)
+        )
+        return passed
+
+
+class Replay:
+    """One program in the reference engine, watched as its `Observer`."""
+
+    def __init__(self, program: Program, result: EngineResult, plan: Plan) -> None:
+        self.program, self.plan = program, plan
+        self.tracks = [Track(core, plan) for core in range(program.cores)]
+        self.transfers = {
+            level: {written: Moved() for written in (False, True)} for level in ("l2", "dram")
+        }
+        self.stages, self.wanted = 0, self._wanted()
+        self.stopped, self.seen_ps = False, result.makespan_ps
+        try:
+            again = reference.run(program, self)
+            assert not again.differences(result), "the engines disagree"
+        except _Enough:
+            self.stopped = True
+            self.seen_ps = max(track.end_ps for track in self.tracks)
+        for track in self.tracks:
+            track.close(_account(program, result, track.core), self.stopped)
+
+    def worked(
+        self,
+        core: int,
+        tile: reference.Tile,
+        stage: int,
+        *,
+        since_ps: int,
+        waits_ps: tuple[int, int, int, int],
+        stage_ps: int,
+        mac_ps: int,
+    ) -> None:
+        track = self.tracks[core]
+        memory_ps, prologue_ps, epilogue_ps, reduction_ps = waits_ps
+        if stage == tile.stages[0]:
+            ahead = [0] * len(KINDS)
+            ahead[EPILOGUE], ahead[REDUCTION] = epilogue_ps, reduction_ps
+            track.begin(TileRecord(tile.number, since_ps, ahead, self._where(tile)))
+        parts = self._inside(tile, stage, stage_ps, mac_ps)
+        parts[MEMORY], parts[PROLOGUE] = memory_ps, prologue_ps
+        now = track.tiles[-1]
+        now.sums = _sum(now.sums, parts)
+        now.end_ps = track.end_ps = since_ps + sum(waits_ps) + stage_ps
+        if now.stages is not None:
+            now.stages.append(StageRecord(stage, parts))
+        self.stages += 1
+        if self.plan.tiles is not None and tile.number in self.plan.tiles:
+            self.wanted -= 1
+        enough = self.stages >= self.plan.stages or self.wanted <= 0
+        if enough and self.stages < self.program.stage_events:
+            raise _Enough
+
+    def moved(self, level: str, written: bool, start_ps: int, end_ps: int, size: int) -> None:
+        self.transfers[level][written].add(start_ps, end_ps, size)
+
+    def note(self, layer: str) -> str:
+        """What is not shown in detail, in a sentence; empty where all is."""
+        shown = sum(len(t.stages) for track in self.tracks for t in track.tiles if t.stages)
+        if shown == self.program.stage_events:
+            return ""
+        text = f"{layer}: {shown} of {self.program.stage_events} stages in detail"
+        if self.stopped:
+            text += f", replayed until {self.seen_ps / 1e6:,.3f} µs after its start"
+        return text
+
+    def _wanted(self) -> int:
+        """Stages of the tiles asked for; without a range, all."""
+        tiles, grid = self.plan.tiles, self.program.grid
+        if tiles is None:
+            return self.program.stage_events
+        lengths = np.diff(self.program.split_bounds)
+        numbers = np.arange(tiles.first, min(tiles.last + 1, grid.tiles))
+        return int(lengths[numbers % grid.splits].sum())
+
+    def _where(self, tile: reference.Tile) -> dict[str, Any]:
+        grid = self.program.grid
+        line, column = divmod(tile.output, grid.columns)
+        gemm, row = divmod(line, grid.rows)
+        split = tile.number % grid.splits
+        return {"tile": tile.number, "gemm": gemm, "row": row, "column": column, "split": split}
+
+    def _inside(self, tile: reference.Tile, stage: int, stage_ps: int, mac_ps: int) -> list[int]:
+        """A stage's time by KINDS; what exceeds MACs and barrier is a stall of its class."""
+        kind = tile.stage_class + (stage == self.program.grid.stages - 1)
+        cost = self.program.costs[0 if self.program.is_masked else kind]
+        parts = [0] * len(KINDS)
+        parts[MAC], parts[BARRIER] = mac_ps, min(cost.barrier_ps, stage_ps - mac_ps)
+        stalled = OPERAND if cost.stalled_by_operand else SCRATCHPAD
+        parts[stalled] = stage_ps - mac_ps - parts[BARRIER]
+        return parts
+
+
+def _account(program: Program, result: EngineResult, core: int) -> list[int]:
+    """All of a core's time until its last epilogue ended, by KINDS."""
+    barrier = operand = 0
+    mac, worked = int(result.mac_ps[core]), int(result.worked_ps[core])
+    for count, cost in zip(result.stages[core].tolist(), program.costs, strict=True):
+        barrier += count * cost.barrier_ps
+        operand += count * cost.stall_ps * cost.stalled_by_operand
+    if program.is_masked:
+        barrier = min(barrier, worked - mac)
+        operand = (worked - mac - barrier) * program.costs[0].stalled_by_operand
+    memory, prologue, epilogue, reduction = (int(wait) for wait in result.waits_ps[core])
+    scratchpad = worked - mac - barrier - operand
+    return [mac, scratchpad, operand, barrier, memory, prologue, epilogue, reduction]
+
+
+def _sum(one: list[int], other: list[int]) -> list[int]:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def _difference(one: list[int], other: list[int]) -> list[int]:
+    return [a - b for a, b in zip(one, other, strict=True)]
