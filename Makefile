@@ -22,6 +22,7 @@ format: .venv/installed-dev
 
 bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler
 	$(BIN)/python tests/benchmarks/bench.py
+	$(BIN)/python tests/benchmarks/sweep.py
 	$(BIN)/python -m pytest -o addopts= tests/benchmarks -s -q --benchmark-only --benchmark-disable-gc --benchmark-columns=median
 
 leave-one-out: .venv/installed-dev  ## spread of the fitted constants

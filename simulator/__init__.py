@@ -17,9 +17,15 @@ if TYPE_CHECKING:
         MappingError,
         OutputError,
         SimulatorError,
+        SpecError,
+        StoreError,
         WeightsError,
         WorkloadError,
     )
+    from simulator.exploration.pareto import pareto_front
+    from simulator.exploration.search import search
+    from simulator.exploration.spec import SweepSpec
+    from simulator.exploration.sweep import SweepResult, sweep
     from simulator.hardware import Hardware, hardware_schema, load_hardware
     from simulator.importers import load_workload
     from simulator.mapping import Mapping
@@ -36,11 +42,18 @@ _HOMES = {
     "MappingError": "errors",
     "OutputError": "errors",
     "SimulatorError": "errors",
+    "SpecError": "errors",
+    "StoreError": "errors",
     "WeightsError": "errors",
     "WorkloadError": "errors",
     "Hardware": "hardware",
     "hardware_schema": "hardware",
     "load_hardware": "hardware",
+    "SweepResult": "exploration.sweep",
+    "SweepSpec": "exploration.spec",
+    "pareto_front": "exploration.pareto",
+    "search": "exploration.search",
+    "sweep": "exploration.sweep",
     "Mapping": "mapping",
     "LayerReport": "report",
     "Report": "report",
@@ -71,7 +84,11 @@ __all__ = [
     "Pattern",
     "Report",
     "SimulatorError",
+    "SpecError",
+    "StoreError",
     "Stream",
+    "SweepResult",
+    "SweepSpec",
     "Total",
     "WeightsError",
     "Workload",
@@ -80,7 +97,10 @@ __all__ = [
     "hardware_schema",
     "load_hardware",
     "load_workload",
+    "pareto_front",
+    "search",
     "simulate",
+    "sweep",
 ]
 
 
