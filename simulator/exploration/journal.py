@@ -20,6 +20,10 @@ except ImportError:  # not a POSIX system
     fcntl = None
 
 
+FIRST = b'{"op_code"'
+"""How every journal starts."""
+
+
 class _HeldByProcess(JournalFileOpenLock):
     """A lock that goes with its process; Optuna's are files, and stay when it is killed."""
 
@@ -73,6 +77,8 @@ def _drop_half_a_line(path: Path) -> None:
     if not path.exists():
         return
     content = path.read_bytes()
+    if content and not content.startswith(FIRST):
+        raise ValueError("not a journal")
     whole = content.rfind(b"\n") + 1
-    if whole and whole < len(content):
+    if whole < len(content):
         os.truncate(path, whole)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import numpy as np
 from simulator.errors import SpecError
 from simulator.exploration.dispatch import Dispatch
 from simulator.exploration.pareto import front
-from simulator.exploration.plan import Plan, plan_of
+from simulator.exploration.plan import Plan, Point, plan_of
 from simulator.exploration.row import Row, has_area
 from simulator.exploration.space import Settings, at, is_continuous, length_of, values_of
 from simulator.exploration.spec import Axis, Search, SweepSpec
@@ -121,60 +121,65 @@ def search(
         Store(store) as opened,
         dispatching(plan.shared, opened, executor, workers, scheduler, None) as dispatch,
     ):
-        study = open_study(journal, _name(spec, asked, plan), len(asked.objectives))
-        run = _Run(plan, asked, study, dispatch, opened)
+        kept = open_study(journal, _name(spec, asked, plan), len(asked.objectives))
+        run = _Run(plan, asked, kept, dispatch, opened)
         run.to_the_end(progress)
         return SearchResult(asked.objectives, run.trials())
 
 
 class _Run:
-    """Batches of trials: all of one are drawn before any is known."""
+    """Batches of trials: all of one are drawn before the figures of any are known.
+
+    They are drawn from a study in memory, each by a sampler seeded with its number. So a batch of
+    which only a part was kept is drawn again as it was, and its points are found in the store.
+    """
 
     def __init__(
-        self, plan: Plan, asked: Search, study: optuna.Study, dispatch: Dispatch, store: Store
+        self, plan: Plan, asked: Search, kept: optuna.Study, dispatch: Dispatch, store: Store
     ) -> None:
-        self.plan, self.asked, self.study = plan, asked, study
+        from simulator.exploration.journal import open_study
+
+        self.plan, self.asked, self.kept = plan, asked, kept
         self.dispatch, self.store = dispatch, store
+        self.study = open_study(None, kept.study_name, len(asked.objectives))
         self.distributions = {key: _distribution(axis) for key, axis in plan.space.axes.items()}
         self.distributions[PATTERN] = _distribution(Axis(values=tuple(map(str, plan.patterns))))
 
     def to_the_end(self, progress: Progress | None) -> None:
-        from optuna.trial import TrialState
-
-        while True:
-            trials = self.study.get_trials(deepcopy=False)
-            open_ones = [t.number for t in trials if t.state == TrialState.RUNNING]
+        """Batch after batch, until there are as many trials as asked for."""
+        total, batch = self.asked.trials, self.asked.batch
+        known = self.kept.get_trials(deepcopy=False)
+        whole = total if len(known) >= total else len(known) // batch * batch
+        self.study.add_trials(known[:whole])
+        for start in range(whole, total, batch):
             if progress is not None:
-                progress(len(trials) - len(open_ones), max(len(trials), self.asked.trials))
-            drawn = self._draw(len(trials))
-            if not open_ones and not drawn:
-                return
-            # Those that a killed search had drawn come first, so that it ends like any other.
-            self._settle([*open_ones, *drawn])
+                progress(start, total)
+            self._settle(self._draw(range(start, min(start + batch, total))))
+            for trial in self.study.get_trials(deepcopy=False)[max(start, len(known)) :]:
+                self.kept.add_trial(trial)
+        if progress is not None:
+            progress(total, total)
 
-    def _draw(self, count: int) -> list[int]:
-        """Ask up to the end of the batch; one sampler a trial, seeded by its number."""
-        end = min(self.asked.trials, (count // self.asked.batch + 1) * self.asked.batch)
-        numbers = []
-        for number in range(count, end):
+    def _draw(self, numbers: Iterable[int]) -> list[optuna.Trial]:
+        drawn = []
+        for number in numbers:
             self.study.sampler = _sampler(self.asked, number)
-            numbers.append(self.study.ask(self.distributions).number)
-        return numbers
+            drawn.append(self.study.ask(self.distributions))
+        return drawn
 
-    def _settle(self, numbers: list[int]) -> None:
+    def _settle(self, drawn: list[optuna.Trial]) -> None:
         from optuna.trial import TrialState
 
-        trials = self.study.get_trials(deepcopy=False)
-        points = {n: self._points(trials[n].params) for n in numbers}
-        self.dispatch.run(point for some in points.values() for point in some)
-        for number in numbers:
-            values, _ = self._values(points[number])
+        points = [self._points(trial.params) for trial in drawn]
+        self.dispatch.run(point for some in points for point in some)
+        for trial, some in zip(drawn, points, strict=True):
+            values, _ = self._values(some)
             if values is None:
-                self.study.tell(number, state=TrialState.FAIL)
+                self.study.tell(trial, state=TrialState.FAIL)
             else:
-                self.study.tell(number, list(values))
+                self.study.tell(trial, list(values))
 
-    def _points(self, params: Mapping[str, Any]) -> list[Any]:
+    def _points(self, params: Mapping[str, Any]) -> list[Point]:
         settings, pattern = self._decoded(params)
         if not self.plan.space.allows(settings):
             return []
@@ -188,7 +193,7 @@ class _Run:
         }
         return settings, self.plan.patterns[params[PATTERN]]
 
-    def _values(self, points: list[Any]) -> tuple[tuple[float, ...] | None, str | None]:
+    def _values(self, points: list[Point]) -> tuple[tuple[float, ...] | None, str | None]:
         """Objectives, summed over the workloads; or why there are none."""
         if not points:
             return None, "a constraint does not hold"

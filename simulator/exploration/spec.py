@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 
 from simulator.errors import SpecError
 from simulator.hardware.checked import validated
@@ -15,7 +22,26 @@ from simulator.hardware.yaml_file import Document, KeyPath, read
 from simulator.workload import Workload
 
 MAX_POINTS = 10**6
-Number = Annotated[int | float, Field(allow_inf_nan=False)]
+
+
+def _is_number(given: object) -> object:
+    if isinstance(given, int | float) and type(given) is not bool and abs(given) < 1e18:
+        return given
+    raise ValueError("must be a number")
+
+
+def _names(*kinds: type) -> PlainValidator:
+    """A name, or an object that it could have named: an error says one thing, not one a kind."""
+
+    def check(given: object) -> object:
+        if isinstance(given, (str, Path, *kinds)):
+            return given
+        raise ValueError("must be a name or a file")
+
+    return PlainValidator(check)
+
+
+Number = Annotated[int | float, PlainValidator(_is_number)]
 
 
 class Axis(Section):
@@ -83,7 +109,7 @@ class WorkloadChoice(Section):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    workload: str | Path | Workload
+    workload: Annotated[str | Path | Workload, _names(Workload)]
     parameters: dict[str, tuple[int, ...]] = Field({})
 
     @model_validator(mode="before")
@@ -126,7 +152,9 @@ class SweepSpec(Section):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    hardware: str | Path | Hardware = Field(description="The base: a preset, or a YAML file.")
+    hardware: Annotated[str | Path | Hardware, _names(Hardware)] = Field(
+        description="The base: a preset, or a YAML file."
+    )
     settings: dict[str, Any] = Field({}, description="Dotted keys that all points share.")
     workloads: tuple[WorkloadChoice, ...] = Field(min_length=1)
     patterns: tuple[str | None, ...] = Field(
