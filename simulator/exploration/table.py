@@ -50,16 +50,19 @@ class Rows:
     def columns(self) -> list[str]:
         return [*ABOUT, *self.parameters, *FIGURES, "key"]
 
+    def _column(self, name: str) -> list[Any]:
+        """The values of a column; parameters that a row does not set are None."""
+        if name == "key":
+            return [row.key.hex() for row in self.rows]
+        if name in ABOUT or name in FIGURES:
+            return [getattr(row, name) for row in self.rows]
+        return [row.settings.get(name) for row in self.rows]
+
     def records(self) -> list[dict[str, Any]]:
-        """One mapping a row; parameters that a row does not set are None."""
-        parameters = self.parameters
-        return [
-            {name: getattr(row, name) for name in ABOUT}
-            | {name: row.settings.get(name) for name in parameters}
-            | {name: getattr(row, name) for name in FIGURES}
-            | {"key": row.key.hex()}
-            for row in self.rows
-        ]
+        """One mapping a row."""
+        columns = self.columns
+        values = zip(*(self._column(name) for name in columns), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in values]
 
     def to_json(self) -> str:
         return json.dumps(self.records(), indent=2, ensure_ascii=False)
@@ -68,10 +71,7 @@ class Rows:
         """One row a point; figures of points that failed are missing."""
         import pandas as pd
 
-        records = self.records()
-        return pd.DataFrame(
-            {name: series(name, [r[name] for r in records]) for name in self.columns}
-        )
+        return pd.DataFrame({name: series(name, self._column(name)) for name in self.columns})
 
     def to_csv(self) -> str:
         text: str = self.to_frame().to_csv(index=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import subprocess
 import sys
 import time
@@ -215,3 +216,41 @@ def test_a_number_that_no_store_holds_is_an_error_of_its_point(
     monkeypatch.setattr("simulator.exploration.row.LARGEST", 1000)
     rows: tuple[Row, ...] = sweep(small(parameters={})).rows
     assert all("too large to keep" in str(row.error) for row in rows)
+
+
+# Workers that cannot work
+
+UNGUARDED = """
+import json, pathlib
+from simulator import sweep
+sweep(json.loads(pathlib.Path("spec.json").read_text()), workers=2)
+"""
+
+
+def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(small()))
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "__name__ == '__main__'" in done.stderr.splitlines()[-1]
+
+
+def test_a_worker_that_dies_ends_the_sweep_with_one_line(tmp_path: Path) -> None:
+    store, killed = tmp_path / "runs.sqlite", []
+
+    def kill_a_worker(done: int, _points: int) -> None:
+        if done > 4 and not killed:
+            worker = multiprocessing.active_children()[0]
+            killed.append(worker.pid)
+            worker.kill()
+
+    cores = {"core.count": {"start": 1, "stop": 400, "step": 1}}
+    with pytest.raises(SpecError, match="a worker process died"):
+        sweep(small(parameters=cores), store=store, workers=2, progress=kill_a_worker)
+    with Store(store, must_exist=True) as opened:
+        kept = len(opened.rows())
+    assert kept > 4
+    again = sweep(small(parameters=cores), store=store, executor="serial")
+    assert (again.known, again.computed) == (kept, 1600 - kept)
