@@ -33,8 +33,10 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class Constraint:
-    """``core.register_file.bytes * core.count <= 2**24`` without the power: + - * / // %, and,
-    or, not, comparisons, parentheses, numbers, and texts in quotes.
+    """A comparison such as ``core.register_file.bytes * core.count <= 16777216``.
+
+    It may hold dotted keys, numbers, texts in quotes, ``+ - * / // %``, ``< <= > >= == !=``,
+    ``and``, ``or``, ``not`` and parentheses.
     """
 
     text: str
@@ -117,7 +119,7 @@ def _dotted(node: ast.expr) -> str:
 def _value(node: ast.expr, lookup: Lookup) -> Any:
     match node:
         case ast.Constant(value=value):
-            return value if not isinstance(value, str) else value.strip()
+            return value
         case ast.BinOp(left=left, op=op, right=right):
             return _arithmetic(op, _value(left, lookup), _value(right, lookup))
         case ast.UnaryOp(op=ast.Not(), operand=operand):

@@ -11,7 +11,7 @@ from itertools import islice
 import simulator
 from simulator.errors import SpecError
 from simulator.exploration.plan import Point, Shared
-from simulator.exploration.row import Batch, Row, evaluate
+from simulator.exploration.row import Batch, evaluate
 from simulator.exploration.store import COMMIT_S, Store
 
 Progress = Callable[[int], None]
@@ -30,8 +30,6 @@ class Tally:
 
     computed: int = 0
     known: int = 0
-    failed: int = 0
-    first_error: str | None = None
 
 
 class Dispatch:
@@ -120,14 +118,7 @@ class Dispatch:
                 "workers", "run another nmsim", got=batch.version, want=simulator.__version__
             )
         self.store.add(batch.rows)
-        for row in batch.rows:
-            self._count(row)
+        self.tally.computed += len(batch.rows)
         self.progress(len(batch.rows))
         each = batch.seconds / len(batch.rows)
         self.size = max(1, min(LARGEST_CHUNK, 2 * self.size, int(CHUNK_S / max(each, 1e-9))))
-
-    def _count(self, row: Row) -> None:
-        self.tally.computed += 1
-        if row.error is not None:
-            self.tally.failed += 1
-            self.tally.first_error = self.tally.first_error or row.error

@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from specs import small
 
-from simulator import SpecError, SweepSpec, load_hardware, load_workload, simulate, sweep
+from simulator import SpecError, SweepSpec, load_hardware, load_workload, search, simulate, sweep
 from simulator.exploration.row import Row
 from simulator.exploration.store import Store
 from simulator.exploration.table import Rows
@@ -216,6 +217,21 @@ def test_a_number_that_no_store_holds_is_an_error_of_its_point(
     monkeypatch.setattr("simulator.exploration.row.LARGEST", 1000)
     rows: tuple[Row, ...] = sweep(small(parameters={})).rows
     assert all("too large to keep" in str(row.error) for row in rows)
+
+
+def test_an_area_model_fills_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    area = ModuleType("simulator.area")
+    area.relative_area = lambda machine: 2.0 * machine.core.count  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "simulator.area", area)
+    monkeypatch.setattr("simulator.exploration.row.has_area", lambda: True)
+    rows = sweep(small(parameters={"core.count": [1, 4]})).rows
+    assert {row.area for row in rows if row.settings["core.count"] == 4} == {8.0}
+    monkeypatch.setattr("simulator.exploration.search.has_area", lambda: True)
+    wanted = {"objectives": ["time_ns", "area"], "trials": 6, "batch": 2}
+    found = search(small(parameters={"core.count": [1, 4]}, search=wanted), executor="serial")
+    for trial in found.trials:  # of one machine, however many workloads run on it
+        assert trial.values is not None
+        assert trial.values[1] == 2.0 * trial.settings["core.count"]
 
 
 # Workers that cannot work
