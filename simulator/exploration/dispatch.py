@@ -105,12 +105,16 @@ class Dispatch:
             self.store.name_settings(renamed)
 
     def _collect(self, most: int) -> None:
-        """Take in what is finished until at most so many chunks are left."""
-        while len(self._running) > most:
-            done, self._running = wait(self._running, COMMIT_S, FIRST_COMPLETED)
+        """Take in what is finished, and wait until at most so many chunks are left."""
+        patience = 0.0
+        while self._running:
+            done, self._running = wait(self._running, patience, FIRST_COMPLETED)
             for future in done:
                 self._take(future.result())
             self.store.flush_if_due()
+            if len(self._running) <= most:
+                return
+            patience = COMMIT_S
 
     def _take(self, batch: Batch) -> None:
         if batch.version != simulator.__version__:

@@ -56,13 +56,13 @@ def start(store: Path, executor: str, points: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [sys.executable, "-c", SWEEP, str(store), executor, str(points)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         cwd=Path(__file__).parent,
     )
     assert process.stdout is not None
     wanted = b"working" if points else b"begun"
     while (line := process.stdout.readline().strip()) != wanted:
-        assert line, "ended by itself"
+        assert line, process.communicate()[1].decode()
     return process
 
 
@@ -103,7 +103,7 @@ def test_twenty_kills_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> No
         time.sleep(random.uniform(0, 0.3 if number % 5 == 0 else 0.05))
         workers = children(process.pid)
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
         after = keys(store)
         assert before <= after
         before = after
