@@ -23,6 +23,7 @@ format: .venv/installed-dev
 bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler, and memory
 	$(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/memory.py
+	$(BIN)/python tests/benchmarks/sweep.py
 	$(BIN)/python -m pytest -o addopts= tests/benchmarks -s -q --benchmark-only --benchmark-disable-gc --benchmark-columns=median
 
 SECONDS ?= 60

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
         MappingError,
         OutputError,
         SimulatorError,
+        SpecError,
+        StoreError,
         WeightsError,
         WorkloadError,
     )
+    from simulator.exploration.pareto import pareto_front
+    from simulator.exploration.search import search
+    from simulator.exploration.spec import SweepSpec
+    from simulator.exploration.sweep import SweepResult, sweep
     from simulator.hardware import Hardware, hardware_schema, load_hardware
     from simulator.importers import load_model, load_workload
     from simulator.mapping import Mapping
@@ -39,11 +45,18 @@ _HOMES = {
     "MappingError": "errors",
     "OutputError": "errors",
     "SimulatorError": "errors",
+    "SpecError": "errors",
+    "StoreError": "errors",
     "WeightsError": "errors",
     "WorkloadError": "errors",
     "Hardware": "hardware",
     "hardware_schema": "hardware",
     "load_hardware": "hardware",
+    "SweepResult": "exploration.sweep",
+    "SweepSpec": "exploration.spec",
+    "pareto_front": "exploration.pareto",
+    "search": "exploration.search",
+    "sweep": "exploration.sweep",
     "Mapping": "mapping",
     "LayerReport": "report",
     "Report": "report",
@@ -79,7 +92,11 @@ __all__ = [
     "Pattern",
     "Report",
     "SimulatorError",
+    "SpecError",
+    "StoreError",
     "Stream",
+    "SweepResult",
+    "SweepSpec",
     "TileRange",
     "Timeline",
     "Total",
@@ -92,8 +109,11 @@ __all__ = [
     "load_hardware",
     "load_model",
     "load_workload",
+    "pareto_front",
     "relative_area",
+    "search",
     "simulate",
+    "sweep",
 ]
 
 

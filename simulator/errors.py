@@ -67,6 +67,14 @@ class OutputError(SimulatorError):
     """The result cannot be written where it was asked for."""
 
 
+class SpecError(SimulatorError):
+    """The description of a sweep or a search is wrong, or cannot be run as asked."""
+
+
+class StoreError(SimulatorError):
+    """A store of runs cannot be opened, read or written."""
+
+
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """A hint that names the closest valid spelling, or all of them."""
     names = sorted(valid)

@@ -11,6 +11,7 @@ import typer
 
 from simulator.cli.importing import import_model, parameters_of
 from simulator.cli.pruning import prune
+from simulator.cli.sweeping import pareto, results, search, sweep
 from simulator.errors import ConfigError, OutputError, SimulatorError, WorkloadError
 
 if TYPE_CHECKING:
@@ -253,6 +254,15 @@ app.command(
     epilog="Examples: nmsim prune model.safetensors --pattern 2:4 --layers 'dense|query|key|value' "
     "-o pruned.safetensors"
 )(prune)
+
+
+app.command(
+    epilog="Examples: nmsim sweep sweep.yaml --store runs.sqlite; "
+    "nmsim sweep sweep.yaml --workers 2 -o rows.csv"
+)(sweep)
+app.command(epilog="Examples: nmsim search sweep.yaml --store runs.sqlite")(search)
+app.command(epilog="Examples: nmsim results runs.sqlite --format csv -o rows.csv")(results)
+app.command(epilog="Examples: nmsim pareto runs.sqlite --min time_ns --min energy_pj")(pareto)
 
 
 @app.command()

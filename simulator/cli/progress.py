@@ -6,6 +6,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 DELAY_S = 1.0
 
@@ -44,11 +48,56 @@ def progress_bar(runs: int = 1) -> Iterator[Callable[[int, int, str], None] | No
         here = before if done == layers else finished * layers + done
         bar.update(task, completed=here, total=runs * layers, description=name or "done")
 
+    with _shown_late(bar):
+        yield report
+
+
+@contextmanager
+def points_bar() -> Iterator[Callable[[int, int], None] | None]:
+    """A callback for `sweep`, called with points done and points in all: rate and time left."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("starting", total=None, rate="")
+
+    def report(done: int, points: int) -> None:
+        speed = bar.tasks[task].speed
+        rate = f"{speed:,.1f}/s" if speed else ""
+        bar.update(task, completed=done, total=points, description="points", rate=rate)
+
+    with _shown_late(bar):
+        yield report
+
+
+@contextmanager
+def _shown_late(bar: Progress) -> Iterator[None]:
+    """Draw a bar once the work has taken ``DELAY_S``."""
     timer = threading.Timer(DELAY_S, bar.start)
     timer.daemon = True
     timer.start()
     try:
-        yield report
+        yield
     finally:
         timer.cancel()
         if bar.live.is_started:

@@ -11,7 +11,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from simulator import catalog
-from simulator.errors import ConfigError
+from simulator.errors import ConfigError, SimulatorError
 
 KeyPath = tuple[str | int, ...]
 MAX_DEPTH, MAX_KEYS, MAX_CHARACTERS = 50, 20_000, 200_000
@@ -49,32 +49,34 @@ class Document:
         self.positions.update(other.positions)
 
 
-def read(path: Path) -> Document:
-    """Read one YAML file.
+def read(path: Path, what: str = "machine", error: type[SimulatorError] = ConfigError) -> Document:
+    """Read one YAML file that describes a machine, or something else.
 
     Raises
     ------
-    ConfigError
-        If the file cannot be read, is not YAML, or is not a mapping.
+    SimulatorError
+        Of class ``error``, if the file cannot be read, is not YAML, or is not a mapping.
     """
     yaml = YAML(typ="rt", pure=True)
-    text = catalog.text_of(path, ConfigError)
+    text = catalog.text_of(path, error)
     if len(text) > MAX_CHARACTERS:
-        raise ConfigError(str(path), "too large for a machine", want=f"{MAX_CHARACTERS} characters")
+        raise error(str(path), f"too large for a {what}", want=f"{MAX_CHARACTERS} characters")
     try:
         tree = yaml.load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
+    except MarkedYAMLError as problem:
+        mark = problem.problem_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         # ruamel appends advice on its own API after the first line.
-        problem = (error.problem or "not YAML").splitlines()[0]
-        raise ConfigError(where, problem) from None
-    except PARSER_ERRORS as error:
-        raise ConfigError(str(path), f"not YAML: {type(error).__name__}") from None
+        raise error(where, (problem.problem or "not YAML").splitlines()[0]) from None
+    except PARSER_ERRORS as problem:
+        raise error(str(path), f"not YAML: {type(problem).__name__}") from None
     if not isinstance(tree, CommentedMap):
-        raise ConfigError(str(path), "not a machine", want="a mapping of keys to values")
+        raise error(str(path), f"not a {what}", want="a mapping of keys to values")
     document = Document({})
-    document.data = _plain(tree, (), str(path), document.positions, 0)
+    try:
+        document.data = _plain(tree, (), str(path), document.positions, 0)
+    except ConfigError as problem:
+        raise error(problem.where, problem.what, want=problem.want) from None
     return document
 
 

@@ -40,6 +40,15 @@ BERT_CONFIG = json.dumps(
     }
 )
 
+SWEEP = """
+hardware: nm-edge
+workloads: [gemm:64x48x96]
+patterns: [1:1, 2:4]
+parameters:
+  core.count: [2, 4]
+search: {trials: 4, batch: 2}
+"""
+
 
 def squeezenet() -> bytes:
     """A small model that the onnx package carries for its tests."""
@@ -202,7 +211,12 @@ def test_examples_run(nmsim: Nmsim, example: str) -> None:
     command, *arguments = shlex.split(example)
     assert command == "nmsim"
     for name in arguments:
-        if name.endswith(".yaml"):
+        if name == "sweep.yaml":
+            Path(name).write_text(SWEEP)
+        elif name == "runs.sqlite" and arguments[0] in ("results", "pareto"):
+            Path("sweep.yaml").write_text(SWEEP)
+            fine(nmsim("sweep", "sweep.yaml", "--store", name))
+        elif name.endswith(".yaml"):
             Path(name).write_bytes(fine(nmsim("hardware", "nm-edge")).out)
         elif name.endswith(".csv"):
             Path(name).write_bytes(fine(nmsim("workloads", "bert-base")).out)

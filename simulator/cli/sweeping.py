@@ -1,0 +1,202 @@
+"""The commands `nmsim sweep`, `search`, `results` and `pareto`: many points and their figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulator.exploration.search import SearchResult
+    from simulator.exploration.sweep import SweepResult
+
+SpecFile = Annotated[
+    Path, typer.Argument(metavar="SPEC", help="YAML: hardware, workloads, patterns, parameters.")
+]
+StoreFile = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="FILE", help="Keep rows here, and compute only missing ones."),
+]
+ReadStore = Annotated[Path, typer.Argument(metavar="STORE", help="What --store wrote.")]
+Workers = Annotated[int | None, typer.Option(help="Default: one a core.")]
+ExecutorName = Annotated[str, typer.Option(help="processes, threads or serial.")]
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Dask's, tcp://host:port, and its workers.")
+]
+Format = Annotated[
+    str | None, typer.Option("--format", help="table, json, csv or parquet; default by file name.")
+]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write here instead.")
+]
+Figures = list[str] | None
+
+
+def sweep(
+    spec: SpecFile,
+    store: StoreFile = None,
+    workers: Workers = None,
+    executor: ExecutorName = "processes",
+    scheduler: Scheduler = None,
+    format: Format = None,
+    output: Output = None,
+) -> None:
+    """Simulate every point of a design space; a point that fails is a row with its error."""
+    from simulator.cli import output as out
+    from simulator.cli.progress import points_bar
+    from simulator.exploration.sweep import sweep as run_sweep
+
+    kind = out.choose_format(format, output)
+    out.check_target(output)
+    with points_bar() as progress:
+        result = run_sweep(
+            spec,
+            store=store,
+            workers=workers,
+            executor=executor,
+            scheduler=scheduler,
+            progress=progress,
+        )
+    text = _summary(result) if kind == "table" else ""
+    out.write(out.encode(result, text, kind), output)
+
+
+def search(
+    spec: SpecFile,
+    store: StoreFile = None,
+    workers: Workers = None,
+    executor: ExecutorName = "processes",
+    scheduler: Scheduler = None,
+    format: Format = None,
+    output: Output = None,
+) -> None:
+    """Look for machines that are good in several objectives at once (needs the extra 'search')."""
+    from simulator.cli import output as out
+    from simulator.cli.progress import points_bar
+    from simulator.exploration.search import search as run_search
+
+    kind = out.choose_format(format, output)
+    out.check_target(output)
+    with points_bar() as progress:
+        result = run_search(
+            spec,
+            store=store,
+            workers=workers,
+            executor=executor,
+            scheduler=scheduler,
+            progress=progress,
+        )
+    text = _trials(result) if kind == "table" else ""
+    out.write(out.encode(result, text, kind), output)
+
+
+def results(store: ReadStore, format: Format = None, output: Output = None) -> None:
+    """Write the rows of a store, ordered by what they are."""
+    from simulator.cli import output as out
+    from simulator.exploration.store import Store
+    from simulator.exploration.table import Rows
+
+    kind = out.choose_format(format, output)
+    out.check_target(output)
+    with Store(store, must_exist=True) as opened:
+        rows = Rows(opened.rows())
+    text = _table("", rows.to_frame()) if kind == "table" else ""
+    out.write(out.encode(rows, text, kind), output)
+
+
+def pareto(
+    store: ReadStore,
+    minimize: Annotated[
+        Figures, typer.Option("--min", metavar="FIGURE", help="Default: time_ns and energy_pj.")
+    ] = None,
+    maximize: Annotated[
+        Figures, typer.Option("--max", metavar="FIGURE", help="Such as mac_utilization.")
+    ] = None,
+    format: Format = None,
+    output: Output = None,
+) -> None:
+    """Rows of a store that no other beats in every figure, a front a workload."""
+    from simulator.cli import output as out
+    from simulator.exploration.pareto import pareto_front
+    from simulator.exploration.store import Store
+    from simulator.exploration.table import Rows
+
+    kind = out.choose_format(format, output)
+    out.check_target(output)
+    default = () if maximize else ("time_ns", "energy_pj")
+    with Store(store, must_exist=True) as opened:
+        rows = opened.rows()
+    front = pareto_front(Rows(rows).to_frame(), minimize or default, maximize or ())
+    by_key = {row.key.hex(): row for row in rows}
+    kept = Rows([by_key[key] for key in front["key"]])
+    text = _table("Pareto front", kept.to_frame()) if kind == "table" else ""
+    out.write(out.encode(kept, text, kind), output)
+
+
+def _summary(result: SweepResult) -> str:
+    """Counts, and the fastest point of each workload and pattern."""
+    points = len(result.rows)
+    text = f"{points} points: {result.computed} computed, {result.known} known before"
+    if result.failed:
+        error = next(row.error for row in result.rows if row.error is not None)
+        text += f", {result.failed} failed, the first with: {error}"
+    frame = result.to_frame()
+    done = frame[frame["time_ps"].notna()]
+    groups = done.groupby(["workload", "pattern"], sort=False, dropna=False)
+    fastest = frame.loc[groups["time_ps"].idxmin()]
+    if fastest.empty:
+        return f"{text}\n"
+    return f"{text}\n\n" + _table("Fastest of each workload and pattern", fastest)
+
+
+def _trials(result: SearchResult) -> str:
+    """The Pareto front of a search."""
+    from simulator.cli.tables import render, table
+
+    numbers = {trial.number for trial in result.front}
+    best = [record for record in result.records() if record["trial"] in numbers]
+    failed = sum(trial.values is None for trial in result.trials)
+    text = f"{len(result.trials)} trials, {failed} without figures, {len(best)} that none beats\n"
+    if not best:
+        error = result.trials[0].error
+        return f"{text}\nThe first: {error}\n"
+    names = [name for name in best[0] if name not in ("pareto", "error")]
+    made = table("Pareto front", [_TITLES.get(name, name) for name in names], left=["pattern"])
+    for record in sorted(best, key=lambda record: record[result.objectives[0]]):
+        made.add_row(*(_cell(name, record[name]) for name in names))
+    return f"{text}\n{render([made])}"
+
+
+def _table(title: str, frame: pd.DataFrame) -> str:
+    """Rows for people: without what is the same everywhere or exact to the picosecond."""
+    from simulator.cli.tables import render, table
+    from simulator.exploration.table import ABOUT, FIGURES
+
+    parameters = [name for name in frame.columns if name not in (*ABOUT, *FIGURES, "key")]
+    figures = ["time_ns", "mac_utilization", "bound", "energy_pj", "area_mm2", "error"]
+    shown = [name for name in figures if not frame[name].isna().all()]
+    columns = ["hardware", "workload", "pattern", *parameters, *shown]
+    left = ["hardware", "workload", "pattern", "bound", "error"]
+    made = table(title, [_TITLES.get(name, name) for name in columns], left=left)
+    for record in frame[columns].to_dict("records"):
+        made.add_row(*(_cell(name, record[name]) for name in columns))
+    return render([made])
+
+
+_TITLES = {"time_ns": "time µs", "mac_utilization": "MAC util.", "energy_pj": "energy mJ"}
+
+
+def _cell(name: str, value: object) -> str:
+    import pandas as pd
+
+    if value is None or value is pd.NA or value != value:
+        return "-"
+    if isinstance(value, float):
+        if name == "mac_utilization":
+            return f"{value:.1%}"
+        scale = {"time_ns": 1e3, "energy_pj": 1e9}.get(name)
+        return f"{value / scale:,.3f}" if scale else f"{value:g}"
+    return str(value)

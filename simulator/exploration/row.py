@@ -1,0 +1,149 @@
+"""``Point -> Row``: one simulation and its figures, as they are kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import simulator
+from simulator.area import relative_area
+from simulator.comparison import Comparison
+from simulator.errors import SimulatorError, SpecError
+from simulator.exploration.plan import ORIGIN, Point, Shared
+from simulator.exploration.space import Settings
+from simulator.hardware import Hardware, load_hardware
+from simulator.report import Report
+from simulator.run import simulate
+from simulator.units import PS_PER_NS
+
+LARGEST = 2**63 - 1
+"""What a store's integers hold."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A point and its figures; those of a point that failed are None, and ``error`` says why.
+
+    Attributes
+    ----------
+    key : bytes
+        SHA-256 of all that decides the figures.
+    settings : dict
+        Dotted keys that were varied, and their values.
+    executed_as : str
+        Patterns that layers with weights ran as, and how many launches each.
+    time_ps : int
+        Device time of all layers.
+    macs, macs_executed : int
+        Useful MACs of the dense network, and what the tensor cores did.
+    dram_bytes, l2_bytes : int
+        Read and written.
+    energy_pj : float or None
+        None where the machine states no energies.
+    area_mm2 : float
+        As `simulator.area` estimates it.
+    """
+
+    key: bytes
+    settings: Settings
+    hardware: str
+    workload: str
+    pattern: str | None
+    engine: str
+    accuracy: str
+    executed_as: str | None = None
+    time_ps: int | None = None
+    cycles: int | None = None
+    macs: int | None = None
+    macs_executed: int | None = None
+    mac_utilization: float | None = None
+    bound: str | None = None
+    dram_bytes: int | None = None
+    l2_bytes: int | None = None
+    energy_pj: float | None = None
+    area_mm2: float | None = None
+    error: str | None = None
+
+    @property
+    def time_ns(self) -> float | None:
+        return None if self.time_ps is None else self.time_ps / PS_PER_NS
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a worker sends back."""
+
+    rows: list[Row]
+    seconds: float
+    version: str
+
+
+def evaluate(shared: Shared, points: Sequence[Point]) -> Batch:
+    """Simulate some points; this is what runs in workers. A point that fails is a row, too."""
+    started = time.perf_counter()
+    rows = []
+    settings: Settings | None = None
+    machine: Hardware | SimulatorError
+    for point in points:
+        if point.settings != settings:
+            settings, machine = point.settings, _machine(shared.base, point.settings)
+        rows.append(_row(shared, point, machine))
+    return Batch(rows, time.perf_counter() - started, simulator.__version__)
+
+
+def warm() -> None:
+    """Compile the kernels and cache them on disk, so that workers load instead of compiling."""
+    for pattern in ("1:1", "2:4"):
+        simulate("nm-edge", "gemm:64x64x64", pattern)
+
+
+def _machine(base: Hardware, settings: Settings) -> Hardware | SimulatorError:
+    try:
+        return load_hardware(base, settings, ORIGIN)
+    except SimulatorError as error:
+        return error
+
+
+def _row(shared: Shared, point: Point, machine: Hardware | SimulatorError) -> Row:
+    workload = shared.workloads[point.workload]
+    name = machine.name if isinstance(machine, Hardware) else shared.base.name
+    about = (point.key, point.settings, name, workload.name, point.pattern, shared.engine,
+             shared.accuracy)  # fmt: skip
+    if isinstance(machine, SimulatorError):
+        return Row(*about, error=str(machine))
+    try:
+        accuracy = shared.accuracy
+        report = simulate(machine, workload, point.pattern, shared.engine, accuracy=accuracy)
+        return Row(*about, **_figures(report), area_mm2=relative_area(machine))
+    except SimulatorError as error:
+        return Row(*about, error=str(error))
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    total = report.total
+    ran_as = Comparison((report,)).executed(report)
+    moved = {
+        level: sum(sum(way.values()) for way in total.traffic_bytes[level].values())
+        for level in ("dram", "l2")
+    }
+    figures: dict[str, Any] = {
+        "executed_as": ", ".join(f"{pattern} x{count}" for pattern, count in ran_as.items()),
+        "time_ps": total.time_ps,
+        "cycles": total.cycles,
+        "macs": total.macs,
+        "macs_executed": total.macs_executed,
+        "mac_utilization": total.mac_utilization,
+        "bound": total.bound,
+        "dram_bytes": moved["dram"],
+        "l2_bytes": moved["l2"],
+        "energy_pj": total.energy_pj,
+    }
+    for name, figure in figures.items():
+        if isinstance(figure, int) and figure > LARGEST:
+            raise SpecError(report.workload, f"{name} is too large to keep", got=figure)
+    return figures

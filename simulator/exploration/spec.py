@@ -1,0 +1,223 @@
+"""``YAML -> SweepSpec``: what to vary, on which machine, for which workloads and patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
+
+from simulator.errors import SpecError
+from simulator.hardware.checked import validated
+from simulator.hardware.machine import Hardware, Section
+from simulator.hardware.yaml_file import Document, KeyPath, read
+from simulator.workload import Workload
+
+MAX_POINTS = 10**6
+
+
+def _is_number(given: object) -> object:
+    if isinstance(given, int | float) and type(given) is not bool and abs(given) < 1e18:
+        return given
+    raise ValueError("must be a number")
+
+
+def _names(*kinds: type) -> PlainValidator:
+    """A name, or an object that it could have named: an error says one thing, not one a kind."""
+
+    def check(given: object) -> object:
+        if isinstance(given, (str, Path, *kinds)):
+            return given
+        raise ValueError("must be a name or a file")
+
+    return PlainValidator(check)
+
+
+Number = Annotated[int | float, PlainValidator(_is_number)]
+
+
+class Axis(Section):
+    """The values of one key: a list; or from ``start`` to ``stop``, both included.
+
+    With ``step`` they are added up, with ``factor`` multiplied. With neither, any value between
+    may be drawn, which only a sample or a search can do.
+    """
+
+    values: tuple[Any, ...] | None = None
+    start: Number | None = None
+    stop: Number | None = None
+    step: Number | None = None
+    factor: Number | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, given: object) -> object:
+        given = _plain(given)
+        if isinstance(given, Mapping | Axis):
+            return given
+        return {"values": given if isinstance(given, list) else [given]}
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Axis:
+        if self.values is not None:
+            self._check_list(self.values)
+        else:
+            self._check_range()
+        return self
+
+    def _check_list(self, values: tuple[Any, ...]) -> None:
+        if any(part is not None for part in (self.start, self.stop, self.step, self.factor)):
+            raise ValueError("want a list of values or a range, not both")
+        if not values:
+            raise ValueError("has no values")
+        for value in values:
+            if isinstance(value, dict):
+                raise ValueError("a value cannot be a mapping: write keys dotted, as core.count")
+        if len({repr(value) for value in values}) < len(values):
+            raise ValueError("the same value twice")
+
+    def _check_range(self) -> None:
+        if self.start is None or self.stop is None:
+            raise ValueError("want a list of values, or a range with start and stop")
+        if self.stop < self.start:
+            raise ValueError(f"stop {self.stop} is below start {self.start}: nothing to try")
+        if self.step is not None and self.factor is not None:
+            raise ValueError("want step or factor, not both")
+        if self.step is not None and self.step <= 0:
+            raise ValueError("step must be above 0")
+        if self.factor is not None and (self.factor <= 1 or self.start <= 0):
+            raise ValueError("factor must be above 1, and start above 0")
+
+
+class Sample(Section):
+    """So many points of a Latin hypercube instead of the whole grid."""
+
+    points: Annotated[int, Field(ge=1, le=MAX_POINTS, strict=True)]
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = 0
+
+
+class WorkloadChoice(Section):
+    """A workload, and values of its parameters; where lists are given, every combination."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    workload: Annotated[str | Path | Workload, _names(Workload)]
+    parameters: dict[str, tuple[int, ...]] = Field({})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, given: object) -> object:
+        return given if isinstance(given, Mapping | WorkloadChoice) else {"workload": given}
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _lists(cls, given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        plain = {name: _plain(value) for name, value in given.items()}
+        return {n: value if isinstance(value, list) else [value] for n, value in plain.items()}
+
+
+class Search(Section):
+    """How `nmsim search` looks for good points instead of trying all."""
+
+    algorithm: Literal["nsga2", "tpe"] = "nsga2"
+    objectives: tuple[Literal["time_ns", "energy_pj", "area_mm2"], ...] = Field(
+        ("time_ns", "energy_pj"), min_length=1
+    )
+    trials: Annotated[int, Field(ge=1, le=MAX_POINTS, strict=True)] = 200
+    batch: Annotated[int, Field(ge=2, le=1000, strict=True)] = Field(
+        20, description="Trials evaluated at a time, and a generation of nsga2."
+    )
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = 0
+
+    @field_validator("objectives")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("the same objective twice")
+        return value
+
+
+class SweepSpec(Section):
+    """A base machine, what varies, and how the points are picked. Field names are the YAML keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    hardware: Annotated[str | Path | Hardware, _names(Hardware)] = Field(
+        description="The base: a preset, or a YAML file."
+    )
+    settings: dict[str, Any] = Field({}, description="Dotted keys that all points share.")
+    workloads: tuple[WorkloadChoice, ...] = Field(min_length=1)
+    patterns: tuple[str | None, ...] = Field(
+        (None,), min_length=1, description="keep:group, or null: as the trace says."
+    )
+    parameters: dict[str, Axis] = Field({}, description="Dotted keys that vary.")
+    constraints: tuple[str, ...] = Field(
+        (), description="Comparisons of dotted keys that every point has to fulfil."
+    )
+    sample: Sample | None = Field(None, description="Default: the full grid.")
+    engine: str = "fast"
+    accuracy: Literal["exact", "sampled"] = "exact"
+    search: Search | None = None
+
+    _document: Document = PrivateAttr(default_factory=lambda: Document({}))
+    _source: str = PrivateAttr(default="spec")
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _plain_settings(cls, given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        return {key: _plain(value) for key, value in given.items()}
+
+    @field_validator("workloads", "patterns", "constraints", mode="before")
+    @classmethod
+    def _one_or_more(cls, given: object) -> object:
+        return [given] if isinstance(given, str) else given
+
+    @classmethod
+    def load(cls, given: SweepSpec | Mapping[str, Any] | str | Path) -> SweepSpec:
+        """A spec from a YAML file, or from a mapping with the same keys.
+
+        Raises
+        ------
+        SpecError
+            With file, line, column and key of the first thing that is wrong.
+        """
+        if isinstance(given, SweepSpec):
+            return given
+        if isinstance(given, Mapping):
+            document, source = Document(dict(given)), "spec"
+        else:
+            document, source = read(Path(given), "sweep", SpecError), str(given)
+        spec = validated(cls, document, source, SpecError)
+        spec._document, spec._source = document, source
+        return spec
+
+    def where(self, *path: str | int) -> str:
+        """Where a key was written: file, line, column and dotted name."""
+        keys: KeyPath = path
+        return self._document.where(keys, self._source)
+
+    @property
+    def folder(self) -> Path | None:
+        """Files that a spec names may lie beside it."""
+        return Path(self._source).parent if self._document.positions else None
+
+
+def _plain(value: object) -> object:
+    """Lists and numbers of Python, whatever sequence or numpy type they came as."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(item) for item in value]
+    return value
