@@ -20,8 +20,9 @@ from simulator.timing import StageShape, StageWork, stage_work
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND, bits_to_bytes, ceil_div
 from simulator.workload.lowering import GemmProblem
 
-SIMULATED_CANDIDATES = 3
-"""How many mappings of the closed-form ranking are simulated before the fastest is taken."""
+SIMULATED_CANDIDATES = 2
+"""How many mappings of the closed-form ranking are simulated before the fastest is taken. Mirror
+images count as one: 128x64 of swapped operands is 64x128, and takes as long."""
 
 
 @dataclass(frozen=True)
@@ -228,12 +229,20 @@ def rank(
     bounds = np.searchsorted(place, [0, *ends]).tolist()
     ranked: list[list[Mapping] | MappingError] = []
     for start, end, refusal in zip(bounds, bounds[1:], refusals, strict=False):
-        best = start + np.argsort(costs[start:end], kind="stable")[:SIMULATED_CANDIDATES]
-        if best.size or refusal is None:
-            ranked.append([replace(offered[place[row]], splits=int(splits[row])) for row in best])
-        else:
-            ranked.append(refusal)
+        best: dict[tuple[int, ...], Mapping] = {}
+        for row in (start + np.argsort(costs[start:end], kind="stable")).tolist():
+            mapping = replace(offered[place[row]], splits=int(splits[row]))
+            best.setdefault(_mirrored(mapping), mapping)
+            if len(best) == SIMULATED_CANDIDATES:
+                break
+        ranked.append(list(best.values()) if best or refusal is None else refusal)
     return ranked
+
+
+def _mirrored(mapping: Mapping) -> tuple[int, ...]:
+    """Equal for a mapping and its mirror image, of swapped operands."""
+    m, n = mapping.tile_m, mapping.tile_n
+    return (*((n, m) if mapping.swapped else (m, n)), mapping.tile_k, mapping.splits)
 
 
 class _Columns(NamedTuple):

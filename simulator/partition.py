@@ -7,8 +7,7 @@ group, so no group is ever cut.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -34,27 +33,22 @@ class TileGrid:
     tile_k: int
     splits: int = 1
 
-    @cached_property
-    def rows(self) -> int:
-        return ceil_div(self.m, self.tile_m)
+    # Tiles of Y whatever the splits, and tiles with their splits.
+    rows: int = field(init=False)
+    columns: int = field(init=False)
+    stages: int = field(init=False)  # along all of k
+    outputs: int = field(init=False)
+    tiles: int = field(init=False)
 
-    @cached_property
-    def columns(self) -> int:
-        return ceil_div(self.n, self.tile_n)
-
-    @cached_property
-    def stages(self) -> int:
-        """Stages along all of k."""
-        return ceil_div(self.k, self.tile_k)
-
-    @cached_property
-    def outputs(self) -> int:
-        """Tiles of Y, whatever the splits."""
-        return self.count * self.rows * self.columns
-
-    @cached_property
-    def tiles(self) -> int:
-        return self.outputs * self.splits
+    def __post_init__(self) -> None:
+        rows, columns = ceil_div(self.m, self.tile_m), ceil_div(self.n, self.tile_n)
+        outputs = self.count * rows * columns
+        derived = (
+            ("rows", rows), ("columns", columns), ("stages", ceil_div(self.k, self.tile_k)),
+            ("outputs", outputs), ("tiles", outputs * self.splits),
+        )  # fmt: skip
+        for name, value in derived:
+            object.__setattr__(self, name, value)
 
     def extent(self, axis: str, edge: bool) -> int:
         """Valid size of a tile along "m", "n" or "k": full, or what the last one has left."""

@@ -297,10 +297,11 @@ def _gemm_blocks(
     m, n = ([grid.extent(axis, edge) for edge in (False, True)] for axis in "mn")
     areas = [m[v >> 1] * n[v & 1] for v in range(4)]
     corners = _corners(grid.count, grid.rows, grid.columns)
-    per_split = np.repeat(corners, grid.splits) if grid.splits > 1 else corners[:0].copy()
-    blocks.add(OUTPUTS, [bits_to_bytes(area * problem.output_bits) for area in areas], corners)
-    sizes = [bits_to_bytes(area * ACCUMULATOR_BITS) for area in areas]
-    blocks.add(PARTIALS, sizes, per_split)
+    sizes = [bits_to_bytes(area * problem.output_bits) for area in areas]
+    blocks.add(OUTPUTS, sizes, corners.copy())
+    if grid.splits > 1:
+        sizes = [bits_to_bytes(area * ACCUMULATOR_BITS) for area in areas]
+        blocks.add(PARTIALS, sizes, np.repeat(corners, grid.splits))
     return blocks
 
 
@@ -471,6 +472,8 @@ def _check_time(program: Program) -> None:
 
 
 def _array(values: list[int]) -> IntArray:
-    if max(values) >= 2**62:
-        raise MappingError("a transfer or a stage", "takes longer than int64 picoseconds can hold")
-    return np.array(values, dtype=np.int64)
+    try:
+        return np.array(values, dtype=np.int64)
+    except OverflowError:
+        what = "takes longer than int64 picoseconds can hold"
+        raise MappingError("a transfer or a stage", what) from None

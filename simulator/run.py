@@ -33,7 +33,7 @@ EQUAL_RATIO = 0.005
 """Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
 then; and which one it is does not hang on the last nanosecond, nor on a sample's error."""
 
-FIRST_STAGES, FINAL_STAGES = 80_000, 600_000
+FIRST_STAGES, FINAL_STAGES = 80_000, 520_000
 """Stages of a sample: of each mapping that is tried, and of those that look fastest together.
 35 ms at 40 ns a stage."""
 

@@ -55,6 +55,9 @@ COLUMN_WEIGHT = 6.0
 """How much worse a cut of columns is than one of rows. Fitted to the GEMMs of
 ``tests/benchmarks/sampled.py``, as are the next ones."""
 
+SAFETY = 1.4
+"""By how much a plan of safe lengths may exceed the budget."""
+
 TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO = 0.006, 0.005, 0.1
 DRAM_CAUTION = 2.0
 """Estimated errors are at least the floors; the last where tiles take unequally long, so that cores
@@ -171,7 +174,7 @@ def _plan(
 ) -> _Plan:
     """The plan that extrapolates least within the budget, or else the cheapest.
 
-    Where plans of safe lengths cost more than twice the budget, shorter ones are taken.
+    Where plans of safe lengths cost much more than the budget, shorter ones are taken.
     """
     cores, band, splits = hardware.core.count, _band(library, grid), grid.splits
     wave = ceil_div(cores, band)
@@ -194,7 +197,7 @@ def _plan(
         plans = [_Plan(*chosen) for chosen in product(*sides)]
         affordable = [plan for plan in plans if plan.cost <= budget]
         cheapest = min(plans, key=lambda plan: plan.cost)
-        if affordable or cheapest.cost <= 2 * budget:
+        if affordable or cheapest.cost <= SAFETY * budget:
             break
     if not affordable:
         return cheapest

@@ -74,7 +74,7 @@ class Rate:
 
     def ps(self, size_bytes: int) -> int:
         """Time of one transfer, rounded up once (MODEL: ``(bytes * num + den - 1) // den``)."""
-        return ceil_div(size_bytes * self.num, self.den)
+        return -(-size_bytes * self.num // self.den)
 
 
 @lru_cache(maxsize=4096)

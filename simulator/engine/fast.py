@@ -512,10 +512,8 @@ def _constants(program: Program) -> IntArray:
         K_RING: buffers + sets + 2,
         K_MASKED: program.is_masked,
     }
-    constants = np.empty(len(values), dtype=np.int64)
-    for index, value in values.items():
-        constants[index] = value
-    return constants
+    assert list(values) == list(range(len(values))), "constants out of order"
+    return np.array([*values.values()], dtype=np.int64)
 
 
 def run(program: Program) -> EngineResult:
