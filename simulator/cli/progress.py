@@ -37,7 +37,7 @@ def progress_bar(runs: int = 1) -> Iterator[Callable[[int, int, str], None] | No
         console=Console(stderr=True),
         transient=True,
     )
-    task = bar.add_task("compiling kernels, once", total=None)
+    task = bar.add_task("reading", total=None)
     before = finished = 0
 
     def report(done: int, layers: int, name: str) -> None:
@@ -46,7 +46,9 @@ def progress_bar(runs: int = 1) -> Iterator[Callable[[int, int, str], None] | No
             finished += 1
             before = finished * layers
         here = before if done == layers else finished * layers + done
-        bar.update(task, completed=here, total=runs * layers, description=name or "done")
+        # The first layer of a fresh installation waits for the compiler.
+        note = "" if here else ", after kernels are compiled (once)"
+        bar.update(task, completed=here, total=runs * layers, description=(name or "done") + note)
 
     with _shown_late(bar):
         yield report
