@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check bench fuzz leave-one-out format coverage clean
+.PHONY: demo test check bench bench-peers fuzz leave-one-out format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on ResNet-50
 	$(BIN)/nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8
@@ -22,9 +22,13 @@ format: .venv/installed-dev
 
 bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler, and memory
 	$(BIN)/python tests/benchmarks/bench.py
-	$(BIN)/python tests/benchmarks/memory.py
+	$(BIN)/python tests/benchmarks/sampled.py
 	$(BIN)/python tests/benchmarks/sweep.py
+	$(BIN)/python tests/benchmarks/memory.py
 	$(BIN)/python -m pytest -o addopts= tests/benchmarks -s -q --benchmark-only --benchmark-disable-gc --benchmark-columns=median
+
+bench-peers: .venv/installed-dev  ## SCALE-Sim on the same GEMMs, in an environment of its own; 15 minutes
+	$(BIN)/python tests/benchmarks/peers.py
 
 SECONDS ?= 60
 
@@ -39,7 +43,7 @@ coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lin
 	$(BIN)/coverage report --skip-covered
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
