@@ -26,6 +26,11 @@ def prune(
         typer.Option(metavar="REGEX", help="Names of tensors to prune; default: all, embeddings "
                      "too."),
     ] = None,
+    inputs_first: Annotated[
+        str | None,
+        typer.Option(metavar="REGEX", help="Names of matrices stored [in, out], as GPT-2's "
+                     "Conv1D: c_attn|c_proj|c_fc."),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write pruned weights: .safetensors."),
@@ -43,7 +48,8 @@ def prune(
         out.check_target(output)
         if output.suffix.lower() != ".safetensors":
             raise WeightsError(f"-o {output}", "unknown format", want=".safetensors")
-    pruning = prune_tensors(read_weights(weights), asked, layers, permute=permute)
+    tensors = read_weights(weights)
+    pruning = prune_tensors(tensors, asked, layers, inputs_first=inputs_first, permute=permute)
     if output is not None:
         write_safetensors(output, pruning.tensors)
     out.write(render([pruning_table(pruning)]).encode(), None)

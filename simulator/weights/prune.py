@@ -13,7 +13,7 @@ import numpy.typing as npt
 from simulator.errors import WeightsError
 from simulator.sparsity import Pattern
 from simulator.weights.files import Tensor
-from simulator.weights.layout import channel_rows, from_channel_rows
+from simulator.weights.layout import Axis, channel_rows, from_channel_rows
 from simulator.weights.masks import kept_and_total, magnitude_mask, unstructured_mask
 from simulator.weights.permutation import search_permutation
 
@@ -102,6 +102,7 @@ def prune_tensors(
     pattern: Pattern,
     layers: str | None = None,
     *,
+    inputs_first: str | None = None,
     permute: bool = False,
     seed: int = 0,
 ) -> Pruning:
@@ -115,6 +116,8 @@ def prune_tensors(
     ----------
     layers : str, optional
         Regular expression; default: all.
+    inputs_first : str, optional
+        Regular expression: matrices stored [in, out], as GPT-2's Conv1D; default: none.
 
     Raises
     ------
@@ -122,10 +125,13 @@ def prune_tensors(
         If the expression is none or finds nothing, weights are not finite, or names clash.
     """
     chosen = _chosen(tensors, layers)
+    turned = _expression("--inputs-first", inputs_first) if inputs_first else None
     out, results = dict(tensors), []
     for name in chosen:
         tensor = tensors[name]
-        result, data, order = _prune_tensor(tensor, pattern, permute, seed)
+        is_turned = turned is not None and tensor.data.ndim == 2 and turned.search(name)
+        axis: Axis = "in_first" if is_turned else "out_first"
+        result, data, order = _prune_tensor(tensor, pattern, axis, permute, seed)
         results.append(result)
         out[name] = Tensor(name, tensor.dtype, data)
         if order is not None:
@@ -136,11 +142,15 @@ def prune_tensors(
     return Pruning(pattern, tuple(results), out)
 
 
-def _chosen(tensors: Mapping[str, Tensor], layers: str | None) -> list[str]:
+def _expression(option: str, text: str) -> re.Pattern[str]:
     try:
-        wanted = re.compile(layers or "")
+        return re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
-        raise WeightsError("--layers", f"not a regular expression: {error}", got=layers) from None
+        raise WeightsError(option, f"not a regular expression: {error}", got=text) from None
+
+
+def _chosen(tensors: Mapping[str, Tensor], layers: str | None) -> list[str]:
+    wanted = _expression("--layers", layers or "")
     candidates = [name for name, tensor in tensors.items() if tensor.is_weights]
     chosen = [name for name in candidates if wanted.search(name)]
     if not chosen:
@@ -153,16 +163,16 @@ def _chosen(tensors: Mapping[str, Tensor], layers: str | None) -> list[str]:
 
 
 def _prune_tensor(
-    tensor: Tensor, pattern: Pattern, permute: bool, seed: int
+    tensor: Tensor, pattern: Pattern, axis: Axis, permute: bool, seed: int
 ) -> tuple[PrunedTensor, npt.NDArray[Any], npt.NDArray[np.int64] | None]:
     shape = tensor.data.shape
-    values = channel_rows(tensor.values())
+    values = channel_rows(tensor.values(), axis)
     if values.shape[1] < pattern.group:
         every = np.ones(values.shape, dtype=np.bool_)
         note = f"stays dense: {values.shape[1]} inputs are less than a group"
         result = PrunedTensor(tensor.name, shape, values.size, *_kept(values, every, every), note)
         return result, tensor.data, None
-    raw, order = channel_rows(tensor.data), None
+    raw, order = channel_rows(tensor.data, axis), None
     if permute:
         order = search_permutation(values, pattern, seed).order
         values, raw = values[:, order], raw[:, order]
@@ -171,7 +181,7 @@ def _prune_tensor(
     kept = int(np.count_nonzero(mask))
     result = PrunedTensor(tensor.name, shape, kept, *_kept(values, mask, free))
     pruned = np.where(mask, raw, raw.dtype.type(0))
-    return result, from_channel_rows(pruned, shape), order
+    return result, from_channel_rows(pruned, shape, axis), order
 
 
 def _kept(

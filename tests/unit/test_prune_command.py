@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from simulator import cli
+from simulator.errors import WeightsError
 from simulator.sparsity import Pattern
 from simulator.weights.compliance import check_compliance
 from simulator.weights.files import Tensor, read_weights, write_safetensors
 from simulator.weights.layout import channel_rows
+from simulator.weights.prune import prune_tensors
 
 
 @pytest.fixture
@@ -119,3 +121,12 @@ def test_bad_input_is_one_line(
     assert error.count("\n") == 1
     assert captured.out == b""
     assert [p.name for p in model.parent.iterdir()] == ["model.safetensors"]
+
+    values = np.random.default_rng(5).standard_normal((16, 8)).astype(np.float32)
+    linear, conv1d = Tensor("fc", "fp32", values), Tensor("c_fc", "fp32", values.T.copy())
+    pattern = Pattern(2, 4)
+    upright = prune_tensors({"fc": linear}, pattern).tensors["fc"].data
+    turned = prune_tensors({"c_fc": conv1d}, pattern, inputs_first="c_(fc|attn)")
+    np.testing.assert_array_equal(turned.tensors["c_fc"].data, upright.T)
+    with pytest.raises(WeightsError, match="--inputs-first: not a regular expression"):
+        prune_tensors({"c_fc": conv1d}, pattern, inputs_first="(")
