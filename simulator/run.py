@@ -35,7 +35,7 @@ then; and which one it is does not hang on the last nanosecond, nor on a sample'
 
 FIRST_STAGES, FINAL_STAGES = 80_000, 520_000
 """Stages of a sample: of each mapping that is tried, and of those that look fastest together.
-35 ms at 40 ns a stage."""
+25 ms at 35 ns a stage."""
 
 CLOSE_RATIO = 0.02
 """Mappings that a small sample shows closer to the fastest are sampled again."""
