@@ -99,7 +99,7 @@ class Pruning:
 
 def prune_tensors(
     tensors: Mapping[str, Tensor],
-    pattern: Pattern,
+    pattern: Pattern | str,
     layers: str | None = None,
     *,
     permute: bool = False,
@@ -121,6 +121,7 @@ def prune_tensors(
     WeightsError
         If the expression is none or finds nothing, weights are not finite, or names clash.
     """
+    pattern = Pattern.parse(pattern)
     chosen = _chosen(tensors, layers)
     out, results = dict(tensors), []
     for name in chosen:
