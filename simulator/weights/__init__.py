@@ -1,5 +1,39 @@
 """Real weights: files, masks, layouts, compression, permutations; what a pattern keeps of them.
 
 A mask is an array (rows, k) of bool or of uint8 zeros and ones: true is kept, and patterns run
-along k.
+along k. Patterns are given as ``"2:4"`` or as a `Pattern`.
 """
+
+from simulator.weights.compliance import Compliance, check_compliance
+from simulator.weights.files import Tensor, read_weights, write_safetensors
+from simulator.weights.layout import channel_rows, from_channel_rows
+from simulator.weights.masks import (
+    kept_energy,
+    kept_magnitude,
+    magnitude_mask,
+    random_mask,
+    random_unstructured_mask,
+    unstructured_mask,
+)
+from simulator.weights.permutation import Permutation, search_permutation
+from simulator.weights.prune import Pruning, prune_tensors
+
+__all__ = [
+    "Compliance",
+    "Permutation",
+    "Pruning",
+    "Tensor",
+    "channel_rows",
+    "check_compliance",
+    "from_channel_rows",
+    "kept_energy",
+    "kept_magnitude",
+    "magnitude_mask",
+    "prune_tensors",
+    "random_mask",
+    "random_unstructured_mask",
+    "read_weights",
+    "search_permutation",
+    "unstructured_mask",
+    "write_safetensors",
+]

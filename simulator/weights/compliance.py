@@ -38,7 +38,7 @@ class Compliance:
         return not self.broken
 
 
-def check_compliance(mask_or_weights: npt.NDArray[Any], pattern: Pattern) -> Compliance:
+def check_compliance(mask_or_weights: npt.NDArray[Any], pattern: Pattern | str) -> Compliance:
     """Count the groups along k with more than ``keep`` non-zeros.
 
     Parameters
@@ -53,6 +53,7 @@ def check_compliance(mask_or_weights: npt.NDArray[Any], pattern: Pattern) -> Com
     """
     from simulator.weights.kernels import broken_groups
 
+    pattern = Pattern.parse(pattern)
     if mask_or_weights.ndim != 2 or not mask_or_weights.size:
         raise WeightsError("weights", "not a matrix", want="(rows, k)", got=mask_or_weights.shape)
     rows, k = mask_or_weights.shape

@@ -23,7 +23,7 @@ BLOCK_WEIGHTS = 1 << 20
 """Weights worked on at a time, so that temporary arrays stay small."""
 
 
-def magnitude_mask(weights: Weights, pattern: Pattern) -> Mask:
+def magnitude_mask(weights: Weights, pattern: Pattern | str) -> Mask:
     """Keep the ``keep`` largest magnitudes of every group along k.
 
     Parameters
@@ -41,10 +41,11 @@ def magnitude_mask(weights: Weights, pattern: Pattern) -> Mask:
         If the weights are no matrix of finite numbers.
     """
     _check_matrix(weights)
+    pattern = Pattern.parse(pattern)
     return _best_of_groups(weights.shape, pattern, lambda top, end: magnitudes(weights[top:end]))
 
 
-def random_mask(shape: tuple[int, int], pattern: Pattern, seed: int) -> Mask:
+def random_mask(shape: tuple[int, int], pattern: Pattern | str, seed: int) -> Mask:
     """Keep ``keep`` weights of every group at random, each choice equally likely.
 
     Parameters
@@ -53,7 +54,9 @@ def random_mask(shape: tuple[int, int], pattern: Pattern, seed: int) -> Mask:
     """
     rng = np.random.default_rng(seed)
     return _best_of_groups(
-        shape, pattern, lambda top, end: rng.random((end - top, shape[1]), dtype=np.float32)
+        shape,
+        Pattern.parse(pattern),
+        lambda top, end: rng.random((end - top, shape[1]), dtype=np.float32),
     )
 
 

@@ -50,7 +50,7 @@ class Permutation:
 
 
 def search_permutation(
-    weights: npt.NDArray[Any], pattern: Pattern, seed: int = 0, budget: int = BUDGET
+    weights: npt.NDArray[Any], pattern: Pattern | str, seed: int = 0, budget: int = BUDGET
 ) -> Permutation:
     """Search a permutation of columns under which ``pattern`` keeps more.
 
@@ -70,6 +70,7 @@ def search_permutation(
     WeightsError
         If the weights are no matrix of finite numbers, or the group is above 64.
     """
+    pattern = Pattern.parse(pattern)
     if pattern.group > LARGEST_SEARCHED_GROUP:
         want = f"a group up to {LARGEST_SEARCHED_GROUP}"
         raise WeightsError("permutation", "group too large", want=want, got=str(pattern))

@@ -99,7 +99,7 @@ class Pruning:
 
 def prune_tensors(
     tensors: Mapping[str, Tensor],
-    pattern: Pattern,
+    pattern: Pattern | str,
     layers: str | None = None,
     *,
     inputs_first: str | None = None,
@@ -124,6 +124,7 @@ def prune_tensors(
     WeightsError
         If the expression is none or finds nothing, weights are not finite, or names clash.
     """
+    pattern = Pattern.parse(pattern)
     chosen = _chosen(tensors, layers)
     turned = _expression("--inputs-first", inputs_first) if inputs_first else None
     out, results = dict(tensors), []

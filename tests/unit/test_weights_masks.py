@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.errors import WeightsError
+from simulator.errors import SimulatorError, WeightsError
 from simulator.sparsity import Pattern
 from simulator.weights import masks
 from simulator.weights.compliance import check_compliance
@@ -181,3 +181,20 @@ def test_a_real_transformer_keeps_what_was_measured() -> None:
     for density, expected in ((0.5, 0.940), (0.25, 0.761), (0.125, 0.555)):
         kept = [kept_energy(weights, unstructured_mask(weights, density)) for weights in linears]
         assert round(float(np.mean(kept)), 3) == expected
+
+
+def test_patterns_may_be_texts_as_everywhere_else() -> None:
+    from simulator import weights as public
+
+    values = np.random.default_rng(2).standard_normal((8, 32), dtype=np.float32)
+    text, pattern = "2:4", Pattern(2, 4)
+    mask = public.magnitude_mask(values, text)
+    assert np.array_equal(mask, public.magnitude_mask(values, pattern))
+    assert np.array_equal(public.random_mask((8, 32), text, 1), random_mask((8, 32), pattern, 1))
+    assert public.check_compliance(mask, text) == check_compliance(mask, pattern)
+    found = [public.search_permutation(values, given) for given in (text, pattern)]
+    assert np.array_equal(found[0].order, found[1].order)
+    tensors = {"one": public.Tensor("one", "fp32", values)}
+    assert public.prune_tensors(tensors, text).pattern == pattern
+    with pytest.raises(SimulatorError, match="pattern: a group cannot keep more"):
+        public.magnitude_mask(values, "4:2")
