@@ -198,7 +198,10 @@ def rank(
     hardware: Hardware, library: Library, problems: Sequence[GemmProblem]
 ) -> list[list[Mapping] | MappingError]:
     """`candidates` of many problems, estimated together; they share their pattern and dtype."""
-    fits: dict[tuple[int, int, bool], tuple[list[Mapping], MappingError | None]] = {}
+    fits: dict[object, tuple[list[Mapping], MappingError | None]] = {}
+    for name, known in hardware.fits_by_library.items():
+        if hardware.libraries[name] is library:
+            fits = known
     deepest = [_stage_depth(hardware, problems[0], tile) for tile in library.tiles]
     orders: list[GemmProblem] = []
     offered: list[Mapping] = []
@@ -211,7 +214,8 @@ def rank(
         for order in (problem, problem.swapped()) if swap else (problem,):
             for number in _offered(hardware, library, order):
                 # Of k, only what cuts a stage short decides what fits.
-                key = (min(order.k, deepest[number]), number, order.inputs_are_rows)
+                depth = min(order.k, deepest[number])
+                key = (number, depth, order.inputs_are_rows, order.pattern, order.dtype)
                 if key not in fits:
                     fits[key] = _fit(hardware, library, order, library.tiles[number])
                 fitted, refusal = fits[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -362,7 +363,19 @@ class Hardware(Section):
 
     def at_clock(self, clock_hz: int) -> Hardware:
         """The same machine at another clock; main memory keeps its own."""
-        return Hardware.model_validate({**self.model_dump(), "clock_hz": clock_hz})
+        return self.model_copy(update={"clock_hz": clock_hz})
+
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Hardware:
+        """A checked copy, which knows nothing of what was derived from this machine."""
+        del deep  # a machine is frozen, and so are its parts
+        return type(self).model_validate({**self.model_dump(), **(update or {})})
+
+    @cached_property
+    def fits_by_library(self) -> dict[str, dict[Any, Any]]:
+        """Mappings that fit, as `simulator.mapping` finds them once a tile, dtype and pattern."""
+        return {name: {} for name in self.libraries}
 
     def macs_per_cycle(self, dtype: str) -> Fraction:
         """Of one core."""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from simulator import catalog
+from simulator import catalog, simulate
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware, hardware_schema, load_hardware
 from simulator.hardware.yaml_file import parse_value, read
@@ -606,3 +606,13 @@ def test_errors_speak_of_yaml_not_of_python(key: str, value: object, says: str) 
     with pytest.raises(ConfigError) as caught:
         load_hardware("nm-edge", {key: value})
     assert f"--set {key}: {says}" in str(caught.value)
+
+
+def test_a_copy_knows_nothing_of_what_was_derived_before() -> None:
+    machine = load_hardware("nm-edge")
+    simulate(machine, "gemm:64x64x64")
+    faster = machine.model_copy(update={"clock_hz": 2 * machine.clock_hz})
+    assert faster.port_rate.ps(10**9) * 2 == machine.port_rate.ps(10**9)
+    assert faster == load_hardware("nm-edge", {"clock_hz": 2 * machine.clock_hz})
+    with pytest.raises(ValidationError):
+        machine.model_copy(update={"clock_hz": 0})
