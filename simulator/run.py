@@ -91,7 +91,8 @@ def simulate(
         One of the machine's libraries for all layers, instead of its choice.
     accuracy : {"exact", "sampled"}
         Sampled: of a large GEMM only parts are simulated, and the rest is extrapolated; the report
-        says how far off that may be. Layers with real weights are always simulated whole.
+        says how far off that may be. Layers whose real weights decide what their stages cost are
+        always simulated whole. The reference engine takes exact only.
     weights : mapping from names to arrays, optional
         Real weights by layer name (or ``name.weight``), output features first. They are checked
         against the pattern, and decide what hardware that skips non-zeros, and the unstructured
@@ -137,7 +138,7 @@ def simulate(
         pattern=str(override) if override else None,
         engine=engine,
         accuracy=accuracy,
-        notes=workload.notes,
+        notes=(*workload.notes, *run.notes(works)),
         roof=Roof.of(hardware),
         total=total_of(hardware, layers),
         layers=tuple(layers),
@@ -225,6 +226,11 @@ class _Run:
     ) -> None:
         if accuracy not in ("exact", "sampled"):
             raise ConfigError("accuracy", "want 'exact' or 'sampled'", got=accuracy)
+        if accuracy == "sampled" and engine is _reference:
+            raise ConfigError(
+                "accuracy", "samples are sized for the fast engine", got=accuracy,
+                hint="--engine fast",
+            )  # fmt: skip
         if not isinstance(mapping, Mapping) and mapping != "auto":
             raise MappingError("mapping", "want 'auto' or a Mapping", got=mapping)
         if library is not None and library not in hardware.libraries:
@@ -239,6 +245,16 @@ class _Run:
         self.prune, self.tensors_used = prune, 0
         self.known: dict[object, _Outcome] = {}
         self.ranked: dict[GemmProblem, list[Mapping] | MappingError] = {}
+
+    def notes(self, works: Sequence[_Work]) -> list[str]:
+        """What a reader should know of the weights."""
+        bearing = [work.layer for work in works if isinstance(work.layer, Gemm | Conv)]
+        without = [x.name for x in bearing if find_tensor(x, self.weights) is None]
+        if not self.weights or not without:
+            return []
+        some = ", ".join(without[:3]) + (", ..." if len(without) > 3 else "")
+        known = len(bearing) - len(without)
+        return [f"real weights for {known} of {len(bearing)} layers; none for {some}"]
 
     def lowered(self, layer: Layer, asked: AnyPattern) -> _Work:
         """What a layer becomes on this machine."""
@@ -310,6 +326,11 @@ class _Run:
         outcome, step = simulated(self), CLOCK_STEPS
         while has_limit(self.hardware):
             report = self._report(layer, outcome, DENSE)
+            if report.energy_pj is None:
+                raise ConfigError(
+                    f"layer {layer.name}", "its power is not known, so that no limit can be held",
+                    want=f"energy.mac_pj.{layer.dtype}",
+                )  # fmt: skip
             lower = limited_step(self.hardware, step, report.energy_pj, report.time_ps)
             if lower == step:
                 break

@@ -46,6 +46,13 @@ SHORTEST_STAGES = 32
 """Of a tile: a pipeline of up to 8 buffers is full for most of them. Fitted: L2 misses a stage are
 within 1 % of their limit from 32 stages on (A100, 8192 to 16384 cubed)."""
 
+FEWEST_WAVES = 4
+"""Of tiles in the smallest run: fewer do not contend for memory as many do."""
+
+FILLED_L2 = 2.0
+"""Footprint of the smallest run over L2, if that of the whole GEMM exceeds L2: until L2 is full,
+nothing is evicted and nothing written."""
+
 SAFE_REUSE = 0.5
 """Share of a wave's blocks below which L2 keeps none of them for the next wave, under LRU."""
 
@@ -56,14 +63,18 @@ COLUMN_WEIGHT = 6.0
 """How much worse a cut of columns is than one of rows. Fitted to the GEMMs of
 ``tests/benchmarks/sampled.py``, as are the next ones."""
 
+MULTIPLES = tuple(4**power for power in range(8))
+"""Of a band, a wave of columns or a GEMM: what the steps along those sides may be."""
+
 SAFETY = 1.4
 """By how much a plan of safe lengths may exceed the budget."""
 
-TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO = 0.006, 0.005, 0.1
+TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO = 0.006, 0.015
+UNEVEN_TIME_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO = 0.03, 0.3
 DRAM_CAUTION = 2.0
-"""Estimated errors are at least the floors; the last where tiles take unequally long, so that cores
-fall out of step and share less and less of what they read. What the check says of DRAM counts
-double. So the estimates cover 60 of 62 times and 59 of 62 traffics."""
+"""Estimated errors are at least the floors; the second where tiles take unequally long, so that
+cores fall out of step and share less and less of what they read. What the check says of DRAM counts
+double."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +136,10 @@ class _Plan(NamedTuple):
         checks = prod(side.short for side in self)
         checks = sum(checks * side.check // side.short for side in self if side.factor)
         return prod(side.simulated for side in self) + checks
+
+    @property
+    def cuts_tiles(self) -> bool:
+        return any(side.factor for side in self[1:])
 
     def badness(self, period: int) -> float:
         """How far it extrapolates.
@@ -192,22 +207,28 @@ def _plan(
     wave = ceil_div(cores, band)
     # Columns after which a band ends in the same place of a wave; and bands likewise.
     columns, bands = cores // gcd(cores, band), cores // gcd(cores, band * grid.columns)
-    bands_at_once = sorted({1, 2, 4, 8, bands})
+    steps = sorted({columns, wave}) if columns <= 2 * wave else [wave]
+    bands_at_once = sorted({*MULTIPLES, 2, bands})
+    gemms_at_once = sorted({*MULTIPLES, 2, cores // gcd(cores, grid.rows * grid.columns)})
     safe = (_fewest_columns(hardware, problem, grid, band, wave), SHORTEST_STAGES * splits)
     affordable: list[_Plan] = []
     for fewest, shallow in (safe, (wave, SHORTEST_STAGES * splits // 2)):
         depths = [shallow << doubled for doubled in range(16)]
         options = (
             (grid.stages, [(depth, depth, splits) for depth in depths]),
-            (grid.columns, [(fewest, size, 1) for size in (columns, 2 * columns, wave, 2 * wave)]),
-            (grid.rows, [(2 * band, band * size, band) for size in bands_at_once]),
-            (grid.count, [(2, size, 1) for size in (1, 2, 4, 8)]),
+            (
+                grid.columns,
+                [(fewest * n, size * n, 1) for n in MULTIPLES for size in sorted(steps)],
+            ),
+            (grid.rows, [(2 * band * n, band * n, band) for n in bands_at_once]),
+            (grid.count, [(2 * n, n, 1) for n in gemms_at_once]),
         )
         sides = []
         for length, cuts in options:
             found = [_Side.cut(length, *cut) for cut in cuts]
             sides.append([_Side.whole(length), *(side for side in found if side is not None)])
         plans = [_Plan(*chosen) for chosen in product(*sides)]
+        plans = [plan for plan in plans if _is_large_enough(hardware, library, problem, grid, plan)]
         affordable = [plan for plan in plans if plan.cost <= budget]
         cheapest = min(plans, key=lambda plan: plan.cost)
         if affordable or cheapest.cost <= SAFETY * budget:
@@ -215,6 +236,38 @@ def _plan(
     if not affordable:
         return cheapest
     return min(affordable, key=lambda plan: (plan.badness(columns), -plan.cost))
+
+
+def _is_large_enough(
+    hardware: Hardware, library: Library, problem: GemmProblem, grid: TileGrid, plan: _Plan
+) -> bool:
+    """Whether the smallest run of a plan fills cores and L2 as the whole GEMM does."""
+    if not plan.cuts_tiles:
+        return True
+    if library.dispatch == "contiguous":  # what a core owns follows from how many tiles there are
+        return False
+    columns, rows, gemms = (side.short for side in plan[1:])
+    if grid.splits * columns * rows * gemms < FEWEST_WAVES * hardware.core.count:
+        return False
+    l2_bytes = hardware.memory.l2.bytes
+    if _footprint(problem, grid, grid.columns, grid.rows, grid.count) <= l2_bytes:
+        return True
+    return _footprint(problem, grid, columns, rows, gemms) >= FILLED_L2 * l2_bytes
+
+
+def _footprint(problem: GemmProblem, grid: TileGrid, columns: int, rows: int, gemms: int) -> float:
+    """Bytes of all operands and outputs of so many tiles; metadata left aside."""
+    slots = problem.pattern.slots(grid.k)
+    row_bits = grid.tile_m * slots * problem.bits
+    column_bits = grid.tile_n * grid.k * problem.bits
+    if problem.unique_input_bytes is not None:  # a convolution's input, each element once
+        whole = problem.unique_input_bytes * 8
+        if problem.inputs_are_rows:
+            row_bits = whole // grid.rows
+        else:
+            column_bits = whole // grid.columns
+    outputs = rows * columns * grid.tile_m * grid.tile_n * problem.output_bits
+    return gemms * (rows * row_bits + columns * column_bits + outputs) / 8
 
 
 def _fewest_columns(
@@ -271,13 +324,20 @@ class _Sampler:
         check_dram(self.hardware, int(total[ALL_BYTES]))
         if not 0 <= total[END] < 2**62:
             raise MappingError("simulated time", "exceeds 62 bits of picoseconds")
-        floor = DRAM_FLOOR_RATIO if _keeps_step(program) else UNEVEN_DRAM_FLOOR_RATIO
-        return Estimate(
-            program,
-            _spread(program, result, total, in_k=not any(s.factor for s in self.plan[1:])),
-            sum(time for time, _ in errors) + TIME_FLOOR_RATIO,
-            sum(dram for _, dram in errors) * DRAM_CAUTION + floor,
-        )
+        even = _keeps_step(program)
+        dram_floor = DRAM_FLOOR_RATIO if even else UNEVEN_DRAM_FLOOR_RATIO
+        dram_error = sum(dram for _, dram in errors) * DRAM_CAUTION + dram_floor
+        found = _spread(program, result, total, in_k=not self.plan.cuts_tiles)
+        # No queue is busy for longer than the run; where DRAM is busy for most of it, what is not
+        # known of its traffic is not known of the time.
+        busy = _busy_ps(program, found)
+        time_ps = max(found.makespan_ps, *busy.values())
+        time_error = TIME_FLOOR_RATIO if even else UNEVEN_TIME_FLOOR_RATIO
+        time_error += sum(time for time, _ in errors)
+        time_error += time_ps / found.makespan_ps - 1
+        if busy["dram"] > time_ps / 2:
+            time_error += dram_error * busy["dram"] / time_ps
+        return Estimate(program, replace(found, makespan_ps=time_ps), time_error, dram_error)
 
     def _along(self, index: int, lengths: tuple[int, ...]) -> IntArray:
         """Totals at the true lengths of sides ``index`` and later, those before as given."""
@@ -290,7 +350,7 @@ class _Sampler:
             short = self._along(index + 1, (*lengths, side.short))
             long = self._along(index + 1, (*lengths, side.long))
             total = _extrapolated(short, long, side.factor)
-        if index == 1 and any(side.factor for side in self.plan[1:]):
+        if index == 1 and self.plan.cuts_tiles:
             # The end of the last wave comes once, and depends on how full that wave is.
             total[TAIL] = self._run(self._last_wave(lengths[0]))[0][TAIL]
         return total
@@ -438,6 +498,16 @@ def _keeps_step(program: Program) -> bool:
     Edges that are done sooner put their cores out of step for all waves that follow.
     """
     return len({program.stage_ps[kind] for kind in range(0, STAGE_CLASSES, 2)}) == 1
+
+
+def _busy_ps(program: Program, result: EngineResult) -> dict[str, int]:
+    """How long each queue was busy: those that cores share, and the busiest port."""
+    return {
+        "dram": int((program.dram_ps * (result.misses + result.dram_written)).sum()),
+        "l2": int((program.l2_ps * (result.requests + result.written)).sum()),
+        "link": int((program.link_ps * result.far).sum()),
+        "port": int(result.port_ps.max()),
+    }
 
 
 def _vector(program: Program, result: EngineResult) -> IntArray:

@@ -110,6 +110,8 @@ def run(
     out.check_target(output)
     out.check_picture(plot)
     out.check_timeline(timeline)
+    outputs = {"-o": output, "--plot": plot, "--timeline": timeline}
+    out.check_apart(outputs, hardware, workload, weights)
     tiles = _tiles(timeline_tiles, timeline)
     machine = load_hardware(hardware, _settings(settings))
     trace, tensors = _workload(workload, weights, parameters_of(param, batch))
@@ -173,6 +175,7 @@ def compare(
     kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_picture(plot)
+    out.check_apart({"-o": output, "--plot": plot}, hardware, workload, weights)
     machine = load_hardware(hardware, _settings(settings))
     trace, tensors = _workload(workload, weights, parameters_of(param, batch))
     names = [name for name in patterns.split(",") if name.strip()]

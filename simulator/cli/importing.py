@@ -39,6 +39,7 @@ def import_model(
     from simulator.workload.trace_writer import write_trace
 
     out.check_target(output)
+    out.check_apart({"-o": output}, model)
     imported = import_workload(model, parameters_of(param, batch))
     out.write(write_trace(imported.workload).encode(), output)
     notes = imported.workload.notes

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,6 +54,36 @@ def check_target(file: Path | None, option: str = "-o") -> None:
         raise OutputError(f"{option} {file}", "its folder does not exist")
     if not os.access(file.parent, os.W_OK):
         raise OutputError(f"{option} {file}", "its folder is not writable")
+
+
+def check_apart(outputs: Mapping[str, Path | None], *inputs: str | Path | None) -> None:
+    """Refuse to write one file twice, or over what is read, before any work is done.
+
+    Parameters
+    ----------
+    outputs : mapping of str to Path
+        Files to write, by option; None where nothing is.
+    *inputs : str or Path
+        Names that a command reads; what is no file, such as a preset, is none of them.
+    """
+    taken: dict[Path, str] = {}
+    for option, file in outputs.items():
+        if file is None or (file.exists() and not file.is_file()):  # a pipe may be named twice
+            continue
+        other = taken.setdefault(file.resolve(), option)
+        if other != option:
+            raise OutputError(f"{option} {file}", f"is the file of {other}, too")
+    for name in inputs:
+        path = None if name is None else _file(name)
+        if path in taken:
+            raise OutputError(f"{taken[path]} {name}", "is read by this command, and would be lost")
+
+
+def _file(name: str | Path) -> Path | None:
+    try:
+        return Path(name).resolve() if Path(name).is_file() else None
+    except (OSError, ValueError):  # no name of a file
+        return None
 
 
 PICTURES = (".png", ".svg", ".pdf")

@@ -46,6 +46,7 @@ def prune(
     asked = Pattern.parse(pattern, "--pattern")
     if output is not None:
         out.check_target(output)
+        out.check_apart({"-o": output}, weights)
         if output.suffix.lower() != ".safetensors":
             raise WeightsError(f"-o {output}", "unknown format", want=".safetensors")
     tensors = read_weights(weights)

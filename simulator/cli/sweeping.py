@@ -51,6 +51,7 @@ def sweep(
 
     kind = out.choose_format(format, output)
     out.check_target(output)
+    out.check_apart({"-o": output, "--store": store}, spec)
     with points_bar() as progress:
         result = run_sweep(
             spec,
@@ -80,6 +81,7 @@ def search(
 
     kind = out.choose_format(format, output)
     out.check_target(output)
+    out.check_apart({"-o": output, "--store": store}, spec)
     with points_bar() as progress:
         result = run_search(
             spec,
@@ -101,6 +103,7 @@ def results(store: ReadStore, format: Format = None, output: Output = None) -> N
 
     kind = out.choose_format(format, output)
     out.check_target(output)
+    out.check_apart({"-o": output}, store)
     with Store(store, must_exist=True) as opened:
         rows = Rows(opened.rows())
     text = _table("", rows.to_frame()) if kind == "table" else ""
@@ -110,7 +113,10 @@ def results(store: ReadStore, format: Format = None, output: Output = None) -> N
 def pareto(
     store: ReadStore,
     minimize: Annotated[
-        Figures, typer.Option("--min", metavar="FIGURE", help="Default: time_ns and energy_pj.")
+        Figures,
+        typer.Option(
+            "--min", metavar="FIGURE", help="Default, without --max: time_ns and energy_pj."
+        ),
     ] = None,
     maximize: Annotated[
         Figures, typer.Option("--max", metavar="FIGURE", help="Such as mac_utilization.")
@@ -126,10 +132,10 @@ def pareto(
 
     kind = out.choose_format(format, output)
     out.check_target(output)
-    default = () if maximize else ("time_ns", "energy_pj")
+    out.check_apart({"-o": output}, store)
     with Store(store, must_exist=True) as opened:
         rows = opened.rows()
-    front = pareto_front(Rows(rows).to_frame(), minimize or default, maximize or ())
+    front = pareto_front(Rows(rows).to_frame(), minimize, maximize or ())
     by_key = {row.key.hex(): row for row in rows}
     kept = Rows([by_key[key] for key in front["key"]])
     text = _table("Pareto front", kept.to_frame()) if kind == "table" else ""

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def pareto_front(
     frame: pd.DataFrame,
-    minimize: Sequence[str] = ("time_ns", "energy_pj"),
-    maximize: Sequence[str] = (),
-    by: Sequence[str] = ("workload",),
+    minimize: str | Sequence[str] | None = None,
+    maximize: str | Sequence[str] = (),
+    by: str | Sequence[str] = ("workload",),
 ) -> pd.DataFrame:
     """The rows that are not dominated, fastest (smallest first figure) first.
 
@@ -26,9 +26,10 @@ def pareto_front(
     ----------
     frame : DataFrame
         As ``to_frame()`` of a sweep gives it; rows that lack a figure are left out.
-    minimize, maximize : sequences of str
-        Columns of numbers.
-    by : sequence of str
+    minimize, maximize : str or sequence of str
+        Columns of numbers; by default, and where nothing is maximized, time_ns and energy_pj are
+        minimized.
+    by : str or sequence of str
         A front for each of these: the figures of different workloads do not compare.
 
     Raises
@@ -36,13 +37,20 @@ def pareto_front(
     SpecError
         If a column does not exist or holds no numbers.
     """
+    maximize, by = _listed(maximize), _listed(by)
+    if minimize is None:
+        minimize = () if maximize else ("time_ns", "energy_pj")
+    minimize = _listed(minimize)
     names = [*minimize, *maximize]
+    if len(set(names)) < len(names):
+        raise SpecError("pareto", "the same figure twice", got=", ".join(names))
     if not names:
         raise SpecError("pareto", "name at least one figure", want="such as time_ns and energy_pj")
     for name in (*names, *by):
         if name not in frame.columns:
             meant = did_you_mean(name, map(str, frame.columns))
             raise SpecError(f"pareto {name}", "no such column", hint=meant)
+    frame = frame.reset_index(drop=True)  # two frames put together may have rows of one label
     values = frame[names].apply(_numbers)
     for name in names:
         if values[name].isna().all():
@@ -53,7 +61,7 @@ def pareto_front(
     whole = frame[values.notna().all(axis=1)]
     signs = np.array([1.0] * len(minimize) + [-1.0] * len(maximize))
     kept = []
-    for _, group in whole.groupby(list(by), sort=True, dropna=False) if by else [(None, whole)]:
+    for _, group in whole.groupby(by, sort=True, dropna=False) if by else [(None, whole)]:
         costs = values.loc[group.index].to_numpy(dtype=float) * signs
         kept += [group.index[i] for i in front(costs)]
     return frame.loc[kept].reset_index(drop=True)
@@ -75,6 +83,10 @@ def front(costs: NDArray[np.float64]) -> list[int]:
             found = np.vstack([found, row])
             kept.append(int(index))
     return kept
+
+
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _numbers(column: pd.Series) -> pd.Series:

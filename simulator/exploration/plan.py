@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import simulator
@@ -30,6 +31,22 @@ from simulator.workload import Workload
 ORIGIN = "parameters"
 CHECKED_VALUES = 1000
 """So many values of an axis are tried on the base machine before a sweep starts."""
+
+
+NO_MODEL = frozenset({"cli", "exploration", "importers", "pictures", "validation", "__pycache__"})
+"""Folders of the package that decide nothing about the figures of a run."""
+
+
+@cache
+def model_digest() -> str:
+    """SHA-256 of what computes figures, so that no store keeps those of an older model."""
+    package = Path(simulator.__file__).parent
+    digest = hashlib.sha256(simulator.__version__.encode())
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).parts
+        if not NO_MODEL & set(parts):
+            digest.update("/".join(parts).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -93,7 +110,7 @@ class Plan:
                     pattern,
                     self.shared.engine,
                     self.shared.accuracy,
-                    simulator.__version__,
+                    model_digest(),
                 )
                 text = machine + json.dumps(what)
                 yield Point(settings, number, pattern, hashlib.sha256(text.encode()).digest())

@@ -44,6 +44,8 @@ class Row:
         None where the machine states no energies.
     area_mm2 : float
         As `simulator.area` estimates it.
+    power_w, throttled, time_error_ratio, dram_error_ratio
+        As in `simulator.report.Total`.
     """
 
     key: bytes
@@ -64,6 +66,10 @@ class Row:
     l2_bytes: int | None = None
     energy_pj: float | None = None
     area_mm2: float | None = None
+    power_w: float | None = None
+    throttled: bool | None = None
+    time_error_ratio: float | None = None
+    dram_error_ratio: float | None = None
     error: str | None = None
 
     @property
@@ -142,6 +148,10 @@ def _figures(report: Report) -> dict[str, Any]:
         "dram_bytes": moved["dram"],
         "l2_bytes": moved["l2"],
         "energy_pj": total.energy_pj,
+        "power_w": total.power_w,
+        "throttled": total.throttled,
+        "time_error_ratio": total.time_error_ratio,
+        "dram_error_ratio": total.dram_error_ratio,
     }
     for name, figure in figures.items():
         if isinstance(figure, int) and figure > LARGEST:

@@ -123,6 +123,9 @@ class WorkloadChoice(Section):
         if not isinstance(given, Mapping):
             return given
         plain = {name: _plain(value) for name, value in given.items()}
+        for name, value in plain.items():
+            if value == []:
+                raise ValueError(f"{name}: name at least one value")
         return {n: value if isinstance(value, list) else [value] for n, value in plain.items()}
 
 

@@ -27,6 +27,8 @@ _SQL_TYPES = {
     **dict.fromkeys(("time_ps", "cycles", "macs", "macs_executed"), "INTEGER"),
     **dict.fromkeys(("dram_bytes", "l2_bytes"), "INTEGER"),
     **dict.fromkeys(("mac_utilization", "energy_pj", "area_mm2"), "REAL"),
+    **dict.fromkeys(("power_w", "time_error_ratio", "dram_error_ratio"), "REAL"),
+    "throttled": "INTEGER",
 }
 _TABLE = ", ".join(f"{name} {_SQL_TYPES.get(name, 'TEXT')}" for name in COLUMNS)
 _INSERT = f"INSERT OR IGNORE INTO points VALUES ({', '.join('?' * len(COLUMNS))})"
@@ -289,6 +291,8 @@ def _values(row: Row) -> tuple[Any, ...]:
 def _row(values: Sequence[Any]) -> Row:
     named = dict(zip(COLUMNS, values, strict=True))
     named["settings"] = json.loads(named["settings"])
+    if named["throttled"] is not None:
+        named["throttled"] = bool(named["throttled"])
     return Row(**named)
 
 

@@ -26,12 +26,18 @@ FIGURES = (
     "l2_bytes",
     "energy_pj",
     "area_mm2",
+    "power_w",
+    "throttled",
+    "time_error_ratio",
+    "dram_error_ratio",
     "error",
 )
 _TYPES = {
     **dict.fromkeys(("time_ps", "cycles", "macs", "macs_executed"), "Int64"),
     **dict.fromkeys(("dram_bytes", "l2_bytes"), "Int64"),
     **dict.fromkeys(("time_ns", "mac_utilization", "energy_pj", "area_mm2"), "float64"),
+    **dict.fromkeys(("power_w", "time_error_ratio", "dram_error_ratio"), "float64"),
+    "throttled": "boolean",
 }
 
 

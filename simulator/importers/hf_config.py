@@ -135,6 +135,11 @@ def _tokens(config: _Config, family: _Family, parameters: Mapping[str, int]) -> 
             f"{config.path} seq", "longer than the model's positions", got=max(seq, context),
             want=f"at most {longest}",
         )  # fmt: skip
+    if context < seq:
+        raise WorkloadError(
+            f"{config.path} context", "tokens attend to themselves at least", got=context,
+            want=f"at least seq = {seq}",
+        )  # fmt: skip
     return _Tokens(parameters.get("batch", 1), seq, context)
 
 

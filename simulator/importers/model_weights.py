@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
@@ -72,10 +73,11 @@ class _Index:
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         self.tensors = tensors
-        self.by_end: dict[str, str] = {}
-        for name in sorted(tensors, key=len, reverse=True):
+        self.by_end: dict[str, list[str]] = defaultdict(list)
+        for name in tensors:
             parts = name.split(".")
-            self.by_end |= {".".join(parts[start:]): name for start in range(len(parts))}
+            for start in range(len(parts)):
+                self.by_end[".".join(parts[start:])].append(name)
 
     def rows(self, stored: Stored) -> Array | None:
         """The weights of a layer, output features first; None if a tensor is missing."""
@@ -84,9 +86,21 @@ class _Index:
             names = (stored.tied,)
         if any(name not in self.by_end for name in names):
             return None
-        parts = [self.tensors[self.by_end[name]].values() for name in names]
+        parts = [self.tensors[self._only(name)].values() for name in names]
         parts = [part.T if stored.inputs_first else part for part in parts]
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def _only(self, end: str) -> str:
+        """The one tensor of that name, or the one whose name ends so."""
+        found = self.by_end[end]
+        if end in found:
+            return end
+        if len(found) > 1:
+            raise WeightsError(
+                f"tensor {end}", "several tensors end so", got=", ".join(sorted(found)[:3]),
+                hint="keep one model a file",
+            )  # fmt: skip
+        return found[0]
 
 
 def _apart(imported: Imported) -> Iterator[tuple[Layer, Stored | None]]:

@@ -53,6 +53,9 @@ STREAMS = {
 }
 """Kernels of their own, by kind; operators not listed anywhere are elementwise ones."""
 
+TABLES = frozenset({"Gather", "GatherElements", "GatherND"})
+"""Operators that pick from a table, of which only what is picked is read."""
+
 CUSTOM = frozenset(
     {"BiasGelu", "FastGelu", "QuickGelu", "Gelu", "SkipLayerNormalization", "RotaryEmbedding"}
     | {"EmbedLayerNormalization", "SimplifiedLayerNormalization", "LayerNormalization"}
@@ -116,7 +119,9 @@ class Fusion:
         if not reduces and node.op_type not in POINTWISE:
             self.close()
             kind = STREAMS.get(node.op_type, "elementwise")
-            self._emit(node.name or outputs[0], inputs, outputs, kind)
+            # Of a table, such as an embedding's, as much is read as is written.
+            table = node.op_type in TABLES and node.input[0] not in inputs
+            self._emit(node.name or outputs[0], inputs + outputs * table, outputs, kind)
             return
         run = self.run
         if run is not None and run.is_epilogue and not reduces:
@@ -162,7 +167,6 @@ class Fusion:
         ]
         if sizes[1] == 0:
             return
-        # What reads a table, such as an embedding, reads as much as it writes.
         dtype = DTYPES.get(self.graph.types.get(writes[0], 1), "fp16")
         reads_total = max(sizes[0], 1)
         self.tally.add(Stream(self.tally.name(name), reads_total, sizes[1], kind, dtype))

@@ -4,6 +4,7 @@ A mask is an array (rows, k) of bool or of uint8 zeros and ones: true is kept, a
 along k. Patterns are given as ``"2:4"`` or as a `Pattern`.
 """
 
+from simulator.weights.channels import prune_channels
 from simulator.weights.compliance import Compliance, check_compliance
 from simulator.weights.files import Tensor, read_weights, write_safetensors
 from simulator.weights.layout import channel_rows, from_channel_rows
@@ -29,6 +30,7 @@ __all__ = [
     "kept_energy",
     "kept_magnitude",
     "magnitude_mask",
+    "prune_channels",
     "prune_tensors",
     "random_mask",
     "random_unstructured_mask",

@@ -101,7 +101,8 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise WeightsError(str(path), "unknown format", want=" or ".join(readers))
+        hint = "of an ONNX model, give the model itself" if path.suffix == ".json" else None
+        raise WeightsError(str(path), "unknown format", want=" or ".join(readers), hint=hint)
     try:
         if path.is_dir():
             raise WeightsError(str(path), "is a folder", want="a file")

@@ -225,3 +225,31 @@ def test_a_convolution_too_large_to_simulate_is_refused_before_it_is_walked(
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )
     refused(Ended(done.returncode, done.stdout, done.stderr.decode()), "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["import", "trace.csv", "-o", "trace.csv"], "-o trace.csv: is read by this command"),
+        (["run", "nm-edge", "trace.csv", "-o", "trace.csv"], "-o trace.csv: is read by"),
+        (["run", "nm-edge", "trace.csv", "--plot", "a.png", "-o", "a.png"],
+         "--plot a.png: is the file of -o, too"),
+        (["run", "nm-edge", "trace.csv", "--timeline", "a.json", "-o", "a.json"],
+         "--timeline a.json: is the file of -o, too"),
+        (["compare", "nm-edge", "trace.csv", "-o", "link.csv"], "-o trace.csv: is read by"),
+    ],
+)  # fmt: skip
+def test_no_input_is_written_over(
+    nmsim: Nmsim, arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trace = Path("trace.csv")
+    trace.write_text("name,kind,m,n,k\nfc,linear,64,64,64\n")
+    Path("link.csv").symlink_to(trace)
+    before = trace.read_bytes()
+    ended = nmsim(*arguments)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, b"", 1)
+    assert says in ended.err
+    assert trace.read_bytes() == before
+    assert not Path("a.png").exists()
+    assert not Path("a.json").exists()

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from specs import small
 
-from simulator import pareto_front
+from simulator import pareto_front, sweep
 from simulator.errors import SpecError
 from simulator.exploration.pareto import front
 
@@ -62,3 +63,16 @@ def test_what_is_to_be_large() -> None:
 def test_figures_that_are_none(names: list[str], says: str) -> None:
     with pytest.raises(SpecError, match=says):
         pareto_front(FRAME, names)
+
+
+def test_names_may_be_one_text_and_frames_may_be_put_together() -> None:
+    first = sweep(small()).to_frame()
+    both = pd.concat([first, first])
+    front = pareto_front(both, "time_ns", by="workload")
+    alone = pareto_front(first, ["time_ns"])
+    assert list(front["time_ns"]) == [time for time in alone["time_ns"] for _ in range(2)]
+    assert set(pareto_front(first, maximize="mac_utilization")["mac_utilization"]) == {
+        group["mac_utilization"].max() for _, group in first.groupby("workload")
+    }
+    with pytest.raises(SpecError, match="the same figure twice"):
+        pareto_front(first, "time_ns", "time_ns")

@@ -262,3 +262,20 @@ def test_a_file_of_another_model_is_one_line(tmp_path: Path) -> None:
     config = {**GPT2, "n_embd": 8, "n_head": 2}
     with pytest.raises(WeightsError, match=r"want such as h\.0\.attn\.c_attn\.weight, got 'other"):
         load_model(*hf(tmp_path, config, **{"other.weight": random(4, 4)}))
+
+
+def test_weights_of_some_layers_are_told_of(tmp_path: Path) -> None:
+    config = {**GPT2, "n_embd": 8, "n_head": 2, "n_layer": 1, "vocab_size": 16}
+    paths = hf(tmp_path, config, **{"h.0.attn.c_attn.weight": random(8, 24)})
+    workload, weights = load_model(*paths, seq=4)
+    report = simulate("nm-flex", workload, "2:4", weights=weights, prune=True)
+    note = "real weights for 1 of 5 layers; none for projection, mlp.fc1, mlp.fc2, ..."
+    assert note in report.notes
+    assert not any("real weights" in note for note in simulate("nm-flex", workload).notes)
+
+
+def test_two_models_in_one_file_are_one_line(tmp_path: Path) -> None:
+    config = {**GPT2, "n_embd": 8, "n_head": 2, "n_layer": 1, "vocab_size": 16}
+    names = [f"{model}.h.0.attn.c_attn.weight" for model in ("text", "vision")]
+    with pytest.raises(WeightsError, match=r"several tensors end so, got 'text\.h"):
+        load_model(*hf(tmp_path, config, **dict.fromkeys(names, random(8, 24))), seq=4)

@@ -600,3 +600,13 @@ def test_what_onnxslim_prints_is_not_printed(read: Any, capfd: pytest.CaptureFix
     ]
     read(graph_of(nodes, {"x": [1, 4]}, [weights("w", 4, 4)]))
     assert capfd.readouterr() == ("", "")
+
+
+def test_of_a_table_as_much_is_read_as_is_written(read: Any) -> None:
+    pick = node("Gather", ["table", "x"], ["rows"], name="embedding")
+    nodes = [pick, node("MatMul", ["rows", "w"], ["y"])]
+    tensors = [weights("table", 3000, 64), weights("w", 64, 16)]
+    model = graph_of(nodes, {"x": [4, 8]}, tensors, kind=TensorProto.INT64)
+    first = read(model).workload.layers[0]
+    assert isinstance(first, Stream)
+    assert (first.reads, first.writes) == (4 * 8 + 4 * 8 * 64, 4 * 8 * 64)

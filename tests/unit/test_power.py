@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from machines import tiny
 
-from simulator import Gemm, Stream, Workload, simulate
+from simulator import Gemm, Stream, Workload, load_hardware, simulate
 from simulator.energy import CLOCK_STEPS, limited_step
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware
@@ -88,3 +88,10 @@ def test_steps_follow_from_energy_and_time() -> None:
     assert limited_step(hardware, 50, 401, 1000) == 49
     assert limited_step(hardware, 1, 10**9, 1) == 1
     assert limited_step(hardware, 100, None, 1000) == 100
+
+
+def test_a_limit_that_cannot_be_held_is_one_line() -> None:
+    """No energy of b1 is published, so that nobody knows what it draws."""
+    machine = load_hardware("a100-sxm4-80gb", {"energy.tdp_w": 300})
+    with pytest.raises(ConfigError, match=r"gemm: its power is not known.*energy\.mac_pj\.b1"):
+        simulate(machine, "gemm:4096x4096x4096:b1")

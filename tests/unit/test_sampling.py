@@ -16,6 +16,7 @@ from simulator.mapping import Mapping, candidates
 from simulator.program import gemm_program
 from simulator.sampling import estimate
 from simulator.sparsity import parse_pattern
+from simulator.workload import Conv, Layer, Matmul
 from simulator.workload.lowering import lower
 
 
@@ -62,6 +63,39 @@ def test_sampled_is_within_a_percent_of_exact(
     assert sampled.traffic_bytes["register_file"] == exact.traffic_bytes["register_file"]
     assert sampled.busy_ratio["mac"] == pytest.approx(exact.busy_ratio["mac"], abs=0.02)
     assert sampled.imbalance_ratio == pytest.approx(exact.imbalance_ratio, abs=0.1)
+
+
+SIDES = [
+    # Batches, convolutions whose outputs leave L2, and machines that deal tiles out otherwise.
+    ("a100-sxm4-80gb", {}, Matmul("g", m=128, n=128, k=2048, batch=20000)),
+    ("a100-sxm4-80gb", {}, Matmul("g", m=512, n=512, k=64, batch=30000)),
+    ("a100-sxm4-80gb", {}, Conv("g", 64, 64, 56, 56, kernel=3, padding=1, batch=2048)),
+    ("nm-flex", {}, Gemm("g", m=10_000_000, n=64, k=256)),
+    ("nm-flex", {"memory.l2.bytes": 200 * 2**20}, Gemm("g", m=16384, n=16384, k=4096)),
+    ("nm-flex", {"core.count": 1}, Gemm("g", m=16384, n=16384, k=8192)),
+    ("a100-sxm4-80gb", {"libraries.tensorop.dispatch": "round_robin"},
+     Gemm("g", m=16384, n=16384, k=8192)),
+    ("a100-sxm4-80gb", {"libraries.tensorop.dispatch": "contiguous"},
+     Gemm("g", m=8192, n=8192, k=16384)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("machine", "changes", "one"), SIDES)
+def test_other_layers_and_machines(machine: str, changes: dict[str, object], one: Layer) -> None:
+    hardware, workload = load_hardware(machine, changes), Workload("one", [one])
+    exact, sampled = (
+        simulate(hardware, workload, accuracy=accuracy).layers[0]
+        for accuracy in ("exact", "sampled")
+    )
+    assert sampled.time_error_ratio > 0, "nothing was saved"
+    assert abs(sampled.time_ps / exact.time_ps - 1) <= min(0.02, sampled.time_error_ratio)
+    assert abs(dram_bytes(sampled) / dram_bytes(exact) - 1) <= max(0.02, sampled.dram_error_ratio)
+    assert max(sampled.busy_ratio.values()) <= 1
+
+
+def test_the_reference_engine_is_exact_only() -> None:
+    with pytest.raises(SimulatorError, match="samples are sized for the fast engine"):
+        layer("nm-edge", "1:1", 64, 64, 64, accuracy="sampled", engine="reference")
 
 
 def test_a_huge_gemm_is_affordable() -> None:
