@@ -445,7 +445,7 @@ def _estimate_ps(
     fill = cycle * (memory.l2.latency_cycles + port)
     one = fill + ceil_div(stages, splits) * stage + epilogue
     latency = cycle * memory.l2.latency_cycles + hardware.dram_latency_ps
-    dram = _dram_ps(hardware, library, problem, columns, work, busy)
+    dram = _dram_ps(hardware, library, problem, columns, (rows, lines, stages), work, busy)
     return np.asarray(np.maximum(waves * one, dram) + latency, dtype=np.float64)
 
 
@@ -454,12 +454,13 @@ def _dram_ps(
     library: Library,
     problem: GemmProblem,
     columns: _Columns,
+    grid: tuple[Any, Any, Any],
     work: StageWork,
     busy: Any,
 ) -> npt.NDArray[np.float64]:
     """What DRAM must deliver at least, and again for each band where L2 cannot keep the columns."""
     dram, l2_bytes = hardware.memory.dram, hardware.memory.l2.bytes
-    rows, lines, stages = columns.grid
+    rows, lines, stages = grid
     row_bytes: Any = (work.rows_bytes + work.metadata_bytes) * stages * rows * columns.count
     column_bytes: Any = work.columns_bytes * stages * lines * columns.count
     # Of a convolution, the activations as they are stored.
