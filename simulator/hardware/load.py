@@ -105,4 +105,4 @@ def _override(document: Document, key: str, value: object, origin: str) -> None:
     path: KeyPath = tuple(parts)
     for known in [p for p in document.positions if p[: len(path)] == path]:
         del document.positions[known]
-    document.positions[path] = document.overrides[path] = origin
+    document.positions[path] = origin

@@ -30,18 +30,14 @@ PARSER_ERRORS = (
 
 @dataclass
 class Document:
-    """Plain data, where each key of it was written, and by what keys were changed since."""
+    """Plain data, and where each key of it was written."""
 
     data: dict[str, Any]
     positions: dict[KeyPath, str] = field(default_factory=dict)
-    overrides: dict[KeyPath, str] = field(default_factory=dict)
 
     def where(self, path: KeyPath, default: str) -> str:
         """Position and dotted name of a key, or of the closest parent that was written."""
         dotted = ".".join(str(part) for part in path)
-        for changed, origin in self.overrides.items():
-            if path and changed[: len(path)] == path:  # what was written was right before
-                return f"{origin} {'.'.join(str(part) for part in changed)}"
         for length in range(len(path), 0, -1):
             if path[:length] in self.positions:
                 return f"{self.positions[path[:length]]} {dotted}"

@@ -616,9 +616,3 @@ def test_a_copy_knows_nothing_of_what_was_derived_before() -> None:
     assert faster == load_hardware("nm-edge", {"clock_hz": 2 * machine.clock_hz})
     with pytest.raises(ValidationError):
         machine.model_copy(update={"clock_hz": 0})
-
-
-def test_a_section_that_an_override_makes_wrong_is_the_override_s_fault() -> None:
-    """The base's file, which says nothing wrong, is not named."""
-    with pytest.raises(ConfigError, match=r"^--set energy\.tdp_w: tdp_w must be above static_w"):
-        load_hardware("nm-flex", {"energy.tdp_w": 0.001})
