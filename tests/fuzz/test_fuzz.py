@@ -36,7 +36,7 @@ def nameless():
 PLANTS = (
     lambda: ctypes.string_at(0), lambda: warnings.warn("x"), lambda: open("/etc/passwd").close(),
     lambda: pickle.loads(pickle.dumps(os.getcwd)), lambda: {}["x"], nameless,
-    lambda: time.sleep(60), lambda: subprocess.run(["true"]), lambda: b"x" * (1300 * 2**20),
+    lambda: subprocess.run(["true"]), lambda: b"x" * (1300 * 2**20), lambda: time.sleep(60),
 )
 COUNT = pathlib.Path(sys.argv[2])
 
@@ -56,7 +56,7 @@ fuzz.FORMATS["native"] = dataclasses.replace(
 )
 fuzz.mutate.damaged = change
 fuzz._warm_up = lambda: None
-sys.argv = ["fuzz", "native", "--seconds", "9"]
+sys.argv = ["fuzz", "native", "--seconds", "18"]
 sys.exit(fuzz.main())
 """
 
