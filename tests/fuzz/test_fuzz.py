@@ -36,7 +36,7 @@ def nameless():
 PLANTS = (
     lambda: ctypes.string_at(0), lambda: warnings.warn("x"), lambda: open("/etc/passwd").close(),
     lambda: pickle.loads(pickle.dumps(os.getcwd)), lambda: {}["x"], nameless,
-    lambda: subprocess.run(["true"]), lambda: b"x" * (1300 * 2**20), lambda: time.sleep(60),
+    lambda: subprocess.run(["true"]), lambda: b"x" * (200 * 2**20), lambda: time.sleep(60),
 )
 COUNT = pathlib.Path(sys.argv[2])
 
@@ -50,13 +50,14 @@ def read(path, random):
     if number < len(PLANTS):
         PLANTS[number]()
 
-fuzz.HANGS_AFTER_S = 3
+fuzz.HANGS_AFTER_S = 4
+fuzz.MEMORY_BYTES = 2**27  # less than in earnest, which takes seconds on a full machine
 fuzz.FORMATS["native"] = dataclasses.replace(
     fuzz.FORMATS["native"], seeds=lambda _: [b""], change=change, read=read
 )
 fuzz.mutate.damaged = change
 fuzz._warm_up = lambda: None
-sys.argv = ["fuzz", "native", "--seconds", "18"]
+sys.argv = ["fuzz", "native", "--seconds", "20"]
 sys.exit(fuzz.main())
 """
 
