@@ -91,7 +91,6 @@ def test_pareto_prints_the_front(nmsim: Nmsim) -> None:
 
 
 def test_search_prints_the_front(nmsim: Nmsim) -> None:
-    pytest.importorskip("optuna")
     text = fine(nmsim("search", "sweep.yaml", "--executor", "serial")).text
     result = search("sweep.yaml", executor="serial")
     assert text.startswith(f"4 trials, 0 without figures, {len(result.front)} that none beats\n")

@@ -16,8 +16,6 @@ from specs import small
 from simulator import SpecError, StoreError, pareto_front, search, sweep
 from simulator.exploration.store import Store
 
-pytest.importorskip("optuna")
-
 
 def spec(**changes: Any) -> dict[str, Any]:
     parameters = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -212,7 +211,6 @@ except StoreError as error:
 """
 
 
-@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="needs POSIX limits")
 @pytest.mark.parametrize("room", [0, 4096, 60_000])
 def test_a_full_disk_ends_a_sweep_with_one_line_and_keeps_the_store(room: int, path: Path) -> None:
     before = {r.key: r for r in read(path)}

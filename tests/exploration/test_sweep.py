@@ -63,7 +63,6 @@ def test_any_executor_gives_the_same_rows(
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a scheduler with two workers, each a process of its own."""
-    pytest.importorskip("distributed")
     folder = tmp_path_factory.mktemp("dask")
     file = folder / "scheduler.json"
     scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0"]
@@ -91,7 +90,6 @@ def test_dask_s_workers_give_the_same_rows(dask: str, expected: str, tmp_path: P
 
 
 def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("distributed")
     monkeypatch.setattr("simulator.exploration.executors.CONNECT_S", 1)
     with pytest.raises(SpecError, match="cannot be reached"):
         sweep(small(), scheduler="tcp://127.0.0.1:1")
