@@ -57,10 +57,11 @@ def test_stage_macs_equal_the_enumerated_ones(seed: int, density: float, pattern
             steps = naive_row_steps(part, group, 4, 32, 4)
             macs = steps * 4 * 4 * 16
             executed += macs
-            _, mac_ps = program.row_costs_ps[1, row * 3 + stage]
-            assert mac_ps == macs * 1000 // 64
+            kind = program.stage_kind(2, row * 3, stage)
+            assert program.mac_ps[kind] == macs * 1000 // 64
     assert program.masked is not None
-    assert program.masked.macs_executed == executed
+    done = fast.run(program).stages.sum(axis=0).tolist()
+    assert sum(n * w.macs_executed for n, w in zip(done, program.works, strict=True)) == executed
     assert program.masked.slots_used == int(mask.sum()) * 16
 
 
@@ -75,7 +76,9 @@ def test_a_full_mask_costs_what_slots_cost() -> None:
     mapping = Mapping(16, 16, 32, 8, 8)
     plain = gemm_program(slots, library_of(slots), problem, mapping)
     masked = gemm_program(real, library_of(real), problem, mapping, mask)
-    assert fast.run(plain).differences(fast.run(masked)) == []
+    one, other = fast.run(plain), fast.run(masked)
+    assert set(one.differences(other)) <= {"stages"}  # whose kinds have other numbers
+    assert one.stages.sum(axis=1).tolist() == other.stages.sum(axis=1).tolist()
 
 
 def _run(hardware: Hardware, problem: GemmProblem, mask: np.ndarray) -> tuple[int, float]:
