@@ -34,17 +34,17 @@ def audit(
     """
     for name, count in counts.items():
         if count < 0:
-            raise _error(where, name, f"{count}", "at least 0")
+            raise _error(where, f"{name} is negative", count, "at least 0")
     for name, (parts, whole) in sums.items():
         if sum(parts) != whole:
-            raise _error(where, name, f"parts that add up to {sum(parts)}", f"{whole}")
+            raise _error(where, f"the parts of {name} do not add up", sum(parts), f"{whole}")
     for name, ratio in ratios.items():
         if not 0 <= ratio <= 1:
-            raise _error(where, name, f"{ratio:.6g}", "0 to 1")
+            raise _error(where, f"{name} is no share", ratio, "0 to 1")
 
 
-def _error(where: str, name: str, got: str, want: str) -> AccountError:
+def _error(where: str, what: str, got: float, want: str) -> AccountError:
     return AccountError(
-        where, f"its account is impossible: {name}", got=got, want=want,
+        where, f"its account is impossible: {what}", got=got, want=want,
         hint="this is a fault of nmsim: please report it with the machine and the layer",
     )  # fmt: skip

@@ -84,9 +84,7 @@ def masked_stages(
     return MaskedStages(kinds, tuple(found_works), tuple(found_costs), used)
 
 
-def _row_steps(
-    problem: GemmProblem, grid: TileGrid, mask: Mask, lanes: int, step: int
-) -> IntArray:
+def _row_steps(problem: GemmProblem, grid: TileGrid, mask: Mask, lanes: int, step: int) -> IntArray:
     """Steps of every rows block, summed over its blocks of lockstep rows."""
     from simulator.weights.kernels import stage_slots  # imports numba
 
