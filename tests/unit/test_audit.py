@@ -26,8 +26,18 @@ def test_sound_accounts_pass() -> None:
     [
         ("counts", "slots_padded", -1, "slots_padded is negative, want at least 0, got -1"),
         ("sums", "core_time_ps", ((1, 2), 4), "core_time_ps do not add up, want 4, got 3"),
-        ("ratios", "busy_ratio.operand", 1.52, "busy_ratio.operand is no share, want 0 to 1, got 1.52"),
-        ("ratios", "mac_utilization", float("nan"), "mac_utilization is no share, want 0 to 1, got nan"),
+        (
+            "ratios",
+            "busy_ratio.operand",
+            1.52,
+            "busy_ratio.operand is no share, want 0 to 1, got 1.52",
+        ),
+        (
+            "ratios",
+            "mac_utilization",
+            float("nan"),
+            "mac_utilization is no share, want 0 to 1, got nan",
+        ),
     ],
 )
 def test_a_breach_names_layer_and_figure(
