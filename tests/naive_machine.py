@@ -1,8 +1,8 @@
 """The brute-force machine: one GEMM, event by event, with the account of every core-picosecond.
 
-It shares no code with the package: blocks are keyed by what they are, L2 is a list, stage costs come
-from `naive`. One tile at a time owns a core, and nothing is prefetched. Slow, and only meant for
-small GEMMs.
+It shares no code with the package: blocks are keyed by what they are, L2 is a list, stages cost
+what `naive` says. One tile at a time owns a core, and nothing is prefetched. Slow, and only meant
+for small GEMMs.
 """
 
 from __future__ import annotations
@@ -301,7 +301,7 @@ class NaiveMachine:
             core.tile = queue.pop(0)
             core.todo = self._split(core.tile[3])
         assert core.tile is not None
-        gemm, row, column, split = core.tile
+        gemm, row, column, _ = core.tile
         stage = core.todo.pop(0)
         core.issued_ps = now_ps
         cost = self._cost(gemm, row, column, stage)
