@@ -11,7 +11,9 @@ from simulator.workload.layer import Matmul
 
 def attention(call: Call) -> Product:
     """scaled_dot_product_attention(q[..., seq, d], k[..., context, d], v[..., context, e])"""
-    return _products(call, *(call.shape(index) for index in range(3)))
+    q, k, v = (call.shape(index) for index in range(3))
+    call.rest_fits((0, 1, 2), (*q[:-1], k[-2] if len(k) > 1 else 1))
+    return _products(call, q, k, v)
 
 
 def heads_last(lengths_at: tuple[int, int]) -> Callable[[Call], Product]:
@@ -36,8 +38,9 @@ def with_lengths(lengths_at: tuple[int, int]) -> Callable[[Call], Product]:
     """_cudnn_attention_forward(q[batch, heads, seq, d], k, v, ...), as `heads_last` else."""
 
     def read(call: Call) -> Product:
+        q, k, v = (call.shape(index, 3, 4) for index in range(3))
         _refuse_packed(call, lengths_at)
-        return attention(call)
+        return _products(call, q, k, v)
 
     return read
 

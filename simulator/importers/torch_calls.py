@@ -120,6 +120,23 @@ class Call:
         """Whether an optional argument is a tensor of at least one dimension."""
         return index < len(self.shapes) and bool(self.shapes[index])
 
+    def rest_fits(self, operands: tuple[int, ...], output: Shape) -> None:
+        """Check that what else was given is a bias, a mask, or where the output goes.
+
+        A subclass of tensors may hand arguments of its own to an operator of the same name.
+
+        Raises
+        ------
+        UnreadableError
+            If another tensor does not broadcast to the output.
+        """
+        for index, shape in enumerate(self.shapes):
+            if index in operands or 0 in shape:
+                continue
+            ends = zip(reversed(shape), reversed(output), strict=False)
+            if len(shape) > len(output) or any(size not in (1, out) for size, out in ends):
+                raise UnreadableError("arguments of another call")
+
     def integers(self, index: int, count: int, what: str) -> Shape:
         """``count`` integers of one argument, such as strides.
 
@@ -211,7 +228,7 @@ def _lies_in(call: Call, other: Call) -> bool:
 
 def _is_time(value: object) -> TypeGuard[float]:
     """Microseconds in a range where sums and differences are finite."""
-    return isinstance(value, int | float) and -1e15 < value < 1e15
+    return isinstance(value, int | float) and -1e18 < value < 1e18
 
 
 def _list(value: object) -> list[Any]:

@@ -10,6 +10,9 @@ from simulator.workload.layer import Conv, Gemm
 
 DEPTH_NOTE = "3-D convolutions read as 2-D ones that read a frame once for each tap in depth"
 
+WITH_TRANSPOSED = ("convolution", "_convolution", "convolution_overrideable")
+"""Operators that are told whether to transpose, and in how many groups."""
+
 
 def convolution(
     stride_at: int, padding_at: int, dilation_at: int | None
@@ -31,10 +34,13 @@ def convolution(
         padding = call.integers(padding_at, flat, "padding")
         ones = (1,) * flat
         dilation = ones if dilation_at is None else call.integers(dilation_at, flat, "dilation")
+        transposed = call.short in WITH_TRANSPOSED and call.values[6:7] == ("True",)
+        outputs = weights[1] * call.integers(8, 1, "groups")[0] if transposed else weights[0]
+        call.rest_fits((0, 1), (outputs,))
         dtype, bits = call.format(0)
         if not prod(data) or not prod(weights):
             return Product((), bits)
-        if call.short in ("convolution", "_convolution") and call.values[6:7] == ("True",):
+        if transposed:
             return _transposed(call, data, weights, dtype, bits)
         if data[1] % weights[1]:
             raise UnreadableError("shapes do not meet")

@@ -19,7 +19,7 @@ def linear(call: Call, weights_at: int = 1) -> Product:
     """linear(x[..., k], w[m, k], bias[m])"""
     data, weights = call.shape(0), call.shape(weights_at, 2)
     _meet(data[-1], weights[1])
-    _rest_fits(call, (0, weights_at), (*data[:-1], weights[0]))
+    call.rest_fits((0, weights_at), (*data[:-1], weights[0]))
     return _gemm(call, weights[0], prod(data[:-1]), data[-1])
 
 
@@ -27,7 +27,7 @@ def mm(call: Call, first: int = 0) -> Product:
     """mm(x[n, k], w[k, m])"""
     data, weights = call.shape(first, 2), call.shape(first + 1, 2)
     _meet(data[1], weights[0])
-    _rest_fits(call, (first, first + 1), (data[0], weights[1]))
+    call.rest_fits((first, first + 1), (data[0], weights[1]))
     return _gemm(call, weights[1], data[0], data[1], at=first)
 
 
@@ -47,6 +47,7 @@ def mv(call: Call, first: int = 0) -> Product:
     """mv(w[m, k], x[k])"""
     weights, data = call.shape(first, 2), call.shape(first + 1, 1)
     _meet(weights[1], data[0])
+    call.rest_fits((first, first + 1), (weights[0],))
     return _gemm(call, weights[0], 1, data[0], at=first)
 
 
@@ -67,7 +68,7 @@ def bmm(call: Call, first: int = 0) -> Product:
     a, b = call.shape(first, 3), call.shape(first + 1, 3)
     _meet(a[0], b[0])
     _meet(a[2], b[1])
-    _rest_fits(call, (first, first + 1), (a[0], a[1], b[2]))
+    call.rest_fits((first, first + 1), (a[0], a[1], b[2]))
     return _matmul(call, b[2], a[1], a[2], a[0], at=first)
 
 
@@ -161,26 +162,36 @@ def einsum(call: Call) -> Product:
     """
     if len(call.operands) == 1:
         return Product(())
-    equation = (call.values or ("",))[0].replace(" ", "")
-    inputs, _, output = equation.partition("->")
-    left, comma, right = inputs.partition(",")
-    if not comma or len(call.operands) != 2:
-        raise UnreadableError("equation not recorded" if not comma else "several operands")
-    sizes = dict(zip(left + right, call.operands[0] + call.operands[1], strict=False))
-    if (len(left), len(right)) != tuple(map(len, call.operands)) or not (left + right).isalpha():
-        raise UnreadableError("an equation that does not fit")
-    if "->" not in equation:
-        output = "".join(c for c, count in Counter(left + right).items() if count == 1)
+    left, right, output = _equation(call)
+    sizes = dict(zip(left + right, call.operands[0] + call.operands[1], strict=True))
+    for letter, size in zip(left, call.operands[0], strict=True):
+        _meet(size, sizes[letter])
     summed = (set(left) & set(right)) - set(output)
     if not summed:
         return Product(())  # element by element
 
-    def size(letters: set[str]) -> int:
+    def size_of(letters: set[str]) -> int:
         return prod(sizes[letter] for letter in letters & set(output))
 
-    m, n = size(set(right) - set(left)), size(set(left) - set(right))
+    m, n = size_of(set(right) - set(left)), size_of(set(left) - set(right))
     k = prod(sizes[letter] for letter in summed)
-    return _matmul(call, m, n, k, size(set(left) & set(right)), at=1)
+    return _matmul(call, m, n, k, size_of(set(left) & set(right)), at=1)
+
+
+def _equation(call: Call) -> tuple[str, str, str]:
+    """The letters of two operands and of the output."""
+    equation = (call.values or ("",))[0].replace(" ", "")
+    inputs, arrow, output = equation.partition("->")
+    left, comma, right = inputs.partition(",")
+    if not comma:
+        raise UnreadableError("equation not recorded")
+    distinct = len(set(left)) == len(left) and len(set(right)) == len(right)
+    ranks = tuple(map(len, call.operands))
+    if not distinct or not (left + right).isalpha() or (len(left), len(right)) != ranks:
+        raise UnreadableError("an equation that does not fit")
+    if not arrow:
+        output = "".join(c for c, count in Counter(left + right).items() if count == 1)
+    return left, right, output
 
 
 def _gemm(
@@ -220,16 +231,3 @@ def _broadcast(one: Shape, other: Shape) -> Shape:
             raise UnreadableError(MEETING)
         merged.append(b if a == 1 else a)
     return tuple(merged)
-
-
-def _rest_fits(call: Call, operands: tuple[int, ...], output: Shape) -> None:
-    """What else a call was given is a bias, or where the output goes; else it is another call.
-
-    A subclass of tensors may hand its own arguments to an operator of the same name.
-    """
-    for index, shape in enumerate(call.shapes):
-        if index in operands or 0 in shape:
-            continue
-        ends = zip(reversed(shape), reversed(output), strict=False)
-        if len(shape) > len(output) or any(size not in (1, out) for size, out in ends):
-            raise UnreadableError("arguments of another call")

@@ -21,67 +21,70 @@ does not hold output sizes."""
 _ARITHMETIC = """
     add add_relu add_scalar sub subtract rsub mul multiply div divide true_divide floor_divide
     remainder fmod pow float_power addcmul addcdiv lerp maximum minimum max min fmax fmin clamp
-    clamp_max clamp_min clip where atan2 arctan2 hypot heaviside copysign nextafter ldexp logaddexp
-    logaddexp2 xlogy xlog1py gcd lcm igamma igammac zeta complex polar masked_scale cross
-    linalg_cross arccos arccosh arcsin arcsinh arctan arctanh conj_physical frexp i0 polygamma
-    mvlgamma affine_grid_generator fix vecdot linalg_vecdot outer ger addr kron cosine_similarity pairwise_distance dist
-    abs absolute acos acosh angle asin asinh atan atanh ceil conj cos cosh deg2rad digamma erf erfc
-    erfinv exp exp2 expm1 floor frac lgamma log log10 log1p log2 nan_to_num neg negative positive
-    rad2deg reciprocal round rsqrt sgn sign signbit sin sinc sinh sqrt square tan trunc real imag
-    relu relu6 prelu prelu_kernel rrelu_with_noise leaky_relu gelu infinitely_differentiable_gelu
-    silu mish elu selu celu glu sigmoid log_sigmoid logit tanh hardtanh hardswish hardsigmoid
-    hardshrink softplus softshrink threshold swiglu silu_and_mul gelu_and_mul gelu_tanh_and_mul
-    transform_bias_rescale_qkv thnn_fused_lstm_cell thnn_fused_gru_cell
-    thnn_differentiable_lstm_cell thnn_differentiable_gru_cell merge_attn_states
+    clamp_max clamp_min clip where atan2 arctan2 hypot heaviside copysign nextafter ldexp
+    logaddexp logaddexp2 xlogy xlog1py gcd lcm igamma igammac zeta complex polar masked_scale
+    cross linalg_cross arccos arccosh arcsin arcsinh arctan arctanh conj_physical frexp i0
+    polygamma mvlgamma affine_grid_generator fix vecdot linalg_vecdot outer ger addr kron
+    cosine_similarity pairwise_distance dist abs absolute acos acosh angle asin asinh atan atanh
+    ceil conj cos cosh deg2rad digamma erf erfc erfinv exp exp2 expm1 floor frac lgamma log
+    log10 log1p log2 nan_to_num neg negative positive rad2deg reciprocal round rsqrt sgn sign
+    signbit sin sinc sinh sqrt square tan trunc real imag relu relu6 prelu prelu_kernel
+    rrelu_with_noise leaky_relu gelu infinitely_differentiable_gelu silu mish elu selu celu glu
+    sigmoid log_sigmoid logit tanh hardtanh hardswish hardsigmoid hardshrink softplus softshrink
+    threshold swiglu silu_and_mul gelu_and_mul gelu_tanh_and_mul transform_bias_rescale_qkv
+    thnn_fused_lstm_cell thnn_fused_gru_cell thnn_differentiable_lstm_cell
+    thnn_differentiable_gru_cell merge_attn_states
 """
 _COMPARISON = """
-    eq ne lt le gt ge equal not_equal less less_equal greater greater_equal isclose allclose isin
-    isnan isinf isfinite isneginf isposinf is_same_size is_set_to result_type logical_and logical_or
-    logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_left_shift
-    bitwise_right_shift and or xor iand ior ixor lshift rshift ilshift irshift
-    has_compatible_shallow_copy_type has_same_storage_numel functional_assert_async
+    eq ne lt le gt ge equal not_equal less less_equal greater greater_equal isclose allclose
+    isin isnan isinf isfinite isneginf isposinf is_same_size is_set_to result_type logical_and
+    logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_not
+    bitwise_left_shift bitwise_right_shift and or xor iand ior ixor lshift rshift ilshift
+    irshift has_compatible_shallow_copy_type has_same_storage_numel functional_assert_async
 """
 _REDUCTION = """
     sum mean prod amax amin aminmax all any argmax argmin cumsum cumprod cummax cummin
     cummax_helper cummin_helper cummaxmin logcumsumexp logsumexp median mode nansum nanmean
     nanmedian norm std var std_mean var_mean quantile nanquantile bincount histc histogram
-    histogramdd bucketize searchsorted topk kthvalue sort argsort msort unique unique2 diff gradient
-    trapezoid trapz cumulative_trapezoid cov corrcoef value_selecting_reduction segment_reduce
-    is_nonzero count_nonzero linalg_norm frobenius_norm renorm unique_dim unique_consecutive
-    unique_dim_consecutive
+    histogramdd bucketize searchsorted topk kthvalue sort argsort msort unique unique2 diff
+    gradient trapezoid trapz cumulative_trapezoid cov corrcoef value_selecting_reduction
+    segment_reduce is_nonzero count_nonzero linalg_norm frobenius_norm renorm unique_dim
+    unique_consecutive unique_dim_consecutive
 """
 _COPIES = """
-    copy copy_from copy_from_and_resize copy_sparse_to_sparse to to_copy to_cpu to_dense to_mkldnn
-    to_sparse type_as clone contiguous detach alias expand expand_as view view_as reshape reshape_as
-    reshape_from_tensor resize resize_as resize_as_sparse set set_data fill zero narrow slice select
-    squeeze unsqueeze t transpose permute flatten unflatten unfold fold im2col col2im tril triu diag
-    diagonal diag_embed trace roll flip rot90 pad constant_pad_nd broadcast_to broadcast_tensors
-    atleast_1d atleast_2d atleast_3d as_strided as_strided_scatter diagonal_scatter select_scatter
-    slice_scatter slice_inverse stack cat concat concatenate hstack vstack dstack column_stack
-    row_stack block_diag chunk_cat cartesian_prod meshgrid tensor_split split split_with_sizes chunk
-    unbind repeat repeat_interleave pad_sequence pack_sequence pack_padded_sequence
-    pad_packed_sequence flatten_dense_tensors unflatten_dense_tensors make_dual make_dual_copy
-    new_zeros_with_same_feature_meta view_as_real
-    view_as_complex unsafe_view reshape_alias unsafe_split unsafe_split_with_sizes indices values
-    row_indices col_indices crow_indices ccol_indices coalesce to_padded_tensor pin_memory pixel_shuffle pixel_unshuffle channel_shuffle
-    cudnn_rnn_flatten_weight reorder_mkldnn_rnn_layer_weight accumulate_grad copy_blocks swap_blocks
-    reshape_and_cache reshape_and_cache_flash concat_and_cache_mla
+    copy copy_from copy_from_and_resize copy_sparse_to_sparse to to_copy to_cpu to_dense
+    to_mkldnn to_sparse type_as clone contiguous detach alias expand expand_as view view_as
+    reshape reshape_as reshape_from_tensor resize resize_as resize_as_sparse set set_data fill
+    zero narrow slice select squeeze unsqueeze t transpose permute flatten unflatten unfold fold
+    im2col col2im tril triu diag diagonal diag_embed trace roll flip rot90 pad constant_pad_nd
+    broadcast_to broadcast_tensors atleast_1d atleast_2d atleast_3d as_strided
+    as_strided_scatter diagonal_scatter select_scatter slice_scatter slice_inverse stack cat
+    concat concatenate hstack vstack dstack column_stack row_stack block_diag chunk_cat
+    cartesian_prod meshgrid tensor_split split split_with_sizes chunk unbind repeat
+    repeat_interleave pad_sequence pack_sequence pack_padded_sequence pad_packed_sequence
+    flatten_dense_tensors unflatten_dense_tensors make_dual make_dual_copy
+    new_zeros_with_same_feature_meta view_as_real view_as_complex unsafe_view reshape_alias
+    unsafe_split unsafe_split_with_sizes indices values row_indices col_indices crow_indices
+    ccol_indices coalesce to_padded_tensor pin_memory pixel_shuffle pixel_unshuffle
+    channel_shuffle cudnn_rnn_flatten_weight reorder_mkldnn_rnn_layer_weight accumulate_grad
+    copy_blocks swap_blocks reshape_and_cache reshape_and_cache_flash concat_and_cache_mla
     sparse_semi_structured_apply sparse_semi_structured_apply_dense sparse_semi_structured_tile
 """
 _INDEXING = """
-    index index_add index_copy index_fill index_put index_put_impl index_reduce index_select gather
-    gather_sparse scatter scatter_add scatter_reduce masked_fill masked_scatter masked_select
-    unsafe_index unsafe_index_put unsafe_masked_index unsafe_masked_index_put_accumulate take
-    take_along_dim put nonzero one_hot lu_unpack nms roi_align roi_pool ps_roi_align ps_roi_pool
-    grouped_topk topk_softmax moe_align_block_size batched_moe_align_block_size moe_sum moe_permute
-    moe_unpermute shuffle_rows permute_sparse_features permute_2d_sparse_data permute_1d_sparse_data
+    index index_add index_copy index_fill index_put index_put_impl index_reduce index_select
+    gather gather_sparse scatter scatter_add scatter_reduce masked_fill masked_scatter
+    masked_select unsafe_index unsafe_index_put unsafe_masked_index
+    unsafe_masked_index_put_accumulate take take_along_dim put nonzero one_hot lu_unpack nms
+    roi_align roi_pool ps_roi_align ps_roi_pool grouped_topk topk_softmax moe_align_block_size
+    batched_moe_align_block_size moe_sum moe_permute moe_unpermute shuffle_rows
+    permute_sparse_features permute_2d_sparse_data permute_1d_sparse_data
 """
 _OTHERS = """
     bernoulli binomial normal uniform random multinomial dirichlet_grad standard_gamma
     standard_gamma_grad fused_sdp_choice amp_update_scale rowwise_prune lift_fresh resolve_conj
-    resolve_neg stft istft linspace logspace randint_like
-    rand_like randn_like zeros_like ones_like empty_like full_like new_empty new_empty_strided
-    new_full new_ones new_zeros poisson exponential geometric cauchy log_normal int_repr
+    resolve_neg stft istft linspace logspace randint_like rand_like randn_like zeros_like
+    ones_like empty_like full_like new_empty new_empty_strided new_full new_ones new_zeros
+    poisson exponential geometric cauchy log_normal int_repr
 """
 
 HARMLESS = frozenset(
@@ -91,7 +94,7 @@ HARMLESS = frozenset(
 
 HARMLESS_FAMILIES = re.compile(
     r"triton_(poi|red|per|for)_\w+|cpp_fused_\w+"  # torch.compile's kernels of fused elements
-    r"|\w*(un)?prepack\w*|\w*unpack"  # packing of weights
+    r"|\w*(un)?prepack\w*|\w*unpack|convert_\w+"  # packing of weights
     r"|(amp_)?foreach_(?!mm)\w+|fused_(adam|adamw|sgd|adagrad)"  # optimizers
     r"|(native_)?dropout\w*|upsample_\w+|(\w+_)?grid_sampler\w*|(\w+_)?pool[123]?d?(_\w+)?"
     r"|max_unpool[123]d|(reflection|replication)_pad[123]d|fft_\w+|special_\w+|philox_\w+"
