@@ -84,6 +84,11 @@ class Call:
         """The name without its namespace."""
         return self.operator.rpartition("::")[2]
 
+    @property
+    def has_arguments(self) -> bool:
+        """Whether the profiler recorded what the call was given."""
+        return bool(_list(self.given.get("Input Dims")))
+
     @cached_property
     def shapes(self) -> tuple[Shape, ...]:
         """Of every argument; () of one that is no tensor, or a list of tensors."""
@@ -107,7 +112,7 @@ class Call:
         UnreadableError
             If it has not, or no shapes were recorded.
         """
-        if not self.operands:
+        if not self.has_arguments:
             raise UnreadableError("no shapes")
         shape = self.shapes[index] if index < len(self.shapes) else ()
         if not shape:
@@ -238,7 +243,7 @@ def _list(value: object) -> list[Any]:
 def _shape(dims: object) -> Shape | None:
     """Dimensions of a tensor; None of a list of tensors, or of what is no shape."""
     sizes = _list(dims)
-    if all(isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in sizes):
+    if all(type(size) is int and size >= 0 for size in sizes):
         return tuple(sizes)
     return None
 

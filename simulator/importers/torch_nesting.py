@@ -42,21 +42,33 @@ class Seen:
 
 @dataclass(frozen=True)
 class _Inside:
-    """What was found in the calls that one call made."""
+    """What was found in the calls that one call made.
+
+    Attributes
+    ----------
+    read, named, suspect : bool
+        Whether some of it can be read, is named like a product, or may be one at all.
+    products : int
+        How many there are; an attention that cannot be read is two.
+    rank : int
+        The least `Product.rank`.
+    """
 
     read: bool = False
-    layers: int = 0
-    rank: int = 1 << 30
     named: bool = False
+    suspect: bool = False
     streams: bool = False
+    products: int = 0
+    rank: int = 1 << 30
 
     def __or__(self, other: _Inside) -> _Inside:
         return _Inside(
             self.read or other.read,
-            self.layers + other.layers,
-            min(self.rank, other.rank),
             self.named or other.named,
+            self.suspect or other.suspect,
             self.streams or other.streams,
+            self.products + other.products,
+            min(self.rank, other.rank),
         )
 
 
@@ -73,7 +85,7 @@ def counted(calls: Iterable[Call]) -> list[Seen]:
 
     A call that can be read stands for all that it called, unless a product in it is narrower or
     sparser: a tensor of 2:4 weights is an operand of ``linear`` as a dense one is. One that cannot
-    be read gives way to those in it that can, and stands for them by its name where none can.
+    be read gives way to those in it that can, or that are as surely products by their names.
     """
     found = (_seen(call) for call in sorted(calls, key=order))
     seen = [one for one in found if one is not None]
@@ -111,11 +123,20 @@ def _seen(call: Call) -> Seen | None:
 
 def _told(one: Seen, inside: _Inside) -> _Inside:
     """What a call tells its caller of."""
-    if one.product is None or _gives_way(one, one.product, inside):
-        named = one.named or inside.named
-        return inside | _Inside(named=named, streams=one.is_stream)
-    layers = len(one.product.layers)
-    return _Inside(True, layers, one.product.rank if layers else _Inside.rank)
+    if one.product is not None and not _gives_way(one, one.product, inside):
+        layers = len(one.product.layers)
+        rank = one.product.rank if layers else _Inside.rank
+        return _Inside(read=True, products=layers, rank=rank)
+    if one.is_stream:
+        return inside | _Inside(streams=True)
+    least = _least(one)
+    own = _Inside(named=one.named, suspect=True, products=max(0, least - inside.products))
+    return inside | own
+
+
+def _least(one: Seen) -> int:
+    """How many products a call is at least, by its name."""
+    return 2 if one.named and SEVERAL.search(one.call.operator) else 1
 
 
 def _gives_way(one: Seen, product: Product, inside: _Inside) -> bool:
@@ -130,11 +151,9 @@ def _judged(one: Seen, inside: _Inside, state: _Open) -> tuple[bool, _Open | Non
         return bool(one.product.layers), None
     if one.is_stream:
         return state.streams, _Open(state.names, streams=False)
-    if inside.read:
-        hides = inside.layers < 2 and not inside.named and SEVERAL.search(one.call.operator)
-        return state.names and bool(hides), state
-    elementwise = one.call.operator in MADE_OF_PRODUCTS and inside.streams
-    by_others = not one.named and inside.named
-    if not state.names or elementwise or by_others:
+    named_inside = inside.named or (inside.suspect and not one.named)
+    elementwise = one.call.operator == "aten::einsum" and inside.streams
+    whole = inside.products >= _least(one) or not inside.products
+    if not state.names or elementwise or ((inside.read or named_inside) and whole):
         return False, state
     return True, _Open(names=False, streams=state.streams)

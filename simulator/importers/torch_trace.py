@@ -45,7 +45,7 @@ def read_torch_trace(path: Path, parameters: Mapping[str, int]) -> Imported:
     if events is None:
         raise WorkloadError(str(path), "not a profiler trace", want="a list 'traceEvents'")
     calls = list(calls_of(events))
-    hint = None if any(call.operands for call in calls) else SHAPES_HINT
+    hint = None if any(call.has_arguments for call in calls) else SHAPES_HINT
     tally, notes = Tally(path), Counter[str]()
     for one in counted(calls):
         _add(one, tally, notes)
@@ -83,7 +83,7 @@ def _add_stream(call: Call, tally: Tally, notes: Counter[str]) -> None:
     """What works element by element writes its largest input's size."""
     sizes = [prod(shape) for shape in call.operands]
     if not any(sizes):
-        if not call.given.get("Input Dims"):
+        if not call.has_arguments:
             notes[LEFT_OUT.format("without shapes")] += 1
         return
     types = call.given.get("Input type") or call.given.get("Input Types")
