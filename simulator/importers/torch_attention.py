@@ -27,8 +27,8 @@ def heads_last(lengths_at: tuple[int, int]) -> Callable[[Call], Product]:
     """
 
     def read(call: Call) -> Product:
-        q, k, v = (call.shape(index, 3, 4) for index in range(3))
         _refuse_packed(call, lengths_at)
+        q, k, v = (call.shape(index, 4) for index in range(3))
         return _products(call, *(_exchanged(shape) for shape in (q, k, v)))
 
     return read
@@ -38,8 +38,8 @@ def with_lengths(lengths_at: tuple[int, int]) -> Callable[[Call], Product]:
     """_cudnn_attention_forward(q[batch, heads, seq, d], k, v, ...), as `heads_last` else."""
 
     def read(call: Call) -> Product:
-        q, k, v = (call.shape(index, 3, 4) for index in range(3))
         _refuse_packed(call, lengths_at)
+        q, k, v = (call.shape(index, 4) for index in range(3))
         return _products(call, q, k, v)
 
     return read

@@ -13,6 +13,12 @@ from simulator.importers.torch_products import MADE_OF_PRODUCTS, read_product, r
 SEVERAL = re.compile(r"attention|attn|moe|expert", re.IGNORECASE)
 """Names of what is at least two products."""
 
+UNSTRUCTURED = frozenset(
+    f"aten::{name}" for name in ("_sparse_mm", "_sparse_addmm", "sparse_sampled_addmm", "smm")
+)
+"""Products with a tensor whose zeros lie anywhere: what they call is no product of dense ones,
+though it has their names and sizes."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -129,6 +135,8 @@ def _told(one: Seen, inside: _Inside) -> _Inside:
         return _Inside(read=True, products=layers, rank=rank)
     if one.is_stream:
         return inside | _Inside(streams=True)
+    if one.call.operator in UNSTRUCTURED:
+        return _Inside(named=True, suspect=True, products=1)
     least = _least(one)
     own = _Inside(named=one.named, suspect=True, products=max(0, least - inside.products))
     return inside | own
@@ -151,6 +159,8 @@ def _judged(one: Seen, inside: _Inside, state: _Open) -> tuple[bool, _Open | Non
         return bool(one.product.layers), None
     if one.is_stream:
         return state.streams, _Open(state.names, streams=False)
+    if one.call.operator in UNSTRUCTURED:
+        return state.names, None
     named_inside = inside.named or (inside.suspect and not one.named)
     elementwise = one.call.operator == "aten::einsum" and inside.streams
     whole = inside.products >= _least(one) or not inside.products

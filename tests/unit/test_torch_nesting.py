@@ -188,3 +188,15 @@ def test_ends_that_lie_a_little_behind_are_nested_all_the_same(read: Read) -> No
     linear = event("linear", 1.7e15, 5, [16, 64], [8, 64])
     imported = read(linear, event("mm", 1.7e15 + 1, 4.25, *dims), event("mm", 1.7e15 + 5, 3, *dims))
     assert [layer.name for layer in imported.workload.layers] == ["linear", "mm"]
+
+
+def test_products_with_sparse_tensors_are_not_read_as_dense_ones(read: Read) -> None:
+    dims = [16, 64], [64, 8]
+    imported = read(
+        event("mm", 0, 1, *dims),
+        event("_sparse_mm", 10, 9, *dims),
+        event("_sparse_addmm", 11, 7, [16, 8], *dims),
+        event("addmm", 12, 5, [16, 8], *dims),
+    )
+    assert imported.skipped == {"aten::_sparse_mm": 1}
+    assert len(imported.workload.layers) == 1
