@@ -27,6 +27,7 @@ MAX_FILE_BYTES = 2**30
 
 STEP = re.compile(r"ProfilerStep#(\d{1,18})")
 
+NO_PRODUCTS = "holds no operators that bear MACs"
 SHAPES_HINT = "profile with record_shapes=True"
 CPU_HINT = "profile with ProfilerActivity.CPU, too: kernels alone do not say what they multiply"
 
@@ -51,8 +52,9 @@ def read_torch_trace(path: Path, parameters: Mapping[str, int]) -> Imported:
         _add(one, tally, notes)
     if not tally.layers and not tally.skipped:
         if not calls:
-            raise WorkloadError(str(path), "holds no CPU operators", hint=CPU_HINT)
-        raise WorkloadError(str(path), "holds no operators that bear MACs", hint=hint)
+            what = f"{NO_PRODUCTS}, nor any CPU operators"
+            raise WorkloadError(str(path), what, hint=CPU_HINT)
+        raise WorkloadError(str(path), NO_PRODUCTS, hint=hint)
     tally.notes += [*_steps(events), *_told(notes)]
     return tally.result(_name(path), hint)
 
