@@ -150,7 +150,7 @@ def _least(one: Seen) -> int:
 def _gives_way(one: Seen, product: Product, inside: _Inside) -> bool:
     if one.call.operator in MADE_OF_PRODUCTS:
         return inside.read
-    return bool(product.layers) and inside.rank < product.rank
+    return inside.rank < product.rank and inside.products >= len(product.layers) > 0
 
 
 def _judged(one: Seen, inside: _Inside, state: _Open) -> tuple[bool, _Open | None]:

@@ -200,3 +200,13 @@ def test_products_with_sparse_tensors_are_not_read_as_dense_ones(read: Read) -> 
     )
     assert imported.skipped == {"aten::_sparse_mm": 1}
     assert len(imported.workload.layers) == 1
+
+
+def test_half_of_an_attention_does_not_stand_for_it(read: Read) -> None:
+    heads = [1, 2, 8, 16]
+    imported = read(
+        event("scaled_dot_product_attention", 0, 9, heads, heads, heads, types=["float"] * 3),
+        event("bmm", 1, 2, [2, 8, 16], [2, 16, 8]),
+    )
+    assert imported.summary == "1 of 1 MAC-bearing operators imported"
+    assert imported.workload.macs == 2 * 2 * 8 * 8 * 16
