@@ -33,9 +33,16 @@ def text_of(path: Path, error: type[SimulatorError]) -> str:
         Of class ``error``, if it cannot be read, is not UTF-8, or holds control characters.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError as problem:
         raise error(str(path), f"cannot be read: {problem.strerror}") from None
+    return decoded(path, data, error)
+
+
+def decoded(path: Path, data: bytes, error: type[SimulatorError]) -> str:
+    """What a file holds as text, with lines that end in ``\\n``, as `text_of`."""
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as problem:
         raise error(str(path), f"not UTF-8 text: byte {problem.start}") from None
     found = CONTROL.search(text)

@@ -99,8 +99,13 @@ class Tally:
         """Count an operator that bears MACs, or may, and is not imported."""
         self.skipped[_printable(what)] += 1
 
-    def result(self, name: str) -> Imported:
+    def result(self, name: str, hint: str | None = None) -> Imported:
         """The workload with its account.
+
+        Parameters
+        ----------
+        hint : str, optional
+            What to do about a model of which nothing can be read.
 
         Raises
         ------
@@ -111,7 +116,8 @@ class Tally:
         total = self.imported + sum(skipped.values())
         text = _summary(self.imported, total, skipped)
         if not self.layers or (skipped and not self.imported):
-            raise WorkloadError(str(self.path), f"holds no layer that can be read: {text}")
+            what = f"holds no layer that can be read: {text}"
+            raise WorkloadError(str(self.path), what, hint=hint)
         notes = map(_printable, (f"{self.path.name}: {text}", *self.notes))
         workload = Workload(name, self.layers, notes)
         return Imported(workload, total, self.imported, skipped, self.stored)

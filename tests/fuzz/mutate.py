@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import struct
@@ -123,6 +124,15 @@ def changed_json(random: Random, seeds: list[bytes]) -> bytes:
 
 def _text(tree: Any) -> bytes:
     return json.dumps(tree).encode()
+
+
+def changed_trace(random: Random, seeds: list[bytes]) -> bytes:
+    """Changed as JSON, and now and then compressed, and damaged after that."""
+    data = changed_json(random, seeds)
+    if random.random() < 0.7:
+        return data
+    packed = gzip.compress(data, mtime=0)
+    return damaged(random, [packed]) if random.random() < 0.5 else packed
 
 
 # CSV and YAML

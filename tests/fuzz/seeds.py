@@ -77,6 +77,8 @@ def hf_config() -> Seeds:
 def torch_trace() -> Seeds:
     """Nested operators on two threads, as an object and as a list."""
     window = {"Concrete Inputs": ["", "", "", "[2, 2]", "[3, 3]", "[1, 1]", "1"]}
+    equation = {"Concrete Inputs": ["bij,bjk->bik"]}
+    cube = {"Concrete Inputs": ["", "", "", "[1, 1, 1]", "[1, 1, 1]", "[1, 1, 1]", "1"]}
 
     def event(name: str, start: float, length: float, *dims: list[int], **args: Any) -> Any:
         types = ["c10::Half"] * len(dims)
@@ -95,6 +97,12 @@ def torch_trace() -> Seeds:
         event("gelu", 60, 5, [2, 16, 128]),
         event("_cudnn_rnn", 70, 5, [5, 1, 4]),
         event("softmax", 80, 5, [2, 4, 8, 8]) | {"tid": 8},
+        event("_cslt_sparse_mm", 90, 5, [9216], [64, 16]),
+        event("einsum", 100, 5, [], [[4, 8, 16], [4, 16, 8]], **equation),
+        event("_flash_attention_forward", 110, 5, [2, 8, 4, 16], *[[2, 32, 2, 16]] * 2),
+        event("conv3d", 120, 5, [1, 3, 8, 8, 8], [4, 3, 3, 3, 3], **cube),
+        event("_grouped_mm", 130, 5, [10, 64], [4, 64, 8], [4]),
+        event("ProfilerStep#1", 0, 60), event("ProfilerStep#2", 61, 60),
         {"ph": "M", "name": "process_name", "pid": 1, "args": {"name": "python"}},
     ]  # fmt: skip
     whole = {"schemaVersion": 1, "traceEvents": events}
