@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def model_weights(
         if array is not None:
             found[layer.name] = array
     if not found:
-        first = next(iter(imported.stored.values())).names[0].format(0)
+        first = next(iter(imported.stored.values())).of(0).names[0]
         raise WeightsError(
             str(path), "no tensor is named as in the model", want=f"such as {first}",
             got=", ".join(list(tensors)[:3]) or "no weights",
@@ -105,20 +104,20 @@ class _Index:
 
 def _apart(imported: Imported) -> Iterator[tuple[Layer, Stored | None]]:
     """Layers in the order of their blocks; those of a repeated block under its number."""
-
-    def in_blocks(layer: Layer) -> int:
-        return layer.repeat
-
-    for repeat, group in groupby(imported.workload.layers, key=in_blocks):
-        layers = list(group)
-        stored = [imported.stored.get(layer.name) for layer in layers]
-        if not any(one is not None and "{}" in one.names[0] for one in stored):
-            yield from zip(layers, stored, strict=True)
+    inside: dict[int, list[tuple[Layer, Stored | None]]] = defaultdict(list)
+    after: list[tuple[Layer, Stored | None]] = []
+    for layer in imported.workload.layers:
+        stored, blocks = imported.stored.get(layer.name), imported.blocks.get(layer.name)
+        if blocks is None:
+            if inside:
+                after.append((layer, stored))
+            else:
+                yield layer, stored
             continue
-        for block in range(repeat):
-            for layer, one in zip(layers, stored, strict=True):
-                names = tuple(name.format(block) for name in one.names) if one else ()
-                yield (
-                    replace(layer, name=f"{block}.{layer.name}", repeat=1) if repeat > 1 else layer,
-                    replace(one, names=names) if one else None,
-                )
+        for block in blocks.numbers:
+            name = blocks.name if blocks.depth == 1 else f"{block}.{blocks.name}"
+            one = replace(layer, name=name, repeat=1)
+            inside[block].append((one, stored.of(block) if stored else None))
+    for block in sorted(inside):
+        yield from inside[block]
+    yield from after
