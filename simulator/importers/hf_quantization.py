@@ -102,8 +102,9 @@ class Quantization:
                 continue
             if rank > closest:
                 dtype, closest = rule.scheme.dtype(self.dtype), rank
-            is_habit = rule.targets.chosen is None and not module.is_usual
-            if is_habit and rule.scheme.dtype(self.dtype) != self.dtype:
+            is_by_habit = rule.targets.chosen is None and not module.is_usual
+            is_told = rule.targets.ignored.has(module)
+            if is_by_habit and not is_told and rule.scheme.dtype(self.dtype) != self.dtype:
                 self._heads[module.name.rpartition(".")[2]] = None
         return dtype, pattern
 

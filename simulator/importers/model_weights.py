@@ -14,10 +14,14 @@ import numpy.typing as npt
 from simulator.errors import WeightsError
 from simulator.importers.imported import Imported, Stored
 from simulator.importers.onnx_weights import read_onnx_weights
+from simulator.weights.compressed import left_alone, summary
 from simulator.weights.files import Tensor, read_weights
 from simulator.workload import Layer, Workload
 
 Array = npt.NDArray[Any]
+
+LONGEST_END = 10
+"""Parts of a name that a model's prefix may stand before; more than any family's have."""
 
 
 def model_weights(
@@ -48,9 +52,11 @@ def model_weights(
     path = Path(weights)
     if path.suffix.lower() == ".onnx":
         return imported.workload, read_onnx_weights(path, parameters)
-    tensors = {name: tensor for name, tensor in read_weights(path).items() if tensor.is_weights}
+    tensors, notes = _plain(path)
+    named = imported.workload
+    workload = Workload(named.name, named.layers, (*named.notes, *notes))
     if not imported.stored:
-        return imported.workload, {name: tensor.values() for name, tensor in tensors.items()}
+        return workload, {name: tensor.values() for name, tensor in tensors.items()}
     index = _Index(tensors)
     layers, found = [], {}
     for layer, stored in _apart(imported):
@@ -61,10 +67,33 @@ def model_weights(
     if not found:
         first = next(iter(imported.stored.values())).of(0).names[0]
         raise WeightsError(
-            str(path), "no tensor is named as in the model", want=f"such as {first}",
-            got=", ".join(list(tensors)[:3]) or "no weights",
+            str(path), "; ".join(["no tensor is named as in the model", *notes]),
+            want=f"such as {first}", got=", ".join(list(tensors)[:3]),
         )  # fmt: skip
-    return Workload(imported.workload.name, layers, imported.workload.notes), found
+    return Workload(workload.name, layers, workload.notes), found
+
+
+def _plain(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors of a file that are weights as they stand, and notes of those that are not.
+
+    Raises
+    ------
+    WeightsError
+        If there is none, or none that is not compressed.
+    """
+    tensors = read_weights(path)
+    parts = left_alone(tensors)
+    plain = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if tensor.is_weights and name not in parts
+    }  # fmt: skip
+    notes = summary(parts)
+    if not plain:
+        what = f"holds no weights to read: {'; '.join(notes)}" if notes else "holds no weights"
+        hint = "decompress or dequantise them first" if notes else None
+        raise WeightsError(str(path), what, hint=hint)
+    return plain, [f"{path.name}: {note}" for note in notes]
 
 
 class _Index:
@@ -74,8 +103,9 @@ class _Index:
         self.tensors = tensors
         self.by_end: dict[str, list[str]] = defaultdict(list)
         for name in tensors:
-            parts = name.split(".")
-            for start in range(len(parts)):
+            parts = name.rsplit(".", LONGEST_END)
+            self.by_end[name].append(name)
+            for start in range(1, len(parts)):
                 self.by_end[".".join(parts[start:])].append(name)
 
     def rows(self, stored: Stored) -> Array | None:
