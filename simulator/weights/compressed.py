@@ -99,7 +99,7 @@ ENDINGS = re.compile(
 )
 """Of names without a dot before the part: ``gate_up_proj_blocks``."""
 
-STATE = re.compile(r"(.*)\.quant_state\.\w+")
+STATE = re.compile(r"(.*)\.quant_state\..+")
 """bitsandbytes keeps more of its parts a level deeper."""
 
 NUMBERS_OF_THINGS = re.compile(
