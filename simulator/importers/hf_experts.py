@@ -28,8 +28,8 @@ UNDERSTOOD = frozenset({*COUNTS, *CHOSEN, *SHARED, *PLACES, *WIDTHS})
 
 ABOUT_EXPERTS = re.compile(r"(.*_)?(moe|experts?)(_.*)?")
 HARMLESS = re.compile(
-    r".*(aux|loss|jitter|noise|logits|norm|scal|capacity|dropout|drop_|impl|backend|act|eps|coef"
-    r"|seed|parallel|dtype|bias|softmax|group|method|score|kernel|ep_size|tp_size|precision).*"
+    r"(aux|loss|jitter|noise|logits|norm|scal|capacity|dropout|drop_|impl|backend|act|eps|coef"
+    r"|seed|parallel|dtype|bias|softmax|group|method|score|kernel|ep_size|tp_size|precision)"
 )
 """Keys of mixtures that change no product: how they are trained, routed or run."""
 
@@ -78,7 +78,7 @@ def expert_count(config: Config) -> int:
     Raises
     ------
     WorkloadError
-        If two keys disagree, or experts are spoken of in a way that is not understood.
+        If two keys disagree, or there are too many.
     """
     counts = {key: config.count(key) for key in COUNTS}
     named = {key: count for key, count in counts.items() if count}
@@ -88,26 +88,33 @@ def expert_count(config: Config) -> int:
     count = max(named.values(), default=0)
     if count > MOST_EXPERTS:
         raise config.error(next(iter(named)), "too many experts", want=f"at most {MOST_EXPERTS}")
-    if count > 1:
-        return count
+    return count if count > 1 else 0
+
+
+def refuse_unknown_experts(config: Config) -> None:
+    """Refuse a configuration that speaks of experts in a way that is not understood.
+
+    Raises
+    ------
+    WorkloadError
+        With the first key that does.
+    """
+    if any(config.count(key) for key in COUNTS):
+        return
     spoken_of = [*not_understood(config), *(key for key in CHOSEN if config.count(key) > 1)]
-    if spoken_of and not count:
+    if spoken_of:
         raise config.error(
             spoken_of[0], "speaks of experts, whose layers would be missing",
             want=f"their number in {COUNTS[0]}",
         )  # fmt: skip
-    return 0
 
 
 def not_understood(config: Config) -> list[str]:
     """Keys that seem to say something of experts, and are not read."""
     return [
         key
-        for key, value in config.values.items()
-        if value
-        and ABOUT_EXPERTS.fullmatch(key)
-        and key not in UNDERSTOOD
-        and not HARMLESS.fullmatch(key)
+        for key in config.keys_in_use()
+        if ABOUT_EXPERTS.fullmatch(key) and key not in UNDERSTOOD and not HARMLESS.search(key)
     ]
 
 

@@ -6,11 +6,11 @@ Layers that would be missing are an error; what is counted otherwise than it run
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from simulator.errors import WorkloadError
 from simulator.importers.hf_blocks import Tokens
-from simulator.importers.hf_experts import expert_count, not_understood
+from simulator.importers.hf_experts import expert_count, not_understood, refuse_unknown_experts
 from simulator.importers.hf_families import FAMILIES, Family, has_head
 from simulator.importers.hf_values import WIDER, Config
 
@@ -66,12 +66,10 @@ def refuse_missing(config: Config, family: Family) -> None:
     WorkloadError
         With the key that says so, and what would be missing.
     """
-    for key, value in config.values.items():
-        what = next((what for keys, what in MISSING.items() if re.fullmatch(keys, key)), None)
-        if what is not None and value:
-            raise config.error(
-                key, f"{what} would be missing", hint="export the model to ONNX to read all of it"
-            )
+    for key, what in _matches(config, MISSING):
+        raise config.error(
+            key, f"{what} would be missing", hint="export the model to ONNX to read all of it"
+        )
     for key in LAYER_LISTS:
         for kind in config.names(key):
             if kind not in ATTENTION:
@@ -79,6 +77,7 @@ def refuse_missing(config: Config, family: Family) -> None:
                     config.where(key), "layers of this kind would be missing", got=kind,
                     want=" or ".join(ATTENTION),
                 )  # fmt: skip
+    refuse_unknown_experts(config)
     if expert_count(config) and not family.has_experts:
         having = ", ".join(sorted(kind for kind, one in FAMILIES.items() if one.has_experts))
         raise WorkloadError(
@@ -95,14 +94,20 @@ def feature_notes(config: Config, family: Family, depth: int, tokens: Tokens) ->
         names = ", ".join(config.names("architectures"))
         yield f"poolers and heads of {names} are left out"
     yield from _window_notes(config, family, depth, tokens)
-    for key, value in config.values.items():
-        what = next((what for keys, what in UNCOUNTED.items() if re.fullmatch(keys, key)), None)
-        if what is not None and value:
-            yield f"{key}: {what}"
+    for key, what in _matches(config, UNCOUNTED):
+        yield f"{key}: {what}"
     if expert_count(config):
         yield "tokens are spread evenly over experts"
         for key in not_understood(config):
             yield f"{key}: not understood; layers of experts may be missing"
+
+
+def _matches(config: Config, table: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Keys in use that a table of expressions has, and what it says of them."""
+    any_of = re.compile("|".join(table))
+    for key in config.keys_in_use():
+        if any_of.fullmatch(key):
+            yield key, next(what for keys, what in table.items() if re.fullmatch(keys, key))
 
 
 def _window_notes(config: Config, family: Family, depth: int, tokens: Tokens) -> Iterator[str]:

@@ -19,7 +19,7 @@ KEYS = ("quantization_config", "compression_config", "quantization")
 
 CACHES = ("kv_cache_scheme", "kv_cache_quant_algo", "kv_cache_quantization")
 FORMATS = ("format", "checkpoint_format", "quant_method", "quant_type")
-SPARSE_FORMATS = re.compile(r".*(marlin.?24|sparse.?24|semi_?sparse).*", re.IGNORECASE)
+SPARSE_FORMATS = re.compile(r"marlin.?24|sparse.?24|semi_?sparse", re.IGNORECASE)
 """Formats whose weights are 2:4 whatever else they are."""
 
 NEARLY_DENSE = 0.01
@@ -103,8 +103,11 @@ class Quantization:
             if rank > closest:
                 dtype, closest = rule.scheme.dtype(self.dtype), rank
             is_by_habit = rule.targets.chosen is None and not module.is_usual
-            is_told = rule.targets.ignored.has(module)
-            if is_by_habit and not is_told and rule.scheme.dtype(self.dtype) != self.dtype:
+            if (
+                is_by_habit
+                and rule.scheme.dtype(self.dtype) != self.dtype
+                and not rule.targets.ignored.has(module)
+            ):
                 self._heads[module.name.rpartition(".")[2]] = None
         return dtype, pattern
 
@@ -126,7 +129,7 @@ class Quantization:
                 self.left_out.append(
                     f"{config.prefix}{key}: keys and values are counted as {self.dtype}"
                 )
-        is_sparse = any(SPARSE_FORMATS.fullmatch(str(values.get(key))) for key in FORMATS)
+        is_sparse = any(SPARSE_FORMATS.search(str(values.get(key))) for key in FORMATS)
         if is_sparse and not values.get("sparsity_config"):
             self.rules.append(Rule(where, targets(config), pattern=Pattern(2, 4)))
 

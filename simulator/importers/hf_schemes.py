@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from simulator.errors import WorkloadError
 from simulator.importers.hf_targets import Names, Targets
 from simulator.importers.hf_values import Config
 from simulator.sparsity import Pattern
@@ -71,6 +72,8 @@ class Rule:
 Rules = list[Rule] | None
 """What a quantiser says; None if that is not understood."""
 
+MOST_GROUPS = 50
+
 IGNORED = ("ignore", "ignored_layers", "modules_to_not_convert", "llm_int8_skip_modules",
            "exclude_modules", "exclude", "skip_modules", "modules_to_not_quantize",
            "linear_weights_not_to_quantize")  # fmt: skip
@@ -99,6 +102,11 @@ def groups(config: Config) -> Rules:
     """compressed-tensors: ``config_groups`` of targets with formats of their own."""
     listed, found = config.inside("config_groups"), []
     left_alone = ignored(config)
+    if listed is not None and len(listed.values) > MOST_GROUPS:
+        raise WorkloadError(
+            config.where("config_groups"), "too many groups", got=len(listed.values),
+            want=f"at most {MOST_GROUPS}",
+        )  # fmt: skip
     for name in listed.values if listed is not None else ():
         group = listed.inside(name) if listed is not None else None
         if group is None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from simulator.importers.hf_values import Config
 
-MOST_EXPRESSIONS = 1000
+MOST_EXPRESSIONS = 300
 LONGEST_EXPRESSION = 500
+REPEATS = re.compile(r"[*+{]")
 REPEATED_GROUP = re.compile(r"\)[*+{]")
 """A repeated group may take time without end; a file's expression is not to be trusted so far."""
-MOST_REPEATS = 6
+
+MOST_WORK = 10_000
+"""Of a list of expressions: each is ten to the power of its repeats."""
 
 
 @dataclass(frozen=True)
@@ -42,29 +45,30 @@ class Names:
     (``*.mlp.*``), and regular expressions from a name's start (``re:.*gate$``).
     """
 
-    def __init__(self, entries: Iterable[str], error_of: Config, key: str) -> None:
+    def __init__(self, entries: Sequence[str], error_of: Config, key: str) -> None:
         self.plain: set[str] = set()
-        self.wild: list[str] = []
         self.expressions: list[re.Pattern[str]] = []
+        work = 0
         for entry in entries:
             if entry.startswith("re:") or "\\" in entry:
                 text = entry.removeprefix("re:")
+                work += 10 ** len(REPEATS.findall(text[:LONGEST_EXPRESSION]))
                 self.expressions.append(_expression(text, error_of, key))
             elif "*" in entry or "?" in entry:
-                self.wild.append(entry)
+                self.expressions.append(re.compile(translate(entry[:LONGEST_EXPRESSION])))
             else:
                 self.plain.add(entry.strip("."))
-        if len(self.wild) + len(self.expressions) > MOST_EXPRESSIONS:
-            raise error_of.error(key, "too many expressions", want=f"at most {MOST_EXPRESSIONS}")
+            if len(self.expressions) > MOST_EXPRESSIONS or work > MOST_WORK:
+                raise error_of.error(
+                    key, "too many expressions", want=f"at most {MOST_EXPRESSIONS}, simple ones"
+                )
 
     def has_class(self, module: Module) -> bool:
         return module.kind in self.plain
 
     def has_name(self, module: Module) -> bool:
-        return (
-            any(run in self.plain for run in _runs(module.name))
-            or any(fnmatchcase(module.name, entry) for entry in self.wild)
-            or any(expression.match(module.name) for expression in self.expressions)
+        return any(run in self.plain for run in _runs(module.name)) or any(
+            expression.match(module.name) for expression in self.expressions
         )
 
     def has(self, module: Module) -> bool:
@@ -88,8 +92,7 @@ class Targets:
 
 
 def _expression(text: str, error_of: Config, key: str) -> re.Pattern[str]:
-    repeats = len(re.findall(r"[*+{]", text))
-    if len(text) > LONGEST_EXPRESSION or repeats > MOST_REPEATS or REPEATED_GROUP.search(text):
+    if len(text) > LONGEST_EXPRESSION or REPEATED_GROUP.search(text):
         raise error_of.error(key, f"expression that may not end: {text[:40]}")
     try:
         return re.compile(text)

@@ -16,8 +16,10 @@ DTYPES = {
 }  # fmt: skip
 """PyTorch's names, and the format that layers are computed in; float32 as the presets are."""
 
-MOST_BLOCKS = 4096
-"""Four times what anyone has built; each block is looked at by itself."""
+MOST_BLOCKS = 1024
+"""More than anyone has built; each block is looked at by itself."""
+
+LONGEST_KEY = 64
 
 WIDER = {"float32": "fp32", "float": "fp32", "float64": "fp64"}
 """Those that are read narrower than they are."""
@@ -48,6 +50,10 @@ class Config:
     def at(self, block: int, depth: int) -> Config:
         """The configuration as one of its blocks sees it."""
         return Config(self.path, self.values, self.prefix, block, depth)
+
+    def keys_in_use(self) -> list[str]:
+        """Keys whose value is not null, false, zero or empty."""
+        return [key for key, value in self.values.items() if value and len(key) <= LONGEST_KEY]
 
     def where(self, key: str) -> str:
         return f"{self.path} {self.prefix}{key}"
@@ -140,7 +146,7 @@ class Config:
         if not isinstance(value, list) or self.depth is None:
             return value
         if len(value) != self.depth:
-            raise self.error(key, f"has {len(value)} sizes", want=f"{self.depth}, one a block")
+            raise self.error(key, "must be a size", want=f"a list of {self.depth}, one a block")
         return value[self.block]
 
 

@@ -241,7 +241,7 @@ def test_what_is_counted_otherwise_is_noted(tmp_path: Path) -> None:
         ({**LLAMA, "hidden_size": 2**62}, {}, "hidden_size: must be a size"),
         ({**VIT, "patch_size": 500}, {}, "kernel is larger"),
         ({**LLAMA, "num_hidden_layers": 10**9}, {}, "num_hidden_layers: must be a size, want 1 to"),
-        ({**LLAMA, "intermediate_size": [8, 8]}, {}, "has 2 sizes, want 32, one a block"),
+        ({**LLAMA, "intermediate_size": [8, 8]}, {}, "must be a size, want a list of 32"),
         ({**LLAMA, "head_dim": "128"}, {}, "head_dim: must be a size.*got '128'"),
         ({**LLAMA, "torch_dtype": "float7"}, {}, "torch_dtype: unknown dtype.*got 'float7'"),
         ({**LLAMA, "torch_dtype": 16}, {}, "torch_dtype: must be a name, got 16"),

@@ -89,7 +89,7 @@ def test_kinds_without_experts_refuse_them(tmp_path: Path, base: Any) -> None:
         ({"num_local_experts": None, "num_experts_per_tok": None, "moe_every_n_layers": 2},
          "moe_every_n_layers: speaks of experts"),
         ({"mlp_only_layers": 3}, "mlp_only_layers: must be a list of blocks"),
-        ({"moe_layer_freq": [1]}, "moe_layer_freq: has 1 sizes, want 32, one a block"),
+        ({"moe_layer_freq": [1]}, "moe_layer_freq: must be a size, want a list of 32"),
     ],
 )  # fmt: skip
 def test_experts_that_cannot_be_read_are_one_line(tmp_path: Path, change: Any, what: str) -> None:
