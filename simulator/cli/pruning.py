@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,8 @@ def prune(
     if output is not None:
         write_safetensors(output, pruning.tensors)
     out.write(render([pruning_table(pruning)]).encode(), None)
+    for note in pruning.notes:
+        print(note, file=sys.stderr)
 
 
 def pruning_table(pruning: Pruning) -> Table:

