@@ -9,12 +9,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from simulator.errors import SimulatorError, did_you_mean
-from simulator.hardware.yaml_file import Document, KeyPath
+from simulator.hardware.yaml_file import Document
+from simulator.hardware.yaml_tree import KeyPath
 
 Model = TypeVar("Model", bound=BaseModel)
 
 PLAIN_WORDS = {
     "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a smaller whole number",
+    "int_from_float": "must be a whole number",
     "float_type": "must be a number",
     "string_type": "must be text",
     "bool_type": "must be true or false",

@@ -10,7 +10,8 @@ from simulator import catalog
 from simulator.errors import ConfigError
 from simulator.hardware.checked import validated
 from simulator.hardware.machine import Hardware
-from simulator.hardware.yaml_file import Document, KeyPath, read
+from simulator.hardware.yaml_file import Document, read
+from simulator.hardware.yaml_tree import KeyPath
 
 BASE_KEY = "base"
 
