@@ -88,7 +88,7 @@ class Server:
 
 
 class Memory:
-    """L2 with its LRU state, and DRAM behind it (MODEL section 4)."""
+    """L2 with its LRU state, and DRAM behind it: ARCHITECTURE.md, *Memory*."""
 
     def __init__(self, env: Clock, program: Program, observer: Observer | None = None):
         self.env, self.program, self.observer = env, program, observer
