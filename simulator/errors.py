@@ -67,6 +67,10 @@ class WeightsError(SimulatorError):
     """Weights cannot be read, or are not what the layer or the pattern asks for."""
 
 
+class AccountError(SimulatorError):
+    """A figure of a report is impossible: the model is wrong, not the input."""
+
+
 class OutputError(SimulatorError):
     """The result cannot be written where it was asked for."""
 
