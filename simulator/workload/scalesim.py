@@ -182,10 +182,11 @@ def _notes_on_names(
 ) -> Iterator[str]:
     """What was read by its place among others, and what no cell was read of."""
     for cell, name, column in zip(header, names, columns, strict=True):
+        shown = repr(cell.text[:40])  # one printable line, whatever the file holds
         if not column and cell.text:
-            yield f"SCALE-Sim topology: column '{cell.text}' is not known, and empty"
+            yield f"SCALE-Sim topology: column {shown} is not known, and empty"
         elif not name and column in SHOWN and column != "name":
-            yield f"SCALE-Sim topology: column '{cell.text}' is read as {SHOWN[column]}, its place"
+            yield f"SCALE-Sim topology: column {shown} is read as {SHOWN[column]}, its place"
 
 
 # What a row says

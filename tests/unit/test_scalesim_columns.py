@@ -152,6 +152,8 @@ def test_what_is_not_known_or_not_there_is_an_error(path: Path, text: str, says:
         (f"{EIGHT},Strides,FFN_up", "column 'FFN_up' is not known, and empty"),
         (EIGHT.replace("Channels", "Kanäle") + ",Strides",
          "column 'Kanäle' is read as Channels, its place"),
+        (EIGHT.replace("Channels", "Chan\tnels\u2028") + ",Strides",
+         r"column 'Chan\tnels' is read as Channels, its place"),
         (f"{EIGHT},Strides Sparsity", "column 'Strides Sparsity' is read as Strides, its place"),
         ("no names at all", "its header names no known column, so columns go by place"),
     ],
