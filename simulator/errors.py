@@ -51,6 +51,10 @@ class ConfigError(SimulatorError):
     """The machine description is wrong."""
 
 
+class CombinationError(ConfigError):
+    """Values that a machine may have, but not beside its others."""
+
+
 class WorkloadError(SimulatorError):
     """The layer trace is wrong."""
 

@@ -232,7 +232,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
     # Model: the larger side is cut into chunks; each has its share of the smaller side.
     larger = max(layer.reads, layer.writes)
     grid = TileGrid(larger, 1, 1, 1, ceil_div(larger, ceil_div(larger, chunk)), 1, 1)
-    _check_size(grid)
+    _check_size(grid, f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
     read_bytes, write_bytes = bits_to_bytes(layer.reads * bits), bits_to_bytes(layer.writes * bits)
     works, costs = [], []
     for index in range(STAGE_CLASSES):
@@ -434,14 +434,14 @@ def _warmed(program: Program) -> Program:
     return replace(program, warm_blocks=ids[np.argsort(order, kind="stable")])
 
 
-def _check_size(grid: TileGrid) -> None:
+def _check_size(grid: TileGrid, streaming: str | None = None) -> None:
     """Refuse what would not fit in memory, before anything is allocated."""
     blocks = grid.count * (grid.rows + grid.columns) * grid.stages + grid.outputs + grid.tiles
     # A block takes a class, a 32-byte record and, at its peak, an id; a tile an id in its queue.
     need = blocks * 48 + grid.tiles * 40
     if need > MAX_STATE_BYTES or grid.outputs * grid.stages > MAX_STAGES:
         raise WorkloadError(
-            f"gemm {grid.m}x{grid.n}x{grid.k} x {grid.count}",
+            streaming or f"gemm {grid.m}x{grid.n}x{grid.k} x {grid.count}",
             f"too large to simulate: {grid.outputs * grid.stages} stages, "
             f"{need / 2**30:.0f} GiB of engine state",
             want=f"at most {MAX_STAGES} stages and {MAX_STATE_BYTES // 2**30} GiB",

@@ -128,7 +128,7 @@ def detect(path: Path) -> str:
         )
     if suffix in (".json", ".gz"):
         return "torch-trace" if _is_trace(path) else "hf-config"
-    header = [cell.text for cell in read_table(path).rows[0].cells]
+    header = [cell.text.lower() for cell in read_table(path).rows[0].cells]
     return "native" if "kind" in header else "scalesim"
 
 

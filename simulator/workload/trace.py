@@ -43,8 +43,8 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     """
     values = _parameters(table, parameters)
     header = table.rows[0]
-    names = [cell.text for cell in header.cells]
-    for cell in header.cells:
+    names = [cell.text for cell in header.filled]
+    for cell in header.filled:
         if cell.text not in COLUMNS:
             raise WorkloadError(
                 cell.where, "unknown column", got=cell.text, hint=did_you_mean(cell.text, COLUMNS)
@@ -209,16 +209,27 @@ def _square(sizes: tuple[int, ...]) -> int | tuple[int, int]:
     return sizes[0] if len(sizes) == 1 else sizes  # type: ignore[return-value]
 
 
+PARAMETER = re.compile(r"#\s*parameter:\s*([a-z_]+)\s*=\s*([^#]+?)\s*")
+GARBLED_PARAMETER = re.compile(r"#\s*(parameters?\b|param\s*:)", re.IGNORECASE)
+
+
 def _parameters(table: Table, given: Mapping[str, int]) -> dict[str, int]:
     """Declared parameters with their defaults, overridden by those given."""
     values: dict[str, int] = {}
     for cell in table.comments:
-        match = re.fullmatch(r"#\s*parameter:\s*([a-z_]+)\s*=\s*([^#]+?)\s*", cell.text)
+        match = PARAMETER.fullmatch(cell.text)
         if match is None:
-            if re.match(r"#\s*parameter\b", cell.text):
-                raise WorkloadError(cell.where, "want '# parameter: name = value'", got=cell.text)
+            if GARBLED_PARAMETER.match(cell.text):
+                raise WorkloadError(
+                    cell.where,
+                    "want '# parameter: name = value'",
+                    got=cell.text,
+                    hint="a name is lower-case letters and _",
+                )
             continue
         name = match[1]
+        if name in values:
+            raise WorkloadError(cell.where, f"parameter '{name}' is declared twice", got=cell.text)
         values[name] = given[name] if name in given else evaluate(match[2], values, cell.where)
     for name in given:
         if name not in values:

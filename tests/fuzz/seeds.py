@@ -24,6 +24,11 @@ Conv1, 224, 224, 7, 7, 3, 64, 2,
 DP2, 56, 56, 3, 3, 64, 1, 1, 2:4,
 FC, 1, 1, 1, 1, 512, 1000, 1,
 """
+ALL_COLUMNS = """Layer name,IFMAP Height,IFMAP Width,Filter Height,Filter Width,Channels,\
+Num Filter,Stride Height,Stride Width,Batch Size,Sparsity
+Conv1,224,224,7,7,3,64,2,1,4,#dw
+Conv2,56,56,3,3,64,8,1,2,,2:4
+"""
 GEMMS = "Layer, M, N, K,\nqkv, 128, 3072, 1024,\nffn, 128, 4096, 1024, 2:4\n"
 EVERY_KIND = """# parameter: batch = 2
 # parameter: seq = 4*batch
@@ -51,7 +56,8 @@ def native() -> Seeds:
 
 
 def scalesim() -> Seeds:
-    return [CONVOLUTIONS.encode(), GEMMS.encode()]
+    tabs = ALL_COLUMNS.replace(",", "\t")
+    return [text.encode() for text in (CONVOLUTIONS, ALL_COLUMNS, tabs, GEMMS)]
 
 
 def yaml() -> Seeds:
