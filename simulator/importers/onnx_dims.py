@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from simulator.errors import WorkloadError, did_you_mean
 from simulator.importers.onnx_expressions import free_names, size_of
-from simulator.importers.onnx_habits import UNNAMED, Axis, Layout, habit_of, means
+from simulator.importers.onnx_habits import UNNAMED, Axis, Layout, habit_of, is_usual, means
 
 if TYPE_CHECKING:
     import onnx
@@ -160,7 +160,8 @@ def _bases(labels: set[str], parameters: Mapping[str, int]) -> dict[str, frozens
     bases = {}
     for label in labels:
         names = free_names(label)
-        is_expression = label not in names | parameters.keys() and (not names or names & known)
+        is_name = label in names | parameters.keys() or is_usual(label)
+        is_expression = not is_name and (not names or names & known)
         bases[label] = names if is_expression else frozenset({label})
     return bases
 

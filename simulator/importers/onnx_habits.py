@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 UNNAMED = frozenset({"", "?", "*", "-1", "none", "null", "unk", "unknown", "dynamic"})
 """Names, in lower case, that exporters give to every dimension alike, so that they mean none."""
 
+AUTOMATIC = re.compile(r"(unk_*|d|s|dim_?|axis_?|.*_dynamic_axes_|.*_dim_)\d+")
+"""Names that exporters number; they say nothing but where the dimension stands."""
+
 CHANNELS = frozenset({"c", "ch", "channel", "channels", "numchannels", "inchannels"})
 COLOURS, MOST_COLOURS = 3, 4
 """Of a picture; a dimension that is fixed at so few is its channels."""
@@ -119,8 +122,9 @@ class Layout:
             for habit in HABITS.values():
                 if means(name, habit, whole=whole):
                     return habit.usual
-        if name or len(self.axes) != 4:
-            return HABITS["batch"].usual if not name and axis == 0 else HABITS["seq"].usual
+        is_placed = not name or AUTOMATIC.fullmatch(name) is not None
+        if not is_placed or len(self.axes) != 4:
+            return HABITS["batch" if is_placed and axis == 0 else "seq"].usual
         kinds = ("batch", "height", "width")
         places = {self.place(HABITS[kind]): HABITS[kind].usual for kind in kinds}
         return places.get(axis, COLOURS)
@@ -130,6 +134,11 @@ def habit_of(parameter: str) -> Habit | None:
     """The kind of dimension that a parameter's name asks for, if it is a usual one."""
     name = plain(parameter)
     return next((h for key, h in HABITS.items() if name == key or name in h.names), None)
+
+
+def is_usual(label: str) -> bool:
+    """Is the whole of a name a usual one, such as ``batch-size``?"""
+    return any(plain(label) in habit.names for habit in HABITS.values())
 
 
 def means(label: str, habit: Habit, *, whole: bool) -> bool:

@@ -26,7 +26,7 @@ from simulator.workload.layer import MAX_SIZE
 if TYPE_CHECKING:
     import onnx
 
-MAX_OPERATORS = 1_000_000
+MAX_OPERATORS = 250_000
 """Of a model once its functions are in place; functions of functions grow without end."""
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.importers.onnx_contrib import as_standard, contrib_shapes, type_like
 from simulator.importers.onnx_graph import Call, Shape, is_standard
-from simulator.importers.onnx_values import GROWING, SMALL, Values, small_outputs
+from simulator.importers.onnx_values import GROWING, SMALL, Values, is_small, small_outputs
 
 if TYPE_CHECKING:
     import onnx
@@ -91,14 +91,14 @@ def _forget_notes(graph: onnx.GraphProto, outermost: bool = True) -> None:
 
 def _walk(model: onnx.ModelProto, slim: Types, noted: Types) -> Inferred:
     """Infer operator by operator; what stays open is filled by onnxslim's shapes, then by notes."""
-    from onnx import numpy_helper
+    from onnx import helper, numpy_helper
 
     found = Inferred()
     for value in model.graph.input:
         found.learn(value.name, _copied(value.type))
     for tensor in model.graph.initializer:
         found.learn(tensor.name, _tensor_type(tensor.data_type, tuple(tensor.dims)))
-        if prod(tensor.dims) <= SMALL:
+        if is_small(prod(tensor.dims), helper.tensor_dtype_to_np_dtype(tensor.data_type)):
             found.values[tensor.name] = numpy_helper.to_array(tensor)
     for sparse in model.graph.sparse_initializer:
         found.learn(sparse.values.name, _tensor_type(sparse.values.data_type, tuple(sparse.dims)))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 SMALL = 1024
 """Elements of a tensor whose values may decide a shape; larger ones are weights."""
 
+SMALL_FLOATS = 16
+"""The same of fractions, such as the scales of a Resize; what is longer decides no shape."""
+
 BROADCASTING = frozenset(
     {"Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "Pow", "Equal", "Less", "LessOrEqual"}
     | {"Greater", "GreaterOrEqual", "And", "Or", "Xor", "Where"}
@@ -31,6 +34,13 @@ GROWING = frozenset({"ConstantOfShape", "EyeLike", "Range", "Expand", "Tile", "P
 """Operators that make large tensors of small ones."""
 
 Values = dict[str, "npt.NDArray[Any]"]
+
+
+def is_small(size: int, kind: npt.DTypeLike) -> bool:
+    """May a tensor's values decide a shape?"""
+    import numpy as np
+
+    return size <= (SMALL_FLOATS if np.issubdtype(kind, np.floating) else SMALL)
 
 
 def small_outputs(
@@ -56,16 +66,29 @@ def small_outputs(
     inputs = [name for name in node.input if name]
     if node.op_type not in FOLDED or not inputs or any(name not in values for name in inputs):
         return None
-    if node.op_type in GROWING and not 0 <= prod(values[inputs[-1]].ravel().tolist()) <= SMALL:
+    if not _stays_small(node, [values[name] for name in inputs]):
         return None
-    if node.op_type in BROADCASTING:
-        shape = np.broadcast_shapes(*(values[name].shape for name in inputs))
-        if prod(shape) > SMALL:
-            return None
     outputs = evaluate(model, node, {name: values[name] for name in inputs})
-    if outputs is None or any(output.size > SMALL for output in outputs):
+    if outputs is None or not all(is_small(output.size, output.dtype) for output in outputs):
         return None
     return outputs
+
+
+def _stays_small(node: onnx.NodeProto, inputs: list[npt.NDArray[Any]]) -> bool:
+    """Is what an operator writes small? Some make large tensors of small ones."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    kind = inputs[0].dtype
+    if node.op_type == "ConstantOfShape":
+        values = [numpy_helper.to_array(a.t) for a in node.attribute if a.name == "value"]
+        kind = values[0].dtype if values else np.dtype(np.float32)
+    size = 0
+    if node.op_type in GROWING:
+        size = prod(inputs[-1].ravel().tolist())
+    elif node.op_type in BROADCASTING:
+        size = prod(np.broadcast_shapes(*(value.shape for value in inputs)))
+    return size >= 0 and is_small(size, kind)
 
 
 def evaluate(
