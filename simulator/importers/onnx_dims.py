@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from simulator.importers.onnx_habits import UNNAMED, Axis, Layout, habit_of, is_
 if TYPE_CHECKING:
     import onnx
 
+HYPHEN = re.compile(r"[^\W\d]-[^\W\d]")
 NHWC_TO_NCHW = (0, 3, 1, 2)
 
 
@@ -154,14 +156,16 @@ def _axis(dim: onnx.TensorShapeProto.Dimension) -> Axis:
 def _bases(labels: set[str], parameters: Mapping[str, int]) -> dict[str, frozenset[str]]:
     """The names that decide each label: itself, or those of the expression that it is.
 
-    ``batch-size`` is an expression only where something else is called ``batch`` or ``size``.
+    Something else must be called like one of the names; like both of ``height-px``, where nothing
+    but a hyphen says that it is an expression.
     """
     known = labels | set(parameters)
     bases = {}
     for label in labels:
         names = free_names(label)
         is_name = label in names | parameters.keys() or is_usual(label)
-        is_expression = not is_name and (not names or names & known)
+        wanted = names if HYPHEN.search(label) else names & known
+        is_expression = not is_name and (not names or (wanted and wanted <= known))
         bases[label] = names if is_expression else frozenset({label})
     return bases
 

@@ -14,7 +14,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from simulator.importers.onnx_contrib import as_standard, contrib_shapes, type_like
-from simulator.importers.onnx_graph import Call, Shape, is_standard
+from simulator.importers.onnx_graph import Call, Shape, is_contrib, is_standard
 from simulator.importers.onnx_values import GROWING, SMALL, Values, is_small, small_outputs
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ Partial = tuple[int | None, ...]
 
 MAX_SLIM_ELEMENTS = 2**24
 """Elements of the largest tensor of a model whose shape computations onnxslim may fold."""
+
+
+FRACTIONS = (1, 10, 11, 16)
+"""Formats by number of `onnx.TensorProto.DataType`: fp32, fp16, fp64 and bf16."""
 
 
 @dataclass
@@ -116,21 +120,22 @@ def _step(model: onnx.ModelProto, node: onnx.NodeProto, found: Inferred) -> None
     outputs = small_outputs(model, node, found.shapes, found.values)
     if outputs is not None:
         for name, value in zip(node.output, outputs, strict=False):
-            kind = helper.np_dtype_to_tensor_dtype(value.dtype)
-            found.learn(name, _tensor_type(kind, value.shape))
+            stored = helper.np_dtype_to_tensor_dtype(value.dtype)
+            found.learn(name, _tensor_type(stored, value.shape))
             found.values[name] = value
         return
     known = as_standard(node)
     if known is not None:
         for name, inferred in _inferred(model, known, found).items():
             found.learn(name, inferred)
-    like = found.types.get(type_like(node))
+    kind = _format(node, found)
     for name, shape in contrib_shapes(Call(node, found.shapes, found.values)).items():
         if name not in found.shapes:
             found.learn(name, _tensor_type(0, shape))
-    if like is not None and not is_standard(node):
-        for name in found.types.keys() & set(node.output):
-            found.types[name].tensor_type.elem_type = like.tensor_type.elem_type
+    for name in filter(None, node.output):
+        # A tensor with a format and no shape lets onnx go on where it needs no more.
+        if name not in found.types or not is_standard(node):
+            found.types.setdefault(name, _empty_type()).tensor_type.elem_type = kind
 
 
 def _inferred(
@@ -215,6 +220,22 @@ def _partial(found: onnx.TypeProto) -> Partial | None:
         dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None
         for dim in tensor.shape.dim
     )
+
+
+def _format(node: onnx.NodeProto, found: Inferred) -> int:
+    """The format of what an operator writes that onnx does not know: that of its data."""
+    import onnx
+
+    like = found.types.get(type_like(node))
+    kind = like.tensor_type.elem_type if like is not None else 0
+    is_told = kind in FRACTIONS or (kind and is_contrib(node))
+    return kind if is_told else onnx.TensorProto.FLOAT16
+
+
+def _empty_type() -> onnx.TypeProto:
+    import onnx
+
+    return onnx.TypeProto()
 
 
 def _tensor_type(kind: int, shape: Iterable[int | None]) -> onnx.TypeProto:
