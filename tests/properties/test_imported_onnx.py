@@ -132,8 +132,8 @@ def built(steps: list[str]) -> onnx.ModelProto:
         nodes += STEPS[step](last, f"t{index}")
         last = f"t{index}"
     nodes.append(node("MatMul", ["x", "w"], ["last"]))  # so that something can always be read
-    tensors = [weights("w", WIDTH, WIDTH), weights("left", ROWS, ROWS), weights("bias", WIDTH), numbers("zero", 0),
-               numbers("shape", 1, ROWS, WIDTH)]  # fmt: skip
+    tensors = [weights("w", WIDTH, WIDTH), weights("left", ROWS, ROWS), weights("bias", WIDTH),
+               numbers("zero", 0), numbers("shape", 1, ROWS, WIDTH)]  # fmt: skip
     return graph_of(nodes, {"x": [1, "rows", WIDTH]}, tensors, functions=functions(),
                      domains=["vendor", "mine", "com.microsoft"])  # fmt: skip
 
@@ -146,7 +146,7 @@ def read(model: onnx.ModelProto) -> Imported:
 STEP_LISTS = st.lists(st.sampled_from(sorted(STEPS)), max_size=12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(STEP_LISTS)
 def test_imported_and_missing_are_all_products_of_the_file(steps: list[str]) -> None:
     model = built(steps)
@@ -162,13 +162,13 @@ def test_imported_and_missing_are_all_products_of_the_file(steps: list[str]) -> 
 DERIVABLE = sorted(set(STEPS) - {"unknown", "experts", "einsum"})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(DERIVABLE), max_size=10))
 def test_nothing_is_of_unknown_shape_where_all_can_be_derived(steps: list[str]) -> None:
     assert not any("unknown" in name for name in read(built(steps)).skipped)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(DERIVABLE), max_size=8), st.data())
 def test_notes_of_another_size_change_nothing(steps: list[str], data: Any) -> None:
     model = built(steps)
