@@ -42,13 +42,16 @@ class Heads:
 def standard(call: Call) -> Heads:
     """Attention of ONNX itself: Q, K, V of three or four dimensions, and past keys."""
     q, k, v = (call.shape(index) for index in range(3))
+    if not len(q) == len(k) == len(v) or len(q) not in (3, 4):
+        raise UnsupportedError(f"{len(q)}, {len(k)} and {len(v)} dimensions")
     if len(q) == 4:
         heads, kv_heads = q[1], k[1]
         queries, keys, head, value = q[2], k[2], q[3], v[3]
     else:
         heads, kv_heads = call.integer("q_num_heads"), call.integer("kv_num_heads")
-        _check(call, heads, kv_heads)
-        queries, keys, head, value = q[1], k[1], q[2] // heads, v[2] // kv_heads
+        queries, keys = q[1], k[1]
+        head, value = q[2] // max(heads, 1), v[2] // max(kv_heads, 1)
+    _check(call, heads, kv_heads)
     past = call.shape(4)[2] if call.has(4) else 0
     return Heads(q[0], heads, kv_heads, queries, keys + past, head, value)
 

@@ -90,9 +90,10 @@ def fix_dimensions(
     labels = {dimension.label for dimension in dimensions if dimension.is_free}
     bases = _bases(labels, parameters)
     sizes: dict[str, int] = {}
-    for name, size in parameters.items():
-        for label in _meant(path, name, size, dimensions, bases):
-            sizes[label] = size
+    own = {name for dimension in dimensions for name in dimension.names}.union(*bases.values())
+    for name in sorted(parameters, key=own.__contains__):  # names of the model win over usual ones
+        for label in _meant(path, name, parameters[name], dimensions, bases):
+            sizes[label] = parameters[name]
     free = [dimension for dimension in dimensions if dimension.is_free]
     missing: dict[str, dict[str, int]] = {}
     for dimension in free:
@@ -107,8 +108,19 @@ def fix_dimensions(
             missing[dimension.input][dimension.label] = dimension.usual(dimension.label)
         dimension.proto.dim_value = sizes[dimension.label] = 1 if follows is None else follows
     shapes = {d.input: d.layout for d in dimensions}
-    ones_of = {name: ones for name, ones in missing.items() if ones}
-    return Fixed(sizes, [_warning(name, shapes[name], ones) for name, ones in ones_of.items()])
+    warnings = [_warning(name, shapes[name], ones) for name, ones in missing.items() if ones]
+    return Fixed(sizes, [*warnings, *_without_shapes(graph, constants)])
+
+
+def _without_shapes(graph: onnx.GraphProto, constants: set[str]) -> list[str]:
+    """A warning for each input of which not even the number of dimensions is known."""
+    return [
+        f"WARNING: input {value.name} has no shape in the model: export it with one"
+        for value in graph.input
+        if value.name not in constants
+        and value.type.HasField("tensor_type")
+        and not value.type.tensor_type.HasField("shape")
+    ]
 
 
 def noted_types(graph: onnx.GraphProto, sizes: Mapping[str, int]) -> dict[str, onnx.TypeProto]:

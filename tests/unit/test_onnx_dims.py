@@ -165,6 +165,25 @@ def test_a_symbol_of_two_inputs_is_asked_for_once(read: Any) -> None:
     assert "input x (batch, seq, 8)" in warning
 
 
+def test_a_name_of_the_model_wins_over_a_usual_one(read: Any) -> None:
+    model = graph_of([node("MatMul", ["x", "w"], ["y"]), node("MatMul", ["z", "w"], ["q"])],
+                     {"x": [1, -1, 8], "z": [1, -1, 8]}, [weights("w", 8, 4)])  # fmt: skip
+    for sizes in ({"seq": 5, "z.1": 7}, {"z.1": 7, "seq": 5}):
+        layers = read(model, **sizes).workload.layers
+        assert layers == (Gemm("y", m=4, n=5, k=8), Gemm("q", m=4, n=7, k=8))
+
+
+def test_an_input_without_a_shape_is_loud(read: Any) -> None:
+    nodes = [node("MatMul", ["x", "w"], ["y"]), node("MatMul", ["z", "w"], ["q"])]
+    model = graph_of(nodes, {"x": [1, 8], "z": [1, 8]}, [weights("w", 8, 4)])
+    model.graph.input[1].type.tensor_type.ClearField("shape")
+    imported = read(model)
+    assert imported.skipped == {"MatMul (shape unknown)": 1}
+    assert warnings(imported.workload) == [
+        "WARNING: input z has no shape in the model: export it with one"
+    ]
+
+
 def test_the_option_that_a_warning_names_is_taken(read: Any) -> None:
     for name in ("my dim", "a=b", "past + seq", "x.1", "größe"):
         given = parameters_of([f"{name}=6"], None)
