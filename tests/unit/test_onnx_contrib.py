@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from simulator.errors import WorkloadError
 from simulator.workload import Conv, Gemm, Layer, Matmul, Stream
 from tests.onnx_models import FLOAT, graph_of, imported_from, node, numbers, weights
 
@@ -191,7 +192,7 @@ def test_attention_of_onnx_itself(read: Any) -> None:
         Matmul("op.scores", 10, 10, 8, batch=4), Matmul("op.values", 8, 10, 10, batch=4),
     )  # fmt: skip
     del model.graph.node[0].attribute[:]
-    with pytest.raises(Exception, match=r"0 heads of queries and 0 of keys\) x1"):
+    with pytest.raises(WorkloadError, match=r"0 heads of queries and 0 of keys\) x1"):
         read(model)
 
 

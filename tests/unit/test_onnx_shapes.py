@@ -11,6 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from simulator.errors import WorkloadError
 from simulator.workload import Gemm, Layer, Matmul, Stream
 from tests.onnx_models import FLOAT, Dims, graph_of, imported_from, node, numbers, weights
 
@@ -102,7 +103,7 @@ def test_notes_serve_where_nothing_else_tells(read: Any) -> None:
     assert "shapes that only the exporter's notes tell: 1" in imported.workload.notes
     unfixed = noted(graph_of(nodes, {"x": ["a", "b", 64]}, [weights("w", 48, 32)],
                              domains=["vendor"]), {"z": ["a", "c", 48]})  # fmt: skip
-    with pytest.raises(Exception, match=r"MatMul \(shape unknown\)"):
+    with pytest.raises(WorkloadError, match=r"MatMul \(shape unknown\)"):
         read(unfixed, a=2, b=5)
 
 
