@@ -1,7 +1,8 @@
 """The native layer trace: a CSV with one layer a line, a header row, and parameters.
 
 ``# parameter: seq = 128`` declares a parameter and its default; every size may be an expression
-of parameters: ``batch*seq``. Other lines that start with ``#`` are comments. The columns:
+of parameters: ``batch*seq``. ``# Note: text`` says what was assumed when the trace was written;
+reports repeat it. Other lines that start with ``#`` are comments. The columns:
 
 =============  ==========================================================================
 name, kind     kind: linear, matmul, conv, or a streaming kind such as softmax
@@ -57,7 +58,13 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     layers = [_layer(_Line(row, names, values)) for row in table.rows[1:]]
     if not layers:
         raise WorkloadError(str(table.path), "has no layers", want="one layer a line")
-    return Workload(table.path.stem, layers)
+    return Workload(table.path.stem, layers, _notes(table))
+
+
+def _notes(table: Table) -> list[str]:
+    """What an importer noted; printable, since reports show it."""
+    found = (re.fullmatch(r"#\s*note:\s*(.+)", c.text, re.IGNORECASE) for c in table.comments)
+    return ["".join(c if c.isprintable() else " " for c in match[1]) for match in found if match]
 
 
 @dataclass

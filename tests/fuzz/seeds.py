@@ -195,13 +195,32 @@ def _small_models() -> list[onnx.ModelProto]:
         helper.make_tensor("scale", 1, [], [0.5]), helper.make_tensor("point", 3, [], [0]),
         helper.make_tensor("g", 1, [8], np.ones(8)), outside,
     ]  # fmt: skip
+    foreign = [
+        node("FusedMatMul", ["x", "v"], ["f"], domain="com.microsoft", transB=1),
+        node("Own", ["f"], ["u"], domain="own"),  # of a shape that only its note tells
+        node("NonZero", ["u"], ["holes"]),
+        node("Cast", ["u"], ["i"], to=TensorProto.INT8),
+        node("MatMulInteger", ["i", "k", "point", "point"], ["m"]),
+        node("GroupQueryAttention", ["t", "t", "t", "", "", "n", "n"], ["y"],
+             domain="com.microsoft", num_heads=2, kv_num_heads=2),
+    ]  # fmt: skip
+    integers = [
+        helper.make_tensor("v", 1, [4, 8], np.ones(32)), scales[1], _numbers("n", [1], 3),
+        helper.make_tensor("k", 3, [4, 4], np.ones(16)),
+    ]  # fmt: skip
+    noted = [value("u", TensorProto.FLOAT, ["batch", 3, "2*h", 4])]
+    tokens = value("t", TensorProto.FLOAT, ["batch", "seq", 8])
     condition = value("cond", TensorProto.BOOL, [])
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    opsets = [helper.make_opsetid(*one) for one in (("", 17), ("own", 1), ("com.microsoft", 1))]
     graphs = [
         (helper.make_graph(shapes, "g", [x], [empty("y")], constants), []),
         (helper.make_graph(calls, "g", [x], [empty("y")], [filters]), [body]),
         (helper.make_graph(control, "g", [x, condition], [empty("y")], [filters]), []),
         (helper.make_graph(quantised, "g", [x], [empty("y")], scales), []),
+        (
+            helper.make_graph(foreign, "g", [x, tokens], [empty("y")], integers, value_info=noted),
+            [],
+        ),
     ]
     return [helper.make_model(g, functions=f, opset_imports=opsets) for g, f in graphs]
 

@@ -17,8 +17,8 @@ from simulator import compare, load_model, simulate
 from simulator.errors import WeightsError, WorkloadError
 from simulator.weights.files import Tensor, write_safetensors
 from simulator.workload import Conv, Gemm
+from tests.onnx_models import LIGHT, OCR, graph_of, node, numbers
 from tests.unit.test_hf_config import GPT2, LLAMA, VIT
-from tests.unit.test_onnx import LIGHT, OCR, graph_of, node, numbers
 
 RANDOM = np.random.default_rng(4)
 
