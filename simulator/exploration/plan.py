@@ -53,12 +53,14 @@ def model_digest() -> str:
 class Point:
     """One simulation: settings of the base machine, a workload by its number, a pattern.
 
-    ``key`` is the SHA-256 of all that decides its figures.
+    ``setup`` is the SHA-256 of all that decides its figures but the pattern, ``key`` of that and
+    the pattern.
     """
 
     settings: Settings
     workload: int
     pattern: str | None
+    setup: bytes
     key: bytes
 
 
@@ -104,16 +106,11 @@ class Plan:
         """Every workload and pattern at one setting."""
         settings, machine = _resolved(self.shared.base, settings)
         for number, digest in enumerate(self._digests):
+            what = (digest, self.shared.engine, self.shared.accuracy, model_digest())
+            setup = _sha256((machine + json.dumps(what)).encode())
             for pattern in patterns:
-                what = (
-                    digest,
-                    pattern,
-                    self.shared.engine,
-                    self.shared.accuracy,
-                    model_digest(),
-                )
-                text = machine + json.dumps(what)
-                yield Point(settings, number, pattern, hashlib.sha256(text.encode()).digest())
+                key = _sha256(setup + json.dumps(pattern).encode())
+                yield Point(settings, number, pattern, setup, key)
 
 
 def plan_of(spec: SweepSpec, *, sampled: bool = False) -> Plan:
@@ -264,6 +261,10 @@ def _value_at(machine: Hardware, key: str) -> Any:
     for part in key.split("."):
         node = node[part] if isinstance(node, dict) else getattr(node, part)
     return list(node) if isinstance(node, tuple) else node
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 def _digest(workload: Workload) -> str:
