@@ -159,9 +159,9 @@ def _checked(connection: sqlite3.Connection, where: str) -> str | None:
             want=simulator.__version__,
             hint="start a new one",
         )
-    if not (baseline is None or _is_pattern(baseline)):
-        raise _damaged(where, f"it compares with no pattern, but {str(baseline)[:40]!r}")
-    return baseline
+    if baseline is None or _is_pattern(baseline):
+        return None if baseline is None else str(baseline)
+    raise _damaged(where, f"it compares with no pattern, but {str(baseline)[:40]!r}")
 
 
 def _check_tables(connection: sqlite3.Connection, where: str) -> None:

@@ -1,4 +1,4 @@
-"""``Row <-> record``: a row as a store's table holds it, and how one that was changed is noticed."""
+"""``Row <-> record``: a row as the table of a store holds it, with a checksum."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SpecError
 from simulator.exploration.dispatch import Dispatch
-from simulator.exploration.executors import executor_of
+from simulator.exploration.executors import pool_of
 from simulator.exploration.plan import Point, Shared, plan_of
 from simulator.exploration.row import Row, warm
 from simulator.exploration.spec import SweepSpec
@@ -129,7 +129,7 @@ def dispatching(
     progress: Callable[[int], None] | None,
 ) -> Iterator[Dispatch]:
     """Workers that are ready, and a store for what they find."""
-    with executor_of(executor, workers, scheduler) as (pool, count):
+    with pool_of(executor, workers, scheduler) as pool:
         if scheduler is None and shared.engine == "fast":
             warm()
-        yield Dispatch(shared, store, pool, count, progress)
+        yield Dispatch(shared, store, pool, progress)
