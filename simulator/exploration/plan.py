@@ -81,6 +81,8 @@ class Plan:
     shared: Shared
     patterns: tuple[str | None, ...]
     space: Space
+    baseline: str | None = None
+    """The pattern that the spec compares with, if it names one."""
 
     @cached_property
     def _digests(self) -> tuple[str, ...]:
@@ -142,7 +144,8 @@ def plan_of(spec: SweepSpec, *, sampled: bool = False) -> Plan:
     space = Space(dict(spec.parameters), _constraints(spec, flat), spec.sample, flat)
     if not sampled:
         check_size(space, len(workloads) * len(patterns), spec.where("parameters"))
-    return Plan(Shared(base, workloads, spec.engine, spec.accuracy), patterns, space)
+    shared = Shared(base, workloads, spec.engine, spec.accuracy)
+    return Plan(shared, patterns, space, _baseline(spec, patterns))
 
 
 def _base(spec: SweepSpec) -> Hardware:
@@ -189,6 +192,21 @@ def _patterns(spec: SweepSpec) -> tuple[str | None, ...]:
             raise SpecError(spec.where("patterns", index), str(error)) from None
     _refuse_twice(patterns, spec.where("patterns"), "pattern")
     return tuple(patterns)
+
+
+def _baseline(spec: SweepSpec, patterns: tuple[str | None, ...]) -> str | None:
+    if spec.baseline is None:
+        return None
+    try:
+        pattern = str(parse_pattern(spec.baseline))
+    except SimulatorError as error:
+        raise SpecError(spec.where("baseline"), str(error)) from None
+    if pattern not in patterns:
+        names = [name for name in patterns if name is not None]
+        hint = did_you_mean(pattern, names) if names else "add it"
+        where = spec.where("baseline")
+        raise SpecError(where, "is none of the patterns", got=pattern, hint=hint)
+    return pattern
 
 
 def _refuse_twice(names: list[Any], where: str, what: str) -> None:

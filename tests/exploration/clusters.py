@@ -1,4 +1,4 @@
-"""Dask schedulers and workers in processes of their own, which always end; `from clusters import ...`."""
+"""Dask schedulers and workers in processes of their own, which always end."""
 
 from __future__ import annotations
 
