@@ -54,12 +54,13 @@ def sweep(
 ) -> None:
     """Simulate every point of a design space; a point that fails is a row with its error."""
     from simulator.cli import output as out
-    from simulator.exploration.sweep import sweep as run_sweep
 
     kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_apart({"-o": output, **_files_of("--store", store)}, spec)
     with _interruptible(store, "points") as progress:
+        from simulator.exploration.sweep import sweep as run_sweep
+
         result = run_sweep(
             spec,
             store=store,
@@ -85,12 +86,13 @@ def search(
 ) -> None:
     """Look for machines that are good in several objectives at once (needs the extra 'search')."""
     from simulator.cli import output as out
-    from simulator.exploration.search import search as run_search
 
     kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_apart({"-o": output, **_files_of("--store", store)}, spec)
     with _interruptible(store, "trials") as progress:
+        from simulator.exploration.search import search as run_search
+
         result = run_search(
             spec,
             store=store,
@@ -195,11 +197,12 @@ def _interruptible(store: Path | None, what: str) -> Iterator[Callable[[int, int
 
             yield report
     except KeyboardInterrupt:
-        if store is None:
-            kept = "nothing is kept without --store"
-        else:
-            kept = f"they are kept in {store}, and the same command goes on from there"
-        _say([f"stopped after {done} of {total or 'all'} {what}: {kept}"])
+        kept = f"they are kept in {store}, and the same command goes on from there"
+        if not done:
+            kept = "the same command starts anew"
+        elif store is None:
+            kept = "they are lost, as no --store was named"
+        _say([f"stopped after {done} {f'of {total} ' if total else ''}{what}: {kept}"])
         raise typer.Exit(INTERRUPTED) from None
 
 

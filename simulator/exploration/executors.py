@@ -47,6 +47,19 @@ class Serial(Executor):
         return future
 
 
+class _Processes(ProcessPoolExecutor):
+    """Spawns its workers where Ctrl-C waits: one that is still starting would die with a trace."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if not hasattr(signal, "pthread_sigmask"):  # not a POSIX system
+            return super().submit(fn, *args, **kwargs)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(fn, *args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serial(_workers: int) -> Executor:
     return Serial()
 
@@ -58,7 +71,7 @@ def _threads(workers: int) -> Executor:
 def _processes(workers: int) -> Executor:
     """Spawned: a fork would copy the threads and locks of a notebook."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_in_worker)
+    return _Processes(workers, mp_context=context, initializer=_in_worker)
 
 
 EXECUTORS: dict[str, Callable[[int], Executor]] = {

@@ -37,13 +37,13 @@ def record_of(row: Row) -> tuple[Any, ...]:
     values = {name: getattr(row, name) for name in COLUMNS}
     values["settings"] = _text(row.settings)
     record = tuple(_stored(_KINDS[name], value) for name, value in values.items())
-    return (*record, _checksum(record))
+    return (*record, checksum_of(record))
 
 
 def row_of(record: Sequence[Any]) -> Row | None:
     """The row of a record; None if it is not what was once written."""
     *values, checksum = record
-    if checksum != _checksum(values):
+    if checksum != checksum_of(values):
         return None
     named = dict(zip(COLUMNS, values, strict=True))
     for name, value in named.items():
@@ -60,7 +60,7 @@ def row_of(record: Sequence[Any]) -> Row | None:
     return Row(**named)
 
 
-def _checksum(values: Sequence[Any]) -> bytes:
+def checksum_of(values: Sequence[Any]) -> bytes:
     """Of all values with their types, the key among them: rows that swap figures fail it, too."""
     typed = [{"blob": value.hex()} if isinstance(value, bytes) else value for value in values]
     text = json.dumps(typed, separators=(",", ":"))

@@ -126,6 +126,43 @@ BAD = {
     "noise in its pages": (damaged, "is damaged"),
     "cut in half": (lambda path: os.truncate(path, 4096 + 100), "is damaged"),
     "no table": (lambda path: altered(path, "DROP TABLE about"), "no such table"),
+    "no rows": (lambda path: altered(path, "DROP TABLE points"), "no such table: points"),
+    "a view for a table": (
+        lambda path: altered(
+            path, "ALTER TABLE points RENAME TO p", "CREATE VIEW points AS SELECT * FROM p"
+        ),
+        "no such table: points",
+    ),
+    "a column more": (
+        lambda path: altered(path, "ALTER TABLE points ADD COLUMN more"),
+        "its table 'points' is not as nmsim makes it",
+    ),
+    "a column less": (
+        lambda path: altered(path, "ALTER TABLE points DROP COLUMN checksum"),
+        "its table 'points' is not as nmsim makes it",
+    ),
+    "an empty about": (lambda path: altered(path, "DELETE FROM about"), "has 0 rows, want 1"),
+    "two abouts": (
+        lambda path: altered(path, "INSERT INTO about SELECT * FROM about"),
+        "has 2 rows, want 1",
+    ),
+    "a blob for a version": (
+        lambda path: altered(path, "UPDATE about SET version = x'00ff'"),
+        "got",
+    ),
+    "a text that is none": (
+        lambda path: altered(path, "UPDATE about SET version = CAST(x'ff' AS TEXT)"),
+        "a store of another nmsim",
+    ),
+    "a baseline that is none": (
+        lambda path: altered(path, "UPDATE about SET baseline = '9:2'"),
+        "compares with no pattern",
+    ),
+    "a number for a baseline": (
+        lambda path: altered(path, "UPDATE about SET baseline = 7"),
+        "compares with no pattern",
+    ),
+    "an older layout": (lambda path: altered(path, "PRAGMA user_version = 1"), "want 2, got 1"),
 }
 
 

@@ -6,12 +6,12 @@ import json
 import multiprocessing
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clusters import cluster
 from specs import small
 
 from simulator import (
@@ -63,25 +63,8 @@ def test_any_executor_gives_the_same_rows(
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a scheduler with two workers, each a process of its own."""
-    folder = tmp_path_factory.mktemp("dask")
-    file = folder / "scheduler.json"
-    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0"]
-    scheduler += ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file)]
-    worker += ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)]
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = [subprocess.Popen(scheduler, **quiet)]
-    try:
-        running += [subprocess.Popen(worker, **quiet) for _ in range(2)]
-        while not file.exists():
-            assert running[0].poll() is None
-            time.sleep(0.1)
-        yield json.loads(file.read_text())["address"]
-    finally:
-        for process in reversed(running):
-            process.kill()
-        for process in running:
-            process.wait()
+    with cluster(tmp_path_factory.mktemp("dask"), workers=2) as made:
+        yield made.address
 
 
 def test_dask_s_workers_give_the_same_rows(dask: str, expected: str, tmp_path: Path) -> None:
