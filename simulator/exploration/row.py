@@ -126,13 +126,12 @@ def _row(shared: Shared, point: Point, machine: Hardware | SimulatorError) -> Ro
     try:
         accuracy = shared.accuracy
         report = simulate(machine, workload, point.pattern, shared.engine, accuracy=accuracy)
-        area = relative_area(machine)
-        return Row(*about, **_figures(report), area_mm2=area, setup=point.setup)
+        return Row(*about, **_figures(report, machine), setup=point.setup)
     except SimulatorError as error:
         return Row(*about, error=str(error), setup=point.setup)
 
 
-def _figures(report: Report) -> dict[str, Any]:
+def _figures(report: Report, machine: Hardware) -> dict[str, Any]:
     total = report.total
     ran_as = Comparison((report,)).executed(report)
     moved = {
@@ -150,6 +149,7 @@ def _figures(report: Report) -> dict[str, Any]:
         "dram_bytes": moved["dram"],
         "l2_bytes": moved["l2"],
         "energy_pj": total.energy_pj,
+        "area_mm2": relative_area(machine),
         "power_w": total.power_w,
         "throttled": total.throttled,
         "time_error_ratio": total.time_error_ratio,

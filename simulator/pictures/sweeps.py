@@ -35,7 +35,8 @@ SIZE_INCHES: Final = (8.0, 4.6)
 SHOWN: Final = ("time_ns", "energy_pj")
 """Of a sweep."""
 MOST_BESIDE: Final = 0.5
-"""Of a panel's width or height, for a legend at its side or below."""
+MOST_ALONG: Final = 0.92
+"""Of a panel's width for a legend at its side, of its height for one below; and of the other."""
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -145,11 +146,11 @@ def _make_room(panel: FigureBase, marks: Sequence[Artist], names: Sequence[str])
     for count in range(len(names), -1, -1):
         lines = [Line2D([], [], linestyle="", label=f"0  {name}") for name in names[:count]]
         box = _size(panel, [*marks, *lines], 1)
-        if box.width < MOST_BESIDE * whole.width and box.height < whole.height:
+        if box.width < MOST_BESIDE * whole.width and box.height < MOST_ALONG * whole.height:
             return Beside(names[:count], {"loc": "outside right upper"})
         columns = max(1, int(0.9 * whole.width / box.width))
         box = _size(panel, [*marks, *lines], columns)
-        if box.height < MOST_BESIDE * whole.height and box.width < whole.width:
+        if box.height < MOST_BESIDE * whole.height and box.width < MOST_ALONG * whole.width:
             return Beside(names[:count], {"loc": "outside lower left", "ncols": columns})
     return Beside((), {"loc": "outside lower left"})
 
