@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,9 +51,8 @@ def open_database(
         _create(connection)
         return connection, None
     existed = _check_path(path, must_exist)
-    mode = "rw" if must_exist else "rwc"  # "ro" would leave the files of its log behind
     with one_line(str(path)):
-        connection = _connect(f"{path.absolute().as_uri()}?mode={mode}", patience_s)
+        connection = _connect(f"{path.absolute().as_uri()}?{_mode(path, must_exist)}", patience_s)
     try:
         with one_line(str(path)):
             if must_exist:
@@ -84,6 +84,16 @@ def _connect(name: str, patience_s: float) -> sqlite3.Connection:
     # A text that is no UTF-8 was not written by us: its checksum will tell.
     connection.text_factory = lambda data: data.decode(errors="replace")
     return connection
+
+
+def _mode(path: Path, must_exist: bool) -> str:
+    """How SQLite opens a file: "mode=ro" would leave the files of its log behind."""
+    if not must_exist:
+        return "mode=rwc"
+    has_log = any(Path(f"{path}{end}").exists() for end in SIDE_FILES)
+    if has_log or os.access(path.absolute().parent, os.W_OK):
+        return "mode=rw"
+    return "mode=ro&immutable=1"  # nobody may write there, and no log can be made
 
 
 def _check_path(path: Path, must_exist: bool) -> bool:

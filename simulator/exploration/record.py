@@ -68,9 +68,14 @@ def checksum_of(values: Sequence[Any]) -> bytes:
 
 
 def _stored(kind: type, value: Any) -> Any:
-    """A value as SQLite gives it back: no truth values, no integers among floats, no -0."""
+    """A value as SQLite gives it back: no truth values, no integers among floats, no -0.
+
+    Names of files may hold bytes that are no UTF-8, and no text: they are escaped.
+    """
     if value is None:
         return None
+    if kind is str:
+        return str(value).encode(errors="backslashreplace").decode()
     return float(value) + 0.0 if kind is float else kind(value)
 
 

@@ -36,7 +36,8 @@ SHOWN: Final = ("time_ns", "energy_pj")
 """Of a sweep."""
 MOST_BESIDE: Final = 0.5
 MOST_ALONG: Final = 0.92
-"""Of a panel's width for a legend at its side, of its height for one below; and of the other."""
+"""Of a panel's width and height: a legend at its side may take half of the one and nearly all of
+the other, and one below the other way round."""
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -274,6 +274,39 @@ def read(path: Path) -> list[Row]:
         return store.rows()
 
 
+def test_a_store_in_a_folder_that_must_not_be_written_can_be_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    connect = sqlite3.connect
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda name, **options: opened.append(name) or connect(name, **options)
+    )
+    assert len(read(path)) == 16
+    assert opened == [f"{path.as_uri()}?mode=ro&immutable=1"]
+    assert [file.name for file in path.parent.iterdir()] == ["runs.sqlite"]
+
+
+def test_names_of_files_that_are_no_text_are_kept_escaped(tmp_path: Path) -> None:
+    trace = tmp_path / os.fsdecode(b"net\xff.csv")
+    trace.write_text("name,m,n,k\nfc,64,64,64\n")
+    made = small(workloads=[trace], parameters={})
+    result = sweep(made, store=tmp_path / "s")
+    assert {row.workload for row in result.rows} == {"net\\udcff"}
+    assert sweep(made, store=tmp_path / "s").known == 2
+    assert "net\\udcff" in result.to_csv()
+
+
+def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for must_exist in (False, True):
+        with pytest.raises(StoreError, match="is no plain file"):
+            Store(tmp_path / "pipe", must_exist=must_exist)
+        with pytest.raises(StoreError, match="not a file name"):
+            Store(f"{tmp_path}/a\0b", must_exist=must_exist)
+
+
 def test_a_store_that_must_not_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may write everything: SQLite is told to open the file for reading."""
     connect = sqlite3.connect
