@@ -320,6 +320,34 @@ def test_a_figure_that_does_not_exist(nmsim: Nmsim) -> None:
     assert "pareto time_n: no such column (did you mean 'time_ns'?)" in ended.err
 
 
+@pytest.mark.parametrize("command", ["sweep", "search"])
+@pytest.mark.parametrize(
+    ("options", "done", "says"),
+    [
+        (["--store", "runs.sqlite"], 3, "after 3 of 8 {}: they are kept in runs.sqlite, and the"),
+        ([], 3, "after 3 of 8 {}: they are lost, as no --store was named"),
+        (["--store", "runs.sqlite"], 0, "after 0 of 8 {}: the same command starts anew"),
+    ],
+)
+def test_ctrl_c_says_what_is_kept(
+    nmsim: Nmsim,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    options: list[str],
+    done: int,
+    says: str,
+) -> None:
+    def interrupted(*_: Any, progress: Any, **__: Any) -> None:
+        progress(done, 8)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"simulator.exploration.{command}.{command}", interrupted)
+    ended = nmsim(command, "sweep.yaml", *options)
+    assert (ended.code, ended.out) == (130, b"")
+    assert says.format({"sweep": "points", "search": "trials"}[command]) in ended.err
+    assert ended.err.count("\n") == 1
+
+
 LONG = SWEEP.replace("core.count: [2, 4]", "core.count: {start: 1, stop: 4000, step: 1}")
 
 
