@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -386,6 +387,7 @@ _ClickError: Any = typer.BadParameter.__mro__[2]
 
 def main() -> None:
     """Run the command; bad input is one line on standard error and exit code 2."""
+    _open_standard_error()
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     try:
@@ -410,6 +412,15 @@ def main() -> None:
         _fail(f"standard output: cannot be written: {error.strerror}")
 
 
+def _open_standard_error() -> None:
+    """Where it is closed, errors go nowhere: not into standard output, nor into the next file."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
+
+
 def _fail(message: str) -> None:
-    print(f"nmsim: {message}", file=sys.stderr)
+    try:
+        print(f"nmsim: {message}", file=sys.stderr)
+    except OSError:  # nobody can be told; nor may the end of the interpreter try again
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
     sys.exit(2)
