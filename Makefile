@@ -42,7 +42,7 @@ figures: .venv/installed-dev  ## what the documents and their picture show of `n
 	$(BIN)/python tests/validation/documents.py
 
 coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lines count
-	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m "not slow"
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m "not slow" tests
 	$(BIN)/coverage report --skip-covered
 
 clean:

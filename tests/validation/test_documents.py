@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from documents import ARCHITECTURE, PICTURE, README, README_COLUMNS, table_in
 from PIL import Image
-from results import result_of
+from results import EVERY_DATA_SET, result_of
 
 from simulator.exploration.sweep import ALONE
 from simulator.pictures import new_picture, save
@@ -31,7 +31,7 @@ def test_the_readme_lists_every_data_set() -> None:
     assert [row["data set"] for row in _rows(README, README_COLUMNS)] == list(DATASETS)
 
 
-@pytest.mark.parametrize("name", list(DATASETS))
+@pytest.mark.parametrize("name", EVERY_DATA_SET)
 def test_the_readme_shows_today_s_figures(name: str) -> None:
     """Each cell by itself, to the printed digit."""
     (row,) = (row for row in _rows(README, README_COLUMNS) if row["data set"] == name)
@@ -64,6 +64,7 @@ def test_the_architecture_shows_every_fitted_number() -> None:
         assert row["left out"] == f"{100 * fitted.left_out_ratio:.1f}"
 
 
+@pytest.mark.slow
 def test_the_picture_shows_today_s_figures() -> None:
     """Not its pixels, which every version of matplotlib moves: the figures that it carries."""
     with Image.open(PICTURE) as picture:

@@ -59,6 +59,7 @@ def test_conditions_are_few_and_belong_to_data_sets() -> None:
     assert max(counts.values()) <= MOST_CONDITIONS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fitted", FITTED, ids=lambda fitted: f"{fitted.of} {fitted.key}")
 def test_a_fit_saw_rows_that_count(fitted: Fitted) -> None:
     for name, rows in fitted.seen.items():
@@ -70,11 +71,13 @@ def fits() -> list[Fit]:
     return [fit() for fit in FITS]
 
 
+@pytest.mark.slow
 def test_every_fitted_number_is_fitted_again(fits: list[Fit]) -> None:
     again = Counter((fit.of, key) for fit in fits for key in fit.keys)
     assert again == Counter((fitted.of, fitted.key) for fitted in FITTED)
 
 
+@pytest.mark.slow
 def test_spread_and_error_are_those_of_leave_one_out(fits: list[Fit]) -> None:
     """To the digit that the documents print."""
     for fit in fits:
@@ -83,6 +86,7 @@ def test_spread_and_error_are_those_of_leave_one_out(fits: list[Fit]) -> None:
             assert f"{fit.left_out_ratio:.3f}" == f"{fitted.left_out_ratio:.3f}", fitted
 
 
+@pytest.mark.slow
 def test_declared_values_are_about_as_good_as_the_best(fits: list[Fit]) -> None:
     """Within a quarter of a per cent of error: set after looking at all six fits."""
     for fit in fits:

@@ -11,24 +11,32 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from results import result_of
+from results import EVERY_DATA_SET, result_of
 
 from simulator import ConfigError, load_hardware
 from simulator.microbench import mma_timing
 from simulator.pictures import save
 from simulator.validation import DATASETS, tables, validate
+from simulator.validation.fitted import is_read_off, rows_seen
 from simulator.validation.picture import plot_validation
 from simulator.validation.summary import constants, remarks
 
 
-@pytest.mark.parametrize("name", [name for name, data in DATASETS.items() if data.bound])
+@pytest.mark.parametrize("name", EVERY_DATA_SET)
 def test_mean_error_is_within_its_bound(name: str) -> None:
-    """Set after looking at the rows of the data set that count."""
+    """Set after looking at the rows that count; a data set without one is reported only."""
     bound = DATASETS[name].bound
-    assert bound is not None
-    assert result_of(name).mape <= bound
+    assert bound is None or result_of(name).mape <= bound
 
 
+def test_only_what_nothing_was_fitted_to_or_is_known_to_miss_has_no_bound() -> None:
+    unbounded = {name for name, data in DATASETS.items() if data.bound is None}
+    held_out = {name for name in DATASETS if not rows_seen(name) and not is_read_off(name)}
+    known = {"magicube-int8", "sparse24", "sparse24-dense", "sparse24-sparse"}
+    assert unbounded == held_out | known
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "part", "bound"),
     [
@@ -54,7 +62,7 @@ def test_no_instruction_is_far_off() -> None:
     assert abs(result_of("mma").worst.error) <= 0.10
 
 
-@pytest.mark.parametrize("name", list(DATASETS))
+@pytest.mark.parametrize("name", EVERY_DATA_SET)
 def test_the_model_beats_a_roofline(name: str) -> None:
     """But on venom's other shapes: with 768 rows the model's speed-ups are far too high.
 
@@ -69,6 +77,7 @@ def test_the_model_beats_a_roofline(name: str) -> None:
         assert result.mape < result.roofline_mape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "counted", "published"),
     [
@@ -95,7 +104,7 @@ def test_no_row_was_dropped(name: str, counted: int, published: int) -> None:
     assert (len(result.counted), len(result.points)) == (counted, published)
 
 
-@pytest.mark.parametrize("name", list(DATASETS))
+@pytest.mark.parametrize("name", EVERY_DATA_SET)
 def test_rows_not_counted_say_why_and_show_in_the_figure_of_all(name: str) -> None:
     result = result_of(name)
     aside = [point for point in result.points if point.set_aside]
@@ -109,6 +118,7 @@ def test_rows_not_counted_say_why_and_show_in_the_figure_of_all(name: str) -> No
         assert any(reason in remark for remark in remarks(result))
 
 
+@pytest.mark.slow
 def test_every_row_of_every_table_is_a_point() -> None:
     """A table may serve several data sets; `mma` has three figures a row, times stand once."""
     for name in tables.names():
@@ -117,6 +127,7 @@ def test_every_row_of_every_table_is_a_point() -> None:
         assert sum(points) == 3 * rows if name == "mma" else max(points) == rows, name
 
 
+@pytest.mark.slow
 def test_the_table_says_what_saw_the_fits() -> None:
     said = {name: constants(result_of(name)) for name in ("llmcompass", "venom", "venom-more")}
     assert said == {"llmcompass": "fitted", "venom": "24 rows", "venom-more": "held out"}
@@ -166,5 +177,5 @@ def test_an_unknown_data_set_is_refused() -> None:
 
 
 def test_the_picture_is_written(tmp_path: Path) -> None:
-    save(plot_validation([result_of("mma-sp"), result_of("sparse24")]), tmp_path / "errors.svg")
+    save(plot_validation([result_of("mma-sp"), result_of("sparseloop")]), tmp_path / "errors.svg")
     assert (tmp_path / "errors.svg").read_text().lstrip().startswith("<?xml")
