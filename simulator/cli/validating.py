@@ -28,7 +28,7 @@ def validation_parts(
 ) -> Iterable[RenderableType]:
     """Errors by data set; then, where asked for, what was fitted to what, and every figure."""
     errors = table(TITLE, COLUMNS, left=["data set"])
-    more = table("", MORE_COLUMNS, left=MORE_COLUMNS)
+    more = table("Worst rows", MORE_COLUMNS, left=MORE_COLUMNS)
     for result in results:
         errors.add_row(*cells(result))
         more.add_row(*more_cells(result))

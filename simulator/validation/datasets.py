@@ -30,7 +30,7 @@ _ALL = (
     ),
     DataSet(
         "magicube-fp16-more",
-        "more rows of that file",
+        "more rows of magicube-fp16",
         "magicube_fp16_more",
         "us",
         lambda: gemms.magicube("fp16", "magicube_fp16_more"),
@@ -44,7 +44,7 @@ _ALL = (
     ),
     DataSet(
         "magicube-int8-more",
-        "more rows of that file",
+        "more rows of magicube-int8",
         "magicube_int8_more",
         "us",
         lambda: gemms.magicube("int8", "magicube_int8_more"),
@@ -107,14 +107,14 @@ _ALL = (
     ),
     DataSet(
         "venom-dense-more",
-        "other shapes of that source",
+        "other shapes of venom-dense",
         "venom_more",
         "us",
         lambda: gemms.times(RTX3090, "venom_more", "dense"),
     ),
     DataSet(
         "venom-more",
-        "other shapes of that source",
+        "other shapes of venom",
         "venom_more",
         "ratio",
         lambda: gemms.speedups(RTX3090, "venom_more"),
