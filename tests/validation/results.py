@@ -6,8 +6,8 @@ import pytest
 
 from simulator.validation import DATASETS, Validation, validate
 
-LONG_ROWS = ("llmcompass", "sparse24", "venom")
-"""Beginnings of the names of data sets whose GEMMs take minutes where kernels are not compiled."""
+LONG_ROWS = ("llmcompass", "memory", "sparse24", "venom")
+"""Beginnings of the names of data sets whose sizes take minutes where kernels are not compiled."""
 
 EVERY_DATA_SET = [
     pytest.param(name, marks=[pytest.mark.slow] * name.startswith(LONG_ROWS)) for name in DATASETS
