@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-peers fuzz edits leave-one-out format coverage clean
+.PHONY: demo test check bench bench-peers fuzz edits leave-one-out figures format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on ResNet-50
 	$(BIN)/nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8
@@ -41,8 +41,11 @@ edits: .venv/installed-dev  ## wrong edits of shared code, each of which must fa
 leave-one-out: .venv/installed-dev  ## spread of the fitted constants
 	$(BIN)/python tests/validation/leave_one_out.py
 
+figures: .venv/installed-dev  ## what the documents and their picture show of `nmsim validate`
+	$(BIN)/python tests/validation/documents.py
+
 coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lines count
-	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m "not slow"
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m "not slow" tests
 	$(BIN)/coverage report --skip-covered
 
 clean:

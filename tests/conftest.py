@@ -1,6 +1,13 @@
 """Tests import each other's helpers as plain modules: `from machines import tiny`."""
 
+import os
 import sys
 from pathlib import Path
 
+import numba  # noqa: F401  # reads NUMBA_DISABLE_JIT once, for this process alone
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+# Under `make coverage` kernels are plain Python here, where their lines count. The commands that
+# tests start are not: what they run through is the kernels' callers, at their real speed.
+os.environ.pop("NUMBA_DISABLE_JIT", None)

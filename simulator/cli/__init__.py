@@ -210,6 +210,9 @@ def validate(
         list[str] | None, typer.Argument(metavar="[DATASET]...", help="Default: all of them.")
     ] = None,
     rows: Annotated[bool, typer.Option("--rows", help="Print every figure, too.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print what was fitted, and to what, too.")
+    ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw predicted against measured: PNG, SVG or PDF."),
@@ -218,13 +221,14 @@ def validate(
     """How far is the model from published measurements?"""
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
-    from simulator.cli.tables import render, validation_parts
+    from simulator.cli.tables import render
+    from simulator.cli.validating import validation_parts
     from simulator.validation import validate as run_validation
 
     out.check_picture(plot)
     with progress_bar() as progress:
         results = run_validation(datasets or [], progress)
-    out.write(render(validation_parts(results, rows)).encode(), None)
+    out.write(render(validation_parts(results, rows, verbose)).encode(), None)
     if plot is not None:
         from simulator.validation.picture import plot_validation
 

@@ -17,7 +17,6 @@ from simulator.hardware import Hardware
 from simulator.microbench import mma_timing
 from simulator.report import CORE_TIME, LayerReport, Report, Total
 from simulator.sparsity import Pattern
-from simulator.validation import Validation
 
 PLAIN_WIDTH = 2000
 MB = 1e6
@@ -159,43 +158,6 @@ def comparison_parts(comparison: Comparison) -> Iterable[RenderableType]:
     for sentence in comparison.explanation():
         yield Text(sentence)
     yield from _notes(comparison)
-
-
-def validation_parts(results: Sequence[Validation], rows: bool) -> Iterable[RenderableType]:
-    """`nmsim validate`: errors by data set, and every figure if asked for."""
-    columns = ["data set", "what", "n", "MAPE", "median", "largest", "bias", "roofline", "bound"]
-    summary = table("Model against published figures", columns, left=["data set", "what"])
-    for result in results:
-        roofline, bound = result.roofline_mape, result.dataset.bound
-        summary.add_row(
-            result.dataset.name,
-            result.dataset.title,
-            str(len(result.points)),
-            _percent(result.mape),
-            _percent(result.median),
-            _percent(result.largest),
-            f"{100 * result.bias:+.1f} %",
-            "-" if roofline is None else _percent(roofline),
-            "-" if bound is None else _percent(bound),
-        )
-    yield summary
-    if not rows:
-        return
-    for result in results:
-        yield Text("")
-        made = table(
-            f"{result.dataset.name}, {result.dataset.unit}",
-            ["figure", "measured", "predicted", "error"],
-            left=["figure"],
-        )
-        for point, error in zip(result.points, result.errors, strict=True):
-            made.add_row(
-                point.label,
-                f"{point.measured:,.2f}",
-                f"{point.predicted:,.2f}",
-                f"{100 * error:+.1f} %",
-            )
-        yield made
 
 
 def microbench_parts(hardware: Hardware, dtypes: Sequence[str]) -> Iterable[RenderableType]:

@@ -16,6 +16,7 @@ from matplotlib.patheffects import withStroke
 from simulator.errors import writing
 
 DPI: Final = 150
+UNDATED: Final = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 STYLE: Final[dict[Any, Any]] = {
     # 10 points at 150 dots an inch are 10 pixels high in a picture of half the size.
     "font.family": "DejaVu Sans",  # comes with matplotlib
@@ -102,7 +103,15 @@ def styled(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
 
 
 class Picture(Figure):
-    """A matplotlib figure that needs no display, and shows itself in a notebook."""
+    """A matplotlib figure that needs no display, and shows itself in a notebook.
+
+    Attributes
+    ----------
+    description : str
+        What the picture shows, in words or figures; stands in the metadata of its file.
+    """
+
+    description = ""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -130,9 +139,11 @@ def save(picture: Figure, path: str | Path) -> None:
         If the file cannot be written.
     """
     suffix = Path(path).suffix.lower()
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+    metadata: dict[str, str | None] = dict(UNDATED.get(suffix, {}))
+    if description := getattr(picture, "description", ""):
+        metadata["Subject" if suffix == ".pdf" else "Description"] = description
     with writing(path):
-        picture.savefig(path, dpi=DPI, metadata=undated)
+        picture.savefig(path, dpi=DPI, metadata=metadata)
 
 
 def words(name: str) -> str:

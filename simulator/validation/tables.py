@@ -8,6 +8,11 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "tables"
 
 
+def names() -> list[str]:
+    """All tables."""
+    return sorted(path.stem for path in FOLDER.glob("*.csv"))
+
+
 def read(name: str) -> list[dict[str, str]]:
     """Rows of one table; its ``#`` lines are its sources."""
     lines = (FOLDER / f"{name}.csv").read_text(encoding="utf-8").splitlines()

@@ -402,6 +402,10 @@ def improve_by_swaps(
             return total, tried
 
 
+WRAPPING = np.errstate(over="ignore")
+"""Where kernels run uncompiled, numpy warns of what compiled integers do and `_ones` relies on."""
+
+
 class Broken(NamedTuple):
     """Groups of more than ``keep`` non-zeros: how many, and the first."""
 
@@ -411,6 +415,7 @@ class Broken(NamedTuple):
     nonzeros: int
 
 
+@WRAPPING
 def lane_slots(
     mask: ByteMask, group: int, lockstep_rows: int, k: int | None = None
 ) -> npt.NDArray[Any]:
@@ -447,6 +452,7 @@ def lane_slots(
     return out
 
 
+@WRAPPING
 def stage_slots(
     mask: ByteMask, group: int, lockstep_rows: int, groups_a_stage: int, k: int | None = None
 ) -> IntArray:
@@ -479,6 +485,7 @@ def stage_slots(
     return out
 
 
+@WRAPPING
 def broken_groups(mask: ByteMask, keep: int, group: int, k: int | None = None) -> Broken:
     """Groups of more than ``keep`` non-zeros, ``keep`` at most ``group``.
 

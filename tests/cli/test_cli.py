@@ -205,7 +205,17 @@ def test_there_are_examples() -> None:
     assert len(examples()) >= 6
 
 
-@pytest.mark.parametrize("example", examples())
+LONG = re.compile(r"gpt3|8192x|65536x|validate")
+"""What examples name that takes minutes where kernels are not compiled."""
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(example, marks=[pytest.mark.slow] * bool(LONG.search(example)))
+        for example in examples()
+    ],
+)
 def test_examples_run(nmsim: Nmsim, example: str) -> None:
     """Files that an example calls one's own are copies of presets, as the README advises."""
     command, *arguments = shlex.split(example)

@@ -86,6 +86,7 @@ def test_a_pattern_cannot_be_built_wrong(sizes: tuple[int, int]) -> None:
         Pattern(*sizes)
 
 
+@pytest.mark.slow
 def test_kernels_run_where_nothing_can_be_cached() -> None:
     """A read-only installation without a home: compiled anew, not refused."""
     code = (

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from importlib.metadata import PathDistribution
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 
 LOAD_PRESETS = """
@@ -50,6 +52,7 @@ def _imported(package: Path) -> Iterator[str]:
                     yield DISTRIBUTIONS.get(top, top)
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_finds_its_presets(tmp_path: Path) -> None:
     wheels, target, empty = tmp_path / "wheels", tmp_path / "target", tmp_path / "empty"
     empty.mkdir()

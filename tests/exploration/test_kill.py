@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from specs import small
 from test_sweep import export
 
@@ -89,6 +90,7 @@ def keys(store: Path) -> set[bytes]:
     return set(found)
 
 
+@pytest.mark.slow
 def test_twenty_kills_lose_nothing_and_count_nothing_twice(tmp_path: Path) -> None:
     undisturbed = tmp_path / "undisturbed.sqlite"
     whole = sweep(spec(), store=undisturbed, executor="serial")

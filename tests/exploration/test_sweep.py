@@ -276,6 +276,7 @@ def test_a_script_without_a_guard_is_told_of_it(tmp_path: Path) -> None:
     assert said
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_ends_the_sweep_with_one_line(tmp_path: Path) -> None:
     store, killed = tmp_path / "runs.sqlite", []
 

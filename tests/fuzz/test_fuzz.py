@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FUZZ = Path(__file__).with_name("fuzz.py")
+pytestmark = pytest.mark.slow
 
 
 def test_damaged_files_are_read_or_refused_in_one_line() -> None:

@@ -34,7 +34,10 @@ def figures(hardware: str, workload: str, pattern: str) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize(("hardware", "workload", "pattern"), RUNS)
+@pytest.mark.parametrize(
+    ("hardware", "workload", "pattern"),
+    [pytest.param(*run, marks=[pytest.mark.slow] * (run[1] == "gpt3-175b-decode")) for run in RUNS],
+)
 def test_run_is_as_recorded(hardware: str, workload: str, pattern: str) -> None:
     recorded = json.loads(FILE.read_text())[f"{hardware} {workload} {pattern}"]
     assert figures(hardware, workload, pattern) == recorded

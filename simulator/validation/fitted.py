@@ -1,0 +1,136 @@
+"""Every number that was set by looking at a measurement that `validate` compares with.
+
+All other numbers of a preset come from a data sheet, a whitepaper or a microbenchmark that is no
+data set here, and say so beside them. `nmsim validate -v` prints this table, `make
+leave-one-out` fits its constants and conditions again, and ARCHITECTURE.md shows it; tests hold all
+three, and the presets, to what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+A100, A100_40GB = "a100-sxm4-80gb", "a100-sxm4-40gb"
+RTX3090, V100, H100, STC = "rtx3090", "v100-sxm2", "h100-sxm", "sparseloop-stc"
+
+
+class Kind(StrEnum):
+    """What was fitted: a number of a machine, or a circumstance of one set of measurements."""
+
+    CONSTANT = "constant"
+    CONDITION = "condition"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A number fitted to measurements by a grid search on the mean absolute error.
+
+    Attributes
+    ----------
+    of : str
+        The preset that has the constant, or the data set that has the condition.
+    key : str
+        Dotted key of the preset, or the condition's name with its unit.
+    seen : dict of str to int
+        How many rows of which data sets the fit has seen.
+    spread_ratio : float
+        Standard deviation over the mean of what is fitted without each row in turn, as `make
+        leave-one-out` prints it.
+    left_out_ratio : float
+        Mean absolute error on the rows left out.
+    """
+
+    kind: Kind
+    of: str
+    key: str
+    value: float
+    seen: dict[str, int]
+    spread_ratio: float
+    left_out_ratio: float
+
+
+@dataclass(frozen=True)
+class ReadOff:
+    """A number of a preset that was read off rows which it is then compared with.
+
+    Of such numbers a data set shows how the model puts them to use, not how good they are.
+    """
+
+    of: str
+    key: str
+    value: float
+    data_set: str
+
+
+def _fitted() -> Iterator[Fitted]:
+    constant, condition_ = Kind.CONSTANT, Kind.CONDITION
+    start, barrier, issue = "kernel_start_ns", "core.barrier_cycles", "core.tensor_cores.issue."
+    yield Fitted(constant, A100, start, 6600, {"llmcompass": 10}, 0.043, 0.034)
+    yield Fitted(constant, A100, barrier, 50, {"llmcompass": 10}, 0.084, 0.034)
+    # One ratio is made of both times of a row.
+    ratios = {"sparse24": 4, "sparse24-dense": 4, "sparse24-sparse": 4}
+    yield Fitted(constant, A100, "core.scratchpad.efficiency_ratio", 0.88, ratios, 0.0, 0.025)
+    figures = {"mma": 24}
+    yield Fitted(constant, A100, issue + "latency_cycles", 10.5, figures, 0.020, 0.027)
+    yield Fitted(constant, A100, issue + "latency_per_pass_ratio", 1.8, figures, 0.028, 0.027)
+    yield Fitted(constant, A100, issue + "turnaround_cycles", 2.6, figures, 0.038, 0.027)
+    short = {"venom-dense": 24, "venom": 24}  # rows of k < 9984
+    yield Fitted(constant, RTX3090, barrier, 110, short, 0.040, 0.043)
+    fp16, int8 = "magicube-fp16", "magicube-int8"
+    yield Fitted(condition_, fp16, "launch_us", 10.3, {fp16: 51}, 0.001, 0.083)
+    yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 51}, 0.0, 0.083)
+    yield Fitted(condition_, int8, "launch_us", 21.3, {int8: 47}, 0.004, 0.290)
+    yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.290)
+
+
+FITTED: tuple[Fitted, ...] = tuple(_fitted())
+
+MOST_CONDITIONS = 2
+"""Conditions that a data set may have: more would describe the measurements, not the machine."""
+
+_BANDWIDTH, _NEAR, _FAR = (
+    f"memory.l2.{key}" for key in ("bytes_per_cycle", "latency_cycles", "halves.far_latency_cycles")
+)
+_EFFICIENCY, _LATENCY = "memory.dram.efficiency_ratio", "memory.dram.latency_ns"
+
+READ_OFF: tuple[ReadOff, ...] = (
+    ReadOff(A100, _BANDWIDTH, 3855, "memory"),
+    ReadOff(A100, _NEAR, 211, "memory"),
+    ReadOff(A100, _FAR, 213, "memory"),
+    ReadOff(A100, _EFFICIENCY, 0.853, "memory"),
+    ReadOff(A100, _LATENCY, 405.7, "memory"),
+    ReadOff(A100_40GB, _EFFICIENCY, 0.877, "memory"),
+    ReadOff(A100_40GB, _LATENCY, 407.1, "memory"),
+    ReadOff(V100, _BANDWIDTH, 1761, "memory"),
+    ReadOff(V100, _NEAR, 215, "memory"),
+    ReadOff(V100, _EFFICIENCY, 0.903, "memory"),
+    ReadOff(V100, _LATENCY, 316.7, "memory"),
+    ReadOff(H100, _BANDWIDTH, 4700, "memory"),
+    ReadOff(H100, _NEAR, 265, "memory"),
+    ReadOff(H100, _FAR, 197, "memory"),
+    ReadOff(H100, _EFFICIENCY, 0.889, "memory"),
+    ReadOff(H100, _LATENCY, 374.4, "memory"),
+    ReadOff(A100, "core.tensor_cores.drain_cycles", 24.7, "mma"),
+    ReadOff(STC, "core.tensor_cores.macs_per_cycle.fp16", 1024, "sparseloop"),
+)
+
+
+def condition(data_set: str, key: str) -> float:
+    """The value of a fitted condition."""
+    return next(
+        fitted.value
+        for fitted in FITTED
+        if (fitted.kind, fitted.of, fitted.key) == (Kind.CONDITION, data_set, key)
+    )
+
+
+def rows_seen(data_set: str) -> int:
+    """How many rows of a data set some fit has seen."""
+    return max(fitted.seen.get(data_set, 0) for fitted in FITTED)
+
+
+def is_read_off(data_set: str) -> bool:
+    """Whether its figures rest on numbers read off it, and on nothing that was fitted to it."""
+    return not rows_seen(data_set) and any(number.data_set == data_set for number in READ_OFF)

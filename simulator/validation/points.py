@@ -1,0 +1,58 @@
+"""What a data set is: published figures, and what the model and a roofline say to each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Point:
+    """One published figure: measured, as the model has it, and as a roofline would.
+
+    Attributes
+    ----------
+    part : str
+        The part of the data set that it belongs to, where parts behave differently; or empty.
+    set_aside : str
+        Why the model is not held to this figure; empty: it counts.
+    """
+
+    label: str
+    measured: float
+    predicted: float
+    roofline: float | None = None
+    part: str = ""
+    set_aside: str = ""
+
+    @property
+    def error(self) -> float:
+        """Predicted over measured, less one."""
+        return self.predicted / self.measured - 1
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A published table and the model's answer to it.
+
+    Attributes
+    ----------
+    table : str
+        Name of the table of figures, with its sources.
+    unit : str
+    predict : callable
+        Yields a point for every published row, those set aside included.
+    bound : float or None
+        Mean absolute error of what counts, as a ratio, that the tests hold the model to; None:
+        reported only. Bounds were set after looking at the errors of these very rows.
+    note : str
+        What a reader must know of the rows: what is not in them, what was inferred.
+    """
+
+    name: str
+    title: str
+    table: str
+    unit: str
+    predict: Callable[[], Iterable[Point]]
+    bound: float | None = None
+    note: str = ""

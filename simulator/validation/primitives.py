@@ -1,0 +1,115 @@
+"""Published figures of single instructions, of memories, and of another model's tensor core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from simulator.engine import fast
+from simulator.hardware import Hardware, load_hardware
+from simulator.microbench import mma_timing
+from simulator.program import Program, stream_program
+from simulator.run import simulate
+from simulator.units import PS_PER_SECOND
+from simulator.validation import tables
+from simulator.validation.points import Point
+from simulator.workload import Gemm, Stream, Workload
+
+MMA_NAMES = {"binary": "b1"}
+
+_WAITS = "waits for operands, at a width that the preset does not limit"
+NOT_COMPARED = {"DSTC": "skips zeros of activations, too", "2:6": _WAITS, "2:8": _WAITS}
+"""Designs and patterns of Sparseloop's that the preset is no model of."""
+
+
+def mma(pattern: str) -> Iterable[Point]:
+    """Completion latency, and throughput at 4 and 8 warps."""
+    hardware = load_hardware("a100-sxm4-80gb")
+    for row in tables.read("mma"):
+        if row["pattern"] != pattern:
+            continue
+        dtype = MMA_NAMES.get(row["inputs"], row["inputs"])
+        slots = int(row["k"]) // (2 if pattern == "2:4" else 1)
+        full = hardware.core.tensor_cores.instructions[dtype].k
+        part = "" if pattern == "1:1" else "full depth" if slots == full else "half depth"
+        name = f"{row['inputs']}/{row['sums']} k{row['k']}"
+        for warps in ("4", "8"):
+            timing = mma_timing(
+                hardware,
+                dtype,
+                warps=int(warps),
+                in_flight=int(row[f"in_flight_{warps}"]),
+                pattern=pattern,
+                k=slots,
+            )
+            measured = float(row[f"macs_per_cycle_{warps}"])
+            yield Point(f"{name}, {warps} warps", measured, timing.macs_per_cycle, part=part)
+        latency = float(row["latency_cycles"])
+        yield Point(f"{name}, latency", latency, timing.latency_cycles, part=part)
+
+
+@cache
+def _stc_cycles(pattern: str, m: int, n: int, k: int) -> int:
+    """Cycles on Sparseloop's tensor core, given whatever pattern is asked for."""
+    executed = ["2:4", pattern] if pattern in NOT_COMPARED else ["2:4"]
+    hardware = load_hardware("sparseloop-stc", {"sparsity.patterns": executed})
+    return simulate(hardware, Workload("row", [Gemm("gemm", m=m, n=n, k=k)]), pattern).total.cycles
+
+
+def sparseloop() -> Iterable[Point]:
+    """Every design of the figure; those that the preset is no model of are set aside.
+
+    DSTC's rows are predicted with zeros of weights anywhere, the nearest that nmsim has.
+    """
+    for row in tables.read("sparseloop"):
+        pattern = row["pattern"]
+        if pattern == "unstructured":
+            pattern = "1:1" if float(row["density"]) == 1 else f"unstructured:{row['density']}"
+        m, n, k = int(row["m"]), int(row["n"]), int(row["k"])
+        yield Point(
+            f"{row['design']} {row['pattern']} {m}x{n}x{k}",
+            float(row["cycles"]),
+            _stc_cycles(pattern, m, n, k),
+            set_aside=NOT_COMPARED.get(row["design"]) or NOT_COMPARED.get(row["pattern"], ""),
+        )
+
+
+def memory() -> Iterable[Point]:
+    """Bandwidths as the slope between two sizes; latencies of one core's first request."""
+    for row in tables.read("memory"):
+        overrides = {
+            "clock_hz": int(row["clock_hz"]),
+            "core.count": int(row["cores"]),
+            "memory.dram.bytes_per_second": int(row["dram_bytes_per_second"]),
+            "memory.l2.start": "warm" if row["level"] == "l2" else "cold",
+        }
+        hardware = load_hardware(row["preset"], overrides)
+        if row["metric"] == "latency_cycles":
+            predicted = _latency_cycles(hardware)
+        else:
+            small, large = _footprints(hardware, row["level"])
+            predicted = (large - small) / (_read_ps(hardware, large) - _read_ps(hardware, small))
+            predicted *= PS_PER_SECOND / 1e9
+        label = f"{row['preset']} {row['level']} {row['benchmark']}"
+        yield Point(label, float(row["value"]), predicted)
+
+
+def _footprints(hardware: Hardware, level: str) -> tuple[int, int]:
+    l2 = hardware.memory.l2.bytes
+    return (l2 // 4, l2 * 3 // 4) if level == "l2" else (4 * l2, 12 * l2)
+
+
+def _reading(hardware: Hardware, size: int) -> Program:
+    library = hardware.libraries[hardware.library.dense]
+    return stream_program(hardware, library, Stream("read", reads=size, writes=1, dtype="int8"))
+
+
+def _read_ps(hardware: Hardware, size: int) -> int:
+    return fast.run(_reading(hardware, size)).makespan_ps
+
+
+def _latency_cycles(hardware: Hardware) -> float:
+    """From request to arrival of 32 bytes, less their own transfer."""
+    program = _reading(hardware, 32)
+    waited = int(fast.run(program).waits_ps[0, 1]) - int(program.prologue_ps[-1])
+    return (waited - int(program.rows_port_ps[-1])) * hardware.clock_hz / PS_PER_SECOND

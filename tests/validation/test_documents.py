@@ -1,0 +1,79 @@
+"""Do README, ARCHITECTURE and the picture show what the commands print today?
+
+`make figures` writes all three.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from documents import ARCHITECTURE, PICTURE, README, README_COLUMNS, table_in
+from PIL import Image
+from results import EVERY_DATA_SET, result_of
+
+from simulator.exploration.sweep import ALONE
+from simulator.pictures import new_picture, save
+from simulator.validation import DATASETS
+from simulator.validation.fitted import FITTED
+from simulator.validation.picture import figures
+from simulator.validation.summary import FITTED_COLUMNS
+
+
+def _rows(document: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    start, end = table_in(document, columns)
+    lines = document.read_text(encoding="utf-8").splitlines()[start + 2 : end]
+    cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return [dict(zip(columns, row, strict=True)) for row in cells]
+
+
+def test_the_readme_lists_every_data_set() -> None:
+    assert [row["data set"] for row in _rows(README, README_COLUMNS)] == list(DATASETS)
+
+
+@pytest.mark.parametrize("name", EVERY_DATA_SET)
+def test_the_readme_shows_today_s_figures(name: str) -> None:
+    """Each cell by itself, to the printed digit."""
+    (row,) = (row for row in _rows(README, README_COLUMNS) if row["data set"] == name)
+    result = result_of(name)
+    counted, published = len(result.counted), len(result.points)
+    assert row["rows"] == (f"{counted}" if counted == published else f"{counted} of {published}")
+    assert row["mean"] == f"{100 * result.mape:.1f}"
+    assert row["of all"] == f"{100 * result.mape_of_all:.1f}"
+    assert row["median"] == f"{100 * result.median:.1f}"
+    assert row["worst"] == f"{100 * result.worst.error:+.1f}"
+    assert row["worst row"] == result.worst.label
+    assert row["what"] == DATASETS[name].title
+    roofline = result.roofline_mape
+    assert row["roofline"] == ("-" if roofline is None else f"{100 * roofline:.1f}")
+
+
+def test_the_readme_says_from_how_many_points_a_sweep_uses_all_cores() -> None:
+    assert f"A sweep of {ALONE} points or more uses all cores" in README.read_text(encoding="utf-8")
+
+
+def test_the_architecture_shows_every_fitted_number() -> None:
+    rows = _rows(ARCHITECTURE, FITTED_COLUMNS)
+    assert len(rows) == len(FITTED)
+    for row, fitted in zip(rows, FITTED, strict=True):
+        assert (row["of"], row["key"]) == (fitted.of, fitted.key)
+        assert float(row["value"]) == fitted.value
+        for name, seen in fitted.seen.items():
+            assert f"{seen} of {name}" in row["fitted to"].split(", ")
+        assert row["spread"] == f"{100 * fitted.spread_ratio:.1f}"
+        assert row["left out"] == f"{100 * fitted.left_out_ratio:.1f}"
+
+
+@pytest.mark.slow
+def test_the_picture_shows_today_s_figures() -> None:
+    """Not its pixels, which every version of matplotlib moves: the figures that it carries."""
+    with Image.open(PICTURE) as picture:
+        assert picture.info["Description"] == figures([result_of(name) for name in DATASETS])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_a_picture_carries_its_description(tmp_path: Path, suffix: str) -> None:
+    picture = new_picture(2, 2)
+    picture.description = "mean 2.7"
+    save(picture, tmp_path / f"picture{suffix}")
+    assert b"mean 2.7" in (tmp_path / f"picture{suffix}").read_bytes()
