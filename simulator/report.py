@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulator import quantities
+from simulator.capacity import Held
 from simulator.energy import layer_energy_pj, power_w
 from simulator.engine.result import EngineResult
 from simulator.errors import writing
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
     from simulator.pictures import Picture
+
+OPERANDS = ("weights", "metadata", "activations", "outputs", "partial_sums")
+"""Of every layer, whether it moves them or not, so that all rows of a table have all columns."""
 
 LEVELS = ("dram", "l2", "scratchpad", "register_file")
 CORE_TIME = (
@@ -192,7 +197,15 @@ class Roof:
 
 @dataclass(frozen=True)
 class Report:
-    """The result of `simulate`."""
+    """The result of `simulate`.
+
+    Attributes
+    ----------
+    blocks : int
+        How many equal blocks the network has; all figures but ``held`` are of one.
+    held : Held
+        Bytes that main memory keeps at once.
+    """
 
     hardware: str
     workload: str
@@ -203,6 +216,8 @@ class Report:
     roof: Roof
     total: Total
     layers: tuple[LayerReport, ...] = field(repr=False)
+    blocks: int = 1
+    held: Held = field(default_factory=Held)
 
     def to_json(self) -> str:
         """All figures as JSON text; both engines give the same text but for ``engine``."""
@@ -215,7 +230,9 @@ class Report:
         """One row a layer; nested figures become columns: ``traffic_bytes.dram.weights.read``."""
         import pandas as pd
 
-        return pd.DataFrame([_flat(asdict(layer)) for layer in self.layers])
+        frame = pd.DataFrame([_flat(asdict(layer)) for layer in self.layers])
+        # Unknown energies are missing numbers, not a column of another type.
+        return frame.astype(dict.fromkeys(("energy_pj", "power_w"), "float64"))
 
     def to_csv(self, path: str | Path | None = None) -> str | None:
         """``to_frame`` as CSV, into a file or returned as text.
@@ -230,9 +247,14 @@ class Report:
         return text
 
     @property
+    def network(self) -> str:
+        """The workload, and whether it is one of several blocks."""
+        return self.workload + (f" (one of {self.blocks} blocks)" if self.blocks > 1 else "")
+
+    @property
     def title(self) -> str:
         """Network, machine and pattern."""
-        return f"{self.workload} on {self.hardware}, {self.pattern or 'as the trace says'}"
+        return f"{self.network} on {self.hardware}, {self.pattern or 'as the trace says'}"
 
     def core_time_ns(self) -> dict[str, float]:
         """Where an average core's time went, all layers; adds up to the device time."""
@@ -334,17 +356,18 @@ class Report:
         traffic(panel, [TrafficBar(self.title, self.total.traffic_bytes)], title=title)
 
     def _repr_html_(self) -> str:
-        columns = ["name", "repeat", "executed_as", "mapping", "cycles", "mac_utilization", "bound"]
+        columns = ["name", "repeat", "executed_as", "mapping", "mac_utilization", "bound"]
         frame = self.to_frame()[columns]
+        frame.insert(4, "time", [quantities.time(layer.time_ns) for layer in self.layers])
         head = (
-            f"<p><b>{html.escape(self.workload)}</b> on <b>{html.escape(self.hardware)}</b>"
-            f" ({self.pattern or 'as the trace says'}): {self.total.time_ns / 1000:,.1f} µs,"
-            f" {self.total.cycles:,} cycles, MAC utilisation {self.total.mac_utilization:.1%},"
+            f"<p><b>{html.escape(self.network)}</b> on <b>{html.escape(self.hardware)}</b>,"
+            f" pattern: {self.pattern or 'trace'}: {quantities.time(self.total.time_ns)},"
+            f" {self.total.cycles:,} cycles, MAC utilisation"
+            f" {quantities.percent(self.total.mac_utilization)} of the dense peak,"
             f" bound by {self.total.bound}</p>"
         )
-        table: str = frame.to_html(
-            index=False, formatters={"mac_utilization": "{:.1%}".format, "cycles": "{:,}".format}
-        )
+        frame["mac_utilization"] = frame["mac_utilization"].map(quantities.percent)
+        table: str = frame.to_html(index=False)
         return head + table
 
 
@@ -450,7 +473,7 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
         cycles=ps_to_cycles(time_ps, hardware.clock_hz),
         time_ps=time_ps,
         launches=sum(layer.repeat for layer in layers),
-        launch_ns=hardware.launch_ns,
+        launch_ns=float(hardware.launch_ns),
         macs=macs,
         macs_executed=executed,
         slots_used=used,
@@ -502,9 +525,8 @@ def _traffic(
     """Bytes by level, operand and direction."""
     rows: Role = problem.rows_role if problem else "activations"
     columns: Role = problem.columns_role if problem else "activations"
-    operands = dict.fromkeys((rows, "metadata", columns, "outputs", "partial_sums"))
     traffic: TrafficBytes = {
-        level: {operand: {"read": 0, "written": 0} for operand in operands} for level in LEVELS
+        level: {operand: {"read": 0, "written": 0} for operand in OPERANDS} for level in LEVELS
     }
     names = {ROWS: rows, COLUMNS: columns, OUTPUTS: "outputs", PARTIALS: "partial_sums"}
     sizes, metadata = program.block_bytes.tolist(), program.metadata_bytes.tolist()

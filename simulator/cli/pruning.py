@@ -10,8 +10,7 @@ import typer
 from simulator.errors import WeightsError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from simulator.cli.grid import Grid
     from simulator.weights.prune import Kept, Pruning
 
 
@@ -56,15 +55,23 @@ def prune(
     out.write(render([pruning_table(pruning)]).encode(), None)
 
 
-def pruning_table(pruning: Pruning) -> Table:
+def pruning_table(pruning: Pruning) -> Grid:
     """A row a tensor and one in all; dense ones are not part of the last."""
-    from simulator.cli.tables import table
+    from simulator.cli.grid import Column, Grid
 
-    columns = ["tensor", "shape", "kept", "magnitude", "unstructured", "energy", "unstructured"]
-    made = table(
+    made = Grid(
         f"{pruning.pattern} by magnitude, share kept; unstructured: same density, per tensor",
-        [*columns, "note"],
-        left=["tensor", "note"],
+        [
+            Column("tensor", "name"),
+            Column("shape"),
+            Column("kept"),
+            Column("magnitude"),
+            Column("unstructured", group="magnitude"),
+            Column("energy"),
+            Column("unstructured", group="energy"),
+            Column("note", "prose"),
+        ],
+        drops=("shape", "energy"),
     )
     for layer in pruning.layers:
         shape = "x".join(str(size) for size in layer.shape)

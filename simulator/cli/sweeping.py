@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from simulator.quantities import COLUMN_TIME, ENERGY, Scale, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,7 +163,8 @@ def _summary(result: SweepResult) -> str:
 
 def _trials(result: SearchResult) -> str:
     """The Pareto front of a search."""
-    from simulator.cli.tables import render, table
+    from simulator.cli.grid import Grid, columns
+    from simulator.cli.tables import render
 
     numbers = {trial.number for trial in result.front}
     best = [record for record in result.records() if record["trial"] in numbers]
@@ -170,39 +174,72 @@ def _trials(result: SearchResult) -> str:
         error = result.trials[0].error
         return f"{text}\nThe first: {error}\n"
     names = [name for name in best[0] if name not in ("pareto", "error")]
-    made = table("Pareto front", [_TITLES.get(name, name) for name in names], left=["pattern"])
+    scales = {name: _scale(name, [record[name] for record in best]) for name in names}
+    titles = [_title(name, scales[name]) for name in names]
+    made = Grid("Pareto front", columns(titles, word=["pattern"]))
     for record in sorted(best, key=lambda record: record[result.objectives[0]]):
-        made.add_row(*(_cell(name, record[name]) for name in names))
+        made.add_row(*(_cell(name, record[name], scales[name]) for name in names))
     return f"{text}\n{render([made])}"
 
 
 def _table(title: str, frame: pd.DataFrame) -> str:
     """Rows for people: without what is the same everywhere or exact to the picosecond."""
-    from simulator.cli.tables import render, table
+    from simulator.cli.grid import Grid, columns
+    from simulator.cli.tables import render
     from simulator.exploration.table import ABOUT, FIGURES
 
     parameters = [name for name in frame.columns if name not in (*ABOUT, *FIGURES, "key")]
     figures = ["time_ns", "mac_utilization", "bound", "energy_pj", "area_mm2", "error"]
     shown = [name for name in figures if not frame[name].isna().all()]
-    columns = ["hardware", "workload", "pattern", *parameters, *shown]
-    left = ["hardware", "workload", "pattern", "bound", "error"]
-    made = table(title, [_TITLES.get(name, name) for name in columns], left=left)
-    for record in frame[columns].to_dict("records"):
-        made.add_row(*(_cell(name, record[name]) for name in columns))
+    names = ["workload", "pattern", *parameters, *shown, "hardware"]
+    scales = {name: _scale(name, frame[name].tolist()) for name in names}
+    titles = {name: _title(name, scales[name]) for name in names}
+    made = Grid(
+        title,
+        columns(
+            titles.values(),
+            name=["workload", "hardware"],
+            word=["pattern", "bound"],
+            prose=["error"],
+        ),
+        drops=[titles[name] for name in _DROPS if name in names],
+    )
+    for record in frame[names].to_dict("records"):
+        made.add_row(*(_cell(name, record[name], scales[name]) for name in names))
     return render([made])
 
 
-_TITLES = {"time_ns": "time µs", "mac_utilization": "MAC util.", "energy_pj": "energy mJ"}
+_DROPS = ("hardware", "area_mm2", "energy_pj", "bound", "mac_utilization")
+"""Columns that are left out where a terminal is too narrow, the first one first."""
+
+_TITLES = {
+    "time_ns": "time",
+    "mac_utilization": "MAC util. of dense peak",
+    "energy_pj": "energy",
+    "area_mm2": "parts mm²",
+}
 
 
-def _cell(name: str, value: object) -> str:
+def _scale(name: str, values: Sequence[object]) -> Scale | None:
+    """One unit for a column of times or energies."""
+    units = {"time_ns": COLUMN_TIME, "energy_pj": ENERGY}.get(name)
+    if units is None:
+        return None
+    return Scale.of((x for x in values if isinstance(x, int | float) and x == x), units)
+
+
+def _title(name: str, scale: Scale | None) -> str:
+    title = _TITLES.get(name, name)
+    return f"{title} {scale.unit.name}" if scale else title
+
+
+def _cell(name: str, value: object, scale: Scale | None) -> str:
     import pandas as pd
 
     if value is None or value is pd.NA or value != value:
-        return "-"
+        return "trace" if name == "pattern" else "-"
+    if isinstance(value, int | float) and scale:
+        return scale.text(value)
     if isinstance(value, float):
-        if name == "mac_utilization":
-            return f"{value:.1%}"
-        scale = {"time_ns": 1e3, "energy_pj": 1e9}.get(name)
-        return f"{value / scale:,.3f}" if scale else f"{value:g}"
+        return percent(value) if name == "mac_utilization" else f"{value:,.4g}"
     return str(value)

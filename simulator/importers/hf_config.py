@@ -10,7 +10,7 @@ of the scores is computed as well; a language model's head sees the last token o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,16 @@ def read_hf_config(path: Path, parameters: Mapping[str, int]) -> Imported:
         raise WorkloadError(str(path), str(error)) from None
     tally = Tally(path)
     for layer in layers:
-        tally.add(layer)
+        tally.add(_cached(layer) if "context" in family.parameters else layer)
     tally.stored |= family.stored
     tally.imported = sum(layer.repeat for layer in layers if not isinstance(layer, Stream))
     tally.notes += _notes(config, family, tokens)
     return tally.result(path.parent.resolve().name if path.stem == "config" else path.stem)
+
+
+def _cached(layer: Layer) -> Layer:
+    """A layer of a decoder, which keeps the keys and values of its products."""
+    return replace(layer, cached=True) if isinstance(layer, Matmul) else layer
 
 
 @dataclass(frozen=True)

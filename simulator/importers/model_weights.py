@@ -65,7 +65,7 @@ def model_weights(
             str(path), "no tensor is named as in the model", want=f"such as {first}",
             got=", ".join(list(tensors)[:3]) or "no weights",
         )  # fmt: skip
-    return Workload(imported.workload.name, layers, imported.workload.notes), found
+    return replace(imported.workload, layers=tuple(layers)), found
 
 
 class _Index:

@@ -12,8 +12,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from simulator.errors import OutputError
+from simulator.names import shortened
 from simulator.pictures.numbers import number_points
-from simulator.pictures.style import ACCENT, HEAT_COLOURS, INK, QUIET, axis_label, shortened, styled
+from simulator.pictures.style import ACCENT, HEAT_COLOURS, INK, QUIET, axis_label, styled
 
 NAMED: Final = 12
 """Points on the front that are numbered and named in the legend."""
