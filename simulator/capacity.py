@@ -82,7 +82,7 @@ def require_room(hardware: Hardware, workload: Workload, needed: Held) -> None:
     blocks = f", {workload.blocks} blocks" if workload.blocks > 1 else ""
     raise MappingError(
         f"{workload.name} on {hardware.name}",
-        f"needs {size(needed.all_bytes)} of memory ({needed}{blocks})",
+        f"too large for the memory: needs {size(needed.all_bytes)} ({needed}{blocks})",
         want=f"at most memory.dram.bytes = {room} ({size(room)})",
         hint="--allow-overflow, in Python allow_overflow=True, simulates it all the same",
     )

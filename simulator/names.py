@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 
 UPPER = {"mac": "MAC", "dram": "DRAM", "l2": "L2"}
 
@@ -31,15 +32,21 @@ def shortened(name: str, most: int = 24, width: Callable[[str], int] = len) -> s
     if width(name) <= most or SIZES.fullmatch(name):
         return name
     parts = re.findall(r"[^./_-]*[./_-]|[^./_-]+$", name)
-    texts = [
-        "".join(parts[:head]) + "…" + "".join(parts[tail:])
-        for head in range(1, len(parts))
-        for tail in range(head + 1, len(parts))
-    ]
     # What tells layers apart is their numbers, and then how much of the name is left.
-    fitting = [text for text in texts if width(text) <= most]
+    fitting = [text for text in _shorter(parts) if width(text) <= most]
     best = max(fitting, key=lambda text: (len(re.findall("[0-9]+", text)), width(text)), default="")
     return best if width(best) > most // 2 else _cut(name, most, width)
+
+
+def _shorter(parts: Sequence[str]) -> Iterable[str]:
+    """Names of fewer parts: the first and the last ones, and perhaps a number from between."""
+    numbered = [at for at, part in enumerate(parts) if re.search("[0-9]", part)]
+    for head, tail in combinations(range(1, len(parts)), 2):
+        first, last = "".join(parts[:head]), "".join(parts[tail:])
+        yield f"{first}…{last}"
+        for at in numbered:
+            if head < at < tail - 1:
+                yield f"{first}…{parts[at]}…{last}"
 
 
 def _cut(name: str, most: int, width: Callable[[str], int]) -> str:

@@ -110,6 +110,9 @@ class Scale:
     def of(cls, values: Iterable[float], units: tuple[Unit, ...]) -> Scale:
         """The largest unit in which no value but 0 is below 1, with three digits for the smallest.
 
+        Where values span much, a larger unit, so that none has more than six digits before its
+        point.
+
         Parameters
         ----------
         values : iterable
@@ -117,7 +120,9 @@ class Scale:
         """
         sizes = [abs(value) for value in values if value]
         least = min(sizes, default=units[-1].size)
-        unit = next((unit for unit in units if least >= unit.size), units[-1])
+        fine = next((unit for unit in units if least >= unit.size), units[-1])
+        short = next((u for u in reversed(units) if max(sizes, default=0) < 1e6 * u.size), units[0])
+        unit = max(fine, short, key=lambda unit: unit.size)
         return cls(unit, _decimals(least / unit.size, most=2))
 
     def text(self, value: float) -> str:

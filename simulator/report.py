@@ -144,7 +144,15 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class Total:
-    """All layers, with their repeats; ``cycles`` are of the machine's full clock."""
+    """All layers, with their repeats; ``cycles`` are of the machine's full clock.
+
+    Attributes
+    ----------
+    blocks : int
+        How many equal blocks the network has; all figures but ``held`` are of one.
+    held : Held
+        What main memory keeps at once, of all blocks.
+    """
 
     cycles: int
     time_ps: int
@@ -166,6 +174,8 @@ class Total:
     throttled: bool
     time_error_ratio: float
     dram_error_ratio: float
+    blocks: int = 1
+    held: Held = field(default_factory=Held)
 
     @property
     def time_ns(self) -> float:
@@ -197,15 +207,7 @@ class Roof:
 
 @dataclass(frozen=True)
 class Report:
-    """The result of `simulate`.
-
-    Attributes
-    ----------
-    blocks : int
-        How many equal blocks the network has; all figures but ``held`` are of one.
-    held : Held
-        Bytes that main memory keeps at once.
-    """
+    """The result of `simulate`."""
 
     hardware: str
     workload: str
@@ -216,8 +218,6 @@ class Report:
     roof: Roof
     total: Total
     layers: tuple[LayerReport, ...] = field(repr=False)
-    blocks: int = 1
-    held: Held = field(default_factory=Held)
 
     def to_json(self) -> str:
         """All figures as JSON text; both engines give the same text but for ``engine``."""
@@ -249,7 +249,8 @@ class Report:
     @property
     def network(self) -> str:
         """The workload, and whether it is one of several blocks."""
-        return self.workload + (f" (one of {self.blocks} blocks)" if self.blocks > 1 else "")
+        blocks = self.total.blocks
+        return self.workload + (f" (one of {blocks} blocks)" if blocks > 1 else "")
 
     @property
     def title(self) -> str:
@@ -356,18 +357,18 @@ class Report:
         traffic(panel, [TrafficBar(self.title, self.total.traffic_bytes)], title=title)
 
     def _repr_html_(self) -> str:
-        columns = ["name", "repeat", "executed_as", "mapping", "mac_utilization", "bound"]
+        columns = ["name", "repeat", "executed_as", "mapping", "cycles", "mac_utilization", "bound"]
         frame = self.to_frame()[columns]
         frame.insert(4, "time", [quantities.time(layer.time_ns) for layer in self.layers])
         head = (
-            f"<p><b>{html.escape(self.network)}</b> on <b>{html.escape(self.hardware)}</b>,"
-            f" pattern: {self.pattern or 'trace'}: {quantities.time(self.total.time_ns)},"
+            f"<p><b>{html.escape(self.network)}</b> on <b>{html.escape(self.hardware)}</b>"
+            f" ({self.pattern or 'pattern: trace'}): {quantities.time(self.total.time_ns)},"
             f" {self.total.cycles:,} cycles, MAC utilisation"
             f" {quantities.percent(self.total.mac_utilization)} of the dense peak,"
             f" bound by {self.total.bound}</p>"
         )
         frame["mac_utilization"] = frame["mac_utilization"].map(quantities.percent)
-        table: str = frame.to_html(index=False)
+        table: str = frame.to_html(index=False, formatters={"cycles": "{:,}".format})
         return head + table
 
 

@@ -154,10 +154,8 @@ def simulate(
             filter(None, (*workload.notes, *run.notes(works), overflow_note(hardware, needed)))
         ),
         roof=Roof.of(hardware),
-        total=total_of(hardware, layers),
+        total=replace(total_of(hardware, layers), blocks=workload.blocks, held=needed),
         layers=tuple(layers),
-        blocks=workload.blocks,
-        held=needed,
     )
 
 

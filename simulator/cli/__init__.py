@@ -67,6 +67,9 @@ Format = Annotated[
 Overflow = Annotated[
     bool, typer.Option("--allow-overflow", help="Simulate what does not fit into memory, too.")
 ]
+Brief = Annotated[
+    bool, typer.Option("--brief", help="Totals and what limits them, without tables of layers.")
+]
 Plot = Annotated[
     Path | None,
     typer.Option("--plot", metavar="FILE", help="Draw the result, too: .png, .svg or .pdf."),
@@ -117,6 +120,7 @@ def run(
     accuracy: Accuracy = "exact",
     weights: WeightsFile = None,
     allow_overflow: Overflow = False,
+    brief: Brief = False,
     format: Format = None,
     plot: Plot = None,
     timeline: Annotated[
@@ -136,12 +140,12 @@ def run(
     from simulator.hardware import load_hardware
     from simulator.run import simulate
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_picture(plot)
     out.check_timeline(timeline)
     outputs = {"-o": output, "--plot": plot, "--timeline": timeline}
     out.check_apart(outputs, hardware, workload, weights)
+    kind = out.choose_format(format, output)
     tiles = _tiles(timeline_tiles, timeline)
     machine = load_hardware(hardware, _settings(settings))
     trace, tensors = _workload(workload, weights, parameters_of(param, batch))
@@ -168,7 +172,7 @@ def run(
     if kind == "table":
         from simulator.cli.tables import render, report_parts
 
-        text = render(report_parts(report))
+        text = render(report_parts(report, brief))
     out.write(out.encode(report, text, kind), output)
     if plot is not None:
         out.draw(report.plot(), plot)
@@ -196,6 +200,7 @@ def compare(
     accuracy: Accuracy = "exact",
     weights: WeightsFile = None,
     allow_overflow: Overflow = False,
+    brief: Brief = False,
     format: Format = None,
     plot: Plot = None,
     output: Output = None,
@@ -209,10 +214,10 @@ def compare(
     from simulator.hardware import load_hardware
     from simulator.run import compare as compare_patterns
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_picture(plot)
     out.check_apart({"-o": output, "--plot": plot}, hardware, workload, weights)
+    kind = out.choose_format(format, output)
     machine = load_hardware(hardware, _settings(settings))
     trace, tensors = _workload(workload, weights, parameters_of(param, batch))
     names = [name for name in patterns.split(",") if name.strip()]
@@ -232,7 +237,7 @@ def compare(
     if kind == "table":
         from simulator.cli.tables import comparison_parts, render
 
-        text = render(comparison_parts(comparison, verbose))
+        text = render(comparison_parts(comparison, brief, verbose))
     out.write(out.encode(comparison, text, kind), output)
     if plot is not None:
         out.draw(comparison.plot(), plot)

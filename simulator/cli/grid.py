@@ -19,7 +19,7 @@ from rich.text import Text
 from simulator.names import shortened
 
 GAP: Final = 2
-NAME_CELLS, PROSE_CELLS = 24, 20
+NAME_CELLS, PROSE_CELLS = 24, 24
 """What a name or a text may take before columns are left out for want of room."""
 
 Kind = Literal["figure", "word", "name", "prose"]
@@ -131,18 +131,25 @@ class Grid:
         """Cells of each column: full, or what is too much taken off titles, prose and names."""
         full = [_widest([self.columns[at].title, *(row[at] for row in self.rows)]) for at in shown]
         over = 0 if width is None else sum(full) + GAP * (len(full) - 1) - width
-        widths = list(full)
-        for kind in ("figure", "word", "prose", "name"):
-            for index, at in enumerate(shown):
-                if over > 0 and self.columns[at].kind == kind:
-                    taken = min(over, full[index] - self._smallest(at))
-                    widths[index] -= taken
-                    over -= taken
+        widths, least = list(full), [self._smallest(at) for at in shown]
+        for kinds in (("figure", "word"), ("prose",), ("name",)):
+            for _ in range(max(0, over)):
+                spare = [
+                    (widths[index], index)
+                    for index, at in enumerate(shown)
+                    if self.columns[at].kind in kinds and widths[index] > least[index]
+                ]
+                if not spare:
+                    break
+                widths[max(spare)[1]] -= 1
+                over -= 1
         return widths
 
     def _part(self, shown: Sequence[int], width: int | None, plain: bool) -> Iterable[Text]:
         widths = self._widths(shown, width)
         titles = [_broken(self.columns[at].title, w) for at, w in zip(shown, widths, strict=True)]
+        most = max(map(len, titles))
+        titles = [[""] * (most - len(lines)) + lines for lines in titles]
         yield from self._row(shown, titles, widths, "" if plain else "bold")
         if not plain:
             yield Text("─" * (sum(widths) + GAP * (len(widths) - 1)), style="dim")
@@ -196,7 +203,7 @@ def _widest(texts: Iterable[str]) -> int:
 
 def _pieces(title: str) -> list[str]:
     """Where a title may be broken: behind blanks, and behind the dots and underscores of a key."""
-    return re.split(r"(?<=[._]) *|(?<=[^._]) +", title)
+    return re.split(r" +|(?<=[._])(?=[a-z])", title)
 
 
 def _broken(title: str, width: int) -> list[str]:

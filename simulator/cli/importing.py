@@ -40,10 +40,10 @@ def import_model(
     from simulator.workload.trace_writer import write_trace
 
     out.check_target(output)
-    if output is not None and not out.is_stream(output):
-        out.check_suffix(output, {".csv": "csv"})
     out.check_apart({"-o": output}, model)
     imported = import_workload(model, parameters_of(param, batch))
+    if output is not None and not out.is_stream(output):
+        out.check_suffix(output, {".csv": "csv"})
     out.write(write_trace(imported.workload).encode(), output)
     if screen.quiet:
         return

@@ -11,16 +11,15 @@ from simulator.errors import ConfigError, WorkloadError
 if TYPE_CHECKING:
     from simulator.cli.grid import Grid
 
-AREA_NOTE = (
-    "parts mm²: estimated area in 7 nm of the parts that a pattern changes (arithmetic, selectors, "
-    "operand paths, memories); it counts parts only and is no area of a chip."
-)
-
 
 def hardware(
     name: Annotated[str | None, typer.Argument(help="Print this preset's YAML.")] = None,
 ) -> None:
-    """List the machines, or print one as YAML: a start for one of your own."""
+    """List the machines, or print one as YAML: a start for one of your own.
+
+    The area is an estimate in 7 nm, and of parts only: arithmetic, selectors, operand paths and
+    memories, which a pattern changes. It is not the area of a chip.
+    """
     from simulator import catalog
     from simulator.cli.tables import render
     from simulator.hardware import load_hardware
@@ -30,7 +29,7 @@ def hardware(
         load_hardware(path)  # nothing but a machine is printed
         typer.echo(catalog.text_of(path, ConfigError), nl=False)
         return
-    typer.echo(render([_machines(), AREA_NOTE]), nl=False)
+    typer.echo(render([_machines()]), nl=False)
 
 
 def _machines() -> Grid:
@@ -39,12 +38,12 @@ def _machines() -> Grid:
     from simulator.cli.grid import Grid, columns
     from simulator.hardware import load_hardware
 
-    titles = ["machine", "cores", "clock MHz", "memory GB", "parts mm²"]
+    titles = ["machine", "cores", "clock MHz", "memory GB", "area of parts mm²"]
     prose = ["dtypes", "patterns", "what"]
     listing = Grid(
         "",
         columns([*titles, *prose], word=["machine"], prose=prose),
-        drops=("dtypes", "parts mm²", "clock MHz", "memory GB"),
+        drops=("dtypes", "area of parts mm²", "clock MHz", "memory GB"),
     )
     for preset in catalog.presets("configs", ".yaml"):
         machine = load_hardware(preset)
@@ -92,7 +91,7 @@ def _networks() -> Grid:
     listing = Grid(
         "",
         columns([*titles, *prose], word=["network"], prose=prose),
-        drops=("rows",),
+        drops=("rows", "blocks", "what"),
     )
     for preset, path in catalog.presets("workloads", ".csv").items():
         trace = load_workload(preset)

@@ -13,6 +13,7 @@ from simulator.quantities import COLUMN_TIME, ENERGY, Scale, percent
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simulator.cli.grid import Grid
     from simulator.exploration.search import SearchResult
     from simulator.exploration.sweep import SweepResult
 
@@ -52,9 +53,9 @@ def sweep(
     from simulator.cli.progress import points_bar
     from simulator.exploration.sweep import sweep as run_sweep
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_apart({"-o": output, "--store": store}, spec)
+    kind = out.choose_format(format, output)
     with points_bar() as progress:
         result = run_sweep(
             spec,
@@ -82,9 +83,9 @@ def search(
     from simulator.cli.progress import points_bar
     from simulator.exploration.search import search as run_search
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_apart({"-o": output, "--store": store}, spec)
+    kind = out.choose_format(format, output)
     with points_bar() as progress:
         result = run_search(
             spec,
@@ -101,15 +102,16 @@ def search(
 def results(store: ReadStore, format: Format = None, output: Output = None) -> None:
     """Write the rows of a store, ordered by what they are."""
     from simulator.cli import output as out
+    from simulator.cli.tables import render
     from simulator.exploration.store import Store
     from simulator.exploration.table import Rows
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_apart({"-o": output}, store)
+    kind = out.choose_format(format, output)
     with Store(store, must_exist=True) as opened:
         rows = Rows(opened.rows())
-    text = _table("", rows.to_frame()) if kind == "table" else ""
+    text = render([_table("", rows.to_frame())]) if kind == "table" else ""
     out.write(out.encode(rows, text, kind), output)
 
 
@@ -129,24 +131,27 @@ def pareto(
 ) -> None:
     """Rows of a store that no other beats in every figure, a front a workload."""
     from simulator.cli import output as out
+    from simulator.cli.tables import render
     from simulator.exploration.pareto import pareto_front
     from simulator.exploration.store import Store
     from simulator.exploration.table import Rows
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_apart({"-o": output}, store)
+    kind = out.choose_format(format, output)
     with Store(store, must_exist=True) as opened:
         rows = opened.rows()
     front = pareto_front(Rows(rows).to_frame(), minimize, maximize or ())
     by_key = {row.key.hex(): row for row in rows}
     kept = Rows([by_key[key] for key in front["key"]])
-    text = _table("Pareto front", kept.to_frame()) if kind == "table" else ""
+    text = render([_table("Pareto front", kept.to_frame())]) if kind == "table" else ""
     out.write(out.encode(kept, text, kind), output)
 
 
 def _summary(result: SweepResult) -> str:
     """Counts, and the fastest point of each workload and pattern."""
+    from simulator.cli.tables import render
+
     points = len(result.rows)
     text = f"{points} points: {result.computed} computed, {result.known} known before"
     if result.failed:
@@ -157,8 +162,8 @@ def _summary(result: SweepResult) -> str:
     groups = done.groupby(["workload", "pattern"], sort=False, dropna=False)
     fastest = frame.loc[groups["time_ps"].idxmin()]
     if fastest.empty:
-        return f"{text}\n"
-    return f"{text}\n\n" + _table("Fastest of each workload and pattern", fastest)
+        return render([text])
+    return render([text, "", _table("Fastest of each workload and pattern", fastest)])
 
 
 def _trials(result: SearchResult) -> str:
@@ -169,23 +174,22 @@ def _trials(result: SearchResult) -> str:
     numbers = {trial.number for trial in result.front}
     best = [record for record in result.records() if record["trial"] in numbers]
     failed = sum(trial.values is None for trial in result.trials)
-    text = f"{len(result.trials)} trials, {failed} without figures, {len(best)} that none beats\n"
+    text = f"{len(result.trials)} trials, {failed} without figures, {len(best)} that none beats"
     if not best:
         error = result.trials[0].error
-        return f"{text}\nThe first: {error}\n"
+        return render([text, "", f"The first: {error}"])
     names = [name for name in best[0] if name not in ("pareto", "error")]
     scales = {name: _scale(name, [record[name] for record in best]) for name in names}
     titles = [_title(name, scales[name]) for name in names]
     made = Grid("Pareto front", columns(titles, word=["pattern"]))
     for record in sorted(best, key=lambda record: record[result.objectives[0]]):
         made.add_row(*(_cell(name, record[name], scales[name]) for name in names))
-    return f"{text}\n{render([made])}"
+    return render([text, "", made])
 
 
-def _table(title: str, frame: pd.DataFrame) -> str:
+def _table(title: str, frame: pd.DataFrame) -> Grid:
     """Rows for people: without what is the same everywhere or exact to the picosecond."""
     from simulator.cli.grid import Grid, columns
-    from simulator.cli.tables import render
     from simulator.exploration.table import ABOUT, FIGURES
 
     parameters = [name for name in frame.columns if name not in (*ABOUT, *FIGURES, "key")]
@@ -206,17 +210,17 @@ def _table(title: str, frame: pd.DataFrame) -> str:
     )
     for record in frame[names].to_dict("records"):
         made.add_row(*(_cell(name, record[name], scales[name]) for name in names))
-    return render([made])
+    return made
 
 
-_DROPS = ("hardware", "area_mm2", "energy_pj", "bound", "mac_utilization")
+_DROPS = ("hardware", "area_mm2", "energy_pj", "bound", "error", "mac_utilization")
 """Columns that are left out where a terminal is too narrow, the first one first."""
 
 _TITLES = {
     "time_ns": "time",
     "mac_utilization": "MAC util. of dense peak",
     "energy_pj": "energy",
-    "area_mm2": "parts mm²",
+    "area_mm2": "area of parts mm²",
 }
 
 

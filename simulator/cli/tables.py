@@ -49,7 +49,7 @@ def render(parts: Iterable[Part]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().split("\n")[:-1])
 
 
-def report_parts(report: Report) -> Iterable[Part]:
+def report_parts(report: Report, brief: bool = False) -> Iterable[Part]:
     """`nmsim run`: the total, what limits it, the layers, where core-time went, the traffic."""
     total = report.total
     yield f"{report.network} on {report.hardware}, pattern: {report.pattern or 'trace'}"
@@ -63,9 +63,12 @@ def report_parts(report: Report) -> Iterable[Part]:
     yield f"Work: {quantities.macs(total.macs)} in {_layers(report)}"
     if total.energy_pj is not None:
         yield f"Energy: {_energy(total)}"
-    yield f"Memory: {report.held}"
+    blocks = f" in all {total.blocks} blocks" if total.blocks > 1 else ""
+    yield f"Memory: {total.held}{blocks}"
     yield from _errors([report])
     yield from _notes(Comparison((report,)))
+    if brief:
+        return
     yield ""
     yield _layer_table(report)
     yield ""
@@ -74,7 +77,9 @@ def report_parts(report: Report) -> Iterable[Part]:
     yield _traffic_table([report])
 
 
-def comparison_parts(comparison: Comparison, verbose: bool = False) -> Iterable[Part]:
+def comparison_parts(
+    comparison: Comparison, brief: bool = False, verbose: bool = False
+) -> Iterable[Part]:
     """`nmsim compare`: what each pattern gives and what limits it, all layers, then each."""
     yield f"{comparison.title}: {_layers(comparison.first)}"
     yield from comparison.explanation()
@@ -83,11 +88,13 @@ def comparison_parts(comparison: Comparison, verbose: bool = False) -> Iterable[
     yield f"MAC util.: of {_peak(comparison.reports)}"
     yield from _errors(comparison.reports)
     yield from _notes(comparison)
-    yield ""
-    yield _layers_table(comparison)
     if verbose:
         yield ""
         yield _mappings_table(comparison)
+    if brief:
+        return
+    yield ""
+    yield _layers_table(comparison)
     yield ""
     yield _core_time_table(comparison.reports)
     yield ""
@@ -162,7 +169,7 @@ def microbench_parts(hardware: Hardware, dtypes: Sequence[str]) -> Iterable[Part
 def _layer_table(report: Report) -> Grid:
     scale = Scale.of((layer.time_ns for layer in report.layers), COLUMN_TIME)
     made = Grid(
-        "Layers, each once",
+        f"{report.workload} on {report.hardware}, by layer",
         [
             Column("layer", "name"),
             Column("x"),
@@ -202,7 +209,11 @@ def _layers_table(comparison: Comparison) -> Grid:
         if report is not first:
             heads.append(Column(f"x{first.pattern}"))
         heads += [Column("util.", group=UTILIZATION), Column(BOUND, "word", group=BOUND)]
-    made = Grid("By layer, each once", heads, drops=(UTILIZATION, SIZES, BOUND, "x"))
+    made = Grid(
+        f"{first.workload} on {first.hardware}, by layer",
+        heads,
+        drops=(UTILIZATION, SIZES, BOUND, "x"),
+    )
     for index, layer in enumerate(first.layers):
         cells = [layer.name, str(layer.repeat), *_sizes(layer)]
         for report in comparison.reports:

@@ -60,7 +60,7 @@ class Matmul:
     ----------
     cached : bool
         A is kept from token to token, as the keys and values of a decoder are, so that the A of
-        all layers lie in memory at once.
+        all layers lie in memory at once. Not compared: it changes nothing that is computed.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Matmul:
     batch: int = 1
     dtype: str = "fp16"
     repeat: int = 1
-    cached: bool = False
+    cached: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         _check(self, ("m", "n", "k", "batch", "repeat"))
