@@ -9,7 +9,7 @@ demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once
 	@echo
 	$(BIN)/nmsim compare nm-flex bert-large --batch 32 --patterns 1:1,2:4,1:8
 	@echo
-	@echo "A single sequence gains little: most of its time is not spent on weights."
+	@echo "A single sequence gains little, and the sentences say why."
 	@echo
 	$(BIN)/nmsim compare nm-flex bert-large --batch 1 --patterns 1:1,2:4,1:8 --brief
 

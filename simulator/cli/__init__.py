@@ -374,8 +374,6 @@ def main() -> None:
         sys.argv.append("--help")
     try:
         code = app(prog_name="nmsim", standalone_mode=False)
-        if code == CONTROL_C:
-            raise InterruptedCommandError(NOTHING_KEPT)
         if isinstance(code, int) and code:
             sys.exit(code)
     except SimulatorError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.quantities import COLUMN_TIME, ENERGY, Scale, percent
+from simulator.quantities import COLUMN_TIME, ENERGY, Scale, count, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +153,7 @@ def _summary(result: SweepResult) -> str:
     from simulator.cli.tables import render
 
     points = len(result.rows)
-    text = f"{points} points: {result.computed} computed, {result.known} known before"
+    text = f"{count(points, 'point')}: {result.computed} computed, {result.known} known before"
     if result.failed:
         error = next(row.error for row in result.rows if row.error is not None)
         text += f", {result.failed} failed, the first with: {error}"
@@ -174,7 +174,8 @@ def _trials(result: SearchResult) -> str:
     numbers = {trial.number for trial in result.front}
     best = [record for record in result.records() if record["trial"] in numbers]
     failed = sum(trial.values is None for trial in result.trials)
-    text = f"{len(result.trials)} trials, {failed} without figures, {len(best)} that none beats"
+    text = f"{count(len(result.trials), 'trial')}, {failed} without figures, "
+    text += f"{len(best)} that none beats"
     if not best:
         error = result.trials[0].error
         return render([text, "", f"The first: {error}"])
