@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-peers fuzz leave-one-out format coverage clean
+.PHONY: demo test check bench bench-peers fuzz edits leave-one-out format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -40,6 +40,9 @@ SECONDS ?= 60
 
 fuzz: .venv/installed-dev  ## damaged files into every importer, SECONDS for each format
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS)
+
+edits: .venv/installed-dev  ## wrong edits of shared code, each of which must fail its test; 3 minutes
+	$(BIN)/python tests/mutants/edits.py
 
 leave-one-out: .venv/installed-dev  ## spread of the fitted constants
 	$(BIN)/python tests/validation/leave_one_out.py

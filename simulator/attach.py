@@ -14,6 +14,7 @@ from simulator.errors import WeightsError
 from simulator.hardware import Hardware
 from simulator.masking import Mask, real_conflicts
 from simulator.sparsity import AnyPattern, Unstructured
+from simulator.weights.compressed import encoding_of
 from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix
 from simulator.weights.masks import magnitude_mask, unstructured_mask
 from simulator.workload.layer import Conv, Gemm, Layer
@@ -23,13 +24,25 @@ Tensor = npt.NDArray[Any]
 
 
 def find_tensor(layer: Layer, weights: Mapping[str, Tensor]) -> Tensor | None:
-    """The tensor named as the layer, with or without ``.weight``; None if there is none."""
-    if not isinstance(layer, Gemm | Conv):
+    """The tensor named as the layer, with or without ``.weight``; None if there is none.
+
+    Raises
+    ------
+    WeightsError
+        If what lies beside it says that the layer's weights are compressed or quantised.
+    """
+    if not weights or not isinstance(layer, Gemm | Conv):
         return None
-    for name in (layer.name, f"{layer.name}.weight"):
-        if name in weights:
-            return weights[name]
-    return None
+    names = (layer.name, f"{layer.name}.weight")
+    found = next((name for name in names if name in weights), None)
+    is_integer = found is not None and np.issubdtype(np.asarray(weights[found]).dtype, np.integer)
+    encoding = encoding_of(found or names[1], weights, is_integer=is_integer)
+    if encoding is not None:
+        raise WeightsError(
+            f"layer {layer.name}", f"its tensors are {encoding}", want="plain weights",
+            hint="decompress or dequantise them first",
+        )  # fmt: skip
+    return weights[found] if found is not None else None
 
 
 def rows_of(layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem) -> Tensor:

@@ -33,14 +33,25 @@ def text_of(path: Path, error: type[SimulatorError]) -> str:
         Of class ``error``, if it cannot be read, is not UTF-8, or holds control characters.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError as problem:
         raise error(str(path), f"cannot be read: {problem.strerror}") from None
+    return decoded(path, data, error)
+
+
+def decoded(path: Path, data: bytes, error: type[SimulatorError]) -> str:
+    """What a file holds as text, with lines that end in ``\\n``, as `text_of`."""
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as problem:
-        raise error(str(path), f"not UTF-8 text: byte {problem.start}") from None
+        is_utf16 = problem.object[:2] in (b"\xff\xfe", b"\xfe\xff")
+        hint = "looks like UTF-16: save it as UTF-8" if is_utf16 else None
+        raise error(str(path), f"not UTF-8 text: byte {problem.start}", hint=hint) from None
     found = CONTROL.search(text)
     if found is not None:
-        raise error(str(path), "not text: a control character", got=found[0])
+        line, start = text.count("\n", 0, found.start()) + 1, text.rfind("\n", 0, found.start())
+        where = f"{path}:{line}:{found.start() - start}"
+        raise error(where, "not text: a control character", got=found[0])
     return text
 
 

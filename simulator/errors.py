@@ -51,6 +51,10 @@ class ConfigError(SimulatorError):
     """The machine description is wrong."""
 
 
+class CombinationError(ConfigError):
+    """Values that a machine may have, but not beside its others."""
+
+
 class WorkloadError(SimulatorError):
     """The layer trace is wrong."""
 
@@ -61,6 +65,10 @@ class MappingError(SimulatorError):
 
 class WeightsError(SimulatorError):
     """Weights cannot be read, or are not what the layer or the pattern asks for."""
+
+
+class AccountError(SimulatorError):
+    """A figure of a report is impossible: the model is wrong, not the input."""
 
 
 class OutputError(SimulatorError):

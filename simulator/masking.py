@@ -6,6 +6,7 @@ fullest row has non-zeros; over a stage these add up, and whole instructions tak
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -17,43 +18,44 @@ from simulator.errors import MappingError
 from simulator.hardware import Hardware
 from simulator.partition import IntArray, TileGrid
 from simulator.sparsity import SAMPLED_FETCHES
-from simulator.timing import StageWork, masked_work, stage_cost
+from simulator.timing import StageCost, StageWork, masked_work, stage_cost
 from simulator.workload.lowering import GemmProblem
 
 Mask = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class MaskedCosts:
-    """What masks change.
+class MaskedStages:
+    """What masks change: stages of one class differ in how many steps their rows take.
 
     Attributes
     ----------
-    row_costs_ps : array (2, count * rows * stages, 2)
-        Stage and MAC time by (last column or not, rows block).
-    macs_executed : int
-        Of the whole problem, waiting rows included.
+    kinds : array (2, count * rows * stages), int32
+        Which of the stages below a stage is, by (last column or not, rows block).
+    works, costs : tuple
+        Of every kind of stage.
     slots_used : int
-        Non-zeros times columns: the useful part of them.
+        Non-zeros times columns: the useful part of what is executed.
     """
 
-    row_costs_ps: IntArray
-    macs_executed: int
+    kinds: npt.NDArray[np.int32]
+    works: tuple[StageWork, ...]
+    costs: tuple[StageCost, ...]
     slots_used: int
 
 
-def masked_costs(
+def masked_stages(
     hardware: Hardware,
     problem: GemmProblem,
     grid: TileGrid,
-    works: list[StageWork],
+    works: Sequence[StageWork],
     mask: Mask,
-) -> MaskedCosts:
-    """Costs of every stage of every tile row under a mask.
+) -> MaskedStages:
+    """Work and cost of every stage of every tile row under a mask.
 
     Parameters
     ----------
-    works : list of StageWork
+    works : sequence of StageWork
         By stage class, as if every slot were used.
     mask : array (count * m, k), uint8
         1 where a weight is not zero; k with the channel padding of convolutions.
@@ -63,9 +65,29 @@ def masked_costs(
     MappingError
         If tile rows do not hold whole blocks of lockstep rows.
     """
+    assert mask.shape == (grid.count * grid.m, grid.k), (mask.shape, grid)
+    lanes, step = hardware.sparsity.lockstep_rows, _step(hardware, problem)
+    row_steps = _row_steps(problem, grid, mask, lanes, step)
+    kinds = np.empty((2, row_steps.size), dtype=np.int32)
+    found_works: list[StageWork] = []
+    found_costs: list[StageCost] = []
+    for kind, work in enumerate(works):
+        last_row, last_column, last_stage = kind >> 2, kind >> 1 & 1, kind & 1
+        where = _where(grid, last_row, last_stage)
+        counts, which = np.unique(row_steps[where], return_inverse=True)
+        kinds[last_column, where] = len(found_works) + which
+        for count in counts.tolist():
+            masked = masked_work(work, count, lanes, step, gathers=problem.pattern.gathers)
+            found_works.append(masked)
+            found_costs.append(stage_cost(hardware, problem, masked))
+    used = int(np.count_nonzero(mask)) * grid.n
+    return MaskedStages(kinds, tuple(found_works), tuple(found_costs), used)
+
+
+def _row_steps(problem: GemmProblem, grid: TileGrid, mask: Mask, lanes: int, step: int) -> IntArray:
+    """Steps of every rows block, summed over its blocks of lockstep rows."""
     from simulator.weights.kernels import stage_slots  # imports numba
 
-    lanes, step = hardware.sparsity.lockstep_rows, _step(hardware, problem)
     if grid.tile_m % lanes:
         raise MappingError(
             "sparsity.lockstep_rows",
@@ -73,37 +95,15 @@ def masked_costs(
             got=lanes,
             want=f"a divisor of {grid.tile_m}",
         )
-    assert mask.shape == (grid.count * grid.m, grid.k), (mask.shape, grid)
     # Without groups, rows wait for each other at the end of a stage only.
     group = grid.tile_k if problem.pattern.gathers else problem.pattern.group
     row_steps = np.empty((grid.count, grid.rows, grid.stages), dtype=np.int64)
     for gemm in range(grid.count):
         part = mask[gemm * grid.m : (gemm + 1) * grid.m]
-        slots = stage_slots(part, group, lanes, grid.tile_k // group)
-        steps = -(-slots // step)
+        steps = -(-stage_slots(part, group, lanes, grid.tile_k // group) // step)
         starts = np.arange(0, steps.shape[0], grid.tile_m // lanes)
         row_steps[gemm] = np.add.reduceat(steps, starts, axis=0)
-    costs = np.empty((2, row_steps.size, 2), dtype=np.int64)
-    executed = 0
-    for last_column in (0, 1):
-        columns = 1 if last_column else grid.columns - 1
-        for last_row, last_stage in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            work = works[4 * last_row + 2 * last_column + last_stage]
-            where = _where(grid, last_row, last_stage)
-            if not where.size:
-                continue
-            unique, inverse = np.unique(row_steps.ravel()[where], return_inverse=True)
-            table = np.empty((unique.size, 2), dtype=np.int64)
-            macs = np.empty(unique.size, dtype=np.int64)
-            for index, count in enumerate(unique.tolist()):
-                masked = masked_work(work, count, lanes, step)
-                cost = stage_cost(hardware, problem, masked)
-                table[index] = cost.stage_ps, cost.mac_ps
-                macs[index] = masked.macs_executed
-            costs[last_column, where] = table[inverse]
-            executed += columns * int(macs[inverse].sum())
-    used = int(np.count_nonzero(mask)) * grid.n
-    return MaskedCosts(costs, executed, used)
+    return row_steps.ravel()
 
 
 def _step(hardware: Hardware, problem: GemmProblem) -> int:

@@ -4,13 +4,14 @@ An engine knows neither layers nor patterns: it sees cores that take tiles from 
 that need a rows block and a columns block, and blocks that live in L2. What a stage or a block
 costs depends only on its class, so that costs are small tables:
 
-* stage class ``4 * last_row + 2 * last_column + last_stage``: valid extents of an edge stage;
+* stage class ``4 * last_row + 2 * last_column + last_stage``: valid extents of an edge stage; real
+  masks divide the classes into as many kinds of stages as take different numbers of steps;
 * block class ``4 * operand + variant``: rows, columns, outputs, partial sums in up to 4 sizes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Final
 
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from simulator.errors import MappingError, WorkloadError
 from simulator.hardware import Hardware, Library
 from simulator.mapping import Mapping
-from simulator.masking import Mask, MaskedCosts, masked_costs
+from simulator.masking import Mask, MaskedStages, masked_stages
 from simulator.partition import DISPATCH, IntArray, Queues, TileGrid, grouped_order
 from simulator.timing import (
     StageCost,
@@ -49,6 +50,9 @@ BLOCK_CLASSES: Final = 16
 STREAM_CHUNK_BYTES: Final = 16384
 """Model: a streaming kernel's thread block moves 16 KiB: 1024 threads of one 16-byte vector."""
 
+NO_WORK: Final = StageWork(*[0] * len(fields(StageWork)))
+"""A stage that moves and executes nothing."""
+
 MAX_STATE_BYTES: Final = 4 * 2**30
 MAX_STAGES: Final = 10**10
 TIME_BITS: Final = 62
@@ -63,8 +67,9 @@ class Program:
     tile row i and stage s of GEMM b is ``(b * rows + i) * stages + s``, that of tile column j is
     ``columns_base + (b * columns + j) * stages + s``, and so on.
 
-    ``row_costs_ps[last_column, rows_block]`` holds the time of a stage and of its MACs where real
-    masks make stages unequal; it is empty where both follow from the class.
+    ``works``, ``costs`` and the tables of stages have a row a *kind* of stage. The kind is the
+    class; where real masks make stages of a class unequal, it is
+    ``masked_kinds[last_column, rows_block]``.
     """
 
     cores: int
@@ -80,7 +85,7 @@ class Program:
     stage_ps: IntArray
     mac_ps: IntArray
     prologue_ps: IntArray
-    row_costs_ps: IntArray
+    masked_kinds: npt.NDArray[np.int32]
     rows_port_ps: IntArray
     columns_port_ps: IntArray
     hold_ps: IntArray
@@ -102,7 +107,7 @@ class Program:
     works: tuple[StageWork, ...] = field(compare=False)
     costs: tuple[StageCost, ...] = field(compare=False)
     metadata_bytes: IntArray = field(compare=False)
-    masked: MaskedCosts | None = field(compare=False)
+    masked: MaskedStages | None = field(compare=False)
 
     @property
     def columns_base(self) -> int:
@@ -126,6 +131,12 @@ class Program:
     def is_masked(self) -> bool:
         """Whether stages cost what their real non-zeros cost."""
         return self.masked is not None
+
+    def stage_kind(self, tile_class: int, rows_block: int, stage: int) -> int:
+        """The kind of a tile's stage; the tile's class and rows block are those of stage 0."""
+        if self.is_masked:
+            return int(self.masked_kinds[tile_class >> 1 & 1, rows_block + stage])
+        return tile_class + (stage == self.grid.stages - 1)
 
     @property
     def stage_events(self) -> int:
@@ -172,8 +183,11 @@ def gemm_program(
     grid = grid or whole
     _check_size(grid)
     works, costs = _stage_classes(hardware, problem, mapping, grid)
-    masked = masked_costs(hardware, problem, grid, works, mask) if mask is not None else None
     blocks = _gemm_blocks(grid, whole, problem, works)
+    masked = None
+    if mask is not None:
+        masked = masked_stages(hardware, problem, grid, works, mask)
+        works, costs = list(masked.works), list(masked.costs)
     port = hardware.port_rate
     rows_factor, columns_factor = alignment_factors(hardware, problem)
 
@@ -218,14 +232,14 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
     # Model: the larger side is cut into chunks; each has its share of the smaller side.
     larger = max(layer.reads, layer.writes)
     grid = TileGrid(larger, 1, 1, 1, ceil_div(larger, ceil_div(larger, chunk)), 1, 1)
-    _check_size(grid)
+    _check_size(grid, f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
     read_bytes, write_bytes = bits_to_bytes(layer.reads * bits), bits_to_bytes(layer.writes * bits)
     works, costs = [], []
     for index in range(STAGE_CLASSES):
         size = bits_to_bytes(grid.extent("m", bool(index & 4)) * bits)
         if layer.reads < layer.writes:
             size = ceil_div(read_bytes, grid.rows)
-        works.append(StageWork(size, 0, 0, size, 0, 0, size, 1, 0, 0, 0, 0, 0, 0, 0))
+        works.append(replace(NO_WORK, rows_bytes=size, rows_read_bytes=size, rows_fill_bytes=size))
         hz = hardware.clock_hz
         pass_ps = max(1, cycles_to_ps(size / hardware.scratchpad_bytes_per_cycle, hz))
         first = hardware.cycles_ps(hardware.core.scratchpad.latency_cycles)
@@ -248,7 +262,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
         costs,
         stage_buffers=min(2, library.stage_buffers),
         rows_port_ps=[port.ps(w.rows_bytes) for w in works],
-        columns_port_ps=[0] * STAGE_CLASSES,
+        columns_port_ps=[0] * len(works),
         drain_ps=0,
         streaming=True,
     )
@@ -336,7 +350,7 @@ def _assemble(
     columns_port_ps: list[int],
     drain_ps: int,
     streaming: bool = False,
-    masked: MaskedCosts | None = None,
+    masked: MaskedStages | None = None,
 ) -> Program:
     l2, cores = hardware.memory.l2, hardware.core.count
     link = hardware.link_rate
@@ -362,7 +376,7 @@ def _assemble(
         stage_ps=_array([cost.stage_ps for cost in costs]),
         mac_ps=_array([cost.mac_ps for cost in costs]),
         prologue_ps=_array([cost.prologue_ps for cost in costs]),
-        row_costs_ps=masked.row_costs_ps if masked else np.zeros((2, 0, 2), dtype=np.int64),
+        masked_kinds=masked.kinds if masked else np.zeros((2, 0), dtype=np.int32),
         rows_port_ps=_array(rows_port_ps),
         columns_port_ps=_array(columns_port_ps),
         hold_ps=port_ps + epilogue_ps,
@@ -420,14 +434,14 @@ def _warmed(program: Program) -> Program:
     return replace(program, warm_blocks=ids[np.argsort(order, kind="stable")])
 
 
-def _check_size(grid: TileGrid) -> None:
+def _check_size(grid: TileGrid, streaming: str | None = None) -> None:
     """Refuse what would not fit in memory, before anything is allocated."""
     blocks = grid.count * (grid.rows + grid.columns) * grid.stages + grid.outputs + grid.tiles
     # A block takes a class, a 32-byte record and, at its peak, an id; a tile an id in its queue.
     need = blocks * 48 + grid.tiles * 40
     if need > MAX_STATE_BYTES or grid.outputs * grid.stages > MAX_STAGES:
         raise WorkloadError(
-            f"gemm {grid.m}x{grid.n}x{grid.k} x {grid.count}",
+            streaming or f"gemm {grid.m}x{grid.n}x{grid.k} x {grid.count}",
             f"too large to simulate: {grid.outputs * grid.stages} stages, "
             f"{need / 2**30:.0f} GiB of engine state",
             want=f"at most {MAX_STAGES} stages and {MAX_STATE_BYTES // 2**30} GiB",
@@ -453,8 +467,6 @@ def _check_time(program: Program) -> None:
     latencies = program.l2_latency_ps + program.far_latency_ps + program.dram_latency_ps
     port = max(program.rows_port_ps.tolist()) + max(program.columns_port_ps.tolist())
     longest = max(program.stage_ps.tolist())
-    if program.is_masked:
-        longest = max(longest, int(program.row_costs_ps.max(initial=0)))
     a_stage = longest + max(program.prologue_ps.tolist()) + port
     a_stage += 2 * memory + 2 * latencies + program.issue_ps
     a_tile = 2 * max(program.hold_ps.tolist()) + program.drain_ps + 2 * memory + latencies

@@ -207,7 +207,6 @@ class Replay:
         since_ps: int,
         waits_ps: tuple[int, int, int, int],
         stage_ps: int,
-        mac_ps: int,
     ) -> None:
         track = self.tracks[core]
         memory_ps, prologue_ps, epilogue_ps, reduction_ps = waits_ps
@@ -215,7 +214,7 @@ class Replay:
             ahead = [0] * len(KINDS)
             ahead[EPILOGUE], ahead[REDUCTION] = epilogue_ps, reduction_ps
             track.begin(TileRecord(tile.number, since_ps, ahead, self._where(tile)))
-        parts = self._inside(tile, stage, stage_ps, mac_ps)
+        parts = self._inside(tile, stage)
         parts[MEMORY], parts[PROLOGUE] = memory_ps, prologue_ps
         now = track.tiles[-1]
         now.sums = _sum(now.sums, parts)
@@ -258,14 +257,13 @@ class Replay:
         split = tile.number % grid.splits
         return {"tile": tile.number, "gemm": gemm, "row": row, "column": column, "split": split}
 
-    def _inside(self, tile: reference.Tile, stage: int, stage_ps: int, mac_ps: int) -> list[int]:
-        """A stage's time by KINDS; what exceeds MACs and barrier is a stall of its class."""
-        kind = tile.stage_class + (stage == self.program.grid.stages - 1)
-        cost = self.program.costs[0 if self.program.is_masked else kind]
+    def _inside(self, tile: reference.Tile, stage: int) -> list[int]:
+        """A stage's time by KINDS; what exceeds MACs and barrier is a stall of its kind."""
+        kind = self.program.stage_kind(tile.stage_class, tile.rows_block, stage)
+        cost = self.program.costs[kind]
         parts = [0] * len(KINDS)
-        parts[MAC], parts[BARRIER] = mac_ps, min(cost.barrier_ps, stage_ps - mac_ps)
-        stalled = OPERAND if cost.stalled_by_operand else SCRATCHPAD
-        parts[stalled] = stage_ps - mac_ps - parts[BARRIER]
+        parts[MAC], parts[BARRIER] = cost.mac_ps, cost.barrier_ps
+        parts[OPERAND if cost.stalled_by_operand else SCRATCHPAD] = cost.stall_ps
         return parts
 
 
@@ -276,9 +274,6 @@ def _account(program: Program, result: EngineResult, core: int) -> list[int]:
     for count, cost in zip(result.stages[core].tolist(), program.costs, strict=True):
         barrier += count * cost.barrier_ps
         operand += count * cost.stall_ps * cost.stalled_by_operand
-    if program.is_masked:
-        barrier = min(barrier, worked - mac)
-        operand = (worked - mac - barrier) * program.costs[0].stalled_by_operand
     memory, prologue, epilogue, reduction = (int(wait) for wait in result.waits_ps[core])
     scratchpad = worked - mac - barrier - operand
     return [mac, scratchpad, operand, barrier, memory, prologue, epilogue, reduction]

@@ -6,12 +6,14 @@ import html
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simulator import quantities
+from simulator.audit import audit
 from simulator.capacity import Held
 from simulator.energy import layer_energy_pj, power_w
 from simulator.engine.result import EngineResult
@@ -386,19 +388,23 @@ def layer_report(
     time_error_ratio: float = 0.0,
     dram_error_ratio: float = 0.0,
 ) -> LayerReport:
-    """Turn the counters of one run into figures. ``problem`` is None for streaming layers."""
+    """Turn the counters of one run into figures. ``problem`` is None for streaming layers.
+
+    Raises
+    ------
+    AccountError
+        If a figure is one that no run can have.
+    """
     start_ps = ns_to_ps(hardware.kernel_start_ns)
     time_ps = start_ps + result.makespan_ps
-    by_class = result.stages.sum(axis=0).tolist()
-    executed = sum(n * w.macs_executed for n, w in zip(by_class, program.works, strict=True))
-    used = problem.slots_used if problem else 0
-    if program.masked:
-        executed, used = program.masked.macs_executed, program.masked.slots_used
-    peak = 0
+    stages = result.stages.sum(axis=0).tolist()
+    executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))
+    used = _slots_used(program, stages, problem)
+    peak = Fraction(0)
     if problem is not None:
         per_second = hardware.macs_per_cycle(layer.dtype) * hardware.clock_hz * program.cores
-        peak = int(per_second * time_ps / PS_PER_SECOND)
-    traffic = _traffic(program, result, by_class, problem)
+        peak = per_second * time_ps / PS_PER_SECOND
+    traffic = _traffic(program, result, stages, problem)
     busy = _busy_ratio(program, result, time_ps)
     work_bound = _work_bound(busy, result.makespan_ps / time_ps)
     launch_ps = ns_to_ps(hardware.launch_ns)
@@ -407,7 +413,7 @@ def layer_report(
     m, n = (problem.m, problem.n) if problem else (0, 0)
     if problem and problem.inputs_are_rows:
         m, n = n, m
-    return LayerReport(
+    report = LayerReport(
         name=layer.name,
         kind=layer.op if isinstance(layer, Stream) else type(layer).__name__.lower(),
         repeat=layer.repeat,
@@ -426,8 +432,8 @@ def layer_report(
         macs_executed=executed,
         slots_used=used,
         slots_padded=executed - used,
-        mac_utilization=used / peak if peak else 0.0,
-        dense_equivalent_utilization=layer.macs / peak if peak else 0.0,
+        mac_utilization=float(used / peak) if peak else 0.0,
+        dense_equivalent_utilization=float(layer.macs / peak) if peak else 0.0,
         bound="launch" if launch_ps + start_ps > result.makespan_ps else work_bound,
         work_bound=work_bound,
         busy_ratio=busy,
@@ -435,17 +441,41 @@ def layer_report(
             level: _bytes(traffic[level]) / seconds for level in ("dram", "l2", "scratchpad")
         },
         traffic_bytes=traffic,
-        core_time_ps=_core_time(program, result, by_class, used, executed, start_ps),
+        core_time_ps=_core_time(program, result, stages, used, executed, start_ps),
         imbalance_ratio=_imbalance(result),
         energy_pj=energy_pj,
         power_w=power_w(energy_pj, time_ps),
         clock_hz=hardware.clock_hz,
         throttled=throttled,
-        stages=sum(by_class),
+        stages=sum(stages),
         evictions=result.evictions,
         in_flight_hits=result.in_flight_hits,
         time_error_ratio=time_error_ratio,
         dram_error_ratio=dram_error_ratio,
+    )
+    _audit(report, program.cores)
+    return report
+
+
+def _audit(layer: LayerReport, cores: int) -> None:
+    """Hold a layer's figures to what is possible at all."""
+    slots = layer.slots_used, layer.slots_padded
+    audit(
+        f"layer {layer.name}",
+        counts={
+            "slots_used": layer.slots_used,
+            "slots_padded": layer.slots_padded,
+            **_flat(layer.core_time_ps, "core_time_ps."),
+            **_flat(layer.traffic_bytes, "traffic_bytes."),
+        },
+        sums={
+            "macs_executed": (slots, layer.macs_executed),
+            "core_time_ps": ([*layer.core_time_ps.values()], cores * layer.time_ps),
+        },
+        ratios={
+            "mac_utilization": layer.mac_utilization,
+            **_flat(layer.busy_ratio, "busy_ratio."),
+        },
     )
 
 
@@ -520,8 +550,23 @@ def _time_shares(
     return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
 
 
+def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None) -> int:
+    """Executed slots that hold a weight, or could: those of valid rows and columns.
+
+    Zeros anywhere are stored stage by stage, so that they are counted there; groups hold fewer
+    weights than slots where channels are padded, which the problem knows.
+    """
+    if problem is None:
+        return 0
+    if program.masked:
+        return program.masked.slots_used
+    if problem.pattern.gathers:
+        return sum(n * w.slots_stored for n, w in zip(stages, program.works, strict=True))
+    return problem.slots_used
+
+
 def _traffic(
-    program: Program, result: EngineResult, by_class: list[int], problem: GemmProblem | None
+    program: Program, result: EngineResult, stages: list[int], problem: GemmProblem | None
 ) -> TrafficBytes:
     """Bytes by level, operand and direction."""
     rows: Role = problem.rows_role if problem else "activations"
@@ -542,7 +587,7 @@ def _traffic(
             if count:
                 moved[names[index // 4]][way] += count * (sizes[index] - metadata[index])
                 moved["metadata"][way] += count * metadata[index]
-    for count, work in zip(by_class, program.works, strict=True):
+    for count, work in zip(stages, program.works, strict=True):
         if count:
             for level, operand, way, size in _inside_core(work, rows, columns):
                 traffic[level][operand][way] += count * size
@@ -553,9 +598,6 @@ def _inside_core(
     work: StageWork, rows: Role, columns: Role
 ) -> tuple[tuple[str, str, str, int], ...]:
     """What one stage moves between scratchpad, register file and tensor cores."""
-    filled_rows = work.rows_read_bytes if work.rows_operand_bits else 0
-    filled_metadata = work.metadata_read_bytes if work.rows_operand_bits else 0
-    filled_columns = work.columns_read_bytes if work.columns_operand_bits else 0
     accumulators = -(-work.accumulator_bits // 8)
     return (
         ("scratchpad", rows, "written", work.rows_bytes),
@@ -564,9 +606,9 @@ def _inside_core(
         ("scratchpad", rows, "read", work.rows_read_bytes),
         ("scratchpad", "metadata", "read", work.metadata_read_bytes),
         ("scratchpad", columns, "read", work.columns_read_bytes),
-        ("register_file", rows, "written", filled_rows),
-        ("register_file", "metadata", "written", filled_metadata),
-        ("register_file", columns, "written", filled_columns),
+        ("register_file", rows, "written", work.rows_fill_bytes),
+        ("register_file", "metadata", "written", work.metadata_fill_bytes),
+        ("register_file", columns, "written", work.columns_fill_bytes),
         ("register_file", rows, "read", -(-work.rows_operand_bits // 8)),
         ("register_file", "metadata", "read", -(-work.metadata_operand_bits // 8)),
         ("register_file", columns, "read", -(-work.columns_operand_bits // 8)),
@@ -614,20 +656,17 @@ def _work_bound(busy: dict[str, float], work_ratio: float) -> str:
 def _core_time(
     program: Program,
     result: EngineResult,
-    by_class: list[int],
+    stages: list[int],
     slots_used: int,
     executed: int,
     start_ps: int,
 ) -> dict[str, int]:
-    """Account of all cores' time; the parts add up to cores times makespan."""
+    """Account of all cores' time; `_audit` holds its parts to cores times makespan."""
     mac, worked = int(result.mac_ps.sum()), int(result.worked_ps.sum())
     barrier = operand = 0
-    for count, cost in zip(by_class, program.costs, strict=True):
+    for count, cost in zip(stages, program.costs, strict=True):
         barrier += count * cost.barrier_ps
         operand += count * cost.stall_ps * cost.stalled_by_operand
-    if program.masked:  # whatever stalls a full stage stalls one with fewer slots
-        barrier = min(barrier, worked - mac)
-        operand = (worked - mac - barrier) * program.costs[0].stalled_by_operand
     scratchpad = worked - mac - barrier - operand
     useful = mac * slots_used // executed if executed else 0
     memory, prologue, epilogue, reduction = result.waits_ps.sum(axis=0).tolist()
@@ -635,10 +674,7 @@ def _core_time(
     start = program.cores * start_ps
     inside = (start, useful, mac - useful, scratchpad, operand, barrier)
     times = (*inside, memory, prologue, epilogue, reduction, idle)
-    account = dict(zip(CORE_TIME, times, strict=True))
-    whole = program.cores * (start_ps + result.makespan_ps)
-    assert sum(times) == whole, "core-time does not add up"
-    return account
+    return dict(zip(CORE_TIME, times, strict=True))
 
 
 def _bytes(operands: dict[str, dict[str, int]]) -> int:

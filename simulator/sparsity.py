@@ -172,7 +172,7 @@ class Unstructured:
     """Zeros anywhere: the baseline that N:M exists to beat, written ``unstructured:density``.
 
     No group bounds which activation a slot needs, so that each slot fetches its own activations
-    from the scratchpad, and its index spans all of k (MODEL section 3).
+    from the scratchpad, and its index spans all of k.
 
     Parameters
     ----------

@@ -30,7 +30,10 @@ class StageShape:
 class StageWork:
     """What a stage moves and executes; bytes unless named otherwise.
 
-    The rows operand is the one along m (W), the columns operand the one along n (X).
+    The rows operand is the one along m (W), the columns operand the one along n (X). A *fill* loads
+    an operand from the scratchpad into the register file; an operand that the tensor cores read
+    from the scratchpad has none. ``slots_stored`` counts the MACs of stored slots of valid rows and
+    columns: what of ``macs_executed`` can be useful.
     """
 
     rows_bytes: int
@@ -39,11 +42,14 @@ class StageWork:
     rows_read_bytes: int
     metadata_read_bytes: int
     columns_read_bytes: int
-    fill_bytes: int
+    rows_fill_bytes: int
+    metadata_fill_bytes: int
+    columns_fill_bytes: int
     steps: int
     executed_m: int
     executed_n: int
     macs_executed: int
+    slots_stored: int
     rows_operand_bits: int
     metadata_operand_bits: int
     columns_operand_bits: int
@@ -59,6 +65,11 @@ class StageWork:
             + self.columns_operand_bits
             + self.accumulator_bits
         )
+
+    @property
+    def fill_bytes(self) -> int:
+        """From the scratchpad into the register file."""
+        return self.rows_fill_bytes + self.metadata_fill_bytes + self.columns_fill_bytes
 
     @property
     def write_bytes(self) -> int:
@@ -105,7 +116,7 @@ class StageCost:
 
 
 def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> StageWork:
-    """Count what a stage moves and executes (MODEL section 3).
+    """Count what a stage moves and executes.
 
     Integer arithmetic alone, so that the extents of ``shape`` may also be arrays: the ranking of
     mappings counts all its candidates at once.
@@ -151,20 +162,23 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     if pattern.gathers:  # nothing is shared between rows: every slot has activations of its own
         columns_read = bits_to_bytes(shape.m * slots * shape.n * bits)
         columns_operand = executed_m * executed_n * depth_executed * bits
-    fill = rows_loads * (rows_bytes + metadata_bytes) if source.w == "register" else 0
-    fill += columns_read if source.x == "register" else 0
+    rows_read, metadata_read = rows_loads * rows_bytes, rows_loads * metadata_bytes
+    fills_rows, fills_columns = source.w == "register", source.x == "register"
     return StageWork(
         rows_bytes=rows_bytes,
         metadata_bytes=metadata_bytes,
         columns_bytes=columns_bytes,
-        rows_read_bytes=rows_loads * rows_bytes,
-        metadata_read_bytes=rows_loads * metadata_bytes,
+        rows_read_bytes=rows_read,
+        metadata_read_bytes=metadata_read,
         columns_read_bytes=columns_read,
-        fill_bytes=fill,
+        rows_fill_bytes=rows_read if fills_rows else 0,
+        metadata_fill_bytes=metadata_read if fills_rows else 0,
+        columns_fill_bytes=columns_read if fills_columns else 0,
         steps=steps,
         executed_m=executed_m,
         executed_n=executed_n,
         macs_executed=executed_m * executed_n * depth_executed,
+        slots_stored=shape.m * shape.n * slots,
         rows_operand_bits=rows_operand,
         metadata_operand_bits=metadata_operand,
         columns_operand_bits=columns_operand,
@@ -246,7 +260,9 @@ def core_ticks(hardware: Hardware, dtype: str) -> CoreTicks:
     return known[dtype]
 
 
-def masked_work(work: StageWork, row_steps: int, rows: int, step: int) -> StageWork:
+def masked_work(
+    work: StageWork, row_steps: int, rows: int, step: int, *, gathers: bool
+) -> StageWork:
     """A stage's work where real non-zeros decide how many steps its rows take.
 
     Parameters
@@ -257,10 +273,14 @@ def masked_work(work: StageWork, row_steps: int, rows: int, step: int) -> StageW
         Rows of a block.
     step : int
         Slots of a step (instruction_k).
+    gathers : bool
+        Every slot has activations of its own, as zeros anywhere need.
 
     Notes
     -----
-    Slots, metadata and accumulators pass once a step; activations pass whole, as ever.
+    Slots, metadata and accumulators pass to the tensor cores once a step; so do gathered
+    activations, while those of a group pass whole. What is stored, and with it what enters and
+    leaves the scratchpad, does not depend on which slots hold zeros.
     """
     full = work.executed_m * work.steps
     share = Fraction(row_steps * rows, full) if full else Fraction(0)
@@ -269,6 +289,7 @@ def masked_work(work: StageWork, row_steps: int, rows: int, step: int) -> StageW
         macs_executed=row_steps * rows * step * work.executed_n,
         rows_operand_bits=math.ceil(work.rows_operand_bits * share),
         metadata_operand_bits=math.ceil(work.metadata_operand_bits * share),
+        columns_operand_bits=math.ceil(work.columns_operand_bits * (share if gathers else 1)),
         accumulator_bits=math.ceil(work.accumulator_bits * share),
     )
 

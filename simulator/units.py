@@ -73,7 +73,7 @@ class Rate:
         return cls(ps_per_byte.numerator, ps_per_byte.denominator)
 
     def ps(self, size_bytes: int) -> int:
-        """Time of one transfer, rounded up once (MODEL: ``(bytes * num + den - 1) // den``)."""
+        """Time of one transfer, rounded up once: ``(bytes * num + den - 1) // den``."""
         return -(-size_bytes * self.num // self.den)
 
 

@@ -76,14 +76,15 @@ class Case:
     problem: GemmProblem | None
     mapping: Mapping | None
     program: Program
+    mask: np.ndarray | None = None
 
 
 PATTERNS = ("1:1", "2:4", "1:2", "1:4", "2:8", "1:8", "3:8", "4:16", "1:16", "5:7")
 
 
-def random_case(rng: random.Random) -> Case:
+def random_case(rng: random.Random, **overrides: object) -> Case:
     """A random machine, layer, pattern and mapping: small, but with everything contended."""
-    hardware = _random_machine(rng)
+    hardware = _random_machine(rng, **overrides)
     library = library_of(
         hardware,
         swizzle=rng.choice([1, 1, 2, 3]),
@@ -107,7 +108,7 @@ def random_case(rng: random.Random) -> Case:
             continue
         mask = _random_mask(rng, hardware, problem, mapping)
         program = gemm_program(hardware, library, problem, mapping, mask)
-        return Case(hardware, library, problem, mapping, program)
+        return Case(hardware, library, problem, mapping, program, mask)
     raise AssertionError("no random mapping fitted")
 
 
@@ -127,7 +128,7 @@ def _random_mask(
     return mask.astype(np.uint8)
 
 
-def _random_machine(rng: random.Random) -> Hardware:
+def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
     halves = {
         "far_latency_cycles": rng.choice([0, 3, 40]),
         "link_bytes_per_cycle": rng.choice([2, 16, 100]),
@@ -161,6 +162,7 @@ def _random_machine(rng: random.Random) -> Hardware:
         sparsity__skip=rng.choice(["slots", "slots", "none", "nonzeros", "nonzeros"]),
         sparsity__lockstep_rows=rng.choice([2, 4, 4]),
         sparsity__metadata=rng.choice(["index", "enumerative"]),
+        **overrides,
     )
 
 

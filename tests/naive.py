@@ -29,7 +29,7 @@ class NaiveStage:
 
 @dataclass
 class NaiveCost:
-    """Sizes in bytes, times in picoseconds."""
+    """Sizes in bytes, times in picoseconds. ``moved`` is by (level, operand, direction)."""
 
     rows_bytes: int
     metadata_bytes: int
@@ -39,8 +39,13 @@ class NaiveCost:
     steps: int
     macs_executed: int
     operand_bits: int
+    moved: dict[tuple[str, str, str], int]
     stage_ps: int
     mac_ps: int
+    scratchpad_ps: int
+    operand_ps: int
+    barrier_ps: int
+    first_load_ps: int
 
 
 def _chunks(size: int, width: int) -> list[list[int]]:
@@ -58,10 +63,43 @@ def _metadata_bits(keep: int, group: int, code: str) -> int:
     return keep * next(bits for bits in range(64) if 2**bits >= group)
 
 
+def naive_factors(hardware: Hardware, keep: int, group: int, dtype: str, k: int) -> tuple[int, int]:
+    """By how much (W, X) rows of ``k`` elements lengthen transfers: the widest vector that divides
+    both a row and what the machine wants. Compressed rows are packed, so that they fit."""
+    want = hardware.core.alignment_bytes * 8
+    row = k * BITS[dtype]
+    widest = next(bits for bits in range(want, 0, -1) if row % bits == 0 and want % bits == 0)
+    return want // widest if keep == group else 1, want // widest
+
+
+def naive_block_steps(
+    rows: list[list[int]], group: int, lanes: int, instruction_k: int
+) -> list[int]:
+    """Steps of every block of ``lanes`` rows of one stage's non-zeros: in every group the block
+    takes as many slots as its fullest row has, and whole instructions take them all."""
+    steps = []
+    for top in range(0, len(rows), lanes):
+        block, slots = rows[top : top + lanes], 0
+        for left in range(0, len(rows[0]), group):
+            slots += max(sum(row[left : left + group]) for row in block)
+        steps.append(math.ceil(slots / instruction_k))
+    return steps
+
+
 def naive_stage(
-    hardware: Hardware, keep: int, group: int, dtype: str, stage: NaiveStage, alignment: tuple
+    hardware: Hardware,
+    keep: int,
+    group: int,
+    dtype: str,
+    stage: NaiveStage,
+    alignment: tuple[int, int],
+    block_steps: list[int] | None = None,
 ) -> NaiveCost:
-    """Cost of one stage. ``alignment`` is the factor on (rows, columns) writes."""
+    """Cost of one stage.
+
+    ``alignment`` is the factor on (rows, columns) writes; ``block_steps`` are the steps of blocks
+    of lockstep rows, where real non-zeros decide them.
+    """
     bits, core = BITS[dtype], hardware.core
     instruction = core.tensor_cores.instructions[dtype]
     code = hardware.sparsity.metadata
@@ -96,33 +134,58 @@ def naive_stage(
         while width % step_n:
             width += 1
         widths.append(width)
-    for _ in steps:
-        for _ in row_blocks:
+    # What advances together, and for how many steps: instructions, or blocks of lockstep rows.
+    together = [(instruction.m, len(steps)) for _ in row_blocks]
+    if block_steps is not None:
+        together = [(hardware.sparsity.lockstep_rows, taken) for taken in block_steps]
+    for rows, taken in together:
+        for _ in range(taken):
             for width in widths:
-                macs += instruction.m * width * instruction.k
-                accumulators += instruction.m * width * 32
+                macs += rows * width * instruction.k
+                accumulators += rows * width * 32
 
     rows_from_register = core.operand_source.w == "register"
     columns_from_register = core.operand_source.x == "register"
-    executed_slots = range(len(steps) * instruction.k)
-    operand = accumulators
+    skips = hardware.sparsity.skip != "none"
+    row_operand = metadata_operand = column_operand = 0
     if rows_from_register:
-        values = sum(bits for _ in executed_slots) * instruction.m
-        if hardware.sparsity.skip != "none":
-            values += len({slot // keep for slot in executed_slots}) * per_group * instruction.m
-        operand += values * len(row_blocks) * len(column_blocks)
-    if columns_from_register:
-        reach = Fraction(group, keep) if hardware.sparsity.skip != "none" else Fraction(1)
+        # All steps together carry the metadata of every group that their slots touch.
+        a_step = Fraction(math.ceil(len(steps) * instruction.k / keep) * per_group, len(steps))
+        passed = sum(rows * taken for rows, taken in together) * len(column_blocks)
+        row_operand = passed * instruction.k * bits
+        metadata_operand = math.ceil(passed * a_step) if skips else 0
+    if columns_from_register:  # whole, whatever is pruned
+        executed_slots = range(len(steps) * instruction.k)
+        reach = Fraction(group, keep) if skips else Fraction(1)
         span = math.ceil(sum((reach for _ in executed_slots), Fraction(0)))
-        operand += sum(span * width * bits for _ in row_blocks for width in widths)
+        column_operand = sum(span * width * bits for _ in row_blocks for width in widths)
+    operand = row_operand + metadata_operand + column_operand + accumulators
 
     # Reads of the scratchpad: once a fragment strip into registers, or once an instruction.
     rows_loads = len(column_strips) if rows_from_register else len(column_blocks)
     columns_loads = len(row_strips) if columns_from_register else len(row_blocks)
-    row_reads = sum(rows_bytes + metadata_bytes for _ in range(rows_loads))
+    row_reads = sum(rows_bytes for _ in range(rows_loads))
+    metadata_reads = sum(metadata_bytes for _ in range(rows_loads))
     column_reads = sum(columns_bytes for _ in range(columns_loads))
-    fill = row_reads * rows_from_register + column_reads * columns_from_register
+    fill = (row_reads + metadata_reads) * rows_from_register
+    fill += column_reads * columns_from_register
     writes = (rows_bytes + metadata_bytes) * alignment[0] + columns_bytes * alignment[1]
+    moved = {
+        ("scratchpad", "weights", "written"): rows_bytes,
+        ("scratchpad", "metadata", "written"): metadata_bytes,
+        ("scratchpad", "activations", "written"): columns_bytes,
+        ("scratchpad", "weights", "read"): row_reads,
+        ("scratchpad", "metadata", "read"): metadata_reads,
+        ("scratchpad", "activations", "read"): column_reads,
+        ("register_file", "weights", "written"): row_reads * rows_from_register,
+        ("register_file", "metadata", "written"): metadata_reads * rows_from_register,
+        ("register_file", "activations", "written"): column_reads * columns_from_register,
+        ("register_file", "weights", "read"): math.ceil(row_operand / 8),
+        ("register_file", "metadata", "read"): math.ceil(metadata_operand / 8),
+        ("register_file", "activations", "read"): math.ceil(column_operand / 8),
+        ("register_file", "partial_sums", "read"): math.ceil(accumulators / 8),
+        ("register_file", "partial_sums", "written"): math.ceil(accumulators / 8),
+    }
 
     pad = Fraction(str(core.scratchpad.bytes_per_cycle)) * Fraction(
         str(core.scratchpad.efficiency_ratio)
@@ -131,13 +194,16 @@ def naive_stage(
     operand_cycles = Fraction(operand, 8) / Fraction(
         str(core.register_file.operand_bytes_per_cycle)
     )
-    reads = row_reads + column_reads
+    reads = row_reads + metadata_reads + column_reads
     port = (reads + writes) / pad if core.scratchpad.shared_port else max(reads, writes) / pad
     cycles = max(mac, port, operand_cycles)
     if core.register_file.buffers == 1:
         cycles = fill / pad + max(mac, operand_cycles, port - fill / pad)
-    cycles += Fraction(str(core.barrier_cycles))
+    barrier = Fraction(str(core.barrier_cycles))
+    first_load = fill / pad / len(steps) + Fraction(str(core.scratchpad.latency_cycles))
     ps = Fraction(10**12, hardware.clock_hz)
+    stage_ps = max(1, math.ceil((cycles + barrier) * ps))
+    mac_ps = min(stage_ps, math.ceil(mac * ps))
     return NaiveCost(
         rows_bytes,
         metadata_bytes,
@@ -147,6 +213,11 @@ def naive_stage(
         len(steps),
         macs,
         operand,
-        max(1, math.ceil(cycles * ps)),
-        min(max(1, math.ceil(cycles * ps)), math.ceil(mac * ps)),
+        moved,
+        stage_ps,
+        mac_ps,
+        scratchpad_ps=math.ceil(port * ps),
+        operand_ps=math.ceil(operand_cycles * ps),
+        barrier_ps=min(stage_ps - mac_ps, math.ceil(barrier * ps)),
+        first_load_ps=math.ceil(first_load * ps),
     )

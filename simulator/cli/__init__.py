@@ -355,7 +355,10 @@ def _settings(pairs: list[str] | None) -> dict[str, object]:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {pair}", "want KEY=VALUE", hint="such as core.count=64")
-        settings[key.strip()] = parse_value(value)
+        key = key.strip()
+        if key in settings:
+            raise ConfigError(f"--set {pair}", f"'{key}' is given twice")
+        settings[key] = parse_value(value, f"--set {key}")
     return settings
 
 

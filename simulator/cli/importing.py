@@ -53,7 +53,7 @@ def import_model(
 
 
 def parameters_of(pairs: Pairs, batch: int | None) -> dict[str, int]:
-    """What ``--param NAME=NUMBER`` and ``--batch`` say; names may have dots: ``input.2``.
+    """What ``--param NAME=NUMBER`` and ``--batch`` say; names are as in the model: ``input.2``.
 
     Raises
     ------
@@ -62,9 +62,8 @@ def parameters_of(pairs: Pairs, batch: int | None) -> dict[str, int]:
     """
     parameters = {} if batch is None else {"batch": batch}
     for pair in pairs or []:
-        name, _, value = pair.partition("=")
-        is_name = name.replace(".", "_").isidentifier()
-        if not is_name or not re.fullmatch(r"\s*[0-9]{1,12}\s*", value):
+        name, _, value = pair.rpartition("=")
+        if not name.strip() or not re.fullmatch(r"\s*[0-9]{1,12}\s*", value):
             raise WorkloadError(f"--param {pair}", "want NAME=NUMBER", hint="such as seq=384")
         if name in parameters:
             raise WorkloadError(f"--param {pair}", f"'{name}' is given twice")

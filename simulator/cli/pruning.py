@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.cli.screen import screen
 from simulator.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ def prune(
     if output is not None:
         write_safetensors(output, pruning.tensors)
     out.write(render([pruning_table(pruning)]).encode(), None)
+    for note in () if screen.quiet else pruning.notes:
+        print(note, file=sys.stderr)
 
 
 def pruning_table(pruning: Pruning) -> Grid:

@@ -21,7 +21,7 @@ import numpy as np
 from simulator.engine.result import EngineResult
 from simulator.jit import OPTIONS
 from simulator.partition import IntArray
-from simulator.program import BLOCK_CLASSES, STAGE_CLASSES, Program
+from simulator.program import BLOCK_CLASSES, Program
 
 NEVER = 2**63 - 1
 ABSENT, CLEAN, DIRTY = 0, 1, 2
@@ -53,14 +53,13 @@ ABSENT, CLEAN, DIRTY = 0, 1, 2
     EPILOGUE_PS,
     REDUCTION_PS,
     PARTIAL_PORT_BUSY,  # port time of the partial sums read
-    MASKED_WORKED_PS,  # stages, where real masks decide how long they are
-    MASKED_MAC_PS,
-) = range(26)
+) = range(24)
 CORE_FIELDS = 32
 
 # Columns of a stage in flight; END holds its length until its end is known.
 ARRIVE, KIND, END = range(3)
-FIRST, LAST = 8, 16  # flags of KIND beside the stage class
+FIRST, LAST = 1, 2  # flags of KIND below the stage's kind
+FLAG_BITS = 2
 
 # Shared state.
 L2_FREE, DRAM_FREE, LINK_FREE, L2_USED, DRAIN, EVICTIONS, IN_FLIGHT, TIES, LAST_REQUEST = range(9)
@@ -69,7 +68,7 @@ L2_FREE, DRAM_FREE, LINK_FREE, L2_USED, DRAIN, EVICTIONS, IN_FLIGHT, TIES, LAST_
 BYTES, DRAM_PS, L2_PS, LINK_PS, HOLD_PS, PARTIAL_PORT_PS = range(6)
 REQUESTS, MISSES, FAR, WRITTEN, DRAM_WRITTEN = range(5)
 
-# Columns of the cost table of stage classes.
+# Columns of the cost table of the kinds of stages.
 STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
 
 # Accounts of the cores, once all is done.
@@ -222,7 +221,7 @@ def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
     while c[IN_FLIGHT_STAGES]:
         slot = np.uintp(c[DONE_SLOT])
         flags = pending[slot, KIND]
-        kind = flags & 7
+        kind = flags >> FLAG_BITS
         before = c[DONE_TIME]
         start = max(pending[slot, ARRIVE], before)
         if flags & FIRST:
@@ -371,12 +370,12 @@ def _close(k, times, mac_ps, cores, ends, stages, accounts):
         c = cores[core]
         if c[ENDED] != c[TAKEN] or not c[EXHAUSTED]:
             return False
-        worked, mac, port = c[MASKED_WORKED_PS], c[MASKED_MAC_PS], c[PARTIAL_PORT_BUSY]
-        for kind in range(STAGE_CLASSES):
+        worked = mac = 0
+        port = c[PARTIAL_PORT_BUSY]
+        for kind in range(times.shape[0]):
             count = stages[core, kind]
-            if not k[K_MASKED]:
-                worked += count * times[kind, STAGE_PS]
-                mac += count * mac_ps[kind]
+            worked += count * times[kind, STAGE_PS]
+            mac += count * mac_ps[kind]
             port += count * (times[kind, ROWS_PORT_PS] + times[kind, COLUMNS_PORT_PS])
         end = tail = reduction = 0
         if c[ENDED]:  # the last epilogue, which no later tile has waited for
@@ -397,7 +396,7 @@ def _close(k, times, mac_ps, cores, ends, stages, accounts):
 
 @numba.njit(**OPTIONS)
 def _run(
-    k, tiles, queue_start, queue_at, queue_of, bounds, times, mac_ps, row_costs, costs, classes,
+    k, tiles, queue_start, queue_at, queue_of, bounds, times, mac_ps, masked_kinds, costs, classes,
     cores, pendings, ends, tiles_of, arrived, shared,
     lru, resident, ready, tree, stages, counts, accounts,
 ):  # fmt: skip
@@ -427,6 +426,8 @@ def _run(
                 flags = FIRST
             stage = c[STAGE]
             kind = c[TILE_CLASS] + (stage == last_stage)
+            if k[K_MASKED]:
+                kind = masked_kinds[kind >> 1 & 1, c[ROWS_BLOCK] + stage]
             shared[TIES] += shared[LAST_REQUEST] == now
             shared[LAST_REQUEST] = now
             arrive = _fetch(
@@ -444,14 +445,8 @@ def _run(
                 flags |= LAST
             slot = np.uintp(c[ISSUE_SLOT])
             pending[slot, ARRIVE] = arrive
-            pending[slot, KIND] = kind | flags
-            length = times[kind, STAGE_PS]
-            if k[K_MASKED]:
-                block, last_column = c[ROWS_BLOCK] + stage, (kind >> 1) & 1
-                length = row_costs[last_column, block, 0]
-                c[MASKED_WORKED_PS] += length
-                c[MASKED_MAC_PS] += row_costs[last_column, block, 1]
-            pending[slot, END] = length
+            pending[slot, KIND] = kind << FLAG_BITS | flags
+            pending[slot, END] = times[kind, STAGE_PS]
             c[IN_FLIGHT_STAGES] += 1
             c[ISSUE_SLOT] += 1
             if c[ISSUE_SLOT] == k[K_BUFFERS]:
@@ -470,7 +465,7 @@ def _run(
 
 
 def stage_table(program: Program) -> IntArray:
-    """Times of stage classes in the columns that the kernel names."""
+    """Times of the kinds of stages in the columns that the kernel names."""
     columns = (
         program.stage_ps,
         program.prologue_ps,
@@ -541,7 +536,7 @@ def run(program: Program) -> EngineResult:
     lru = np.full((blocks + 1 if k[K_RECENCY] else 1, 2), blocks, dtype=np.uint32)
     resident = np.zeros(blocks, dtype=np.uint8)
     ready = np.zeros(blocks, dtype=np.int64)
-    stages = np.zeros((cores, STAGE_CLASSES), dtype=np.int64)
+    stages = np.zeros((cores, len(times)), dtype=np.int64)
     counts = np.zeros((5, BLOCK_CLASSES), dtype=np.int64)
     _warm(program.warm_blocks, k, shared, lru, resident, program.block_class, costs, counts)
     shared[EVICTIONS] = 0
@@ -555,7 +550,7 @@ def run(program: Program) -> EngineResult:
         program.split_bounds,
         times,
         program.mac_ps,
-        program.row_costs_ps,
+        program.masked_kinds,
         costs,
         program.block_class,
         state,

@@ -21,7 +21,7 @@ import simpy
 from simpy.events import EventPriority
 
 from simulator.engine.result import EngineResult
-from simulator.program import BLOCK_CLASSES, STAGE_CLASSES, Program
+from simulator.program import BLOCK_CLASSES, Program
 
 Process = Generator[simpy.Event, Any, Any]
 EPILOGUE_ENDS, STAGE_REQUEST = 0, 1
@@ -41,7 +41,6 @@ class Observer(Protocol):
         since_ps: int,
         waits_ps: tuple[int, int, int, int],
         stage_ps: int,
-        mac_ps: int,
     ) -> None:
         """A stage is done: since then the core first waited, by ``WAIT_KINDS``, then worked."""
 
@@ -88,7 +87,7 @@ class Server:
 
 
 class Memory:
-    """L2 with its LRU state, and DRAM behind it (MODEL section 4)."""
+    """L2 with its LRU state, and DRAM behind it."""
 
     def __init__(self, env: Clock, program: Program, observer: Observer | None = None):
         self.env, self.program, self.observer = env, program, observer
@@ -242,7 +241,7 @@ class Core:
         self.worked_until_ps = 0
         self.port_ps = self.memory_ps = self.prologue_ps = 0
         self.epilogue_ps = self.reduction_ps = self.stage_ps = self.mac_ps = 0
-        self.stages = np.zeros(STAGE_CLASSES, dtype=np.int64)
+        self.stages = np.zeros(len(self.program.costs), dtype=np.int64)
         self.env.process(self._request_stages())
         self.env.process(self._work())
 
@@ -274,7 +273,7 @@ class Core:
         """Request the blocks of a stage, rows first, both now."""
         program, memory = self.program, self.machine.memory
         self.machine.count_tie()
-        kind = self._stage_class(tile, stage)
+        kind = self._stage_kind(tile, stage)
         self.stages[kind] += 1
         rows = memory.fetch(tile.rows_block + stage, self, int(program.rows_port_ps[kind]))
         if not program.has_columns:
@@ -287,10 +286,10 @@ class Core:
         program = self.program
         while True:
             tile, stage, blocks = yield self.pipeline.get()
-            kind = self._stage_class(tile, stage)
-            length_ps, mac_ps = self._lengths_ps(tile, stage)
+            kind = self._stage_kind(tile, stage)
+            length_ps = int(program.stage_ps[kind])
             self.stage_ps += length_ps
-            self.mac_ps += mac_ps
+            self.mac_ps += int(program.mac_ps[kind])
             first_load_ps = 0
             if stage == tile.stages[0]:
                 if program.prefetch:
@@ -316,22 +315,12 @@ class Core:
                     since_ps=self.worked_until_ps,
                     waits_ps=waits_ps,
                     stage_ps=length_ps,
-                    mac_ps=mac_ps,
                 )
             self.worked_until_ps = self.env.now_ps
             self.buffers.put(1)
             if stage == tile.stages[-1]:
                 tile.main_loop_ended.succeed()
                 self.env.process(self._carry_out(tile))
-
-    def _lengths_ps(self, tile: Tile, stage: int) -> tuple[int, int]:
-        """How long a stage takes, and its MACs alone: by real non-zeros or by class."""
-        program, kind = self.program, self._stage_class(tile, stage)
-        if program.is_masked:
-            last_column = kind >> 1 & 1
-            stage_ps, mac_ps = program.row_costs_ps[last_column, tile.rows_block + stage]
-            return int(stage_ps), int(mac_ps)
-        return int(program.stage_ps[kind]), int(program.mac_ps[kind])
 
     def _waits_before(self, tile: Tile, first_load_ps: int) -> tuple[int, int, int, int]:
         """Waiting for accumulators is epilogue or reduction; for the first stage, prologue."""
@@ -376,8 +365,8 @@ class Core:
     def _hold_ps(self, block: int) -> int:
         return int(self.program.hold_ps[self.program.block_class[block]])
 
-    def _stage_class(self, tile: Tile, stage: int) -> int:
-        return tile.stage_class + (stage == self.program.grid.stages - 1)
+    def _stage_kind(self, tile: Tile, stage: int) -> int:
+        return self.program.stage_kind(tile.stage_class, tile.rows_block, stage)
 
     def _turn(self, kind: int, delay: int = 0) -> Turn:
         return Turn(self.env, delay, kind, self.number, self.program.cores)

@@ -19,8 +19,8 @@ class EngineResult:
     ----------
     makespan_ps : int
         From time 0 until the last write has drained.
-    stages : array (cores, 8)
-        Stages done, by core and stage class.
+    stages : array (cores, kinds)
+        Stages done, by core and kind: the stage class, or finer under real masks.
     waits_ps : array (cores, 4)
         Time of each core in memory stall, prologue, epilogue and reduction.
     end_ps : array (cores,)

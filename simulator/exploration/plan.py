@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import simulator
-from simulator.errors import ConfigError, SimulatorError, SpecError, did_you_mean
+from simulator.errors import CombinationError, ConfigError, SimulatorError, SpecError, did_you_mean
 from simulator.exploration.constraints import Constraint
 from simulator.exploration.space import (
     Settings,
@@ -156,9 +156,8 @@ def _base(spec: SweepSpec) -> Hardware:
         if isinstance(name, str) and error.where == name:  # no such machine
             raise SpecError(spec.where("hardware"), error.what, got=name, hint=error.hint) from None
         raise
-    for key, value in spec.settings.items():
-        base = load_hardware(base, {key: value}, spec.where("settings", key).rsplit(" ", 1)[0])
-    return base
+    origins = {key: spec.where("settings", key).rsplit(" ", 1)[0] for key in spec.settings}
+    return load_hardware(base, spec.settings, origins)
 
 
 def _beside(spec: SweepSpec, name: Any) -> Any:
@@ -220,6 +219,8 @@ def _check_value(spec: SweepSpec, base: Hardware, key: str, value: object) -> No
     """
     try:
         load_hardware(base, {key: value}, ORIGIN)
+    except CombinationError:
+        return
     except ConfigError as error:
         about = error.where.rsplit(" ", 1)[-1]
         unknown = error.what == "unknown key" and key.startswith(f"{about}.")
@@ -262,7 +263,9 @@ def _resolved(base: Hardware, settings: Settings) -> tuple[Settings, str]:
 def _value_at(machine: Hardware, key: str) -> Any:
     node: Any = machine
     for part in key.split("."):
-        node = node[part] if isinstance(node, dict) else getattr(node, part)
+        if node is None:  # the key, or a section above it, was taken away
+            return None
+        node = node.get(part) if isinstance(node, dict) else getattr(node, part)
     return list(node) if isinstance(node, tuple) else node
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
@@ -14,6 +15,7 @@ import numpy as np
 from simulator.errors import SpecError
 from simulator.exploration.constraints import Constraint
 from simulator.exploration.spec import MAX_POINTS, Axis, Sample
+from simulator.hardware.load import replaced
 
 Settings = dict[str, Any]
 """Dotted keys and their values at one point."""
@@ -34,7 +36,7 @@ class Space:
     axes: dict[str, Axis]
     constraints: tuple[Constraint, ...] = ()
     sample: Sample | None = None
-    base: Mapping[str, Any] = field(default_factory=dict)
+    base: dict[str, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -49,8 +51,10 @@ class Space:
         return (settings for settings in drawn if self.allows(settings))
 
     def allows(self, settings: Settings) -> bool:
+        values = ChainMap(settings, replaced(settings), self.base)
+
         def lookup(key: str) -> Any:
-            return settings[key] if key in settings else self.base[key]
+            return values[key]
 
         return all(constraint.holds(lookup) for constraint in self.constraints)
 

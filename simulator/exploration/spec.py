@@ -18,7 +18,8 @@ from pydantic import (
 from simulator.errors import SpecError
 from simulator.hardware.checked import validated
 from simulator.hardware.machine import Hardware, Section
-from simulator.hardware.yaml_file import Document, KeyPath, read
+from simulator.hardware.yaml_file import Document, read
+from simulator.hardware.yaml_tree import KeyPath
 from simulator.workload import Workload
 
 MAX_POINTS = 10**6

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import ErrorDetails
+
 from simulator import catalog
 from simulator.errors import ConfigError
-from simulator.hardware.checked import validated
+from simulator.hardware.checked import first_problem, validated
 from simulator.hardware.machine import Hardware
-from simulator.hardware.yaml_file import Document, KeyPath, read
+from simulator.hardware.yaml_file import Document, read
+from simulator.hardware.yaml_tree import KeyPath
 
 BASE_KEY = "base"
+
+ALTERNATIVES = {
+    "sparsity.patterns": "sparsity.largest_group",
+    "sparsity.largest_group": "sparsity.patterns",
+}
+"""Two ways to say one thing: what is given in one way replaces what was inherited in the other."""
 
 
 def load_hardware(
     name: str | Path | Hardware,
     overrides: Mapping[str, object] | None = None,
-    origin: str = "--set",
+    origin: str | Mapping[str, str] = "--set",
 ) -> Hardware:
     """Read a machine.
+
+    A file's mappings are laid over those of its base, and its lists replace them. Listed patterns
+    replace an inherited ``largest_group``, and the other way round. Null takes the inherited value
+    of an optional key away.
 
     Parameters
     ----------
@@ -29,36 +44,59 @@ def load_hardware(
         ``base`` and then lists only what differs. A ``Hardware`` is taken as it is.
     overrides : mapping, optional
         Dotted keys and their values: ``{"core.count": 64}``.
-    origin : str
-        What an error names as the place where the overrides were written.
+    origin : str or mapping of str to str
+        What an error names as the place where the overrides, or each of them, were written.
 
     Raises
     ------
     ConfigError
-        With file, line, column and key of the first thing that is wrong.
+        With file, line, column and key of the first thing that is wrong, or with the overrides
+        that make it wrong.
     """
     if isinstance(name, Hardware):
         if not overrides:
             return name
-        document, source = Document(name.model_dump(mode="json")), name.name
+        source = name.name
     else:
-        path = catalog.find(name, "configs", ".yaml", ConfigError)
-        document, source = _read_with_base(path, ()), str(path)
-    for key, value in (overrides or {}).items():
-        _override(document, key, value, origin)
-    return validated(Hardware, document, source, ConfigError)
+        name = catalog.find(name, "configs", ".yaml", ConfigError)
+        source = str(name)
+    values = overrides or {}
+    origins = dict.fromkeys(values, origin) if isinstance(origin, str) else origin
+    changes = _Overrides(name, values, origins)
+    return validated(Hardware, changes.document(values), source, ConfigError, changes.blame)
+
+
+def replaced(given: Mapping[str, object]) -> dict[str, object]:
+    """What keys that are given take away from others: dotted keys and what is left of them."""
+    emptied: dict[str, object] = {"sparsity.patterns": [], "sparsity.largest_group": 0}
+    said = [key for key in ALTERNATIVES if given.get(key) is not None and given[key] != 0]
+    others = [ALTERNATIVES[key] for key in said]  # an empty list says: none at all
+    return {key: emptied[key] for key in others if given.get(key) is None}
 
 
 def hardware_schema() -> dict[str, Any]:
     """JSON Schema of the YAML, for editors."""
     schema = Hardware.model_json_schema()
+    for section in (schema, *schema["$defs"].values()):
+        required = section.pop("required", [])  # a file with a base may leave out anything
+        properties = section.get("properties", {})
+        for key, value in properties.items():
+            if "additionalProperties" in value:  # a mapping whose keys are the user's
+                value["additionalProperties"] = _or_null(value["additionalProperties"])
+            properties[key] = value if key in required else _or_null(value)
     schema["properties"][BASE_KEY] = {
         "type": "string",
         "description": "Preset or file that this one changes; only differences follow.",
     }
-    for section in (schema, *schema["$defs"].values()):
-        section.pop("required", None)  # a file with a base may leave out anything
     return schema
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Null takes what a base says away. What editors show of a key stays beside it."""
+    names = ("title", "description", "default")
+    shown: dict[str, Any] = {name: schema[name] for name in names if name in schema}
+    inner = {key: value for key, value in schema.items() if key not in shown}
+    return {**shown, "anyOf": [inner, {"type": "null"}]}
 
 
 def _read_with_base(path: Path, above: tuple[Path, ...]) -> Document:
@@ -75,6 +113,7 @@ def _read_with_base(path: Path, above: tuple[Path, ...]) -> Document:
     beside = path.parent / base
     base_path = beside if beside.is_file() else catalog.find(base, "configs", ".yaml", _at(where))
     merged = _read_with_base(base_path, (*above, resolved))
+    _replace_alternatives(merged.data, _flat(document.data))
     merged.merge(document)
     return merged
 
@@ -89,15 +128,76 @@ def _at(where: str) -> type[ConfigError]:
     return PositionedError
 
 
+def _replace_alternatives(inherited: dict[str, Any], given: Mapping[str, object]) -> None:
+    for key in replaced(given):
+        section, name = key.split(".")
+        if isinstance(inherited.get(section), dict):
+            inherited[section].pop(name, None)
+
+
+def _flat(data: Mapping[str, Any]) -> dict[str, object]:
+    """The keys of sections, dotted."""
+    sections = [(name, part) for name, part in data.items() if isinstance(part, dict)]
+    return {f"{name}.{key}": part[key] for name, part in sections for key in part}
+
+
+@dataclass(frozen=True)
+class _Overrides:
+    """Values of dotted keys that change a machine, and where each was written."""
+
+    machine: Path | Hardware
+    values: Mapping[str, object]
+    origins: Mapping[str, str]
+
+    def document(self, values: Mapping[str, object]) -> Document:
+        """What describes the machine, changed by some of the overrides."""
+        if isinstance(self.machine, Hardware):
+            document = Document(self.machine.model_dump(mode="json"))
+        else:
+            document = _read_with_base(self.machine, ())
+        _replace_alternatives(document.data, values)
+        for key, value in values.items():
+            _override(document, key, value, self.origins[key])
+        return document
+
+    def blame(self, problem: ErrorDetails) -> str | None:
+        """The overrides without which there is no such problem, or those that are closest to it;
+        None if it is an override's by its name, or the file's own."""
+        path = ".".join(str(part) for part in problem["loc"])
+        shared = {key: _shared_parts(path, key) for key in self.values}
+        is_direct = problem["type"] == "extra_forbidden" or any(
+            shared[key] == key.count(".") + 1 for key in shared
+        )
+        if is_direct or not self.values or self._has(problem, {}):
+            return None
+        without = {key: {k: v for k, v in self.values.items() if k != key} for key in self.values}
+        guilty = [key for key in self.values if not self._has(problem, without[key])]
+        closest = [key for key in self.values if shared[key] == max(shared.values())]
+        return ", ".join(f"{self.origins[key]} {key}" for key in guilty or closest)
+
+    def _has(self, problem: ErrorDetails, values: Mapping[str, object]) -> bool:
+        """Whether there is the same problem with some of the overrides, or with none."""
+        other = first_problem(Hardware, self.document(values).data)
+        about = (problem["loc"], problem["type"])
+        return other is not None and about == (other["loc"], other["type"])
+
+
+def _shared_parts(path: str, key: str) -> int:
+    """How many parts two dotted keys begin with alike."""
+    pairs = zip(path.split("."), key.split("."), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+
+
 def _override(document: Document, key: str, value: object, origin: str) -> None:
     parts = key.split(".")
     if not all(parts):
         raise ConfigError(f"{origin} {key}", "not a dotted key", want="such as core.count")
     node = document.data
-    for part in parts[:-1]:
+    for depth, part in enumerate(parts[:-1], start=1):
         child = node.get(part)
         if child is None:
             child = node[part] = {}
+            document.positions[tuple(parts[:depth])] = origin
         if not isinstance(child, dict):
             raise ConfigError(f"{origin} {key}", f"'{part}' has no keys below it")
         node = child

@@ -192,9 +192,14 @@ class Memory(Section):
 class Sparsity(Section):
     """Which zeros the machine can skip."""
 
-    patterns: tuple[str, ...] = Field((), description='Patterns executed, such as ["2:4"].')
+    patterns: tuple[str, ...] = Field(
+        (),
+        description='Patterns executed, such as ["2:4"]; replaces a largest_group of the base.',
+    )
     largest_group: Annotated[int, Field(ge=0, le=256, strict=True)] = Field(
-        0, description="Any keep:group up to this group is executed; 0: only the listed ones."
+        0,
+        description="Any keep:group up to this group is executed, instead of those that the base "
+        "lists; 0: only the listed ones.",
     )
     skip: Skip = Field(
         "slots",

@@ -1,4 +1,4 @@
-"""YAML 1.2 into plain data, with the line and column of every key for error messages."""
+"""One YAML file as a document: plain data, and where every key of it was written."""
 
 from __future__ import annotations
 
@@ -6,26 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from simulator import catalog
 from simulator.errors import ConfigError, SimulatorError
+from simulator.hardware.yaml_tree import KeyPath, PlainDataError, tree_of
 
-KeyPath = tuple[str | int, ...]
-MAX_DEPTH, MAX_KEYS, MAX_CHARACTERS = 50, 20_000, 200_000
-
-# What ruamel raises on bad input: its own, and what odd tags make of its constructors.
-PARSER_ERRORS = (
-    YAMLError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-)
+MAX_CHARACTERS = 200_000
 
 
 @dataclass
@@ -52,68 +39,58 @@ class Document:
 def read(path: Path, what: str = "machine", error: type[SimulatorError] = ConfigError) -> Document:
     """Read one YAML file that describes a machine, or something else.
 
+    A file that says what an earlier one said is not parsed again; every document is its reader's
+    own.
+
     Raises
     ------
     SimulatorError
         Of class ``error``, if the file cannot be read, is not YAML, or is not a mapping.
     """
-    yaml = YAML(typ="rt", pure=True)
     text = catalog.text_of(path, error)
     if len(text) > MAX_CHARACTERS:
         raise error(str(path), f"too large for a {what}", want=f"{MAX_CHARACTERS} characters")
     try:
-        tree = yaml.load(text)
+        tree = tree_of(text)
     except MarkedYAMLError as problem:
         mark = problem.problem_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        # ruamel appends advice on its own API after the first line.
-        raise error(where, (problem.problem or "not YAML").splitlines()[0]) from None
-    except PARSER_ERRORS as problem:
-        raise error(str(path), f"not YAML: {type(problem).__name__}") from None
-    if not isinstance(tree, CommentedMap):
+        raise error(where, _first_line(problem)) from None
+    except YAMLError as problem:
+        raise error(str(path), f"not YAML: {str(problem).splitlines()[0]}") from None
+    if not isinstance(tree.data, dict):
         raise error(str(path), f"not a {what}", want="a mapping of keys to values")
-    document = Document({})
-    try:
-        document.data = _plain(tree, (), str(path), document.positions, 0)
-    except ConfigError as problem:
-        raise error(problem.where, problem.what, want=problem.want) from None
-    return document
+    positions = {key: f"{path}:{line}:{column}" for key, (line, column) in tree.marks.items()}
+    return Document(_copy(tree.data), positions)
 
 
-def parse_value(text: str) -> Any:
-    """A value given on the command line, read as a file would be: 64, 1.5, true, [a, b]."""
+def parse_value(text: str, where: str = "--set") -> Any:
+    """A value given on the command line, read as a file would be: 64, 1.5, true, [a, b].
+
+    Raises
+    ------
+    ConfigError
+        If it is YAML, but not plain data; what is not YAML is a text.
+    """
     try:
-        return YAML(typ="safe", pure=True).load(text)
-    except PARSER_ERRORS:
+        return _copy(tree_of(text).data)
+    except PlainDataError as problem:
+        raise ConfigError(where, str(problem.problem)) from None
+    except YAMLError:
         return text
 
 
-def _plain(node: Any, path: KeyPath, file: str, positions: dict[KeyPath, str], depth: int) -> Any:
-    if depth > MAX_DEPTH or len(positions) > MAX_KEYS:  # aliases of aliases grow without end
-        want = f"at most {MAX_DEPTH} levels and {MAX_KEYS} keys"
-        raise ConfigError(file, "too large or nested too deeply", want=want)
-    if isinstance(node, CommentedMap):
-        result: dict[str, Any] = {}
-        for key, value in node.items():
-            line, column = node.lc.key(key) if key in (node.lc.data or {}) else (0, 0)
-            here = (*path, str(key))
-            positions[here] = f"{file}:{line + 1}:{column + 1}"
-            result[str(key)] = _plain(value, here, file, positions, depth + 1)
-        return result
-    if isinstance(node, CommentedSeq):
-        items = []
-        for index, value in enumerate(node):
-            line, column = node.lc.item(index)
-            here = (*path, index)
-            positions[here] = f"{file}:{line + 1}:{column + 1}"
-            items.append(_plain(value, here, file, positions, depth + 1))
-        return items
-    if isinstance(node, bool) or node is None:
-        return node
-    for kind in (int, float, str):  # ruamel's scalars subclass these and remember their notation
-        if isinstance(node, kind):
-            return kind(node)
-    return str(node)
+def _first_line(problem: MarkedYAMLError) -> str:
+    """What is wrong; ruamel appends advice on its own API after the first line."""
+    what = (problem.problem or "not YAML").splitlines()[0]
+    return f"{problem.context}, {what}" if what.startswith("but ") and problem.context else what
+
+
+def _copy(data: Any) -> Any:
+    """Lists and mappings anew, which their owner may change."""
+    if isinstance(data, dict):
+        return {key: _copy(value) for key, value in data.items()}
+    return [_copy(item) for item in data] if isinstance(data, list) else data
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> None:

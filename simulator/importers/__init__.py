@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,9 +11,10 @@ from simulator import catalog
 from simulator.errors import WorkloadError
 from simulator.importers.hf_config import read_hf_config
 from simulator.importers.imported import Imported
+from simulator.importers.json_file import read_bytes
 from simulator.importers.model_weights import Array, model_weights
 from simulator.importers.onnx_model import read_onnx
-from simulator.importers.torch_trace import read_torch_trace
+from simulator.importers.torch_trace import MAX_FILE_BYTES, read_torch_trace
 from simulator.workload.layer import Gemm, Workload
 from simulator.workload.scalesim import read_scalesim
 from simulator.workload.table import read_table
@@ -114,8 +116,8 @@ def import_workload(name: str | Path | Workload, parameters: Mapping[str, int]) 
 def detect(path: Path) -> str:
     """The format of a file: by suffix, and by content where a suffix means several.
 
-    A JSON with ``traceEvents`` is a profiler trace, other JSON a configuration; a CSV whose header
-    has a column ``kind`` is native, anything else is read as SCALE-Sim's.
+    A JSON with ``traceEvents``, compressed or not, is a profiler trace, other JSON a configuration;
+    a CSV whose header has a column ``kind`` is native, anything else is read as SCALE-Sim's.
     """
     suffix = path.suffix.lower()
     if suffix == ".onnx":
@@ -124,19 +126,17 @@ def detect(path: Path) -> str:
         raise WorkloadError(
             str(path), "holds weights, not layers", hint="export the model to ONNX instead"
         )
-    if suffix == ".json":
+    if suffix in (".json", ".gz"):
         return "torch-trace" if _is_trace(path) else "hf-config"
-    header = [cell.text for cell in read_table(path).rows[0].cells]
+    header = [cell.text.lower() for cell in read_table(path).rows[0].cells]
     return "native" if "kind" in header else "scalesim"
 
 
 def _is_trace(path: Path) -> bool:
     """Chrome's trace format: an object with ``traceEvents``, or a bare list of events."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WorkloadError(str(path), f"cannot be read: {error.strerror}") from None
-    return b'"traceEvents"' in data or data.lstrip().startswith(b"[")
+    data = read_bytes(path, MAX_FILE_BYTES)
+    start = data[:1024].removeprefix(codecs.BOM_UTF8).lstrip()
+    return b'"traceEvents"' in data or start.startswith(b"[")
 
 
 def _gemm(text: str) -> Workload:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from simulator.errors import SimulatorError, WorkloadError
@@ -24,11 +24,35 @@ class Stored:
         Stored (k, m) instead of (m, k), as GPT-2's Conv1D.
     tied : str
         The tensor to take where those are missing, such as an embedding that is the head, too.
+    experts : range
+        Experts whose tensors follow each other; ``{expert}`` in the names is the number of one.
     """
 
     names: tuple[str, ...]
     inputs_first: bool = False
     tied: str = ""
+    experts: range = range(0)
+
+    def of(self, block: int) -> Stored:
+        """With the names that the tensors of one block have."""
+        experts = self.experts or range(1)
+        names = (name.format(block, expert=one) for one in experts for name in self.names)
+        return replace(self, names=tuple(names), experts=range(0))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of a model that a layer stands for: their numbers, of so many in all.
+
+    Attributes
+    ----------
+    name : str
+        The layer's name within its block.
+    """
+
+    name: str
+    numbers: tuple[int, ...]
+    depth: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +71,8 @@ class Imported:
         Those that are not, by operator and reason.
     stored : dict of str to Stored
         Layer name to the tensors that hold its weights, where the model says.
+    blocks : dict of str to Blocks
+        Layer name to the blocks that it stands for, where there are some.
     """
 
     workload: Workload
@@ -54,6 +80,7 @@ class Imported:
     imported: int
     skipped: dict[str, int] = field(default_factory=dict)
     stored: dict[str, Stored] = field(default_factory=dict)
+    blocks: dict[str, Blocks] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -76,6 +103,7 @@ class Tally:
         self.notes: list[str] = []
         self.skipped: Counter[str] = Counter()
         self.stored: dict[str, Stored] = {}
+        self.blocks: dict[str, Blocks] = {}
         self.imported = 0
         self._names: Counter[str] = Counter()
 
@@ -99,8 +127,13 @@ class Tally:
         """Count an operator that bears MACs, or may, and is not imported."""
         self.skipped[_printable(what)] += 1
 
-    def result(self, name: str) -> Imported:
+    def result(self, name: str, hint: str | None = None) -> Imported:
         """The workload with its account.
+
+        Parameters
+        ----------
+        hint : str, optional
+            What to do about a model of which nothing can be read.
 
         Raises
         ------
@@ -111,10 +144,11 @@ class Tally:
         total = self.imported + sum(skipped.values())
         text = _summary(self.imported, total, skipped)
         if not self.layers or (skipped and not self.imported):
-            raise WorkloadError(str(self.path), f"holds no layer that can be read: {text}")
+            what = f"holds no layer that can be read: {text}"
+            raise WorkloadError(str(self.path), what, hint=hint)
         notes = map(_printable, (f"{self.path.name}: {text}", *self.notes))
         workload = Workload(name, self.layers, notes)
-        return Imported(workload, total, self.imported, skipped, self.stored)
+        return Imported(workload, total, self.imported, skipped, self.stored, self.blocks)
 
 
 def located(path: Path, name: str, error: SimulatorError, hint: str | None = None) -> WorkloadError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,14 @@ import numpy.typing as npt
 from simulator.errors import WeightsError
 from simulator.importers.imported import Imported, Stored
 from simulator.importers.onnx_weights import read_onnx_weights
+from simulator.weights.compressed import left_alone, summary
 from simulator.weights.files import Tensor, read_weights
 from simulator.workload import Layer, Workload
 
 Array = npt.NDArray[Any]
+
+LONGEST_END = 10
+"""Parts of a name that a model's prefix may stand before; more than any family's have."""
 
 
 def model_weights(
@@ -49,9 +52,11 @@ def model_weights(
     path = Path(weights)
     if path.suffix.lower() == ".onnx":
         return imported.workload, read_onnx_weights(path, parameters)
-    tensors = {name: tensor for name, tensor in read_weights(path).items() if tensor.is_weights}
+    tensors, notes = _plain(path)
+    named = imported.workload
+    workload = replace(named, notes=(*named.notes, *notes))
     if not imported.stored:
-        return imported.workload, {name: tensor.values() for name, tensor in tensors.items()}
+        return workload, {name: tensor.values() for name, tensor in tensors.items()}
     index = _Index(tensors)
     layers, found = [], {}
     for layer, stored in _apart(imported):
@@ -60,12 +65,35 @@ def model_weights(
         if array is not None:
             found[layer.name] = array
     if not found:
-        first = next(iter(imported.stored.values())).names[0].format(0)
+        first = next(iter(imported.stored.values())).of(0).names[0]
         raise WeightsError(
-            str(path), "no tensor is named as in the model", want=f"such as {first}",
-            got=", ".join(list(tensors)[:3]) or "no weights",
+            str(path), "; ".join(["no tensor is named as in the model", *notes]),
+            want=f"such as {first}", got=", ".join(list(tensors)[:3]),
         )  # fmt: skip
-    return replace(imported.workload, layers=tuple(layers)), found
+    return replace(workload, layers=tuple(layers)), found
+
+
+def _plain(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors of a file that are weights as they stand, and notes of those that are not.
+
+    Raises
+    ------
+    WeightsError
+        If there is none, or none that is not compressed.
+    """
+    tensors = read_weights(path)
+    parts = left_alone(tensors)
+    plain = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if tensor.is_weights and name not in parts
+    }  # fmt: skip
+    notes = summary(parts)
+    if not plain:
+        what = f"holds no weights to read: {'; '.join(notes)}" if notes else "holds no weights"
+        hint = "decompress or dequantise them first" if notes else None
+        raise WeightsError(str(path), what, hint=hint)
+    return plain, [f"{path.name}: {note}" for note in notes]
 
 
 class _Index:
@@ -75,8 +103,9 @@ class _Index:
         self.tensors = tensors
         self.by_end: dict[str, list[str]] = defaultdict(list)
         for name in tensors:
-            parts = name.split(".")
-            for start in range(len(parts)):
+            parts = name.rsplit(".", LONGEST_END)
+            self.by_end[name].append(name)
+            for start in range(1, len(parts)):
                 self.by_end[".".join(parts[start:])].append(name)
 
     def rows(self, stored: Stored) -> Array | None:
@@ -105,20 +134,20 @@ class _Index:
 
 def _apart(imported: Imported) -> Iterator[tuple[Layer, Stored | None]]:
     """Layers in the order of their blocks; those of a repeated block under its number."""
-
-    def in_blocks(layer: Layer) -> int:
-        return layer.repeat
-
-    for repeat, group in groupby(imported.workload.layers, key=in_blocks):
-        layers = list(group)
-        stored = [imported.stored.get(layer.name) for layer in layers]
-        if not any(one is not None and "{}" in one.names[0] for one in stored):
-            yield from zip(layers, stored, strict=True)
+    inside: dict[int, list[tuple[Layer, Stored | None]]] = defaultdict(list)
+    after: list[tuple[Layer, Stored | None]] = []
+    for layer in imported.workload.layers:
+        stored, blocks = imported.stored.get(layer.name), imported.blocks.get(layer.name)
+        if blocks is None:
+            if inside:
+                after.append((layer, stored))
+            else:
+                yield layer, stored
             continue
-        for block in range(repeat):
-            for layer, one in zip(layers, stored, strict=True):
-                names = tuple(name.format(block) for name in one.names) if one else ()
-                yield (
-                    replace(layer, name=f"{block}.{layer.name}", repeat=1) if repeat > 1 else layer,
-                    replace(one, names=names) if one else None,
-                )
+        for block in blocks.numbers:
+            name = blocks.name if blocks.depth == 1 else f"{block}.{blocks.name}"
+            one = replace(layer, name=name, repeat=1)
+            inside[block].append((one, stored.of(block) if stored else None))
+    for block in sorted(inside):
+        yield from inside[block]
+    yield from after

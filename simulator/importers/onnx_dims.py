@@ -2,142 +2,236 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulator.errors import WorkloadError, did_you_mean
+from simulator.importers.onnx_expressions import free_names, size_of
+from simulator.importers.onnx_habits import UNNAMED, Axis, Layout, habit_of, is_usual, means
 
 if TYPE_CHECKING:
     import onnx
 
-
-@dataclass(frozen=True)
-class Alias:
-    """What a common parameter name means where no dimension is called so."""
-
-    names: frozenset[str]
-    axis: int
-    ranks: frozenset[int]
-
-
-ALIASES: dict[str, Alias] = {
-    "batch": Alias(
-        frozenset({"batch_size", "batchsize", "bs", "n"}), axis=0, ranks=frozenset(range(1, 9))
-    ),
-    "seq": Alias(
-        frozenset({"seq_len", "seq_length", "seqlen", "sequence", "sequence_length", "length"}),
-        axis=1,
-        ranks=frozenset({2, 3}),
-    ),
-    "height": Alias(frozenset({"h"}), axis=2, ranks=frozenset({4})),
-    "width": Alias(frozenset({"w"}), axis=3, ranks=frozenset({4})),
-}
+HYPHEN = re.compile(r"[^\W\d]-[^\W\d]")
+NHWC_TO_NCHW = (0, 3, 1, 2)
 
 
 @dataclass
 class _Dimension:
     """A dimension of an input; free unless the model fixes it."""
 
-    names: tuple[str, ...]
+    input: str
+    layout: Layout
     axis: int
-    rank: int
     proto: onnx.TensorShapeProto.Dimension
 
     @property
+    def place(self) -> str:
+        return f"{self.input}.{self.axis}"
+
+    @property
+    def name(self) -> str:
+        """Empty if it has none."""
+        return self.layout.axes[self.axis].label
+
+    @property
     def label(self) -> str:
-        return self.names[0]
+        """Its name, or its place if it has none."""
+        return self.name or self.place
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset({self.label, self.place})
+
+    def usual(self, label: str) -> int:
+        """A size to propose for it, or for a name in the expression that it is."""
+        return self.layout.usual(self.axis, "" if label == self.place else label)
 
     @property
     def is_free(self) -> bool:
         return not (self.proto.HasField("dim_value") and self.proto.dim_value > 0)
 
 
+@dataclass(frozen=True)
+class Fixed:
+    """Sizes of symbolic dimensions.
+
+    Attributes
+    ----------
+    sizes : dict of str to int
+        By name, or by place for those without one.
+    warnings : list of str
+        One an input with dimensions that became 1 for want of a size, with the options to set.
+    """
+
+    sizes: dict[str, int]
+    warnings: list[str]
+
+
 def fix_dimensions(
     path: Path, graph: onnx.GraphProto, constants: set[str], parameters: Mapping[str, int]
-) -> list[str]:
+) -> Fixed:
     """Give every dimension of every input a size, in place.
 
     A parameter fixes the dimensions of its name; ``input.axis`` names one by its place; and
     ``batch``, ``seq``, ``height`` and ``width`` also mean the dimensions where they usually stand.
-    What is left becomes 1.
-
-    Returns
-    -------
-    list of str
-        A note that names the dimensions taken as 1.
+    Expressions of names follow from those. What is left becomes 1.
 
     Raises
     ------
     WorkloadError
         If a parameter names no dimension, or one that the model fixes at another size.
     """
-    dimensions = [
-        _dimension(value, axis)
+    dimensions = _dimensions(graph, constants)
+    labels = {dimension.label for dimension in dimensions if dimension.is_free}
+    bases = _bases(labels, parameters)
+    sizes: dict[str, int] = {}
+    own = {name for dimension in dimensions for name in dimension.names}.union(*bases.values())
+    for name in sorted(parameters, key=own.__contains__):  # names of the model win over usual ones
+        for label in _meant(path, name, parameters[name], dimensions, bases):
+            sizes[label] = parameters[name]
+    free = [dimension for dimension in dimensions if dimension.is_free]
+    missing: dict[str, dict[str, int]] = {}
+    for dimension in free:
+        ones = missing.setdefault(dimension.input, {})
+        for name in sorted(bases[dimension.label] - sizes.keys()):
+            if dimension.label not in sizes:
+                sizes[name] = 1
+                ones[name] = dimension.usual(name)
+    for dimension in free:
+        follows = size_of(dimension.label, sizes)
+        if follows is None:
+            missing[dimension.input][dimension.label] = dimension.usual(dimension.label)
+        dimension.proto.dim_value = sizes[dimension.label] = 1 if follows is None else follows
+    shapes = {d.input: d.layout for d in dimensions}
+    warnings = [_warning(name, shapes[name], ones) for name, ones in missing.items() if ones]
+    return Fixed(sizes, [*warnings, *_without_shapes(graph, constants)])
+
+
+def _without_shapes(graph: onnx.GraphProto, constants: set[str]) -> list[str]:
+    """A warning for each input of which not even the number of dimensions is known."""
+    return [
+        f"WARNING: input {value.name} has no shape in the model: export it with one"
         for value in graph.input
         if value.name not in constants
-        for axis in range(len(value.type.tensor_type.shape.dim))
+        and value.type.HasField("tensor_type")
+        and not value.type.tensor_type.HasField("shape")
     ]
-    sizes: dict[str, int] = {}
-    chosen: dict[int, int] = {}
-    for name, size in parameters.items():
-        for dimension in _meant(path, name, size, dimensions):
-            chosen[id(dimension)] = size
-            sizes[dimension.label] = size
-    ones = []
-    for dimension in dimensions:
-        if not dimension.is_free:
+
+
+def noted_types(graph: onnx.GraphProto, sizes: Mapping[str, int]) -> dict[str, onnx.TypeProto]:
+    """Types that the exporter wrote beside the operators, open where a size does not follow.
+
+    Shapes hold for the sizes that the exporter had: they serve only where nothing else does.
+    """
+    found = {}
+    for value in [*graph.value_info, *graph.output]:
+        noted = type(value.type)()
+        noted.CopyFrom(value.type)
+        for dim in noted.tensor_type.shape.dim if noted.HasField("tensor_type") else ():
+            if not dim.HasField("dim_value") or dim.dim_value < 0:
+                size = size_of(dim.dim_param, sizes)
+                dim.Clear()
+                if size is not None:
+                    dim.dim_value = size
+        found[value.name] = noted
+    return found
+
+
+def _dimensions(graph: onnx.GraphProto, constants: set[str]) -> list[_Dimension]:
+    turned = {
+        node.input[0]
+        for node in graph.node
+        if node.op_type == "Transpose"
+        and any(tuple(attribute.ints) == NHWC_TO_NCHW for attribute in node.attribute)
+    }
+    found = []
+    for value in graph.input:
+        if value.name in constants:
             continue
-        if id(dimension) not in chosen and dimension.label not in sizes:
-            ones.append(dimension.label)
-        dimension.proto.dim_value = chosen.get(id(dimension), sizes.get(dimension.label, 1))
-        sizes.setdefault(dimension.label, dimension.proto.dim_value)
-    _substitute(graph, sizes)
-    left = ", ".join(dict.fromkeys(ones))
-    return [f"dimensions taken as 1: {left}"] if left else []
+        dims = value.type.tensor_type.shape.dim
+        layout = Layout(tuple(map(_axis, dims)), turned=value.name in turned)
+        found += [_Dimension(value.name, layout, axis, dim) for axis, dim in enumerate(dims)]
+    return found
 
 
-def _dimension(value: onnx.ValueInfoProto, axis: int) -> _Dimension:
-    shape = value.type.tensor_type.shape.dim
-    proto = shape[axis]
-    place = f"{value.name}.{axis}"
-    names = (proto.dim_param, place) if proto.dim_param else (place,)
-    return _Dimension(names, axis, len(shape), proto)
+def _axis(dim: onnx.TensorShapeProto.Dimension) -> Axis:
+    if dim.HasField("dim_value") and dim.dim_value > 0:
+        return Axis("", dim.dim_value)
+    return Axis("" if dim.dim_param.strip().lower() in UNNAMED else dim.dim_param, None)
 
 
-def _meant(path: Path, name: str, size: int, dimensions: list[_Dimension]) -> list[_Dimension]:
-    """The free dimensions that a parameter fixes."""
+def _bases(labels: set[str], parameters: Mapping[str, int]) -> dict[str, frozenset[str]]:
+    """The names that decide each label: itself, or those of the expression that it is.
+
+    Something else must be called like one of the names; like both of ``height-px``, where nothing
+    but a hyphen says that it is an expression.
+    """
+    known = labels | set(parameters)
+    bases = {}
+    for label in labels:
+        names = free_names(label)
+        is_name = label in names | parameters.keys() or is_usual(label)
+        wanted = names if HYPHEN.search(label) else names & known
+        is_expression = not is_name and (not names or (wanted and wanted <= known))
+        bases[label] = names if is_expression else frozenset({label})
+    return bases
+
+
+def _meant(
+    path: Path,
+    name: str,
+    size: int,
+    dimensions: list[_Dimension],
+    bases: Mapping[str, frozenset[str]],
+) -> list[str]:
+    """The labels of the free dimensions that a parameter fixes."""
     found = [dimension for dimension in dimensions if name in dimension.names]
-    alias = ALIASES.get(name)
-    if not found and alias is not None:
-        known = [d for d in dimensions if d.label.lower() in alias.names]
-        placed = [d for d in dimensions if d.axis == alias.axis and d.rank in alias.ranks]
-        found = known or [d for d in placed if d.is_free] or placed
+    if not found and any(name in names for names in bases.values()):
+        return [name]
+    found = found or _usual(name, dimensions, bases)
     if not found:
-        valid = [label for d in dimensions if d.is_free for label in d.names]
+        valid = {n for d in dimensions if d.is_free for n in d.names | bases[d.label]}
         raise WorkloadError(
             f"{path} {name}",
             "the model has no such dimension",
-            hint=did_you_mean(name, valid) if valid else "it fixes all of them",
+            hint=did_you_mean(name, sorted(valid)) if valid else "it fixes all of them",
         )
-    fixed = [d for d in found if not d.is_free]
-    for dimension in fixed:
-        if dimension.proto.dim_value != size:
+    for dimension in found:
+        if not dimension.is_free and dimension.proto.dim_value != size:
             raise WorkloadError(
                 f"{path} {name}",
                 f"the model fixes this dimension at {dimension.proto.dim_value}",
                 got=size,
                 hint="export it with a dynamic axis",
             )
-    return [d for d in found if d.is_free]
+    return [d.label for d in found if d.is_free]
 
 
-def _substitute(graph: onnx.GraphProto, sizes: Mapping[str, int]) -> None:
-    """The same names in shapes that the exporter noted; expressions of them are inferred again."""
-    for value in [*graph.value_info, *graph.output]:
-        for dim in value.type.tensor_type.shape.dim:
-            if dim.dim_param in sizes:
-                dim.dim_value = sizes[dim.dim_param]
-            elif not dim.HasField("dim_value") or dim.dim_value < 0:
-                dim.Clear()
+def _usual(
+    name: str, dimensions: list[_Dimension], bases: Mapping[str, frozenset[str]]
+) -> list[_Dimension]:
+    """The dimensions that a usual name means where none is called so: by name, then by place."""
+    habit = habit_of(name)
+    if habit is None:
+        return []
+    single = [d for d in dimensions if bases.get(d.label, {d.label}) == {d.label}]
+    for whole in (True, False):
+        known = [d for d in single if d.is_free and means(d.name, habit, whole=whole)]
+        if known:
+            return known
+    placed = [d for d in single if d.layout.place(habit) == d.axis]
+    return [d for d in placed if d.is_free] or placed
+
+
+def _warning(name: str, layout: Layout, ones: Mapping[str, int]) -> str:
+    shape = ", ".join(str(axis.size or axis.label or "?") for axis in layout.axes)
+    options = " ".join(f"--dim {shlex.quote(f'{one}={usual}')}" for one, usual in ones.items())
+    return (
+        f"WARNING: input {name} ({shape}): dimensions taken as 1: {', '.join(ones)}; "
+        f"set with {options}"
+    )

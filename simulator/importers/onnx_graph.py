@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from simulator.workload.layer import Layer
 
 if TYPE_CHECKING:
     import onnx
@@ -23,6 +26,12 @@ DTYPES = {
 }
 """By number of `onnx.TensorProto.DataType`; what is missing is read as fp16."""
 
+INTEGER = frozenset(
+    {"MatMulInteger", "ConvInteger", "QLinearConv", "QLinearMatMul", "QGemm", "QAttention"}
+    | {"MatMulIntegerToFloat", "DynamicQuantizeMatMul"}
+)
+"""Operators that multiply integers of 8 bits, whatever they write."""
+
 
 class UnknownShapeError(Exception):
     """Shape inference left a hole."""
@@ -30,6 +39,69 @@ class UnknownShapeError(Exception):
 
 class UnsupportedError(Exception):
     """An operator in a form that has no layer; the message says which."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operator and what is known of its inputs.
+
+    Attributes
+    ----------
+    node : NodeProto
+    shapes : mapping of str to tuple of int
+        By tensor.
+    values : mapping of str to array
+        Of small constants.
+    """
+
+    node: onnx.NodeProto
+    shapes: Mapping[str, Shape]
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def has(self, index: int) -> bool:
+        """Is the input given? Optional ones may be left out."""
+        return index < len(self.node.input) and bool(self.node.input[index])
+
+    def shape(self, index: int) -> Shape:
+        """The shape of an input.
+
+        Raises
+        ------
+        UnknownShapeError
+            If it is not known, or the input is not given.
+        """
+        name = self.node.input[index] if self.has(index) else ""
+        if name not in self.shapes:
+            raise UnknownShapeError(name)
+        return self.shapes[name]
+
+    def integer(self, name: str, default: int = 0) -> int:
+        """An attribute; the default where it is missing or no integer."""
+        found = attributes(self.node).get(name, default)
+        return found if isinstance(found, int) else default
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """Integers, lists of them, and text; tensors and bodies are of no use here."""
+    found: dict[str, Any] = {}
+    for attribute in node.attribute:
+        if attribute.type == attribute.INT:
+            found[attribute.name] = attribute.i
+        elif attribute.type == attribute.INTS:
+            found[attribute.name] = tuple(attribute.ints)
+        elif attribute.type == attribute.STRING:
+            found[attribute.name] = attribute.s.decode(errors="replace")
+    return found
+
+
+def is_standard(node: onnx.NodeProto) -> bool:
+    """Is the operator of ONNX's own domain?"""
+    return node.domain in ("", "ai.onnx")
+
+
+def is_contrib(node: onnx.NodeProto) -> bool:
+    """Is the operator one of onnxruntime's own?"""
+    return node.domain in ("com.microsoft", "com.ms.internal.nhwc")
 
 
 @dataclass(frozen=True)
@@ -44,11 +116,18 @@ class Operand:
         The stored tensor that it is made of.
     inputs_first : bool
         The last two axes are (k, m) instead of (m, k).
+    zero_point : str
+        The tensor of integers that count as zero, one or one an output feature; empty if it is 0.
     """
 
     tensor: str
     stored: str
     inputs_first: bool
+    zero_point: str = ""
+
+
+Read = list[tuple[Layer, Operand | None]]
+"""The layers of one operator, and where the weights of each are."""
 
 
 @dataclass
@@ -68,6 +147,8 @@ class OnnxGraph:
     outputs : set of str
     quantised : set of str
         Tensors that stand for integers: what DequantizeLinear writes.
+    values : mapping of str to array
+        Of small constants.
     """
 
     path: Path
@@ -77,6 +158,7 @@ class OnnxGraph:
     constants: dict[str, str]
     outputs: set[str]
     quantised: set[str] = field(default_factory=set)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     def shape(self, tensor: str) -> Shape:
         if tensor not in self.shapes:
@@ -87,11 +169,17 @@ class OnnxGraph:
         """Elements of a tensor."""
         return prod(self.shape(tensor))
 
-    def operand(self, tensor: str, inputs_first: bool = False) -> Operand | None:
+    def operand(
+        self, tensor: str, inputs_first: bool = False, zero_point: str = ""
+    ) -> Operand | None:
         """A constant operand; None if the tensor depends on the model's inputs."""
         if tensor not in self.constants:
             return None
-        return Operand(tensor, self.constants[tensor], inputs_first)
+        return Operand(tensor, self.constants[tensor], inputs_first, zero_point)
+
+    def input_at(self, node: onnx.NodeProto, index: int) -> str:
+        """An operator's input; empty if it has none there."""
+        return node.input[index] if 0 <= index < len(node.input) else ""
 
     def activations(self, node: onnx.NodeProto) -> list[str]:
         """Inputs that depend on the model's inputs."""
@@ -103,7 +191,7 @@ class OnnxGraph:
         Model: operands that both come from DequantizeLinear are multiplied as integers, as
         runtimes do with quantised models.
         """
-        if "Integer" in node.op_type or node.op_type.startswith("QLinear"):
+        if node.op_type in INTEGER:
             return "int8"
         if data in self.quantised and weights in self.quantised:
             return "int8"

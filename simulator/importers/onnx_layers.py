@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
 
 from simulator.errors import SimulatorError
 from simulator.importers.imported import Stored, Tally, located
+from simulator.importers.onnx_contrib import HARMLESS
 from simulator.importers.onnx_graph import (
     OnnxGraph,
     Operand,
+    Read,
     UnknownShapeError,
     UnsupportedError,
+    attributes,
+    is_contrib,
+    is_standard,
 )
-from simulator.importers.onnx_operators import OPERATORS
-from simulator.importers.onnx_streams import CUSTOM, VIEWS, Fusion
+from simulator.importers.onnx_operators import operator_of
+from simulator.importers.onnx_shapes import bodies
+from simulator.importers.onnx_streams import VIEWS, Fusion
 
 if TYPE_CHECKING:
     import onnx
@@ -31,9 +39,42 @@ RANDOM = frozenset(
 QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 SKIPPED = frozenset(
-    {"LSTM", "GRU", "RNN", "Einsum", "DeformConv", "Attention", "Loop", "If", "Scan"}
+    {"LSTM", "GRU", "RNN", "Einsum", "DeformConv", "LinearAttention", "CausalConvWithState"}
 )
-"""Operators that bear MACs, or may, and are counted instead of imported."""
+"""Operators of ONNX itself that bear MACs and are counted instead of imported."""
+
+PACKED = frozenset({"MatMulNBits", "MatMulBnb4", "MatMulFpQ4"})
+
+LEARNING = frozenset(
+    {"ArrayFeatureExtractor", "Binarizer", "CastMap", "CategoryMapper", "DictVectorizer"}
+    | {"FeatureVectorizer", "Imputer", "LabelEncoder", "Normalizer", "OneHotEncoder", "Scaler"}
+    | {"TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor", "ZipMap"}
+)
+"""Operators of ai.onnx.ml that multiply no matrices."""
+
+
+def unread(node: onnx.NodeProto) -> str | None:
+    """The name of an operator that bears MACs, or may, and that nothing here reads."""
+    import onnx
+
+    op = node.op_type
+    if is_standard(node):
+        is_known = onnx.defs.has(op) or op in HARMLESS
+        return op if op in SKIPPED or not is_known else None
+    harmless = (is_contrib(node) and op in HARMLESS) or (
+        node.domain == "ai.onnx.ml" and op in LEARNING
+    )
+    return None if harmless else f"{node.domain}.{op}"
+
+
+def inside(node: onnx.NodeProto) -> Iterator[str]:
+    """Operators in the bodies of control flow that bear MACs, or may."""
+    for body in bodies(node):
+        for inner in body.node:
+            found = inner.op_type if operator_of(inner) is not None else unread(inner)
+            if found is not None:
+                yield f"{found} in {node.op_type}"
+            yield from (f"{name} in {node.op_type}" for name in inside(inner))
 
 
 class Reader:
@@ -47,26 +88,33 @@ class Reader:
 
     def read(self, node: onnx.NodeProto) -> None:
         """One operator: constant, MAC-bearing, or streaming."""
-        graph, op = self.graph, node.op_type
+        held = list(inside(node))
+        for name in held:
+            self.tally.skip(name)
         if self._folds(node):
             return
-        standard = node.domain in ("", "ai.onnx")
-        if standard and op in OPERATORS:
+        missing = unread(node)
+        if operator_of(node) is not None:
             self._layer(node)
-        elif standard and op in QUANTISERS:
-            self.counts["quantisation folded into epilogues"] += 1
-            if graph.types.get(node.input[0]) in (2, 3, 17, 18, 19, 20, 21, 22):
-                graph.quantised.update(node.output)
-            self.fusion.view(node)
-        elif standard and op in SKIPPED:
-            self._skip(node)
-        elif not standard and op not in CUSTOM:
-            self.tally.skip(f"{node.domain}.{op}")
+        elif missing is not None or held:
             self.fusion.close()
-        elif op in VIEWS:
+            if missing is not None:
+                self.tally.skip(missing)
+        elif bodies(node):
+            self.fusion.close()
+            self.counts[f"{node.op_type} without MACs left out"] += 1
+        elif node.op_type in QUANTISERS:
+            self._quantise(node)
+        elif node.op_type in VIEWS:
             self.fusion.view(node)
         else:
             self._stream(node)
+
+    def _quantise(self, node: onnx.NodeProto) -> None:
+        self.counts["quantisation folded into epilogues"] += 1
+        if self.graph.types.get(node.input[0]) in (2, 3, 17, 18, 19, 20, 21, 22):
+            self.graph.quantised.update(node.output)
+        self.fusion.view(node)
 
     def _folds(self, node: onnx.NodeProto) -> bool:
         """Is the operator's output known before the model runs? Then note what it is made of."""
@@ -74,10 +122,13 @@ class Reader:
         known = [name for name in inputs if name in graph.constants]
         if node.op_type in ("Shape", "Size"):
             known = inputs = []
-        elif node.op_type in SKIPPED | RANDOM or len(known) < len(inputs):
+        elif node.op_type in RANDOM or bodies(node) or len(known) < len(inputs):
             return False
         if not inputs and node.op_type not in CONSTANTS:
             return False
+        missing = node.op_type if operator_of(node) is not None else unread(node)
+        if missing is not None:
+            self.tally.skip(f"{missing} (of constants)")
         if node.op_type in CONSTANTS:
             known = []
         elif node.op_type == "DequantizeLinear":
@@ -89,55 +140,44 @@ class Reader:
         return True
 
     def _layer(self, node: onnx.NodeProto) -> None:
-        label = node.name or node.output[0]
+        label, read = node.name or node.output[0], operator_of(node)
+        assert read is not None
+        self.fusion.close()
         try:
-            layer, operand = OPERATORS[node.op_type](self.graph, node, self.tally.name(label))
+            found = read(self.graph, node, label)
         except UnknownShapeError:
             self.tally.skip(f"{node.op_type} (shape unknown)")
-            self.fusion.close()
         except UnsupportedError as reason:
             self.tally.skip(f"{node.op_type} ({reason})")
-            self.fusion.close()
         except SimulatorError as error:
-            ones = next((n for n in self.tally.notes if n.startswith("dimensions taken")), None)
-            raise located(self.graph.path, label, error, ones) from None
+            ones = [note for note in self.tally.notes if note.startswith("WARNING")]
+            raise located(self.graph.path, label, error, "; ".join(ones) or None) from None
         else:
-            self.fusion.close()
-            self.tally.add(layer)
-            if operand is not None:
-                self.operands[layer.name] = operand
-                self.tally.stored[layer.name] = Stored((operand.stored,), operand.inputs_first)
-            if node.op_type == "ConvTranspose":
-                self.counts["ConvTranspose read as the GEMM of its columns"] += 1
-            self.fusion.open_epilogue(node)
+            self._add(node, found)
 
-    def _skip(self, node: onnx.NodeProto) -> None:
-        """Control flow counts only where something inside bears MACs."""
-        self.fusion.close()
-        bodies = [a.g for a in node.attribute if a.HasField("g")]
-        if bodies and not any(_bears_macs(body) for body in bodies):
-            self.counts[f"{node.op_type} without MACs left out"] += 1
-        else:
-            self.tally.skip(node.op_type)
+    def _add(self, node: onnx.NodeProto, found: Read) -> None:
+        """The layers of one operator, of which one counts."""
+        for index, (layer, operand) in enumerate(found):
+            named = replace(layer, name=self.tally.name(layer.name))
+            self.tally.add(named, counts=index == 0)
+            if operand is not None:
+                self.operands[named.name] = operand
+                self.tally.stored[named.name] = Stored((operand.stored,), operand.inputs_first)
+        if node.op_type == "ConvTranspose":
+            self.counts["ConvTranspose read as the GEMM of its columns"] += 1
+        if node.op_type in PACKED:
+            bits = attributes(node).get("bits", 4)
+            self.counts[
+                f"weights of {bits} bits in the file, read and moved in the format of their "
+                "activations"
+            ] += 1
+        self.fusion.open_epilogue(node)
 
     def _stream(self, node: onnx.NodeProto) -> None:
         try:
             self.fusion.stream(node)
         except UnknownShapeError:
             self.counts["streaming operators of unknown shape left out"] += 1
-
-
-def _bears_macs(graph: onnx.GraphProto) -> bool:
-    """Does a body of control flow hold an operator that multiplies and accumulates, or may?"""
-    for node in graph.node:
-        bodies = [a.g for a in node.attribute if a.HasField("g")]
-        if bodies and any(_bears_macs(body) for body in bodies):
-            return True
-        if node.op_type in OPERATORS or (node.op_type in SKIPPED and not bodies):
-            return True
-        if node.domain not in ("", "ai.onnx") and node.op_type not in CUSTOM:
-            return True
-    return False
 
 
 def read_operators(graph: OnnxGraph, tally: Tally) -> dict[str, Operand]:

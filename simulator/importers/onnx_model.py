@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SimulatorError, WorkloadError
 from simulator.importers.imported import Imported, Tally
-from simulator.importers.onnx_dims import fix_dimensions
+from simulator.importers.onnx_dims import fix_dimensions, noted_types
 from simulator.importers.onnx_graph import OnnxGraph, Operand
 from simulator.importers.onnx_layers import read_operators
-from simulator.importers.onnx_shapes import SMALL, known_shapes, with_shapes
+from simulator.importers.onnx_shapes import Inferred, infer
+from simulator.importers.onnx_values import SMALL
 from simulator.workload.layer import MAX_SIZE
 
 if TYPE_CHECKING:
     import onnx
 
-MAX_OPERATORS = 1_000_000
+MAX_OPERATORS = 250_000
 """Of a model once its functions are in place; functions of functions grow without end."""
 
 
@@ -56,11 +57,13 @@ def read_with_operands(
         check_order(path, graph)
         weights = _drop_weights(graph)
         _forget_files(model)
-        notes = fix_dimensions(path, graph, weights, parameters)
-        inferred = with_shapes(model)
+        fixed = fix_dimensions(path, graph, weights, parameters)
         tally = Tally(path)
-        tally.notes += notes
-        operands = read_operators(_graph(path, inferred, weights), tally)
+        tally.notes += fixed.warnings
+        inferred = infer(model, noted_types(graph, fixed.sizes))
+        if inferred.noted:
+            tally.notes.append(f"shapes that only the exporter's notes tell: {len(inferred.noted)}")
+        operands = read_operators(_graph(path, model.graph, inferred, weights), tally)
     return tally.result(path.stem), operands
 
 
@@ -209,16 +212,13 @@ def _without_values(tensor: onnx.TensorProto) -> onnx.TensorProto:
     return onnx.TensorProto(data_type=tensor.data_type, dims=tensor.dims)
 
 
-def _graph(path: Path, model: onnx.ModelProto, weights: set[str]) -> OnnxGraph:
-    graph = model.graph
-    values = [*graph.input, *graph.value_info, *graph.output]
-    types = {value.name: value.type.tensor_type.elem_type for value in values}
-    types.update({tensor.name: tensor.data_type for tensor in graph.initializer})
+def _graph(path: Path, graph: onnx.GraphProto, inferred: Inferred, weights: set[str]) -> OnnxGraph:
     return OnnxGraph(
         path=path,
         nodes=list(graph.node),
-        shapes=known_shapes(graph),
-        types=types,
+        shapes=inferred.shapes,
+        types={name: found.tensor_type.elem_type for name, found in inferred.types.items()},
         constants={name: name for name in weights | {t.name for t in graph.initializer}},
         outputs={value.name for value in graph.output},
+        values=inferred.values,
     )

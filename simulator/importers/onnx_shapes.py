@@ -1,176 +1,285 @@
-"""Shapes of an ONNX graph: onnx's inference, and what it leaves open.
+"""Shapes of an ONNX graph, operator by operator in the order of the graph.
 
-Exporters compute shapes inside the model (Shape, Slice, Concat, Reshape). Where onnx's inference
-does not follow that, such operators on small tensors are computed here, from a fixed list; what is
-still open then is left to onnxslim.
+Exporters compute shapes inside the model (Shape, Slice, Concat, Reshape) and note beside it what
+they were at the sizes of the export. Here nothing noted is believed where a shape can be derived:
+small integer operators are computed, every other shape is onnx's inference of that one operator,
+or a rule of ``onnx_contrib.py``. What is open then is left to onnxslim, and last to the notes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from simulator.importers.onnx_graph import Shape
+from simulator.importers.onnx_contrib import as_standard, contrib_shapes, type_like
+from simulator.importers.onnx_graph import Call, Shape, is_contrib, is_standard
+from simulator.importers.onnx_values import GROWING, SMALL, Values, is_small, small_outputs
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import onnx
 
-SMALL = 1024
-"""Elements of a tensor whose values may decide a shape; larger ones are weights."""
-
-MAX_PASSES = 200
-
-BROADCASTING = frozenset(
-    {"Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "Equal", "Less", "Greater", "And", "Or"}
-    | {"Where"}
-)
-
-FOLDED = BROADCASTING | frozenset(
-    {"Cast", "ConstantOfShape", "Expand", "Concat", "Gather", "Slice", "Squeeze", "Unsqueeze"}
-    | {"Reshape", "Identity", "Neg", "Floor", "Ceil", "Not", "Transpose"}
-    | {"ReduceProd", "ReduceSum", "ReduceMin", "ReduceMax"}
-)
-"""Operators that are computed on small tensors."""
-
-GROWING = frozenset({"ConstantOfShape", "EyeLike", "Range", "Expand", "Tile", "Pad", "Resize"})
-"""Operators that make large tensors of small ones."""
+Types = Mapping[str, "onnx.TypeProto"]
+Partial = tuple[int | None, ...]
+"""A shape in which a dimension may be open."""
 
 MAX_SLIM_ELEMENTS = 2**24
 """Elements of the largest tensor of a model whose shape computations onnxslim may fold."""
 
-Values = dict[str, "npt.NDArray[Any]"]
+
+FRACTIONS = (1, 10, 11, 16)
+"""Formats by number of `onnx.TensorProto.DataType`: fp32, fp16, fp64 and bf16."""
 
 
-def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with the shape of every tensor that can be known."""
-    from onnx import shape_inference
+@dataclass
+class Inferred:
+    """What is known of each tensor.
 
-    # Without data_prop: onnx would write out a Range of any length.
-    inferred = shape_inference.infer_shapes(model)
-    values: Values = {}
-    for _ in range(MAX_PASSES):
-        shapes = known_shapes(inferred.graph)
-        if not _holes(inferred.graph, shapes) or not _compute(inferred, shapes, values):
-            break
-        inferred = shape_inference.infer_shapes(inferred)
-    shapes = known_shapes(inferred.graph)
-    holes = _holes(inferred.graph, shapes)
-    if not holes or _is_too_large(inferred.graph, shapes):
-        return inferred
-    found = _slimmed(inferred)
-    kept = [value for value in inferred.graph.value_info if value.name not in holes]
-    kept += [found[name] for name in holes if name in found]
-    del inferred.graph.value_info[:]
-    inferred.graph.value_info.extend(kept)
-    return shape_inference.infer_shapes(inferred)
+    Attributes
+    ----------
+    types : dict of str to TypeProto
+        Shapes may have open dimensions.
+    shapes : dict of str to tuple of int
+        Those without.
+    values : dict of str to array
+        Of small constants, and of what is computed from shapes.
+    noted : set of str
+        Tensors whose shape is the exporter's note.
+    """
+
+    types: dict[str, onnx.TypeProto] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
+    noted: set[str] = field(default_factory=set)
+
+    def learn(self, name: str, found: onnx.TypeProto) -> None:
+        """Keep a type; its symbols mean nothing outside the operator that it was inferred of."""
+        partial = _partial(found)
+        if partial is not None:
+            _set_shape(found, partial)
+        self.types[name] = found
+        if partial is not None and None not in partial:
+            self.shapes[name] = tuple(size for size in partial if size is not None)
 
 
-def known_shapes(graph: onnx.GraphProto) -> dict[str, Shape]:
-    """Tensors whose every dimension is known."""
-    found: dict[str, Shape] = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    for value in [*graph.input, *graph.value_info, *graph.output]:
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape"):
-            dims = tensor.shape.dim
-            if all(dim.HasField("dim_value") and dim.dim_value >= 0 for dim in dims):
-                found[value.name] = tuple(dim.dim_value for dim in dims)
+def infer(model: onnx.ModelProto, noted: Types) -> Inferred:
+    """Every shape that can be known of a model whose inputs have sizes.
+
+    Parameters
+    ----------
+    noted : mapping of str to TypeProto
+        What the exporter wrote; see `noted_types`.
+    """
+    _forget_notes(model.graph)
+    slim: Types = {}
+    found = _walk(model, {}, {})
+    if _holes(model.graph, found) and not _is_too_large(model.graph, found.shapes):
+        slim = _slimmed(model)
+        found = _walk(model, slim, {}) if slim else found
+    if noted.keys() & _holes(model.graph, found, outputs=True):
+        found = _walk(model, slim, noted)
     return found
 
 
-def _holes(graph: onnx.GraphProto, shapes: dict[str, Shape]) -> set[str]:
-    """Tensors of unknown shape that some operator reads."""
-    used = {name for node in graph.node for name in node.input}
-    return {name for node in graph.node for name in node.output if name not in shapes} & used
-
-
-def _compute(model: onnx.ModelProto, shapes: dict[str, Shape], values: Values) -> bool:
-    """Put the values of shape computations in their place; was there a new one?"""
-    from onnx import numpy_helper
-
-    graph = model.graph
-    for tensor in graph.initializer:
-        if tensor.name not in values and prod(tensor.dims) <= SMALL:
-            values[tensor.name] = numpy_helper.to_array(tensor)
-    kept, found = [], False
+def _forget_notes(graph: onnx.GraphProto, outermost: bool = True) -> None:
+    """Drop the shapes that the exporter wrote, in bodies, too."""
+    del graph.value_info[:]
+    for value in [*graph.output, *(() if outermost else graph.input)]:
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
     for node in graph.node:
-        value = _value(model, node, shapes, values)
-        if value is None:
-            kept.append(node)
-        else:
-            values[node.output[0]] = value
-            graph.initializer.append(numpy_helper.from_array(value, node.output[0]))
-            found = True
-    if found:
-        del graph.node[:]
-        graph.node.extend(kept)
+        for body in bodies(node):
+            _forget_notes(body, outermost=False)
+
+
+def _walk(model: onnx.ModelProto, slim: Types, noted: Types) -> Inferred:
+    """Infer operator by operator; what stays open is filled by onnxslim's shapes, then by notes."""
+    from onnx import helper, numpy_helper
+
+    found = Inferred()
+    for value in model.graph.input:
+        found.learn(value.name, _copied(value.type))
+    for tensor in model.graph.initializer:
+        found.learn(tensor.name, _tensor_type(tensor.data_type, tuple(tensor.dims)))
+        if is_small(prod(tensor.dims), helper.tensor_dtype_to_np_dtype(tensor.data_type)):
+            found.values[tensor.name] = numpy_helper.to_array(tensor)
+    for sparse in model.graph.sparse_initializer:
+        found.learn(sparse.values.name, _tensor_type(sparse.values.data_type, tuple(sparse.dims)))
+    for node in model.graph.node:
+        _step(model, node, found)
+        _fill(node, found, slim)
+        found.noted |= _fill(node, found, noted)
     return found
 
 
-def _value(
-    model: onnx.ModelProto, node: onnx.NodeProto, shapes: dict[str, Shape], values: Values
-) -> npt.NDArray[Any] | None:
-    """What a small operator on known values writes; None if it is not one."""
-    import numpy as np
-    from onnx import numpy_helper
-
-    if len(node.output) != 1 or node.domain not in ("", "ai.onnx"):
-        return None
-    if node.op_type == "Shape" and node.input[0] in shapes and not node.attribute:
-        return np.array(shapes[node.input[0]], dtype=np.int64)
-    if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
-        return numpy_helper.to_array(node.attribute[0].t)
-    inputs = [name for name in node.input if name]
-    if node.op_type not in FOLDED or not inputs or any(name not in values for name in inputs):
-        return None
-    if node.op_type in GROWING and not 0 <= prod(values[inputs[-1]].tolist()) <= SMALL:
-        return None
-    if node.op_type in BROADCASTING:
-        shape = np.broadcast_shapes(*(values[name].shape for name in inputs))
-        if prod(shape) > SMALL:
-            return None
-    outputs = evaluate(model, node, {name: values[name] for name in inputs})
-    return outputs[0] if outputs is not None and outputs[0].size <= SMALL else None
-
-
-def evaluate(
-    model: onnx.ModelProto, node: onnx.NodeProto, inputs: Values
-) -> list[npt.NDArray[Any]] | None:
-    """What one operator writes, by onnx's reference runtime; None if it does not fit its inputs."""
-    import numpy as np
+def _step(model: onnx.ModelProto, node: onnx.NodeProto, found: Inferred) -> None:
+    """What one operator writes."""
     from onnx import helper
-    from onnx.reference import ReferenceEvaluator
 
-    alone = helper.make_graph(
-        [node],
-        "one",
-        [helper.make_tensor_value_info(n, _type(values), None) for n, values in inputs.items()],
-        [helper.make_empty_tensor_value_info(name) for name in node.output],
-    )
-    whole = helper.make_model(alone, opset_imports=model.opset_import)
+    outputs = small_outputs(model, node, found.shapes, found.values)
+    if outputs is not None:
+        for name, value in zip(node.output, outputs, strict=False):
+            stored = helper.np_dtype_to_tensor_dtype(value.dtype)
+            found.learn(name, _tensor_type(stored, value.shape))
+            found.values[name] = value
+        return
+    known = as_standard(node)
+    if known is not None:
+        for name, inferred in _inferred(model, known, found).items():
+            found.learn(name, inferred)
+    kind = _format(node, found)
+    for name, shape in contrib_shapes(Call(node, found.shapes, found.values)).items():
+        if name not in found.shapes:
+            found.learn(name, _tensor_type(0, shape))
+    for name in filter(None, node.output):
+        # A tensor with a format and no shape lets onnx go on where it needs no more.
+        if name not in found.types or not is_standard(node):
+            found.types.setdefault(name, _empty_type()).tensor_type.elem_type = kind
+
+
+def _inferred(
+    model: onnx.ModelProto, node: onnx.NodeProto, found: Inferred
+) -> dict[str, onnx.TypeProto]:
+    """onnx's inference of a model of one operator, which also looks into functions and bodies."""
+    import onnx
+    from onnx import numpy_helper, shape_inference
+
+    alone = onnx.ModelProto(ir_version=model.ir_version)
+    alone.opset_import.extend(model.opset_import)
+    if not any(opset.domain in ("", "ai.onnx") for opset in model.opset_import):
+        alone.opset_import.add(domain="", version=onnx.defs.onnx_opset_version())
+    alone.graph.name = "one"
+    alone.graph.node.append(node)
+    for name in dict.fromkeys(_read(node)):
+        if name in found.types:
+            alone.graph.input.add(name=name).type.CopyFrom(found.types[name])
+        if name in found.values:
+            alone.graph.initializer.append(numpy_helper.from_array(found.values[name], name))
     try:
-        with np.errstate(all="ignore"):
-            outputs = ReferenceEvaluator(whole).run(None, inputs)
-    except Exception:  # whatever it raises, the operator does not fit, or is not known to it
+        # Without data_prop: onnx would write out a Range of any length.
+        graph = shape_inference.infer_shapes(alone).graph
+    except (shape_inference.InferenceError, RuntimeError, ValueError, TypeError):
+        return {}  # an operator that does not fit its inputs has no outputs
+    return {value.name: value.type for value in graph.value_info}
+
+
+def _read(node: onnx.NodeProto) -> Iterator[str]:
+    """Tensors that an operator reads, its bodies included."""
+    yield from filter(None, node.input)
+    for body in bodies(node):
+        for inner in body.node:
+            yield from _read(inner)
+
+
+def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """The graphs inside an operator."""
+    found = []
+    for attribute in node.attribute:
+        found += [attribute.g] if attribute.HasField("g") else []
+        found += attribute.graphs
+    return found
+
+
+def _fill(node: onnx.NodeProto, found: Inferred, guesses: Types) -> set[str]:
+    """Close open dimensions of an operator's outputs by guesses that contradict none."""
+    import onnx
+
+    filled = set()
+    for name in node.output:
+        known, guess = found.types.get(name, onnx.TypeProto()), guesses.get(name)
+        if guess is None or known.WhichOneof("value") not in (None, "tensor_type"):
+            continue
+        # Unlike a shape, a format cannot have changed with the sizes.
+        kind = guess.tensor_type.elem_type or known.tensor_type.elem_type
+        sizes = _agreed(_partial(known), _partial(guess))
+        if name not in found.shapes and sizes is not None:
+            filled.add(name)
+            found.learn(name, _tensor_type(kind, sizes))
+        elif name in found.types and not is_standard(node):
+            found.types[name].tensor_type.elem_type = kind
+    return filled
+
+
+def _agreed(known: Partial | None, guess: Partial | None) -> Partial | None:
+    """Both put together; None if they contradict each other, or if nothing is known."""
+    if known is None or guess is None:
+        return guess if known is None else known
+    pairs = list(zip(known, guess, strict=False))
+    if len(known) != len(guess) or any(a not in (b, None) and b is not None for a, b in pairs):
         return None
-    return [np.asarray(output) for output in outputs]
+    return tuple(b if a is None else a for a, b in pairs)
 
 
-def _type(value: npt.NDArray[Any]) -> int:
-    from onnx import helper
+def _partial(found: onnx.TypeProto) -> Partial | None:
+    """The dimensions of a tensor; None if not even their number is known."""
+    tensor = found.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return tuple(
+        dim.dim_value if dim.HasField("dim_value") and dim.dim_value >= 0 else None
+        for dim in tensor.shape.dim
+    )
 
-    return helper.np_dtype_to_tensor_dtype(value.dtype)
+
+def _format(node: onnx.NodeProto, found: Inferred) -> int:
+    """The format of what an operator writes that onnx does not know: that of its data."""
+    import onnx
+
+    like = found.types.get(type_like(node))
+    kind = like.tensor_type.elem_type if like is not None else 0
+    is_told = kind in FRACTIONS or (kind and is_contrib(node))
+    return kind if is_told else onnx.TensorProto.FLOAT16
 
 
-def _is_too_large(graph: onnx.GraphProto, shapes: dict[str, Shape]) -> bool:
+def _empty_type() -> onnx.TypeProto:
+    import onnx
+
+    return onnx.TypeProto()
+
+
+def _tensor_type(kind: int, shape: Iterable[int | None]) -> onnx.TypeProto:
+    import onnx
+
+    made = onnx.TypeProto()
+    made.tensor_type.elem_type = kind
+    _set_shape(made, shape)
+    return made
+
+
+def _set_shape(made: onnx.TypeProto, shape: Iterable[int | None]) -> None:
+    del made.tensor_type.shape.dim[:]
+    made.tensor_type.shape.SetInParent()
+    for size in shape:
+        dim = made.tensor_type.shape.dim.add()
+        if size is not None:
+            dim.dim_value = size
+
+
+def _copied(found: onnx.TypeProto) -> onnx.TypeProto:
+    import onnx
+
+    copy = onnx.TypeProto()
+    copy.CopyFrom(found)
+    return copy
+
+
+def _holes(graph: onnx.GraphProto, found: Inferred, outputs: bool = False) -> set[str]:
+    """Tensors of unknown shape that some operator reads, or that the model returns."""
+    used = {name for node in graph.node for name in _read(node)}
+    used |= {value.name for value in graph.output} if outputs else set()
+    return {name for node in graph.node for name in node.output if name not in found.shapes} & used
+
+
+def _is_too_large(graph: onnx.GraphProto, shapes: Mapping[str, Shape]) -> bool:
     """Would onnxslim fill memory? It computes constants, which grow from small ones."""
     made = [name for node in graph.node for name in node.output if node.op_type in GROWING]
     unknown = (MAX_SLIM_ELEMENTS + 1,)
     return any(prod(shapes.get(name, unknown)) > MAX_SLIM_ELEMENTS for name in made)
 
 
-def _slimmed(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
-    """What shapes a copy has, by tensor, once onnxslim has folded its constants; no fusion."""
+def _slimmed(model: onnx.ModelProto) -> Types:
+    """What types a copy has, by tensor, once onnxslim has folded its constants; no fusion."""
     import onnx
     from onnx import shape_inference
 
@@ -185,4 +294,4 @@ def _slimmed(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
         values = shape_inference.infer_shapes(slim).graph.value_info
     except Exception:  # a model that onnxslim cannot fold keeps its holes, which are reported
         return {}
-    return {value.name: value for value in values}
+    return {value.name: value.type for value in values}

@@ -56,13 +56,6 @@ STREAMS = {
 TABLES = frozenset({"Gather", "GatherElements", "GatherND"})
 """Operators that pick from a table, of which only what is picked is read."""
 
-CUSTOM = frozenset(
-    {"BiasGelu", "FastGelu", "QuickGelu", "Gelu", "SkipLayerNormalization", "RotaryEmbedding"}
-    | {"EmbedLayerNormalization", "SimplifiedLayerNormalization", "LayerNormalization"}
-    | {"SkipSimplifiedLayerNormalization"}
-)
-"""Operators outside ONNX's own domain (onnxruntime's) that are known to bear no MACs."""
-
 
 @dataclass
 class _Run:

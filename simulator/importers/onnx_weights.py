@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import WeightsError
-from simulator.importers.onnx_graph import Operand
+from simulator.importers.onnx_graph import Operand, attributes
 from simulator.importers.onnx_model import one_line, parse, read_with_operands
-from simulator.importers.onnx_shapes import BROADCASTING, evaluate
+from simulator.importers.onnx_values import BROADCASTING, evaluate
 from simulator.weights.files import Tensor
 from simulator.workload import Conv, Gemm
 
@@ -39,7 +39,8 @@ LARGEST_ELEMENTS = 2**31
 def read_onnx_weights(path: Path, parameters: Mapping[str, int]) -> dict[str, Array]:
     """Weights by layer, output features first.
 
-    Layers whose weights are made by operators outside `REARRANGING` are left out.
+    Layers whose weights are made by operators outside `REARRANGING` are left out, and those whose
+    zero points are not known before the model runs.
 
     Returns
     -------
@@ -59,10 +60,13 @@ def read_onnx_weights(path: Path, parameters: Mapping[str, int]) -> dict[str, Ar
         if operand is None or not isinstance(layer, Gemm | Conv):
             continue
         array = values.of(operand.tensor)
-        if array is not None:
-            array = np.asarray(array, dtype=_format(array.dtype))
-            rows = _rows(path, layer, array, operand)
-            found[layer.name] = Tensor(layer.name, str(array.dtype), rows, str(path)).values()
+        if array is None:
+            continue
+        rows = _rows(path, layer, np.asarray(array, _format(array.dtype)), operand)
+        zero = values.of(operand.zero_point) if operand.zero_point else None
+        counted = _from_zero(layer, rows, zero) if operand.zero_point else rows
+        if counted is not None:
+            found[layer.name] = Tensor(layer.name, str(counted.dtype), counted, str(path)).values()
     if not found:
         raise WeightsError(str(path), "holds no weights that can be read")
     return found
@@ -117,19 +121,31 @@ class _Values:
 def _dequantized(
     node: onnx.NodeProto, stored: Array, scale: Array, zero: Array | None = None
 ) -> Array | None:
-    """``(stored - zero) * scale``, a tensor or a channel; None in blocks.
+    """``(stored - zero) * scale``, with a scale a tensor, a channel, or a block of an axis.
 
-    onnx's runtime knows the operator only in some versions. Source: ONNX, DequantizeLinear-13.
+    onnx's runtime knows the operator only in some versions. Source: ONNX, DequantizeLinear-21.
     """
-    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-    if scale.ndim > 1 or not -stored.ndim <= axis < stored.ndim:
+    given = attributes(node)
+    axis, block = given.get("axis", 1), given.get("block_size", 0)
+    if not -stored.ndim <= axis < stored.ndim:
+        axis, block = 0, 0
+    parts = [part for part in (scale, zero) if part is not None]
+    if block:
+        if any(part.ndim != stored.ndim for part in parts):
+            return None
+        index = np.arange(stored.shape[axis]) // block
+        if any(part.shape[axis] * block < stored.shape[axis] for part in parts):
+            return None
+        parts = [np.take(part, index, axis) for part in parts]
+    else:
+        shape = [1] * stored.ndim
+        shape[axis] = -1
+        parts = [part.reshape(shape if part.size > 1 else [1] * stored.ndim) for part in parts]
+    wide = [part.astype(np.float32) for part in (stored, *parts)]
+    if np.broadcast_shapes(*(part.shape for part in wide)) != stored.shape:
         return None
-    shape = [1] * stored.ndim
-    shape[axis] = scale.size
-    if scale.size not in (1, stored.shape[axis]):
-        return None
-    offset = 0 if zero is None else zero.astype(np.float32).reshape(shape)
-    scaled: Array = (stored.astype(np.float32) - offset) * scale.astype(np.float32).reshape(shape)
+    offset = wide[2] if zero is not None else np.float32(0)
+    scaled: Array = (wide[0] - offset) * wide[1]
     return scaled
 
 
@@ -160,3 +176,20 @@ def _rows(path: Path, layer: Gemm | Conv, array: Array, operand: Operand) -> Arr
         return shaped
     rows = shaped.swapaxes(1, 2) if operand.inputs_first else shaped
     return np.ascontiguousarray(rows).reshape(-1, layer.k)
+
+
+def _from_zero(layer: Gemm | Conv, rows: Array, zero: Array | None) -> Array | None:
+    """Rows of integers counted from their zero point, one of all or one an output feature.
+
+    Returns
+    -------
+    array or None
+        fp32, which holds every difference of 8-bit integers; None where zero points do not fit.
+    """
+    if zero is None:
+        return None
+    outputs = layer.m if isinstance(layer, Gemm) else layer.out_channels
+    if zero.size not in (1, outputs, len(rows)):
+        return None
+    column = np.resize(zero.astype(np.float32), len(rows))  # the same for every matrix of a stack
+    return rows.astype(np.float32) - column.reshape(-1, *(1,) * (rows.ndim - 1))

@@ -199,7 +199,11 @@ def _entry(where: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
         raise WeightsError(where, "not a tensor", want="dtype, shape and data_offsets")
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(code, str) or code not in FORMATS:
-        raise WeightsError(where, "unknown format", want=" or ".join(FORMATS), got=code)
+        is_short = isinstance(code, str) and code.startswith(("F8", "F6", "F4"))
+        raise WeightsError(
+            where, "unknown format", want=" or ".join(FORMATS), got=code,
+            hint="dequantise such weights first" if is_short else None,
+        )  # fmt: skip
     if not _counts(shape) or not _counts(offsets) or len(offsets) != 2:
         raise WeightsError(where, "shape and data_offsets must be lists of counts")
     _check_shape(where, shape)
@@ -223,11 +227,12 @@ def _counts(value: Any) -> bool:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"'{twice[:40]}' is there twice")
+    """A table, in one pass: headers have tens of thousands of names."""
+    table: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in table:
+            raise ValueError(f"'{name[:40]}' is there twice")
+        table[name] = value
     return table
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from simulator.errors import WeightsError
 from simulator.sparsity import Pattern
+from simulator.weights.compressed import left_alone, summary
 from simulator.weights.files import Tensor
 from simulator.weights.layout import Axis, channel_rows, from_channel_rows
 from simulator.weights.masks import kept_and_total, magnitude_mask, unstructured_mask
@@ -80,11 +81,14 @@ class Pruning:
         Those that were chosen, in the order of the file.
     tensors : dict of Tensor
         Everything to write: pruned ones, all others as they were, and permutations.
+    notes : tuple of str
+        What was chosen and left alone, since it is compressed.
     """
 
     pattern: Pattern
     layers: tuple[PrunedTensor, ...]
     tensors: dict[str, Tensor]
+    notes: tuple[str, ...] = ()
 
     @property
     def magnitude(self) -> Kept:
@@ -110,7 +114,8 @@ def prune_tensors(
 
     Groups run along the inputs (input channels of convolutions). With ``permute`` the inputs of a
     pruned tensor are *reordered* before pruning, input ``permutation[i]`` of the original at place
-    i, and ``<name>.permutation`` holds that order.
+    i, and ``<name>.permutation`` holds that order. Parts of compressed or quantised weights are
+    left alone, and the result's notes say so.
 
     Parameters
     ----------
@@ -122,10 +127,11 @@ def prune_tensors(
     Raises
     ------
     WeightsError
-        If the expression is none or finds nothing, weights are not finite, or names clash.
+        If the expression is none or finds nothing that can be pruned, weights are not finite, or
+        names clash.
     """
     pattern = Pattern.parse(pattern)
-    chosen = _chosen(tensors, layers)
+    chosen, notes = _chosen(tensors, layers)
     turned = _expression("--inputs-first", inputs_first) if inputs_first else None
     out, results = dict(tensors), []
     for name in chosen:
@@ -140,7 +146,7 @@ def prune_tensors(
             if label in out:
                 raise WeightsError(f"tensor {label}", "is in the file already")
             out[label] = Tensor(label, "int64", order)
-    return Pruning(pattern, tuple(results), out)
+    return Pruning(pattern, tuple(results), out, notes)
 
 
 def _expression(option: str, text: str) -> re.Pattern[str]:
@@ -150,17 +156,26 @@ def _expression(option: str, text: str) -> re.Pattern[str]:
         raise WeightsError(option, f"not a regular expression: {error}", got=text) from None
 
 
-def _chosen(tensors: Mapping[str, Tensor], layers: str | None) -> list[str]:
+def _chosen(tensors: Mapping[str, Tensor], layers: str | None) -> tuple[list[str], tuple[str, ...]]:
+    """Names of what is to be pruned, and notes of what was found and cannot be."""
     wanted = _expression("--layers", layers or "")
-    candidates = [name for name, tensor in tensors.items() if tensor.is_weights]
+    parts = left_alone(tensors)
+    candidates = [name for name, one in tensors.items() if one.is_weights and name not in parts]
     chosen = [name for name in candidates if wanted.search(name)]
-    if not chosen:
-        what = "finds no weights" if candidates else "no weights in this file"
-        hint = "2-D or 4-D tensors of fp32, fp16, bf16 or int8"
-        if candidates:
-            hint = f"such as {candidates[0]}"
-        raise WeightsError("--layers" if layers else "weights", what, got=layers, hint=hint)
-    return chosen
+    notes = summary({name: what for name, what in parts.items() if wanted.search(name)})
+    if chosen:
+        return chosen, tuple(notes)
+    where = "--layers" if layers else "weights"
+    if notes:
+        raise WeightsError(
+            where, f"nothing that can be pruned: {'; '.join(notes)}", got=layers,
+            hint="decompress or dequantise them first",
+        )  # fmt: skip
+    what = "finds no weights" if candidates else "no weights in this file"
+    hint = "2-D or 4-D tensors of fp32, fp16, bf16 or int8"
+    if candidates:
+        hint = f"such as {candidates[0]}"
+    raise WeightsError(where, what, got=layers, hint=hint)
 
 
 def _prune_tensor(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,14 @@ from pathlib import Path
 from simulator import catalog
 from simulator.errors import WorkloadError
 
-MAX_FILE_BYTES, MAX_LINES, MAX_CELLS = 16 * 2**20, 200_000, 32
-"""Of a file, a file and a line; a cell takes a hundred times as much memory as its comma."""
+MAX_FILE_BYTES, MAX_LINES, MAX_CELLS, MAX_CHARACTERS = 16 * 2**20, 200_000, 32, 10_000
+"""Of a file, a file, a line and a cell; a cell takes a hundred times as much memory as its comma.
+"""
 
-SPACES = re.compile(r"\s*")
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
+"""What may stand between cells; the first that a file's header holds is the file's."""
+
+QUOTED = re.compile(r'"((?:[^"]|"")*+)"')
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,14 @@ class Row:
     def where(self) -> str:
         return f"{self.path}:{self.line}"
 
+    @property
+    def filled(self) -> tuple[Cell, ...]:
+        """The cells up to the last one that is not empty: trailing separators mean nothing."""
+        count = len(self.cells)
+        while count > 1 and not self.cells[count - 1].text:
+            count -= 1
+        return self.cells[:count]
+
 
 @dataclass(frozen=True)
 class Table:
@@ -53,50 +63,78 @@ def read_table(path: Path) -> Table:
     Raises
     ------
     WorkloadError
-        If the file cannot be read, is not text, or holds no rows.
+        If the file cannot be read, is not text, or holds no rows; with line and column, if a quote
+        is not closed on its line.
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise WorkloadError(str(path), "too large for a layer trace", want="at most 16 MiB")
     except OSError as error:
         raise WorkloadError(str(path), f"cannot be read: {error.strerror}") from None
-    text = catalog.text_of(path, WorkloadError)
-    lines = text.splitlines()
+    # Not splitlines(): a text may hold other separators of lines than its editor shows.
+    lines = catalog.text_of(path, WorkloadError).split("\n")
     if len(lines) > MAX_LINES:
         raise WorkloadError(str(path), "too many lines", want=f"at most {MAX_LINES}")
+    separator = ""
     rows: list[Row] = []
     comments: list[Cell] = []
     for number, line in enumerate(lines, start=1):
         stripped = line.strip()
         if stripped.startswith("#"):
             comments.append(Cell(stripped, f"{path}:{number}"))
-        elif stripped.strip(", \t"):
-            rows.append(Row(path, number, _cells(path, number, line)))
+        elif stripped.strip(", \t;"):
+            separator = separator or _separator(line)
+            rows.append(Row(path, number, tuple(_cells(f"{path}:{number}", line, separator))))
     if not rows:
         raise WorkloadError(str(path), "is empty", want="a header and one layer a line")
     return Table(path, tuple(rows), tuple(comments))
 
 
-def _cells(path: Path, number: int, line: str) -> tuple[Cell, ...]:
-    if line.count(",") >= MAX_CELLS:
-        raise WorkloadError(f"{path}:{number}", "too many cells", want=f"at most {MAX_CELLS}")
-    try:
-        (fields,) = csv.reader(io.StringIO(line), skipinitialspace=True)
-    except (csv.Error, ValueError) as error:
-        raise WorkloadError(f"{path}:{number}", f"not CSV: {error}") from None
-    columns = _columns(line)
-    return tuple(
-        Cell(text.strip(), f"{path}:{number}:{columns[min(index, len(columns) - 1)]}")
-        for index, text in enumerate(fields)
-    )
+def _separator(header: str) -> str:
+    unquoted = re.sub('"[^"]*"', "", header.strip())
+    return next((one for one in SEPARATORS if one in unquoted), ",")
 
 
-def _columns(line: str) -> list[int]:
-    """Where the cells of a line start: behind commas outside quotes, and behind spaces."""
-    starts, quoted = [0], False
-    for position, character in enumerate(line):
-        if character == '"':
-            quoted = not quoted
-        elif character == "," and not quoted:
-            starts.append(position + 1)
-    return [match.end() + 1 for start in starts if (match := SPACES.match(line, start))]
+def _cells(where: str, line: str, separator: str) -> list[Cell]:
+    """The cells of a line, with the column at which the text of each begins."""
+    cells: list[Cell] = []
+    start = 0
+    while start <= len(line):
+        if len(cells) == MAX_CELLS:
+            raise WorkloadError(where, "too many cells", want=f"at most {MAX_CELLS}")
+        cell, start = _cell(where, line, start, separator)
+        cells.append(cell)
+    other = next((one for one in SEPARATORS if one != separator and one in cells[0].text), None)
+    if len(cells) == 1 and other is not None:
+        raise WorkloadError(
+            where,
+            f"cells are separated by {SEPARATORS[other]}",
+            want=f"{SEPARATORS[separator]}, as in the header",
+        )
+    return cells
+
+
+def _cell(where: str, line: str, start: int, separator: str) -> tuple[Cell, int]:
+    """The cell that begins at an index, and where the next one begins."""
+    while start < len(line) and line[start] != separator and line[start].isspace():
+        start += 1
+    at = f"{where}:{start + 1}"
+    if line.startswith('"', start):
+        quoted = QUOTED.match(line, start)
+        if quoted is None:
+            raise WorkloadError(
+                at, "a quote that is not closed on its line", want="no line end inside a cell"
+            )
+        text, rest = quoted[1].replace('""', '"'), quoted.end()
+    else:
+        text, rest = "", start
+    end = line.find(separator, rest)
+    end = len(line) if end < 0 else end
+    plain = line[rest:end].strip()
+    if rest > start and plain:
+        raise WorkloadError(at, "text behind a closing quote", got=line[start:end])
+    text = (text or plain).strip()
+    if len(text) > MAX_CHARACTERS:
+        want = f"at most {MAX_CHARACTERS} characters"
+        raise WorkloadError(where, "not CSV: a cell is too long", want=want)
+    return Cell(text, at), end + 1

@@ -2,7 +2,8 @@
 
 ``# parameter: seq = 128`` declares a parameter and its default; every size may be an expression
 of parameters: ``batch*seq``. ``# blocks: 32`` says that the layers are one of 32 equal blocks of
-their network. Other lines that start with ``#`` are comments. The columns:
+their network. ``# Note: text`` says what was assumed when the trace was written; reports repeat
+it. Other lines that start with ``#`` are comments. The columns:
 
 =============  ==========================================================================
 name, kind     kind: linear, matmul, conv, or a streaming kind such as softmax
@@ -46,8 +47,8 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     """
     values = _parameters(table, parameters)
     header = table.rows[0]
-    names = [cell.text for cell in header.cells]
-    for cell in header.cells:
+    names = [cell.text for cell in header.filled]
+    for cell in header.filled:
         if cell.text not in COLUMNS:
             raise WorkloadError(
                 cell.where, "unknown column", got=cell.text, hint=did_you_mean(cell.text, COLUMNS)
@@ -60,7 +61,14 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     layers = [_layer(_Line(row, names, values)) for row in table.rows[1:]]
     if not layers:
         raise WorkloadError(str(table.path), "has no layers", want="one layer a line")
-    return Workload(table.path.stem, layers, blocks=_blocks(table, values))
+    blocks = _blocks(table, values)
+    return Workload(table.path.stem, layers, _notes(table), blocks)
+
+
+def _notes(table: Table) -> list[str]:
+    """What an importer noted; printable, since reports show it."""
+    found = (re.fullmatch(r"#\s*note:\s*(.+)", c.text, re.IGNORECASE) for c in table.comments)
+    return ["".join(c if c.isprintable() else " " for c in match[1]) for match in found if match]
 
 
 @dataclass
@@ -213,16 +221,27 @@ def _square(sizes: tuple[int, ...]) -> int | tuple[int, int]:
     return sizes[0] if len(sizes) == 1 else sizes  # type: ignore[return-value]
 
 
+PARAMETER = re.compile(r"#\s*parameter:\s*([a-z_]+)\s*=\s*([^#]+?)\s*")
+GARBLED_PARAMETER = re.compile(r"#\s*(parameters?\b|param\s*:)", re.IGNORECASE)
+
+
 def _parameters(table: Table, given: Mapping[str, int]) -> dict[str, int]:
     """Declared parameters with their defaults, overridden by those given."""
     values: dict[str, int] = {}
     for cell in table.comments:
-        match = re.fullmatch(r"#\s*parameter:\s*([a-z_]+)\s*=\s*([^#]+?)\s*", cell.text)
+        match = PARAMETER.fullmatch(cell.text)
         if match is None:
-            if re.match(r"#\s*parameter\b", cell.text):
-                raise WorkloadError(cell.where, "want '# parameter: name = value'", got=cell.text)
+            if GARBLED_PARAMETER.match(cell.text):
+                raise WorkloadError(
+                    cell.where,
+                    "want '# parameter: name = value'",
+                    got=cell.text,
+                    hint="a name is lower-case letters and _",
+                )
             continue
         name = match[1]
+        if name in values:
+            raise WorkloadError(cell.where, f"parameter '{name}' is declared twice", got=cell.text)
         values[name] = given[name] if name in given else evaluate(match[2], values, cell.where)
     for name in given:
         if name not in values:

@@ -22,7 +22,8 @@ DEFAULTS = {"batch": "1", "repeat": "1", "dtype": "fp16", "dilation": "1", "grou
 def write_trace(workload: Workload) -> str:
     """The text of a native trace.
 
-    The name and the notes of a workload become comments; a trace is named by its file.
+    The name and the notes of a workload become comments, of which `read_trace` keeps the notes; a
+    trace is named by its file.
 
     Returns
     -------

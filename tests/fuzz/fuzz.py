@@ -128,7 +128,7 @@ FORMATS = {
     ),
     "hf-config": Format(".json", lambda _: seeds.hf_config(), mutate.changed_json, _read_workload),
     "torch-trace": Format(
-        ".json", lambda _: seeds.torch_trace(), mutate.changed_json, _read_workload
+        ".json", lambda _: seeds.torch_trace(), mutate.changed_trace, _read_workload
     ),
     "safetensors": Format(
         ".safetensors", seeds.safetensors, mutate.changed_safetensors, _read_weights

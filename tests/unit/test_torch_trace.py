@@ -1,101 +1,21 @@
-"""Are profiler traces read as the operators that ran, each once?"""
+"""Are profiler traces read, and is what is assumed of them said?"""
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from traces import Event, Read, event, reader
 
 from simulator.errors import WorkloadError
-from simulator.importers import Imported, import_workload, load_workload
-from simulator.workload import Conv, Gemm, Matmul, Stream
-
-Event = dict[str, Any]
-Read = Callable[..., Imported]
-
-
-def event(name: str, start: float, length: float, *dims: list[int], **more: Any) -> Event:
-    """A complete event as PyTorch's profiler writes it, on one thread unless told."""
-    args = {"Input Dims": list(dims), "Input type": more.pop("types", ["c10::Half"] * len(dims))}
-    if "values" in more:
-        args["Concrete Inputs"] = more.pop("values")
-    return {"ph": "X", "cat": "cpu_op", "name": f"aten::{name}", "pid": 1, "tid": 7, "ts": start,
-            "dur": length, "args": args, **more}  # fmt: skip
+from simulator.importers import load_workload
 
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    def of_events(*events: Event) -> Imported:
-        path = tmp_path / "step.pt.trace.json"
-        path.write_text(json.dumps({"schemaVersion": 1, "traceEvents": list(events)}))
-        return import_workload(path, {})
-
-    return of_events
-
-
-CONV = ["", "", "", "[2, 2]", "[3, 3]", "[1, 1]", "1"]
-
-
-def test_each_operator_becomes_its_layer(read: Read) -> None:
-    imported = read(
-        event("linear", 0, 5, [2, 16, 64], [128, 64], [128]),
-        event("addmm", 10, 5, [32], [8, 16], [16, 32]),
-        event("mm", 20, 5, [8, 16], [16, 32]),
-        event("bmm", 30, 5, [12, 8, 64], [12, 64, 10]),
-        event("conv2d", 40, 5, [4, 3, 224, 224], [64, 3, 7, 7], [64], values=CONV),
-        event("conv1d", 50, 5, [4, 8, 30], [16, 4, 3], [16],
-              values=["", "", "", "[1]", "[1]", "[1]", "2"]),
-        event("gelu", 60, 5, [2, 16, 128]),
-    )  # fmt: skip
-    assert imported.workload.name == "step"
-    assert imported.workload.layers == (
-        Gemm("linear", m=128, n=32, k=64),
-        Gemm("addmm", m=32, n=8, k=16),
-        Gemm("mm", m=32, n=8, k=16),
-        Matmul("bmm", m=10, n=8, k=64, batch=12),
-        Conv("conv2d", 3, 64, 224, 224, kernel=7, stride=2, padding=3, batch=4),
-        Conv("conv1d", 8, 16, 1, 30, kernel=(1, 3), padding=(0, 1), groups=2, batch=4),
-        Stream("gelu", 4096, 4096),
-    )
-    assert imported.summary == "6 of 6 MAC-bearing operators imported"
-
-
-def test_nested_operators_count_once(read: Read) -> None:
-    imported = read(
-        event("linear", 0, 10, [16, 64], [128, 64], [128]),
-        event("addmm", 2, 5, [128], [16, 64], [64, 128]),
-        event("conv2d", 20, 10, [1, 3, 8, 8], [4, 3, 3, 3], [], values=CONV),
-        event("convolution", 21, 8, [1, 3, 8, 8], [4, 3, 3, 3], [], values=CONV),
-        event("_convolution", 22, 6, [1, 3, 8, 8], [4, 3, 3, 3], [], values=CONV),
-        event("mkldnn_convolution", 23, 4, [1, 3, 8, 8], [4, 3, 3, 3], []),
-        event("matmul", 40, 10, [16, 64], [64, 8]),
-        event("mm", 41, 8, [16, 64], [64, 8]),
-    )
-    assert [layer.name for layer in imported.workload.layers] == ["linear", "conv2d", "mm"]
-    assert imported.skipped == {}
-
-
-def test_nesting_is_per_thread_and_siblings_are_no_children(read: Read) -> None:
-    dims = [16, 64], [64, 8]
-    imported = read(
-        event("mm", 0, 10, *dims),
-        event("mm", 2, 3, *dims, tid=8),
-        event("mm", 10, 3, *dims),
-    )
-    assert [layer.name for layer in imported.workload.layers] == ["mm", "mm.2", "mm.3"]
-
-
-def test_attention_is_two_products_and_one_operator(read: Read) -> None:
-    query, key = [2, 12, 10, 64], [2, 12, 20, 64]
-    imported = read(
-        event("scaled_dot_product_attention", 0, 10, query, key, key),
-        event("_scaled_dot_product_flash_attention", 1, 8, query, key, key),
-    )
-    assert imported.workload.macs == 2 * 24 * 10 * 20 * 64
-    assert (imported.imported, imported.macs_bearing) == (1, 1)
+    return reader(tmp_path)
 
 
 def test_what_is_not_read_is_counted(read: Read) -> None:
@@ -103,14 +23,14 @@ def test_what_is_not_read_is_counted(read: Read) -> None:
         event("mm", 0, 10, [16, 64], [64, 8]),
         event("_cudnn_rnn", 20, 10, [5, 1, 4]),
         event("conv2d", 40, 5, [4, 3, 224, 224], [64, 3, 7, 7], [64]),
-        event("conv3d", 50, 5, [4, 3, 8, 8, 8], [64, 3, 7, 7, 7], [64]),
+        event("conv_tbc", 50, 5, [9, 4, 3], [3, 3, 8], [8]),
         event("convolution_backward", 60, 5, [4, 3, 8, 8], [64, 3, 7, 7]),
         event("mm", 70, 10),
     )
     assert imported.skipped == {
         "aten::_cudnn_rnn": 1,
         "aten::conv2d (strides not recorded)": 1,
-        "aten::conv3d": 1,
+        "aten::conv_tbc": 1,
         "aten::convolution_backward": 1,
         "aten::mm (no shapes)": 1,
     }
@@ -131,9 +51,9 @@ def test_formats_follow_the_tensors(read: Read) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ('{"traceEvents": []}', "no operators that bear MACs"),
+        ('{"traceEvents": []}', "nor any CPU operators"),
         ('{"traceEvents": 3}', "not a profiler trace"),
-        ('[{"ph": "X", "name": 3}, 4]', "no operators that bear MACs"),
+        ('[{"ph": "X", "name": 3}, 4]', "nor any CPU operators"),
         ('{"traceEvents": [', "not JSON"),
         ("[" * 100_000, "not JSON"),
         ('{"traceEvents": [' + "9" * 5000 + "]}", "not JSON"),
@@ -150,11 +70,11 @@ def test_what_is_no_trace_is_refused(tmp_path: Path, text: str, what: str) -> No
 @pytest.mark.parametrize(
     ("bad", "what"),
     [
-        (event("mm", 0, 1, [16, 64], [63, 8]), "reductions of 64 and 63 meet"),
+        (event("mm", 0, 1, [16, 64], [63, 8]), "shapes do not meet"),
         (event("bmm", 0, 1, [2, 16, 64], [3, 64, 8]), "do not meet"),
         (event("mm", 0, 1), "skipped: aten::mm .no shapes. x1"),
         (event("mm", 0, 1, [2**50, 64], [64, 8]), "out of range"),
-        (event("mm", "0", "1", [16, 64], [64, 8]), "no operators"),  # type: ignore[arg-type]
+        (event("mm", "0", "1", [16, 64], [64, 8]), "nor any CPU operators"),  # type: ignore[arg-type]
     ],
 )
 def test_operators_that_cannot_be_are_refused(read: Read, bad: Event, what: str) -> None:
@@ -177,6 +97,78 @@ def test_times_that_are_none_are_left_out(read: Read) -> None:
     assert len(read(mm, *bad).workload.layers) == 1
 
 
-def test_a_stream_out_of_range_names_the_file(read: Read) -> None:
-    with pytest.raises(WorkloadError, match=r"step\.pt\.trace\.json gelu\.reads: out of range"):
-        read(event("mm", 0, 1, [16, 64], [64, 8]), event("gelu", 2, 1, [2**30, 2**30]))
+def test_a_stream_out_of_range_is_left_out_and_said(read: Read) -> None:
+    imported = read(event("mm", 0, 1, [16, 64], [64, 8]), event("gelu", 2, 1, [2**30, 2**30]))
+    assert len(imported.workload.layers) == 1
+    assert imported.workload.notes[1] == "streaming operators (out of range) left out: 1"
+
+
+def test_only_a_layer_of_floats_is_noted(read: Read) -> None:
+    floats = ["float"] * 2
+    mm = event("mm", 0, 9, [16, 64], [64, 8])
+    imported = read(
+        mm,
+        event("mm", 1, 5, [16, 64], [64, 8], types=floats),  # inside of one that counts
+        event("own::matmul", 20, 5, [16, 64], [64, 8], types=floats),
+        event("linear", 30, 5, [16, 64], [8, 64], [8], types=["c10::Half"] * 2 + ["float"]),
+    )
+    assert [note for note in imported.workload.notes if "fp32" in note] == []
+    assert (
+        "fp64 tensors read as fp16"
+        in read(event("mm", 0, 9, [16, 64], [64, 8], types=["double"] * 2)).workload.notes
+    )
+
+
+def test_several_steps_are_noticed(read: Read) -> None:
+    steps = [
+        event(f"ProfilerStep#{number}", 10 * number, 9, bare=True) | {"cat": "user_annotation"}
+        for number in (2, 3, 4)
+    ]
+    products = [event("mm", 10 * at + 1, 2, [16, 64], [64, 8]) for at in (2, 3, 4)]
+    note = "layers are the sum of 3 profiler steps, #2 to #4"
+    assert note in read(*steps, *products).workload.notes
+    assert len(read(steps[0], products[0]).workload.notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("events", "hint"),
+    [
+        ([event("mm", 0, 2) | {"args": {"External id": 1}}], "record_shapes=True"),
+        ([event("relu", 0, 2) | {"args": {}}], "record_shapes=True"),
+        ([event("relu_backward", 0, 2, [4, 4], [4, 4])], ""),
+        ([event("own::matmul", 0, 2, [4, 4], [4, 4])], ""),
+        ([event("volta_sgemm", 0, 2, bare=True) | {"cat": "kernel"}], "ProfilerActivity.CPU"),
+    ],
+)
+def test_hints_stand_where_they_help(read: Read, events: list[Event], hint: str) -> None:
+    with pytest.raises(WorkloadError) as caught:
+        read(*events)
+    assert caught.value.hint is None if not hint else hint in str(caught.value)
+    assert ("record_shapes" in str(caught.value)) == (hint == "record_shapes=True")
+
+
+TRACE = json.dumps({"traceEvents": [event("mm", 0, 1, [16, 64], [64, 8])]}).encode()
+
+
+@pytest.mark.parametrize("name", ["step.pt.trace.json.gz", "step.json.GZ", "step.json"])
+def test_a_compressed_trace_opens(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(TRACE))
+    assert load_workload(path).macs == 16 * 64 * 8
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (gzip.compress(TRACE)[:-9], "not gzip that can be read"),
+        (gzip.compress(TRACE)[:10] + b"\xff" * 40, "not gzip that can be read"),
+        (gzip.compress(b"[" + b" " * 2**25), "expands to too much, want at most 16 MiB"),
+        (gzip.compress(b"\xff\xfe"), "not UTF-8 text: byte 0"),
+    ],
+)
+def test_what_is_no_compressed_trace_is_one_line(tmp_path: Path, data: bytes, what: str) -> None:
+    path = tmp_path / "trace.json.gz"
+    path.write_bytes(data)
+    with pytest.raises(WorkloadError, match=what) as caught:
+        load_workload(path)
+    assert str(path) in str(caught.value)

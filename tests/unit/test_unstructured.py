@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from machines import problem_of, tiny
 
-from simulator import Conv, Gemm, Workload, compare, simulate
+from simulator import Conv, Gemm, Mapping, Workload, compare, simulate
 from simulator.errors import ConfigError
 from simulator.masking import real_conflicts
 from simulator.sparsity import Pattern, Unstructured, bank_conflicts, parse_pattern
@@ -125,3 +125,24 @@ def test_equal_rows_always_conflict_and_shifted_ones_never_do() -> None:
     assert real_conflicts(equal, 8) == 8
     assert real_conflicts(np.eye(8, 64, dtype=np.uint8), 8) == 1
     assert real_conflicts(np.zeros((8, 64), dtype=np.uint8), 8) == 1
+
+
+def test_slots_of_convolutions_are_counted_where_they_are_executed() -> None:
+    """Two stages of 64 and 8 weights along k store 7 slots and 1 a row at a density of 0.1; a
+    kernel position of 8 channels would store 1, nine of them 9."""
+    hardware = tiny(libraries__own__tiles=[
+        {"m": 16, "n": 16, "slots": 8, "fragment_m": 8, "fragment_n": 8}
+    ])  # fmt: skip
+    layer = Conv("c", in_channels=8, out_channels=16, in_h=6, in_w=6, kernel=3)
+    mapping = Mapping(16, 16, 64, 8, 8)
+    report = simulate(hardware, Workload("w", [layer]), "unstructured:0.1", mapping=mapping)
+    found = report.layers[0]
+    assert found.slots_used == 16 * 16 * (7 + 1)
+    assert found.macs_executed == 16 * 16 * (8 + 4)  # instructions take four slots at a time
+    assert found.slots_padded == 16 * 16 * 4
+
+
+def test_few_weights_a_position_do_not_use_more_than_the_peak() -> None:
+    layer = Conv("c", in_channels=8, out_channels=64, in_h=14, in_w=14, kernel=3, padding=1)
+    found = simulate("sparseloop-stc", Workload("w", [layer]), "unstructured:0.01").layers[0]
+    assert 0 < found.mac_utilization <= 1

@@ -109,6 +109,35 @@ def test_bad_safetensors_are_one_error(tmp_path: Path, header: Any, data: bytes,
     assert "\n" not in str(caught.value)
 
 
+def test_duplicates_of_a_large_header_are_found_in_one_pass() -> None:
+    """Every name is compared a few times, however many there are."""
+
+    class Name(str):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Name.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    names = [Name(f"layer.{number}") for number in range(20_000)]
+    pairs = [(name, number) for number, name in enumerate(names)]
+    assert files._no_duplicates([*pairs]) == dict(pairs)
+    Name.compared = 0
+    with pytest.raises(ValueError, match=r"'layer\.19999' is there twice"):
+        files._no_duplicates([*pairs, (Name("layer.19999"), 0)])
+    assert Name.compared <= 2 * len(names)
+
+
+@pytest.mark.parametrize("code", ["F8_E4M3", "F8_E5M2", "F4"])
+def test_floats_of_few_bits_are_refused_with_a_hint(tmp_path: Path, code: str) -> None:
+    header = {"fc.weight": entry(dtype=code)}
+    path = safetensors(tmp_path / "fp8.safetensors", header, b"x" * 8)
+    with pytest.raises(WeightsError, match=r"unknown format.*dequantise such weights first"):
+        read_weights(path)
+
+
 def test_headers_longer_than_the_file_are_refused(tmp_path: Path) -> None:
     path = safetensors(tmp_path / "a.safetensors", {}, b"", length=2**63)
     with pytest.raises(WeightsError, match="header is longer than the file"):

@@ -1,0 +1,119 @@
+"""What the layers of a transformer are made of: tokens, products, and the modules they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.importers.imported import Stored
+from simulator.workload.layer import Gemm, Layer, Matmul, Stream
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Sequences, tokens of each, and tokens that each attends to."""
+
+    batch: int
+    seq: int
+    context: int
+
+    @property
+    def rows(self) -> int:
+        """Tokens of all sequences."""
+        return self.batch * self.seq
+
+    @property
+    def last(self) -> Tokens:
+        """The last token of each sequence, as a language model's head sees it."""
+        return Tokens(self.batch, 1, 1)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A layer, and the modules of the model that it stands for.
+
+    Attributes
+    ----------
+    modules : tuple of (str, int)
+        Names as the transformers library gives them, ``{}`` for the number of the block and
+        ``{expert}`` for that of an expert, and output features of each.
+    inputs_first : bool
+        Stored (k, m), as GPT-2's Conv1D.
+    tied : str
+        The tensor to take where the module has none of its own.
+    experts : range
+        Those that a product of many experts stands for.
+    is_usual : bool
+        Whether quantisers take it unless told not to; heads and routers they leave.
+    """
+
+    layer: Layer
+    modules: tuple[tuple[str, int], ...] = ()
+    inputs_first: bool = False
+    tied: str = ""
+    experts: range = range(0)
+    is_usual: bool = True
+
+    @property
+    def stored(self) -> Stored | None:
+        """The tensors that hold its weights."""
+        names = tuple(f"{name}.weight" for name, _ in self.modules)
+        return Stored(names, self.inputs_first, self.tied, self.experts) if names else None
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Makes the layers of one block."""
+
+    tokens: Tokens
+    dtype: str
+
+    def linear(self, name: str, k: int, modules: Mapping[str, int], **about: Any) -> Part:
+        """A product of every token; ``modules`` and their output features follow each other."""
+        layer = Gemm(name, m=sum(modules.values()), n=self.tokens.rows, k=k, dtype=self.dtype)
+        return Part(layer, tuple(modules.items()), **about)
+
+    def stream(self, name: str, op: str, reads: int, writes: int) -> Part:
+        """``reads`` and ``writes`` are elements a token."""
+        rows = self.tokens.rows
+        return Part(Stream(name, reads * rows, writes * rows, op=op, dtype=self.dtype))
+
+    def norm(self, name: str, hidden: int) -> Part:
+        return self.stream(name, "normalization", hidden, hidden)
+
+    def add(self, name: str, hidden: int) -> Part:
+        return self.stream(name, "elementwise", 2 * hidden, hidden)
+
+    def attention(self, heads: Heads, last: str) -> list[Part]:
+        """Scores, softmax and the sum of values.
+
+        Query heads that share keys and values are rows of one product, which reads those once.
+        """
+        seq, context, batch = self.tokens.seq, self.tokens.context, self.tokens.batch
+        rows, count = seq * (heads.count // heads.kv), batch * heads.kv
+        scores = Matmul(
+            "scores", m=context, n=rows, k=heads.size, batch=count, dtype=self.dtype
+        )  # fmt: skip
+        values = Matmul(last, m=heads.size, n=rows, k=context, batch=count, dtype=self.dtype)
+        softmax = self.stream("softmax", "softmax", heads.count * context, heads.count * context)
+        return [Part(scores), softmax, Part(values)]
+
+
+@dataclass(frozen=True)
+class Heads:
+    """Query heads, heads of keys and values, and channels of each."""
+
+    count: int
+    kv: int
+    size: int
+
+    @property
+    def width(self) -> int:
+        """Features of all queries."""
+        return self.count * self.size
+
+    @property
+    def kv_width(self) -> int:
+        """Features of all keys, or of all values."""
+        return self.kv * self.size

@@ -1,0 +1,416 @@
+"""The brute-force machine: one GEMM, event by event, with the account of every core-picosecond.
+
+It shares no code with the package: blocks are keyed by what they are, L2 is a list, stages cost
+what `naive` says. One tile at a time owns a core, and nothing is prefetched. Slow, and only meant
+for small GEMMs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from naive import BITS, NaiveCost, NaiveStage, naive_block_steps, naive_factors, naive_stage
+
+from simulator.hardware import Hardware, Library
+from simulator.mapping import Mapping
+
+Block = tuple[str, int, int, int]  # operand, GEMM, line (of tiles), place
+
+
+@dataclass
+class NaiveRun:
+    """What a run took and moved. ``moved`` is by (level, operand, direction), in bytes."""
+
+    time_ps: int = 0
+    core_time_ps: Counter[str] = field(default_factory=Counter)
+    moved: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    busy_ps: Counter[str] = field(default_factory=Counter)
+    macs_executed: int = 0
+    slots_used: int = 0
+    imbalance_ratio: float = 1.0
+
+
+@dataclass
+class _Core:
+    number: int
+    port_free_ps: int = 0
+    port_busy_ps: int = 0
+    issued_ps: int = -(10**18)
+    tile: tuple[int, int, int, int] | None = None  # GEMM, row, column, split
+    todo: list[int] = field(default_factory=list)
+    done_ps: list[int] = field(default_factory=list)  # ends of the stages of all tiles, in order
+    free_ps: int = 0  # since when it waits: a stage or an epilogue ended
+    reducing: bool = False
+    worked: Counter[str] = field(default_factory=Counter)
+    next_event: tuple[int, int] | None = (0, 1)  # time, kind
+
+
+def _chunks(size: int, width: int) -> list[range]:
+    return [range(start, min(size, start + width)) for start in range(0, size, width)]
+
+
+class NaiveMachine:
+    """``count`` GEMMs of m x n x k under a pattern, on a machine.
+
+    Parameters
+    ----------
+    mask : list of rows of 0 and 1, optional
+        Real non-zeros, where the hardware skips what is zero.
+    """
+
+    def __init__(
+        self,
+        hardware: Hardware,
+        library: Library,
+        mapping: Mapping,
+        shape: tuple[int, int, int, int],
+        pattern: tuple[int, int],
+        dtype: str,
+        mask: list[list[int]] | None = None,
+    ) -> None:
+        assert not library.prefetch
+        assert not library.epilogue_overlap
+        self.hardware, self.library, self.mapping = hardware, library, mapping
+        self.count, self.m, self.n, self.k = shape
+        self.keep, self.group = pattern
+        self.dtype, self.bits, self.mask = dtype, BITS[dtype], mask
+        self.rows = _chunks(self.m, mapping.tile_m)
+        self.columns = _chunks(self.n, mapping.tile_n)
+        self.stages = _chunks(self.k, mapping.tile_k)
+        self.factors = naive_factors(hardware, self.keep, self.group, dtype, self.k)
+        self.run = NaiveRun()
+        self.l2: list[Block] = []  # front is last
+        self.dirty: set[Block] = set()
+        self.ready_ps: dict[Block, int] = {}
+        self.l2_free_ps = self.dram_free_ps = self.link_free_ps = self.drained_ps = 0
+        self.arrived: Counter[tuple[int, int, int]] = Counter()
+        self.numbers = {block: number for number, block in enumerate(self._blocks())}
+        self.costs: dict[tuple[int, int, int, int], NaiveCost] = {}
+
+    # What there is, and in which order.
+
+    def _blocks(self) -> list[Block]:
+        """All blocks, in the order of their ids."""
+        gemms = range(self.count)
+        places = {
+            "rows": (len(self.rows), len(self.stages)),
+            "columns": (len(self.columns), len(self.stages)),
+            "outputs": (len(self.rows), len(self.columns)),
+            "partials": (len(self.rows), len(self.columns) * self.mapping.splits),
+        }
+        return [
+            (operand, gemm, line, place)
+            for operand, (lines, length) in places.items()
+            for gemm in gemms
+            for line in range(lines)
+            for place in range(length)
+        ]
+
+    def _tiles(self) -> list[tuple[int, int, int, int]]:
+        """(GEMM, row, column, split) in the order of dispatch."""
+        found = []
+        for gemm in range(self.count):
+            for band in _chunks(len(self.rows), max(1, self.library.swizzle)):
+                for column in range(len(self.columns)):
+                    for row in band:
+                        for split in range(self.mapping.splits):
+                            found.append((gemm, row, column, split))
+        if self.library.swizzle <= 1:
+            found.sort()
+        return found
+
+    def _queues(self) -> list[list[tuple[int, int, int, int]]]:
+        """A queue a core, which may be the same one for all."""
+        tiles, cores = self._tiles(), self.hardware.core.count
+        if self.library.dispatch == "dynamic":
+            return [tiles] * cores
+        if self.library.dispatch == "round_robin":
+            return [tiles[core::cores] for core in range(cores)]
+        ends = [len(tiles) * core // cores for core in range(cores + 1)]
+        return [tiles[ends[core] : ends[core + 1]] for core in range(cores)]
+
+    def _split(self, split: int) -> list[int]:
+        """Stages of a k-split."""
+        splits, stages = self.mapping.splits, len(self.stages)
+        return list(range(split * stages // splits, (split + 1) * stages // splits))
+
+    # What things cost.
+
+    def _cost(self, gemm: int, row: int, column: int, stage: int) -> NaiveCost:
+        key = (gemm, row, column, stage)
+        if key not in self.costs:
+            shape = NaiveStage(
+                len(self.rows[row]), len(self.columns[column]), len(self.stages[stage]),
+                self.mapping.fragment_m, self.mapping.fragment_n,
+            )  # fmt: skip
+            steps = None
+            if self.mask is not None:
+                ks = self.stages[stage]
+                part = [
+                    self.mask[gemm * self.m + row][ks.start : ks.stop] for row in self.rows[row]
+                ]
+                instruction = self.hardware.core.tensor_cores.instructions[self.dtype]
+                lanes = self.hardware.sparsity.lockstep_rows
+                steps = naive_block_steps(part, self.group, lanes, instruction.k)
+            self.costs[key] = naive_stage(
+                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps
+            )
+        return self.costs[key]
+
+    def _bytes(self, block: Block) -> dict[str, int]:
+        """Of a block, by operand."""
+        operand, gemm, line, place = block
+        if operand == "rows":
+            cost = self._cost(gemm, line, 0, place)
+            return {"weights": cost.rows_bytes, "metadata": cost.metadata_bytes}
+        if operand == "columns":
+            return {"activations": self._cost(gemm, 0, line, place).columns_bytes}
+        if operand == "outputs":
+            area = len(self.rows[line]) * len(self.columns[place])
+            return {"outputs": math.ceil(area * self.bits / 8)}
+        column = place // self.mapping.splits
+        return {"partial_sums": len(self.rows[line]) * len(self.columns[column]) * 4}
+
+    def _ps(self, size: int, bytes_per_second: Fraction) -> int:
+        return math.ceil(size * 10**12 / bytes_per_second)
+
+    def _cycles_ps(self, cycles: float) -> int:
+        return math.ceil(Fraction(str(cycles)) * 10**12 / self.hardware.clock_hz)
+
+    def _per_second(self, bytes_per_cycle: float) -> Fraction:
+        return Fraction(str(bytes_per_cycle)) * self.hardware.clock_hz
+
+    def _port_ps(self, size: int) -> int:
+        return self._ps(size, self._per_second(self.hardware.core.port_bytes_per_cycle))
+
+    def _dram(self, now_ps: int, block: Block, way: str) -> int:
+        """Queue a transfer; returns its end."""
+        dram = self.hardware.memory.dram
+        rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(dram.efficiency_ratio))
+        ps = self._ps(sum(self._bytes(block).values()), rate)
+        self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
+        self.run.busy_ps["dram"] += ps
+        self._count("dram", block, way)
+        return self.dram_free_ps
+
+    def _pass_l2(self, now_ps: int, block: Block, way: str) -> int:
+        rate = self._per_second(self.hardware.memory.l2.bytes_per_cycle)
+        ps = self._ps(sum(self._bytes(block).values()), rate)
+        self.l2_free_ps = max(self.l2_free_ps, now_ps) + ps
+        self.run.busy_ps["l2_queue"] += ps
+        self._count("l2", block, way)
+        return self.l2_free_ps
+
+    def _count(self, level: str, block: Block, way: str) -> None:
+        for operand, size in self._bytes(block).items():
+            self.run.moved[level, operand, way] += size
+
+    # Memory.
+
+    def _insert(self, now_ps: int, block: Block) -> bool:
+        room = self.hardware.memory.l2.bytes
+        size = sum(self._bytes(block).values())
+        if size > room:
+            return False
+        while sum(sum(self._bytes(held).values()) for held in self.l2) + size > room:
+            victim = self.l2.pop(0)
+            if victim in self.dirty:
+                self.dirty.remove(victim)
+                self.drained_ps = max(self.drained_ps, self._dram(now_ps, victim, "written"))
+        self.l2.append(block)
+        return True
+
+    def _fetch(self, now_ps: int, block: Block, core: _Core, port_ps: int) -> int:
+        """Request a block; returns when all of it has arrived."""
+        memory = self.hardware.memory
+        if block in self.l2:
+            self.l2.remove(block)
+            self.l2.append(block)
+        else:
+            self._insert(now_ps, block)
+            latency_ps = math.ceil(Fraction(str(memory.dram.latency_ns)) * 1000)
+            self.ready_ps[block] = self._dram(now_ps, block, "read") + latency_ps
+        path = [self._pass_l2(now_ps, block, "read")]
+        core.port_free_ps = max(core.port_free_ps, now_ps) + port_ps
+        core.port_busy_ps += port_ps
+        path.append(core.port_free_ps)
+        far_ps = 0
+        if memory.l2.halves and self.numbers[block] % 2 != core.number % 2:
+            size = sum(self._bytes(block).values())
+            link_ps = self._ps(size, self._per_second(memory.l2.halves.link_bytes_per_cycle))
+            self.link_free_ps = max(self.link_free_ps, now_ps) + link_ps
+            self.run.busy_ps["link"] += link_ps
+            path.append(self.link_free_ps)
+            far_ps = self._cycles_ps(memory.l2.halves.far_latency_cycles)
+        through_l2_ps = max(path) + self._cycles_ps(memory.l2.latency_cycles)
+        return max(through_l2_ps, self.ready_ps[block] + port_ps) + far_ps
+
+    def _write(self, now_ps: int, block: Block) -> None:
+        stays = False
+        if block[0] == "partials" or self.hardware.memory.writes == "l2":
+            stays = self._insert(now_ps, block)
+            if stays:
+                self.dirty.add(block)
+            self.ready_ps[block] = now_ps
+            self.drained_ps = max(self.drained_ps, self._pass_l2(now_ps, block, "written"))
+        if not stays:
+            self.drained_ps = max(self.drained_ps, self._dram(now_ps, block, "written"))
+
+    def _warm(self, queues: list[list[tuple[int, int, int, int]]]) -> None:
+        """Insert what is read, in the order of first use; several queues are walked one by one."""
+        order: list[Block] = []
+        walked = queues[:1] if self.library.dispatch == "dynamic" else queues
+        for queue in walked:
+            for gemm, row, column, split in queue:
+                for stage in self._split(split):
+                    order += [("rows", gemm, row, stage), ("columns", gemm, column, stage)]
+        for block in dict.fromkeys(order):
+            self.ready_ps[block] = 0
+            self._insert(0, block)
+
+    # Events.
+
+    def simulate(self) -> NaiveRun:
+        """All events in the order (time, kind, core)."""
+        queues = self._queues()
+        if self.hardware.memory.l2.start == "warm":
+            self._warm(queues)
+        waiting = [list(queue) for queue in queues]
+        if self.library.dispatch == "dynamic":
+            waiting = [waiting[0]] * len(waiting)
+        cores = [_Core(number) for number in range(self.hardware.core.count)]
+        while pending := [core for core in cores if core.next_event]:
+            core = min(pending, key=lambda core: (*(core.next_event or ()), core.number))
+            assert core.next_event is not None
+            now_ps, kind = core.next_event
+            if kind == 1:
+                self._request(now_ps, core, waiting[core.number])
+            else:
+                self._end_epilogue(now_ps, core)
+        return self._closed(cores)
+
+    def _request(self, now_ps: int, core: _Core, queue: list[tuple[int, int, int, int]]) -> None:
+        first = not core.todo
+        if first:
+            if not queue:
+                core.next_event = None
+                return
+            core.tile = queue.pop(0)
+            core.todo = self._split(core.tile[3])
+        assert core.tile is not None
+        gemm, row, column, _ = core.tile
+        stage = core.todo.pop(0)
+        core.issued_ps = now_ps
+        cost = self._cost(gemm, row, column, stage)
+        rows_ps = self._port_ps((cost.rows_bytes + cost.metadata_bytes) * self.factors[0])
+        columns_ps = self._port_ps(cost.columns_bytes * self.factors[1])
+        rows_at = self._fetch(now_ps, ("rows", gemm, row, stage), core, rows_ps)
+        columns_at = self._fetch(now_ps, ("columns", gemm, column, stage), core, columns_ps)
+        start_ps = max(rows_at, columns_at, core.free_ps)
+        wait = "prologue" if first else "memory_stall"
+        self.run.core_time_ps[wait] += start_ps - core.free_ps
+        if first:
+            self.run.core_time_ps["prologue"] += cost.first_load_ps
+            start_ps += cost.first_load_ps
+        core.free_ps = start_ps + cost.stage_ps
+        core.done_ps.append(core.free_ps)
+        self._work(core, cost)
+        if core.todo:
+            at_ps = core.issued_ps + self._issue_ps()
+            buffers = self.mapping.stage_buffers
+            if len(core.done_ps) >= buffers:
+                at_ps = max(at_ps, core.done_ps[-buffers])
+            core.next_event = at_ps, 1
+            return
+        block = self._result(core.tile)
+        drain_ps = self._cycles_ps(self.hardware.core.tensor_cores.drain_cycles)
+        core.next_event = core.free_ps + drain_ps + self._hold_ps(block), 0
+
+    def _issue_ps(self) -> int:
+        return max(1, self._cycles_ps(self.hardware.core.issue_cycles))
+
+    def _result(self, tile: tuple[int, int, int, int]) -> Block:
+        gemm, row, column, split = tile
+        if self.mapping.splits > 1:
+            return "partials", gemm, row, column * self.mapping.splits + split
+        return "outputs", gemm, row, column
+
+    def _hold_ps(self, block: Block) -> int:
+        epilogue_ps = math.ceil(Fraction(str(self.library.epilogue_ns)) * 1000)
+        return self._port_ps(sum(self._bytes(block).values())) + epilogue_ps
+
+    def _work(self, core: _Core, cost: NaiveCost) -> None:
+        """A stage's time by what it went to, and what it moved inside the core."""
+        stall_ps = cost.stage_ps - cost.mac_ps - cost.barrier_ps
+        which = "operand" if cost.operand_ps > cost.scratchpad_ps else "scratchpad"
+        self.run.core_time_ps[f"{which}_stall"] += stall_ps
+        self.run.core_time_ps["barrier"] += cost.barrier_ps
+        self.run.core_time_ps["mac"] += cost.mac_ps
+        self.run.macs_executed += cost.macs_executed
+        core.worked["stage"] += cost.stage_ps
+        core.worked["mac"] += cost.mac_ps
+        core.worked["scratchpad"] += cost.scratchpad_ps
+        core.worked["operand"] += cost.operand_ps
+        self.run.moved.update(cost.moved)
+
+    def _end_epilogue(self, now_ps: int, core: _Core) -> None:
+        assert core.tile is not None
+        gemm, row, column, _ = core.tile
+        block = self._result(core.tile)
+        if self.mapping.splits > 1 and not core.reducing:
+            self.arrived[gemm, row, column] += 1
+            if self.arrived[gemm, row, column] == self.mapping.splits:
+                self._reduce(now_ps, core)
+                return
+        elif core.reducing:
+            core.reducing, block = False, ("outputs", gemm, row, column)
+        self._write(now_ps, block)
+        self.run.core_time_ps["epilogue"] += now_ps - core.free_ps
+        core.free_ps = now_ps
+        core.next_event = max(now_ps, core.issued_ps + self._issue_ps()), 1
+
+    def _reduce(self, now_ps: int, core: _Core) -> None:
+        """The last split of an output reads the partial sums of the others, in their order."""
+        assert core.tile is not None
+        gemm, row, column, own = core.tile
+        end_ps = now_ps
+        for split in range(self.mapping.splits):
+            if split != own:
+                block = self._result((gemm, row, column, split))
+                port_ps = self._port_ps(sum(self._bytes(block).values()))
+                end_ps = max(end_ps, self._fetch(now_ps, block, core, port_ps))
+        self.run.core_time_ps["reduction"] += end_ps - now_ps
+        self.run.core_time_ps["epilogue"] -= end_ps - now_ps  # which lies inside of it
+        core.reducing = True
+        core.next_event = end_ps + self._hold_ps(("outputs", gemm, row, column)), 0
+
+    def _closed(self, cores: list[_Core]) -> NaiveRun:
+        run = self.run
+        start_ps = math.ceil(Fraction(str(self.hardware.kernel_start_ns)) * 1000)
+        makespan_ps = max(self.drained_ps, *(core.free_ps for core in cores))
+        run.time_ps = start_ps + makespan_ps
+        run.core_time_ps["kernel_start"] = start_ps * len(cores)
+        run.core_time_ps["idle"] = sum(makespan_ps - core.free_ps for core in cores)
+        run.slots_used = self._slots_used()
+        mac_ps = run.core_time_ps.pop("mac")
+        useful_ps = mac_ps * run.slots_used // run.macs_executed if run.macs_executed else 0
+        run.core_time_ps["mac_useful"] = useful_ps
+        run.core_time_ps["mac_padding"] = mac_ps - useful_ps
+        for what in ("mac", "scratchpad", "operand"):
+            run.busy_ps[what] = max(core.worked[what] for core in cores)
+        run.busy_ps["port"] = max(core.port_busy_ps for core in cores)
+        run.busy_ps["l2"] = max(run.busy_ps.pop("l2_queue"), run.busy_ps.pop("link", 0))
+        worked = [core.worked["stage"] for core in cores if core.worked["stage"]]
+        run.imbalance_ratio = max(worked) / (sum(worked) / len(worked))
+        return run
+
+    def _slots_used(self) -> int:
+        """MACs of slots that can hold a weight, or of real non-zeros."""
+        if self.mask is not None:
+            return sum(sum(row) for row in self.mask) * self.n
+        groups = _chunks(self.k, self.group)
+        a_row = sum(min(self.keep, len(group)) for group in groups)
+        return a_row * self.m * self.n * self.count

@@ -1,0 +1,65 @@
+"""Which layers share a simulation, and which mappings are tried?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simulator import Gemm, Workload, load_hardware, run, simulate
+from simulator.engine.result import EngineResult
+from simulator.hardware import Hardware
+from simulator.program import Program
+
+
+def _skipping(**overrides: object) -> Hardware:
+    return load_hardware("nm-flex", {"sparsity.skip": "nonzeros", **overrides})
+
+
+def _weights(density: float, seed: int, shape: tuple[int, int] = (512, 1024)) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    return generator.standard_normal(shape) * (generator.random(shape) < density)
+
+
+def test_equal_layers_are_simulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Program] = []
+    engine = run.ENGINES["fast"]
+
+    def counting(program: Program) -> EngineResult:
+        calls.append(program)
+        return engine(program)
+
+    monkeypatch.setitem(run.ENGINES, "fast", counting)
+    one = simulate("nm-flex", Workload("one", [Gemm("a", m=512, n=256, k=512)]))
+    alone = len(calls)
+    layers = [Gemm(name, m=512, n=256, k=512) for name in "ab"]
+    both = simulate("nm-flex", Workload("two", layers))
+    assert len(calls) == 2 * alone
+    assert [layer.time_ps for layer in both.layers] == [one.layers[0].time_ps] * 2
+
+
+def test_masked_layers_of_equal_shape_do_not_share() -> None:
+    """Each has non-zeros of its own, and takes the time that it takes alone."""
+    layers = [Gemm(name, m=512, n=256, k=1024) for name in ("thin", "full")]
+    weights = {"thin": _weights(0.01, 1), "full": _weights(1.0, 2)}
+    both = simulate(_skipping(), Workload("two", layers), "8:16", weights=weights, prune=True)
+    alone = [
+        simulate(_skipping(), Workload("one", [layer]), "8:16", weights=weights, prune=True)
+        for layer in layers
+    ]
+    assert [x.macs_executed for x in both.layers] == [x.layers[0].macs_executed for x in alone]
+    assert [x.time_ps for x in both.layers] == [x.layers[0].time_ps for x in alone]
+    assert both.layers[0].macs_executed < both.layers[1].macs_executed
+
+
+def test_few_non_zeros_are_worked_on_in_deeper_stages() -> None:
+    """Steps that skipping leaves half empty fill up only where a stage holds more groups."""
+    hardware = _skipping(**{"core.barrier_cycles": 50})
+    layer = Gemm("g", m=512, n=4096, k=4096)
+    weights = {"g": _weights(0.02, 3, (512, 4096))}
+
+    def depth(mapping: str) -> int:
+        return int(mapping.split()[0].split("x")[2])
+
+    plain = simulate(hardware, Workload("one", [layer]), "4:16").layers[0]
+    masked = simulate(hardware, Workload("one", [layer]), "4:16", weights=weights, prune=True)
+    assert depth(masked.layers[0].mapping) > depth(plain.mapping)
