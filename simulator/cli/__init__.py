@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -373,6 +374,7 @@ CONTROL_C = 130
 
 def main() -> None:
     """Run the command; bad input is one line on standard error and exit code 2."""
+    _open_standard_error()
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     try:
@@ -387,9 +389,9 @@ def main() -> None:
         message = " ".join(error.format_message().split())
         _fail(f"{message} (see {command} --help)")
     except InterruptedCommandError as interrupted:
-        _fail(f"interrupted: {interrupted}", CONTROL_C)
+        _fail(str(interrupted), CONTROL_C)
     except (KeyboardInterrupt, typer.Abort):  # before a command began
-        _fail(f"interrupted: {NOTHING_KEPT}", CONTROL_C)
+        _fail(NOTHING_KEPT, CONTROL_C)
     except BrokenPipeError:  # the reader of our pipe has enough
         sys.stderr.close()
         sys.exit(0)
@@ -397,6 +399,15 @@ def main() -> None:
         _fail(f"standard output: cannot be written: {error.strerror}")
 
 
+def _open_standard_error() -> None:
+    """Where it is closed, errors go nowhere: not into standard output, nor into the next file."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
+
+
 def _fail(message: str, code: int = 2) -> None:
-    print(f"nmsim: {message}", file=sys.stderr)
+    try:
+        print(f"nmsim: {message}", file=sys.stderr)
+    except OSError:  # nobody can be told; nor may the end of the interpreter try again
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
     sys.exit(code)

@@ -27,7 +27,7 @@ class InterruptedCommandError(Exception):
     """Control-C in a command; the text says what is kept and how to go on."""
 
 
-NOTHING_KEPT: Final = "nothing was written; run the command again"
+NOTHING_KEPT: Final = "interrupted: nothing was written; run the command again"
 
 
 @dataclass

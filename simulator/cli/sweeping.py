@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.quantities import COLUMN_TIME, ENERGY, Scale, count, percent
+from simulator.cli.screen import screen
+from simulator.quantities import COLUMN_TIME, ENERGY, Scale, count, percent, times
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from simulator.cli.grid import Grid
+    from simulator.cli.tables import Part
     from simulator.exploration.search import SearchResult
     from simulator.exploration.sweep import SweepResult
+    from simulator.exploration.table import Rows
 
 SpecFile = Annotated[
     Path, typer.Argument(metavar="SPEC", help="YAML: hardware, workloads, patterns, parameters.")
@@ -36,6 +39,10 @@ Format = Annotated[
 Output = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write here instead.")
 ]
+Patterns = Annotated[
+    list[str] | None,
+    typer.Option("--pattern", metavar="PATTERN", help="Only rows of it; may be repeated."),
+]
 Figures = list[str] | None
 
 
@@ -50,13 +57,13 @@ def sweep(
 ) -> None:
     """Simulate every point of a design space; a point that fails is a row with its error."""
     from simulator.cli import output as out
-    from simulator.cli.progress import points_bar
-    from simulator.exploration.sweep import sweep as run_sweep
 
     out.check_target(output)
-    out.check_apart({"-o": output, "--store": store}, spec)
+    out.check_apart({"-o": output, **_files_of("--store", store)}, spec)
     kind = out.choose_format(format, output)
-    with points_bar() as progress:
+    with _interruptible(store, "points") as progress:
+        from simulator.exploration.sweep import sweep as run_sweep
+
         result = run_sweep(
             spec,
             store=store,
@@ -66,6 +73,8 @@ def sweep(
             progress=progress,
         )
     text = _summary(result) if kind == "table" else ""
+    if kind != "table":
+        _say(result.notes)
     out.write(out.encode(result, text, kind), output)
 
 
@@ -80,13 +89,13 @@ def search(
 ) -> None:
     """Look for machines that are good in several objectives at once (needs the extra 'search')."""
     from simulator.cli import output as out
-    from simulator.cli.progress import points_bar
-    from simulator.exploration.search import search as run_search
 
     out.check_target(output)
-    out.check_apart({"-o": output, "--store": store}, spec)
+    out.check_apart({"-o": output, **_files_of("--store", store)}, spec)
     kind = out.choose_format(format, output)
-    with points_bar() as progress:
+    with _interruptible(store, "trials") as progress:
+        from simulator.exploration.search import search as run_search
+
         result = run_search(
             spec,
             store=store,
@@ -96,10 +105,14 @@ def search(
             progress=progress,
         )
     text = _trials(result) if kind == "table" else ""
+    if kind != "table":
+        _say(result.notes)
     out.write(out.encode(result, text, kind), output)
 
 
-def results(store: ReadStore, format: Format = None, output: Output = None) -> None:
+def results(
+    store: ReadStore, pattern: Patterns = None, format: Format = None, output: Output = None
+) -> None:
     """Write the rows of a store, ordered by what they are."""
     from simulator.cli import output as out
     from simulator.cli.tables import render
@@ -107,12 +120,16 @@ def results(store: ReadStore, format: Format = None, output: Output = None) -> N
     from simulator.exploration.table import Rows
 
     out.check_target(output)
-    out.check_apart({"-o": output}, store)
+    out.check_apart({"-o": output, **_files_of("STORE", store)})
     kind = out.choose_format(format, output)
     with Store(store, must_exist=True) as opened:
-        rows = Rows(opened.rows())
-    text = render([_table("", rows.to_frame())]) if kind == "table" else ""
+        every = Rows.of_store(opened.rows(), opened.baseline)
+        if not every.rows:
+            opened.check_whole()
+    rows = every.of_patterns(pattern or ())
+    text = render([_table("", rows)]) if kind == "table" else ""
     out.write(out.encode(rows, text, kind), output)
+    opened.check_whole()
 
 
 def pareto(
@@ -124,46 +141,106 @@ def pareto(
         ),
     ] = None,
     maximize: Annotated[
-        Figures, typer.Option("--max", metavar="FIGURE", help="Such as mac_utilization.")
+        Figures, typer.Option("--max", metavar="FIGURE", help="Such as mac_utilization, speedup.")
     ] = None,
+    pattern: Patterns = None,
     format: Format = None,
     output: Output = None,
 ) -> None:
-    """Rows of a store that no other beats in every figure, a front a workload."""
+    """Rows of a store that no other beats in every figure, a front a workload.
+
+    Points that are equal in every figure are one row, which names the keys that had no effect.
+    """
+    from dataclasses import replace
+
     from simulator.cli import output as out
     from simulator.cli.tables import render
-    from simulator.exploration.pareto import pareto_front
+    from simulator.exploration.pareto import merge_ties, pareto_front
     from simulator.exploration.store import Store
     from simulator.exploration.table import Rows
 
     out.check_target(output)
-    out.check_apart({"-o": output}, store)
+    out.check_apart({"-o": output, **_files_of("STORE", store)})
     kind = out.choose_format(format, output)
     with Store(store, must_exist=True) as opened:
-        rows = opened.rows()
-    front = pareto_front(Rows(rows).to_frame(), minimize, maximize or ())
-    by_key = {row.key.hex(): row for row in rows}
-    kept = Rows([by_key[key] for key in front["key"]])
-    text = render([_table("Pareto front", kept.to_frame())]) if kind == "table" else ""
+        every = Rows.of_store(opened.rows(), opened.baseline)
+        if not every.rows:
+            opened.check_whole()
+    some = every.of_patterns(pattern or ())
+    front = pareto_front(some.to_frame(), minimize, maximize or ())
+    by_key = {row.key.hex(): row for row in some.rows}
+    kept = merge_ties(replace(some, rows=[by_key[key] for key in front["key"]]))
+    text = render([_table("Pareto front", kept)]) if kind == "table" else ""
     out.write(out.encode(kept, text, kind), output)
+    opened.check_whole()
+
+
+def _files_of(option: str, store: Path | None) -> dict[str, Path | None]:
+    """What a store consists of, by name: nothing else may be written there."""
+    from simulator.exploration.database import SIDE_FILES
+
+    if store is None:
+        return {}
+    beside = {f"{option}'s {end}": Path(f"{store}{end}") for end in (*SIDE_FILES, ".journal")}
+    return {option: store, **beside}
+
+
+@contextmanager
+def _interruptible(store: Path | None, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback for what is done and what there is to do; Ctrl-C ends with one line."""
+    from simulator.cli.progress import points_bar
+
+    done = total = 0
+    try:
+        with points_bar() as bar:
+
+            def report(now: int, all_: int) -> None:
+                nonlocal done, total
+                done, total = now, all_
+                if bar is not None:
+                    bar(now, all_)
+
+            yield report
+    except KeyboardInterrupt:
+        kept = f"they are kept in {store}, and the same command goes on from there"
+        if not done:
+            kept = "the same command starts anew"
+        elif store is None:
+            kept = "they are lost, as no --store was named"
+        said = f"stopped after {done} {f'of {total} ' if total else ''}{what}: {kept}"
+        raise KeyboardInterrupt(said) from None
+
+
+def _say(notes: Sequence[str]) -> None:
+    """Beside the result: to people, whatever becomes of standard output."""
+    for note in () if screen.quiet else notes:
+        print(f"nmsim: {note}", file=sys.stderr)
 
 
 def _summary(result: SweepResult) -> str:
     """Counts, and the fastest point of each workload and pattern."""
+    from dataclasses import replace
+
     from simulator.cli.tables import render
 
-    points = len(result.rows)
-    text = f"{count(points, 'point')}: {result.computed} computed, {result.known} known before"
+    text = f"{count(len(result.rows), 'point')}: "
+    text += f"{result.computed} computed, {result.known} known before"
     if result.failed:
         error = next(row.error for row in result.rows if row.error is not None)
         text += f", {result.failed} failed, the first with: {error}"
+    parts: list[Part] = [text, *_notes(result.notes)]
     frame = result.to_frame()
     done = frame[frame["time_ps"].notna()]
     groups = done.groupby(["workload", "pattern"], sort=False, dropna=False)
     fastest = frame.loc[groups["time_ps"].idxmin()]
     if fastest.empty:
-        return render([text])
-    return render([text, "", _table("Fastest of each workload and pattern", fastest)])
+        return render(parts)
+    kept = set(fastest["key"])
+    rows = [row for row in result.rows if row.key.hex() in kept]
+    title = "Fastest of each workload and pattern"
+    if fastest["speedup"].notna().any():
+        title += f"; speed-up over {result.baseline or 'the trace as it is'}"
+    return render([*parts, "", _table(title, replace(result.table, rows=rows))])
 
 
 def _trials(result: SearchResult) -> str:
@@ -176,27 +253,31 @@ def _trials(result: SearchResult) -> str:
     failed = sum(trial.values is None for trial in result.trials)
     text = f"{count(len(result.trials), 'trial')}, {failed} without figures, "
     text += f"{len(best)} that none beats"
+    parts: list[Part] = [text, *_notes(result.notes), ""]
     if not best:
-        error = result.trials[0].error
-        return render([text, "", f"The first: {error}"])
+        return render([*parts, f"The first: {result.trials[0].error}"])
     names = [name for name in best[0] if name not in ("pareto", "error")]
     scales = {name: _scale(name, [record[name] for record in best]) for name in names}
     titles = [_title(name, scales[name]) for name in names]
     made = Grid("Pareto front", columns(titles, word=["pattern"]))
     for record in sorted(best, key=lambda record: record[result.objectives[0]]):
         made.add_row(*(_cell(name, record[name], scales[name]) for name in names))
-    return render([text, "", made])
+    return render([*parts, made])
 
 
-def _table(title: str, frame: pd.DataFrame) -> Grid:
+def _notes(notes: Sequence[str]) -> Sequence[str]:
+    return () if screen.quiet else notes
+
+
+def _table(title: str, rows: Rows) -> Grid:
     """Rows for people: without what is the same everywhere or exact to the picosecond."""
     from simulator.cli.grid import Grid, columns
-    from simulator.exploration.table import ABOUT, FIGURES
 
-    parameters = [name for name in frame.columns if name not in (*ABOUT, *FIGURES, "key")]
-    figures = ["time_ns", "mac_utilization", "bound", "energy_pj", "area_mm2", "error"]
+    frame = rows.to_frame()
+    figures = ["time_ns", "speedup", "mac_utilization", "bound", "energy_pj", "area_mm2"]
+    figures += [name for name in (*rows.more, "error") if name != "ties"]
     shown = [name for name in figures if not frame[name].isna().all()]
-    names = ["workload", "pattern", *parameters, *shown, "hardware"]
+    names = ["workload", "pattern", *rows.parameters, *shown, "hardware"]
     scales = {name: _scale(name, frame[name].tolist()) for name in names}
     titles = {name: _title(name, scales[name]) for name in names}
     made = Grid(
@@ -205,11 +286,13 @@ def _table(title: str, frame: pd.DataFrame) -> Grid:
             titles.values(),
             name=["workload", "hardware"],
             word=["pattern", "bound"],
-            prose=["error"],
+            prose=["idle", "error"],
         ),
         drops=[titles[name] for name in _DROPS if name in names],
     )
-    for record in frame[names].to_dict("records"):
+    for record in frame.to_dict("records"):
+        if record.get("ties", 1) > 1:
+            record["idle"] = f"{record['idle']} ({record['ties']} points)"
         made.add_row(*(_cell(name, record[name], scales[name]) for name in names))
     return made
 
@@ -219,6 +302,7 @@ _DROPS = ("hardware", "area_mm2", "energy_pj", "bound", "error", "mac_utilizatio
 
 _TITLES = {
     "time_ns": "time",
+    "speedup": "speed-up",
     "mac_utilization": "MAC util. of dense peak",
     "energy_pj": "energy",
     "area_mm2": "area of parts mm²",
@@ -246,5 +330,6 @@ def _cell(name: str, value: object, scale: Scale | None) -> str:
     if isinstance(value, int | float) and scale:
         return scale.text(value)
     if isinstance(value, float):
-        return percent(value) if name == "mac_utilization" else f"{value:,.4g}"
+        known = {"mac_utilization": percent, "speedup": times, "area_mm2": "{:.3g}".format}
+        return known.get(name, "{:.15g}".format)(value)  # what was varied is never rounded
     return str(value)

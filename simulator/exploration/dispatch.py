@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from itertools import islice
 
 import simulator
 from simulator.errors import SpecError
+from simulator.exploration.executors import Pool
 from simulator.exploration.plan import Point, Shared
 from simulator.exploration.row import Batch, evaluate
 from simulator.exploration.store import COMMIT_S, Store
@@ -45,13 +45,12 @@ class Dispatch:
         self,
         shared: Shared,
         store: Store,
-        executor: Executor,
-        workers: int,
+        pool: Pool,
         progress: Progress | None = None,
     ) -> None:
-        self.shared, self.store, self.executor = shared, store, executor
+        self.shared, self.store, self.pool = shared, store, pool
         self.progress = progress or (lambda _: None)
-        self.limit = workers * IN_FLIGHT
+        self.limit = pool.workers * IN_FLIGHT
         self.size, self.tally = 1, Tally()
         self._running: set[Future[Batch]] = set()
 
@@ -68,19 +67,12 @@ class Dispatch:
         missing = self._missing(points)
         try:
             while chunk := list(islice(missing, self.size)):
-                self._running.add(self.executor.submit(evaluate, self.shared, chunk))
+                with self.pool.one_line():
+                    future = self.pool.executor.submit(evaluate, self.shared, chunk)
+                self._running.add(future)
                 self._collect(self.limit - 1)
             self._collect(0)
-        except BrokenProcessPool:
-            raise SpecError(
-                "workers",
-                "a worker process died",
-                hint="is memory short? A script that starts workers needs "
-                "`if __name__ == '__main__':`",
-            ) from None
         finally:
-            for future in self._running:
-                future.cancel()
             self.store.flush()
 
     def _missing(self, points: Iterable[Point]) -> Iterator[Point]:
@@ -109,9 +101,12 @@ class Dispatch:
         patience = 0.0
         while self._running:
             done, self._running = wait(self._running, patience, FIRST_COMPLETED)
-            for future in done:
-                self._take(future.result())
+            for future in sorted(done, key=Future.cancelled):  # what is lost ends the sweep
+                with self.pool.one_line():
+                    batch = future.result()
+                self._take(batch)
             self.store.flush_if_due()
+            self.pool.check()
             if len(self._running) <= most:
                 return
             patience = COMMIT_S

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import IO
 
 import optuna
+from optuna.exceptions import OptunaError
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
@@ -51,7 +54,7 @@ def open_study(path: Path | None, name: str, objectives: int) -> optuna.Study:
         If the file cannot be written, or is no journal.
     """
     storage: BaseStorage
-    try:
+    with reading(path):
         storage = InMemoryStorage() if path is None else _journal(path)
         return optuna.create_study(
             storage=storage,
@@ -59,11 +62,19 @@ def open_study(path: Path | None, name: str, objectives: int) -> optuna.Study:
             directions=["minimize"] * objectives,
             load_if_exists=True,
         )
+
+
+@contextmanager
+def reading(path: Path | None) -> Iterator[None]:
+    """What Optuna raises when it reads a journal, as a StoreError: it checks nothing."""
+    try:
+        yield
     except OSError as error:
-        raise StoreError(str(path), f"cannot be written: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+        raise StoreError(str(path), f"cannot be read or written: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError,
+            OptunaError):  # fmt: skip
         hint = "move it away to search anew"
-        raise StoreError(str(path), "is not a journal of a search", hint=hint) from None
+        raise StoreError(str(path), "is not a journal of this search", hint=hint) from None
 
 
 def _journal(path: Path) -> BaseStorage:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import SpecError, did_you_mean
+from simulator.exploration.row import Row
+from simulator.exploration.table import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +87,34 @@ def front(costs: NDArray[np.float64]) -> list[int]:
             found = np.vstack([found, row])
             kept.append(int(index))
     return kept
+
+
+def merge_ties(table: Rows) -> Rows:
+    """One row for points that are equal in every figure and differ in settings alone.
+
+    Their other settings had no effect: ``idle`` names the keys, and ``ties`` counts the points.
+    """
+    columns = table.columns()
+    alike = [values for name, values in columns.items() if name not in {*table.parameters, "key"}]
+    groups: dict[object, list[Row]] = {}
+    for row, *figures in zip(table.rows, *alike, strict=True):
+        groups.setdefault(tuple(figures), []).append(row)
+    found = list(chain.from_iterable(_merged(group) for group in groups.values()))
+    return replace(
+        table,
+        rows=[row for row, _, _ in found],
+        more={"ties": [ties for _, ties, _ in found], "idle": [idle for _, _, idle in found]},
+    )
+
+
+def _merged(group: list[Row]) -> list[tuple[Row, int, str | None]]:
+    """The first of equal points, their number, and the keys in which they differ."""
+    settings = [row.settings for row in group]
+    keys = sorted({key for one in settings for key in one})
+    idle = [key for key in keys if any(one.get(key) != settings[0].get(key) for one in settings)]
+    if idle:
+        return [(group[0], len(group), ", ".join(idle))]
+    return [(row, 1, None) for row in group]
 
 
 def _listed(names: str | Sequence[str]) -> list[str]:

@@ -53,12 +53,14 @@ def model_digest() -> str:
 class Point:
     """One simulation: settings of the base machine, a workload by its number, a pattern.
 
-    ``key`` is the SHA-256 of all that decides its figures.
+    ``setup`` is the SHA-256 of all that decides its figures but the pattern, ``key`` of that and
+    the pattern.
     """
 
     settings: Settings
     workload: int
     pattern: str | None
+    setup: bytes
     key: bytes
 
 
@@ -79,6 +81,8 @@ class Plan:
     shared: Shared
     patterns: tuple[str | None, ...]
     space: Space
+    baseline: str | None = None
+    """The pattern that the spec compares with, if it names one."""
 
     @cached_property
     def _digests(self) -> tuple[str, ...]:
@@ -104,16 +108,11 @@ class Plan:
         """Every workload and pattern at one setting."""
         settings, machine = _resolved(self.shared.base, settings)
         for number, digest in enumerate(self._digests):
+            what = (digest, self.shared.engine, self.shared.accuracy, model_digest())
+            setup = _sha256((machine + json.dumps(what)).encode())
             for pattern in patterns:
-                what = (
-                    digest,
-                    pattern,
-                    self.shared.engine,
-                    self.shared.accuracy,
-                    model_digest(),
-                )
-                text = machine + json.dumps(what)
-                yield Point(settings, number, pattern, hashlib.sha256(text.encode()).digest())
+                key = _sha256(setup + json.dumps(pattern).encode())
+                yield Point(settings, number, pattern, setup, key)
 
 
 def plan_of(spec: SweepSpec, *, sampled: bool = False) -> Plan:
@@ -145,7 +144,8 @@ def plan_of(spec: SweepSpec, *, sampled: bool = False) -> Plan:
     space = Space(dict(spec.parameters), _constraints(spec, flat), spec.sample, flat)
     if not sampled:
         check_size(space, len(workloads) * len(patterns), spec.where("parameters"))
-    return Plan(Shared(base, workloads, spec.engine, spec.accuracy), patterns, space)
+    shared = Shared(base, workloads, spec.engine, spec.accuracy)
+    return Plan(shared, patterns, space, _baseline(spec, patterns))
 
 
 def _base(spec: SweepSpec) -> Hardware:
@@ -191,6 +191,21 @@ def _patterns(spec: SweepSpec) -> tuple[str | None, ...]:
             raise SpecError(spec.where("patterns", index), str(error)) from None
     _refuse_twice(patterns, spec.where("patterns"), "pattern")
     return tuple(patterns)
+
+
+def _baseline(spec: SweepSpec, patterns: tuple[str | None, ...]) -> str | None:
+    if spec.baseline is None:
+        return None
+    try:
+        pattern = str(parse_pattern(spec.baseline))
+    except SimulatorError as error:
+        raise SpecError(spec.where("baseline"), str(error)) from None
+    if pattern not in patterns:
+        names = [name for name in patterns if name is not None]
+        hint = did_you_mean(pattern, names) if names else "add it"
+        where = spec.where("baseline")
+        raise SpecError(where, "is none of the patterns", got=pattern, hint=hint)
+    return pattern
 
 
 def _refuse_twice(names: list[Any], where: str, what: str) -> None:
@@ -267,6 +282,10 @@ def _value_at(machine: Hardware, key: str) -> Any:
             return None
         node = node.get(part) if isinstance(node, dict) else getattr(node, part)
     return list(node) if isinstance(node, tuple) else node
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 def _digest(workload: Workload) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import simulator
@@ -46,6 +47,8 @@ class Row:
         As `simulator.area` estimates it.
     power_w, throttled, time_error_ratio, dram_error_ratio
         As in `simulator.report.Total`.
+    setup : bytes
+        SHA-256 of all that decides the figures but the pattern: rows of one setup compare.
     """
 
     key: bytes
@@ -71,13 +74,11 @@ class Row:
     time_error_ratio: float | None = None
     dram_error_ratio: float | None = None
     error: str | None = None
+    setup: bytes = b""
 
     @property
     def time_ns(self) -> float | None:
         return None if self.time_ps is None else self.time_ps / PS_PER_NS
-
-
-COLUMNS = tuple(field.name for field in fields(Row))
 
 
 @dataclass(frozen=True)
@@ -121,16 +122,16 @@ def _row(shared: Shared, point: Point, machine: Hardware | SimulatorError) -> Ro
     about = (point.key, point.settings, name, workload.name, point.pattern, shared.engine,
              shared.accuracy)  # fmt: skip
     if isinstance(machine, SimulatorError):
-        return Row(*about, error=str(machine))
+        return Row(*about, error=str(machine), setup=point.setup)
     try:
         accuracy = shared.accuracy
         report = simulate(machine, workload, point.pattern, shared.engine, accuracy=accuracy)
-        return Row(*about, **_figures(report), area_mm2=relative_area(machine))
+        return Row(*about, **_figures(report, machine), setup=point.setup)
     except SimulatorError as error:
-        return Row(*about, error=str(error))
+        return Row(*about, error=str(error), setup=point.setup)
 
 
-def _figures(report: Report) -> dict[str, Any]:
+def _figures(report: Report, machine: Hardware) -> dict[str, Any]:
     total = report.total
     ran_as = Comparison((report,)).executed(report)
     moved = {
@@ -148,6 +149,7 @@ def _figures(report: Report) -> dict[str, Any]:
         "dram_bytes": moved["dram"],
         "l2_bytes": moved["l2"],
         "energy_pj": total.energy_pj,
+        "area_mm2": relative_area(machine),
         "power_w": total.power_w,
         "throttled": total.throttled,
         "time_error_ratio": total.time_error_ratio,
@@ -156,4 +158,6 @@ def _figures(report: Report) -> dict[str, Any]:
     for name, figure in figures.items():
         if isinstance(figure, int) and figure > LARGEST:
             raise SpecError(report.workload, f"{name} is too large to keep", got=figure)
+        if isinstance(figure, float) and not math.isfinite(figure):
+            raise SpecError(report.workload, f"{name} is no number", got=figure)
     return figures

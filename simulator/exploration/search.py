@@ -19,8 +19,8 @@ from simulator.exploration.row import Row
 from simulator.exploration.space import Settings, at, is_continuous, length_of, values_of
 from simulator.exploration.spec import Axis, Search, SweepSpec
 from simulator.exploration.store import Store
-from simulator.exploration.sweep import Progress, dispatching
-from simulator.exploration.table import series
+from simulator.exploration.sweep import Progress, dispatching, recomputed
+from simulator.exploration.table import frame_of, records_of, typed
 
 if TYPE_CHECKING:
     import optuna
@@ -51,6 +51,7 @@ class SearchResult:
 
     objectives: tuple[str, ...]
     trials: tuple[Trial, ...] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     @property
     def front(self) -> tuple[Trial, ...]:
@@ -62,21 +63,26 @@ class SearchResult:
 
     def records(self) -> list[dict[str, Any]]:
         """A mapping a trial."""
+        return records_of(self._columns())
+
+    def _columns(self) -> dict[str, list[Any]]:
         best = {trial.number for trial in self.front}
-        return [
-            {"trial": t.number, "pattern": t.pattern, **t.settings}
-            | dict(zip(self.objectives, t.values or [None] * len(self.objectives), strict=True))
-            | {"pareto": t.number in best, "error": t.error}
-            for t in self.trials
-        ]
+        keys = sorted({key for trial in self.trials for key in trial.settings})
+        none = [None] * len(self.objectives)
+        values = [trial.values or none for trial in self.trials]
+        columns: dict[str, list[Any]] = {
+            "trial": [trial.number for trial in self.trials],
+            "pattern": [trial.pattern for trial in self.trials],
+            **{key: [trial.settings.get(key) for trial in self.trials] for key in keys},
+            **{name: [some[i] for some in values] for i, name in enumerate(self.objectives)},
+            "pareto": [trial.number in best for trial in self.trials],
+            "error": [trial.error for trial in self.trials],
+        }
+        return {name: typed(name, column) for name, column in columns.items()}
 
     def to_frame(self) -> pd.DataFrame:
         """One row a trial; ``pareto`` marks the front."""
-        import pandas as pd
-
-        records = self.records()
-        names = list(records[0]) if records else []
-        return pd.DataFrame({name: series(name, [r[name] for r in records]) for name in names})
+        return frame_of(self._columns())
 
     def to_json(self) -> str:
         return json.dumps(self.records(), indent=2, ensure_ascii=False)
@@ -110,7 +116,7 @@ def search(
         As `simulator.sweep`; SpecError if Optuna is not installed.
     """
     _require_optuna()
-    from simulator.exploration.journal import open_study
+    from simulator.exploration.journal import open_study, reading
 
     spec = SweepSpec.load(spec)
     asked = spec.search or Search()
@@ -121,10 +127,17 @@ def search(
         Store(store) as opened,
         dispatching(plan.shared, opened, executor, workers, scheduler, None) as dispatch,
     ):
+        opened.name_baseline(plan.baseline)
         kept = open_study(journal, _name(spec, asked, plan), len(asked.objectives))
         run = _Run(plan, asked, kept, dispatch, opened)
-        run.to_the_end(progress)
-        return SearchResult(asked.objectives, run.trials())
+        with reading(journal):
+            known = kept.get_trials(deepcopy=False)
+            points = run.points_of(known)
+        dispatch.run(points)  # those of a store that was changed, or is another
+        with reading(journal):
+            run.check_known(known)
+        run.to_the_end(known, progress)
+        return SearchResult(asked.objectives, run.trials(), tuple(recomputed(opened)))
 
 
 class _Run:
@@ -145,10 +158,23 @@ class _Run:
         self.distributions = {key: _distribution(axis) for key, axis in plan.space.axes.items()}
         self.distributions[PATTERN] = _distribution(Axis(values=tuple(map(str, plan.patterns))))
 
-    def to_the_end(self, progress: Progress | None) -> None:
+    def points_of(self, known: list[optuna.trial.FrozenTrial]) -> list[Point]:
+        """The points of trials that a journal tells of; ValueError if another search's."""
+        for trial in known:
+            if trial.distributions != self.distributions or not trial.state.is_finished():
+                raise ValueError("other keys")
+        return [point for trial in known for point in self._points(trial.params)]
+
+    def check_known(self, known: list[optuna.trial.FrozenTrial]) -> None:
+        """ValueError if a journal tells of other objectives than the store does."""
+        for trial in known:
+            values, _ = self._values(self._points(trial.params))
+            if (None if trial.values is None else tuple(trial.values)) != values:
+                raise ValueError("other figures")
+
+    def to_the_end(self, known: list[optuna.trial.FrozenTrial], progress: Progress | None) -> None:
         """Batch after batch, until there are as many trials as asked for."""
         total, batch = self.asked.trials, self.asked.batch
-        known = self.kept.get_trials(deepcopy=False)
         whole = total if len(known) >= total else len(known) // batch * batch
         self.study.add_trials(known[:whole])
         for start in range(whole, total, batch):

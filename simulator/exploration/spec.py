@@ -164,6 +164,9 @@ class SweepSpec(Section):
     patterns: tuple[str | None, ...] = Field(
         (None,), min_length=1, description="keep:group, or null: as the trace says."
     )
+    baseline: str | None = Field(
+        None, description="The pattern that speed-ups are over. Default: dense, else the first."
+    )
     parameters: dict[str, Axis] = Field({}, description="Dotted keys that vary.")
     constraints: tuple[str, ...] = Field(
         (), description="Comparisons of dotted keys that every point has to fulfil."

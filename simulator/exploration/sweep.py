@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SpecError
 from simulator.exploration.dispatch import Dispatch
-from simulator.exploration.executors import executor_of
-from simulator.exploration.plan import Point, Shared, plan_of
+from simulator.exploration.executors import pool_of
+from simulator.exploration.plan import Plan, Point, Shared, plan_of
 from simulator.exploration.row import Row, warm
 from simulator.exploration.spec import SweepSpec
 from simulator.exploration.store import Store
-from simulator.exploration.table import Rows
+from simulator.exploration.table import Rows, baseline_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,22 +29,36 @@ longer."""
 
 @dataclass(frozen=True)
 class SweepResult:
-    """The result of `sweep`: a row a point, in the order of the spec."""
+    """The result of `sweep`: a row a point, in the order of the spec.
+
+    Attributes
+    ----------
+    baseline : str or None
+        The pattern that speed-ups are over; None: as the trace says.
+    notes : tuple of str
+        What was not as it was asked for, or was found.
+    """
 
     rows: tuple[Row, ...] = field(repr=False)
     computed: int
     known: int
     failed: int
+    baseline: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> Rows:
+        return Rows.over(self.baseline, self.rows)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a point: its parameters, its figures, or its error."""
-        return Rows(self.rows).to_frame()
+        return self.table.to_frame()
 
     def to_csv(self) -> str:
-        return Rows(self.rows).to_csv()
+        return self.table.to_csv()
 
     def to_json(self) -> str:
-        return Rows(self.rows).to_json()
+        return self.table.to_json()
 
     def _repr_html_(self) -> str:
         table: str = self.to_frame().drop(columns="key").to_html(index=False, max_rows=20)
@@ -67,7 +81,7 @@ def sweep(
     spec : SweepSpec, mapping, str or Path
         What varies: a YAML file, or a mapping with the same keys: ``hardware``, ``workloads``,
         ``patterns``, ``parameters``, and optionally ``settings``, ``constraints``, ``sample``,
-        ``engine``.
+        ``baseline``, ``engine``, ``accuracy``.
     store : str or Path, optional
         File that keeps the rows; points that it has are not computed again. Default: in memory.
     workers : int, optional
@@ -112,11 +126,36 @@ def sweep(
     if workers is None and scheduler is None and total < ALONE and executor == "processes":
         executor = "serial"
     with Store(store) as opened:
+        opened.name_baseline(plan.baseline)
         with dispatching(plan.shared, opened, executor, workers, scheduler, counted) as dispatch:
             dispatch.run(noted())
         rows = opened.rows(list(order))
+        notes = (*_sampled(plan, total, len(order)), *recomputed(opened))
     tally, failed = dispatch.tally, sum(row.error is not None for row in rows)
-    return SweepResult(tuple(rows), tally.computed, tally.known, failed)
+    baseline = baseline_of(plan.patterns, plan.baseline)
+    return SweepResult(tuple(rows), tally.computed, tally.known, failed, baseline, notes)
+
+
+def _sampled(plan: Plan, allowed_points: int, points: int) -> Iterator[str]:
+    """What a sample asked for and did not get."""
+    sample = plan.space.sample
+    if sample is None:
+        return
+    machines, allowed = points // plan.combinations, allowed_points // plan.combinations
+    if machines == sample.points:
+        return
+    reasons = []
+    if allowed < sample.points:
+        reasons.append(f"constraints drop {sample.points - allowed}")
+    if machines < allowed:
+        reasons.append(f"{allowed - machines} are drawn twice")
+    yield f"sample: {machines} machines of {sample.points} asked for: {' and '.join(reasons)}"
+
+
+def recomputed(store: Store) -> Iterator[str]:
+    """What was wrong with a store, and is no more."""
+    if store.changed:
+        yield f"{store.path}: {store.changes}; dropped, and computed anew where asked for"
 
 
 @contextmanager
@@ -129,7 +168,7 @@ def dispatching(
     progress: Callable[[int], None] | None,
 ) -> Iterator[Dispatch]:
     """Workers that are ready, and a store for what they find."""
-    with executor_of(executor, workers, scheduler) as (pool, count):
+    with pool_of(executor, workers, scheduler) as pool:
         if scheduler is None and shared.engine == "fast":
             warm()
-        yield Dispatch(shared, store, pool, count, progress)
+        yield Dispatch(shared, store, pool, progress)

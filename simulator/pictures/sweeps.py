@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import BboxBase
 
 from simulator.errors import OutputError
 from simulator.names import shortened
 from simulator.pictures.numbers import number_points
-from simulator.pictures.style import ACCENT, HEAT_COLOURS, INK, QUIET, axis_label, styled
+from simulator.pictures.style import (
+    ACCENT,
+    HEAT_COLOURS,
+    INK,
+    QUIET,
+    axis_label,
+    new_picture,
+    styled,
+)
 
 NAMED: Final = 12
 """Points on the front that are numbered and named in the legend."""
+SIZE_INCHES: Final = (8.0, 4.6)
+"""Of a picture that was not asked for."""
+SHOWN: Final = ("time_ns", "energy_pj")
+"""Of a sweep."""
+MOST_BESIDE: Final = 0.5
+MOST_ALONG: Final = 0.92
+"""Of a panel's width and height: a legend at its side may take half of the one and nearly all of
+the other, and one below the other way round."""
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,19 +46,24 @@ if TYPE_CHECKING:
 
 @styled
 def pareto(
-    panel: FigureBase,
-    frame: pd.DataFrame,
+    panel: FigureBase | pd.DataFrame | None = None,
+    frame: pd.DataFrame | None = None,
     *,
-    title: str,
+    title: str = "",
     maximise: tuple[bool, bool] = (False, False),
 ) -> Axes:
     """Every row as a point, and those that no other row beats in both columns, joined by a line.
 
     Parameters
     ----------
+    panel : FigureBase, optional
+        Where to draw; without one, ``pareto(frame)`` makes a picture of its own, which is
+        ``axes.figure``.
     frame : DataFrame
         Two columns of numbers, whose names say their units (``time_ns``, ``area_mm2``); the index
-        names the points on the front, the first dozen of them in the legend.
+        names the points on the front, the first dozen of them in the legend. Or the table of a
+        sweep: then time and energy are shown, points are named after pattern and parameters, and
+        those without figures are left out.
     maximise : (bool, bool)
         Whether more is better, for each column.
 
@@ -47,26 +72,20 @@ def pareto(
     OutputError
         If there are not two columns of finite numbers.
     """
+    panel, frame = _placed("pareto", panel, frame)
+    frame = _of_a_sweep(frame)
     values = _finite(frame)
     if values.shape[1] != 2:
         raise OutputError("pareto", "wants two columns", got=list(frame.columns))
-    signs = np.where(maximise, -1.0, 1.0)
-    front = _front(values * signs)
+    front = _front(values * np.where(maximise, -1.0, 1.0))
+    best, others = values[front], np.delete(values, front, axis=0)
     axes = panel.subplots()
-    axes.scatter(
-        values[:, 0], values[:, 1], s=34, color=QUIET, edgecolors="white", label="beaten by another"
-    )
-    best = values[front]
-    axes.step(
-        best[:, 0],
-        best[:, 1],
-        where="post" if not maximise[0] else "pre",
-        color=ACCENT,
-        linewidth=1.2,
-    )
-    axes.scatter(
-        best[:, 0], best[:, 1], s=58, color=ACCENT, edgecolors="white", zorder=3, label="front"
-    )
+    axes.scatter(values[:, 0], values[:, 1], s=34, color=QUIET, edgecolors="white",
+                 label="beaten by another")  # fmt: skip
+    axes.step(best[:, 0], best[:, 1], where="pre" if maximise[0] else "post", color=ACCENT,
+              linewidth=1.2)  # fmt: skip
+    axes.scatter(best[:, 0], best[:, 1], s=58, color=ACCENT, edgecolors="white", zorder=3,
+                 label="front")  # fmt: skip
     axes.margins(0.1)
     for axis, name in zip((axes.xaxis, axes.yaxis), frame.columns, strict=True):
         axis.set_major_locator(MaxNLocator(6))
@@ -75,12 +94,73 @@ def pareto(
     axes.grid()
     axes.set_title(title)
     names = [shortened(str(name), 28) for name in frame.index[front][:NAMED]]
-    others = np.delete(values, front, axis=0)
     points = [(float(x), float(y)) for x, y in np.vstack([best, others])]
     handles = axes.get_legend_handles_labels()[0]
-    handles += number_points(axes, points, [4.0] * len(points), names)
-    panel.legend(handles=handles, loc="outside right upper", alignment="left")
+    beside = _make_room(panel, handles, names)
+    handles += number_points(axes, points, [4.0] * len(points), beside.names)
+    panel.legend(handles=handles, alignment="left", **beside.place)
     return axes
+
+
+class Beside(NamedTuple):
+    """A legend outside of the points: what it names, and where it stands."""
+
+    names: Sequence[str]
+    place: dict[str, Any]
+
+
+def _placed(
+    what: str, panel: FigureBase | pd.DataFrame | None, frame: pd.DataFrame | None
+) -> tuple[FigureBase, pd.DataFrame]:
+    """Where to draw and what, from arguments of which the first may be left out."""
+    if not isinstance(panel, FigureBase):
+        panel, frame = None, frame if panel is None else panel
+    if frame is None:
+        raise OutputError(what, "nothing to draw", want="a table with finite numbers")
+    return panel or new_picture(*SIZE_INCHES), frame
+
+
+def _of_a_sweep(frame: pd.DataFrame) -> pd.DataFrame:
+    """Time and energy of a sweep's table, named after what varies; other tables as they are."""
+    if not {"pattern", *SHOWN} <= set(frame.columns):
+        return frame
+    whole = frame.dropna(subset=list(SHOWN))
+    keys = ["workload", "pattern", *(name for name in whole.columns if "." in str(name))]
+    varied = [key for key in keys if key in whole and whole[key].nunique(dropna=False) > 1]
+    named = [", ".join(map(_setting, varied, row)) for row in whole[varied].itertuples(index=False)]
+    return whole[list(SHOWN)].set_axis(named if varied else whole.index, axis=0)
+
+
+def _setting(key: str, value: object) -> str:
+    """A name as it is; a number after what it sets."""
+    _, dot, last = key.rpartition(".")
+    return f"{last}={value}" if dot else str(value)
+
+
+def _make_room(panel: FigureBase, marks: Sequence[Artist], names: Sequence[str]) -> Beside:
+    """Where a legend of marks and names finds room outside of the points, and for which names."""
+    figure = panel.get_figure(root=True)
+    assert figure is not None
+    if figure.get_layout_engine() is None:  # nothing else makes room outside of axes
+        figure.set_layout_engine("constrained")
+    whole = panel.get_window_extent()
+    for count in range(len(names), -1, -1):
+        lines = [Line2D([], [], linestyle="", label=f"0  {name}") for name in names[:count]]
+        box = _size(panel, [*marks, *lines], 1)
+        if box.width < MOST_BESIDE * whole.width and box.height < MOST_ALONG * whole.height:
+            return Beside(names[:count], {"loc": "outside right upper"})
+        columns = max(1, int(0.9 * whole.width / box.width))
+        box = _size(panel, [*marks, *lines], columns)
+        if box.height < MOST_BESIDE * whole.height and box.width < MOST_ALONG * whole.width:
+            return Beside(names[:count], {"loc": "outside lower left", "ncols": columns})
+    return Beside((), {"loc": "outside lower left"})
+
+
+def _size(panel: FigureBase, handles: Sequence[Artist], columns: int) -> BboxBase:
+    legend = panel.legend(handles=handles, ncols=columns)
+    box = legend.get_window_extent()
+    legend.remove()
+    return box
 
 
 def _front(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
@@ -96,17 +176,26 @@ def _front(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
 
 
 @styled
-def heat_map(panel: FigureBase, frame: pd.DataFrame, *, title: str, value: str) -> Axes:
+def heat_map(
+    panel: FigureBase | pd.DataFrame | None = None,
+    frame: pd.DataFrame | None = None,
+    *,
+    title: str = "",
+    value: str = "value",
+) -> Axes:
     """One figure over two parameters: rows are values of the one, columns of the other.
 
     Parameters
     ----------
+    panel : FigureBase, optional
+        As in `pareto`.
     frame : DataFrame
         Numbers; names of index and columns are the parameters. NaN is drawn hatched: what did not
         fit on the machine.
     value : str
         What the numbers are; its unit stands in the name.
     """
+    panel, frame = _placed("heat map", panel, frame)
     cells = frame.to_numpy(dtype=np.float64)
     if not cells.size or not np.isfinite(cells).any():
         raise OutputError("heat map", "nothing to draw", want="a table with finite numbers")

@@ -539,7 +539,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raised", "says"),
     [
-        (KeyboardInterrupt(), "nothing was written; run the command again"),
+        (KeyboardInterrupt(), "interrupted: nothing was written; run the command again"),
         (KeyboardInterrupt("rows are kept in a.sqlite"), "rows are kept in a.sqlite"),
     ],
 )
@@ -554,7 +554,7 @@ def test_an_interrupt_ends_with_a_line(
     monkeypatch.setattr("simulator.run.simulate", interrupted)
     ended = nmsim(*RUN, "-o", "r.json")
     assert (ended.code, ended.out) == (130, b"")
-    assert ended.err == f"nmsim: interrupted: {says}\n"
+    assert ended.err == f"nmsim: {says}\n"
     assert list(Path.cwd().iterdir()) == []
 
 

@@ -118,7 +118,7 @@ BAD = {
     ),
     "a text": (lambda path: path.write_text("core.count: 4\n" * 100), "is not a database"),
     "a short text": (lambda path: path.write_text("core"), "is not a database"),
-    "another layout": (lambda path: altered(path, "PRAGMA user_version = 7"), "want 1, got 7"),
+    "another layout": (lambda path: altered(path, "PRAGMA user_version = 7"), "want 2, got 7"),
     "another version": (
         lambda path: altered(path, "UPDATE about SET version = '0.0.9'"),
         f"want {simulator.__version__}, got '0.0.9'",
@@ -126,6 +126,43 @@ BAD = {
     "noise in its pages": (damaged, "is damaged"),
     "cut in half": (lambda path: os.truncate(path, 4096 + 100), "is damaged"),
     "no table": (lambda path: altered(path, "DROP TABLE about"), "no such table"),
+    "no rows": (lambda path: altered(path, "DROP TABLE points"), "no such table: points"),
+    "a view for a table": (
+        lambda path: altered(
+            path, "ALTER TABLE points RENAME TO p", "CREATE VIEW points AS SELECT * FROM p"
+        ),
+        "no such table: points",
+    ),
+    "a column more": (
+        lambda path: altered(path, "ALTER TABLE points ADD COLUMN more"),
+        "its table 'points' is not as nmsim makes it",
+    ),
+    "a column less": (
+        lambda path: altered(path, "ALTER TABLE points DROP COLUMN checksum"),
+        "its table 'points' is not as nmsim makes it",
+    ),
+    "an empty about": (lambda path: altered(path, "DELETE FROM about"), "has 0 rows, want 1"),
+    "two abouts": (
+        lambda path: altered(path, "INSERT INTO about SELECT * FROM about"),
+        "has 2 rows, want 1",
+    ),
+    "a blob for a version": (
+        lambda path: altered(path, "UPDATE about SET version = x'00ff'"),
+        "got",
+    ),
+    "a text that is none": (
+        lambda path: altered(path, "UPDATE about SET version = CAST(x'ff' AS TEXT)"),
+        "a store of another nmsim",
+    ),
+    "a baseline that is none": (
+        lambda path: altered(path, "UPDATE about SET baseline = '9:2'"),
+        "compares with no pattern",
+    ),
+    "a number for a baseline": (
+        lambda path: altered(path, "UPDATE about SET baseline = 7"),
+        "compares with no pattern",
+    ),
+    "an older layout": (lambda path: altered(path, "PRAGMA user_version = 1"), "want 2, got 1"),
 }
 
 
@@ -235,6 +272,39 @@ def test_a_full_disk_ends_a_sweep_with_one_line_and_keeps_the_store(room: int, p
 def read(path: Path) -> list[Row]:
     with Store(path, must_exist=True) as store:
         return store.rows()
+
+
+def test_a_store_in_a_folder_that_must_not_be_written_can_be_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    connect = sqlite3.connect
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda name, **options: opened.append(name) or connect(name, **options)
+    )
+    assert len(read(path)) == 16
+    assert opened == [f"{path.as_uri()}?mode=ro&immutable=1"]
+    assert [file.name for file in path.parent.iterdir()] == ["runs.sqlite"]
+
+
+def test_names_of_files_that_are_no_text_are_kept_escaped(tmp_path: Path) -> None:
+    trace = tmp_path / os.fsdecode(b"net\xff.csv")
+    trace.write_text("name,m,n,k\nfc,64,64,64\n")
+    made = small(workloads=[trace], parameters={})
+    result = sweep(made, store=tmp_path / "s")
+    assert {row.workload for row in result.rows} == {"net\\udcff"}
+    assert sweep(made, store=tmp_path / "s").known == 2
+    assert "net\\udcff" in result.to_csv()
+
+
+def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for must_exist in (False, True):
+        with pytest.raises(StoreError, match="is no plain file"):
+            Store(tmp_path / "pipe", must_exist=must_exist)
+        with pytest.raises(StoreError, match="not a file name"):
+            Store(f"{tmp_path}/a\0b", must_exist=must_exist)
 
 
 def test_a_store_that_must_not_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

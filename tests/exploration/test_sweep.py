@@ -6,15 +6,16 @@ import json
 import multiprocessing
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clusters import cluster
 from specs import small
 
 from simulator import (
+    SimulatorError,
     SpecError,
     SweepSpec,
     load_hardware,
@@ -24,6 +25,7 @@ from simulator import (
     simulate,
     sweep,
 )
+from simulator.exploration import row as row_module
 from simulator.exploration.row import Row
 from simulator.exploration.store import Store
 from simulator.exploration.table import Rows
@@ -63,25 +65,8 @@ def test_any_executor_gives_the_same_rows(
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a scheduler with two workers, each a process of its own."""
-    folder = tmp_path_factory.mktemp("dask")
-    file = folder / "scheduler.json"
-    scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0"]
-    scheduler += ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file)]
-    worker += ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)]
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = [subprocess.Popen(scheduler, **quiet)]
-    try:
-        running += [subprocess.Popen(worker, **quiet) for _ in range(2)]
-        while not file.exists():
-            assert running[0].poll() is None
-            time.sleep(0.1)
-        yield json.loads(file.read_text())["address"]
-    finally:
-        for process in reversed(running):
-            process.kill()
-        for process in running:
-            process.wait()
+    with cluster(tmp_path_factory.mktemp("dask"), workers=2) as made:
+        yield made.address
 
 
 def test_dask_s_workers_give_the_same_rows(dask: str, expected: str, tmp_path: Path) -> None:
@@ -116,6 +101,38 @@ def test_a_point_that_fails_is_a_row_with_its_error() -> None:
     assert {row.settings["core.scratchpad.bytes"] for row in failed} == {100}
     assert all("bytes too small" in str(row.error) for row in failed)
     assert all(row.time_ps is None and row.energy_pj is None for row in failed)
+
+
+class AccountError(SimulatorError):
+    """A report that refuses to exist."""
+
+
+@pytest.mark.parametrize("where", ["simulate", "relative_area"])
+def test_any_error_of_a_point_is_its_row_s(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = getattr(row_module, where)
+
+    def refuse(machine: Any, *args: Any, **options: Any) -> Any:
+        if machine != "nm-edge" and machine.core.count == 4:  # what warms the kernels up
+            raise AccountError("layer g", "operand busy ratio is above 1", got=1.52)
+        return whole(machine, *args, **options)
+
+    monkeypatch.setattr(row_module, where, refuse)
+    wanted = small(parameters={"core.count": [1, 4]}, search={"trials": 8, "batch": 4})
+    rows = sweep(wanted, executor="serial").rows
+    errors = {(row.settings["core.count"], row.error) for row in rows}
+    assert errors == {(1, None), (4, "layer g: operand busy ratio is above 1, got 1.52")}
+    for trial in search(wanted, executor="serial").trials:
+        assert (trial.values is None) == (trial.settings["core.count"] == 4)
+
+
+def test_a_figure_that_is_no_number_is_an_error_of_its_point(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    area = float("nan")
+    monkeypatch.setattr(row_module, "relative_area", lambda _: area)
+    rows = sweep(small(parameters={}), store=tmp_path / "s", executor="serial").rows
+    assert all(str(row.error).endswith("area_mm2 is no number, got nan") for row in rows)
+    assert sweep(small(parameters={}), store=tmp_path / "s", executor="serial").known == len(rows)
 
 
 def test_a_combination_that_no_machine_can_have_is_a_row_with_its_error() -> None:

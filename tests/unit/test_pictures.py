@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import FigureBase
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Rectangle
 
-from simulator import Gemm, Report, Stream, Workload, compare, simulate
+from simulator import Gemm, Report, Stream, Workload, compare, simulate, sweep
 from simulator.comparison import Comparison
 from simulator.errors import OutputError
 from simulator.names import words
@@ -196,6 +197,68 @@ def test_pareto_joins_what_is_not_beaten() -> None:
     # c and d are equal; f is as fast as b, and larger; e is beaten by c.
     assert np.asarray(front.get_offsets()).tolist() == [[1, 9], [2, 4], [4, 1]]
     assert legend_of(picture) == ["beaten by another", "front", "1  b", "2  c", "3  a"]
+
+
+def spread(points: int) -> pd.DataFrame:
+    """Points of which a dozen and more are on the front, with long names."""
+    random = np.random.default_rng(3)
+    x = np.linspace(0.3, 10, points)
+    names = [f"a machine with a long name, the {number}." for number in range(points)]
+    columns = {"time_us": x, "area_mm2": 10 / x + random.random(points) / 9}
+    return pd.DataFrame(columns, index=names)
+
+
+def test_pareto_and_heat_map_make_a_picture_of_their_own(tmp_path: Path) -> None:
+    frame = spread(20)
+    for drawn in (pareto(frame), pareto(None, frame), pareto(frame=frame, title="t")):
+        assert isinstance(drawn.figure, Picture)
+        assert len(np.asarray(drawn.collections[0].get_offsets())) == 20
+    cells = pd.DataFrame([[1.0, 2.0]])
+    assert isinstance(heat_map(cells).figure, Picture)
+    figure = pareto(frame).figure
+    assert isinstance(figure, Picture)
+    save(figure, tmp_path / "own.png")
+    for draw in (pareto, heat_map):
+        with pytest.raises(OutputError, match="nothing to draw"):
+            draw(new_picture(4, 4))
+
+
+def test_pareto_of_a_sweep_names_points_after_what_varies() -> None:
+    spec = {
+        "hardware": "nm-edge",
+        "workloads": "gemm:64x48x96",
+        "patterns": ["1:1", "2:4"],
+        "parameters": {"core.count": [1, 2, 4], "core.scratchpad.bytes": [100, 65536]},
+    }
+    axes = pareto(sweep(spec).to_frame())
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("time, ns", "energy, pJ")
+    assert len(np.asarray(axes.collections[0].get_offsets())) == 6  # half of them fail
+    figure = axes.figure
+    assert isinstance(figure, Picture)
+    assert legend_of(figure)[2:] == ["1  2:4, count=4", "2  2:4, count=2", "3  2:4, count=1"]
+
+
+@pytest.mark.parametrize("size", [(8, 4.6), (10, 9), (4, 4), (3, 2.5), (2.5, 6), (9, 2)])
+@pytest.mark.parametrize("make", [new_picture, lambda *size: Figure(figsize=size)])
+def test_a_legend_lies_beside_the_points_or_below(
+    size: tuple[float, float], make: Callable[..., Figure]
+) -> None:
+    picture = make(*size)
+    axes = pareto(picture, spread(40), title="t")
+    picture.draw_without_rendering()
+    (legend,) = picture.legends
+    box = legend.get_window_extent()
+    assert not box.overlaps(axes.bbox)
+    for points in axes.collections:
+        at = points.get_offset_transform().transform(np.asarray(points.get_offsets()))
+        assert not box.count_contains(at)
+    numbers = [text.get_window_extent() for text in axes.texts]
+    assert not box.count_overlaps(numbers)
+    assert len(numbers) == len(legend.get_texts()) - 2
+    assert picture.bbox.x0 <= box.x0
+    assert box.x1 <= picture.bbox.x1 + 1
+    assert picture.bbox.y0 - 1 <= box.y0
+    assert axes.bbox.height > 0.15 * picture.bbox.height
 
 
 def test_pareto_can_maximise() -> None:
