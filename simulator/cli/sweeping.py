@@ -330,6 +330,6 @@ def _cell(name: str, value: object, scale: Scale | None) -> str:
     if isinstance(value, int | float) and scale:
         return scale.text(value)
     if isinstance(value, float):
-        known = {"mac_utilization": percent, "speedup": times, "area_mm2": "{:.3g}".format}
+        known = {"mac_utilization": percent, "speedup": times, "area_mm2": "{:,.2f}".format}
         return known.get(name, "{:.15g}".format)(value)  # what was varied is never rounded
     return str(value)
