@@ -4,8 +4,14 @@ BIN := .venv/bin
 
 .PHONY: demo test check bench bench-peers fuzz edits leave-one-out figures format coverage clean
 
-demo: .venv/installed  ## dense, 2:4 and 1:8 on ResNet-50
-	$(BIN)/nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8
+demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
+	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
+	@echo
+	$(BIN)/nmsim compare nm-flex bert-large --batch 32 --patterns 1:1,2:4,1:8
+	@echo
+	@echo "A single sequence gains little, and the sentences say why."
+	@echo
+	$(BIN)/nmsim compare nm-flex bert-large --batch 1 --patterns 1:1,2:4,1:8 --brief
 
 test: .venv/installed-dev  ## the whole test suite
 	$(BIN)/python -m pytest

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulator.names import words
+from simulator.quantities import time
 from simulator.report import CORE_TIME, Report
 from simulator.sparsity import parse_pattern
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
     from simulator.pictures import Picture
+
+SAME_RATIO = 0.01
+"""A part of core-time that changes by less of the whole is said to stay as it was."""
 
 
 @dataclass(frozen=True)
@@ -54,28 +59,48 @@ class Comparison:
     def explanation(self) -> Iterable[str]:
         """A sentence a pattern: what it gives over the one before, and what holds it back."""
         for before, after in zip(self.reports, self.reports[1:], strict=False):
-            gain = before.total.time_ps / after.total.time_ps
-            ideal = self.density_speedup(after) / self.density_speedup(before)
-            old, new = self.core_time_ns(before), self.core_time_ns(after)
-            ran_as = self.executed(after)
-            if after.pattern not in ran_as and before.pattern in ran_as:
-                yield (
-                    f"{after.pattern} is {gain:.2f}x {before.pattern}: {after.hardware} has no "
-                    f"such pattern and runs it as {', '.join(ran_as)}."
-                )
-                continue
-            limits = sorted(
-                ((new[kind], kind) for kind in CORE_TIME if kind != "mac_useful"), reverse=True
-            )[:3]
-            parts = ", ".join(
-                f"{kind.replace('_', ' ')} {time / 1000:,.1f} µs (was {old[kind] / 1000:,.1f})"
-                for time, kind in limits
-            )
-            yield (
-                f"{after.pattern} is {gain:.2f}x {before.pattern}, where density alone would give "
-                f"{ideal:.2f}x. Useful MACs fall from {old['mac_useful'] / 1000:,.1f} to "
-                f"{new['mac_useful'] / 1000:,.1f} µs a core; most of the rest: {parts}."
-            )
+            yield self._same(before, after) or self._gain(before, after)
+
+    def _same(self, before: Report, after: Report) -> str:
+        """Why a pattern takes as long as the one before; empty if it does not."""
+        if before.total.core_time_ps != after.total.core_time_ps:
+            return ""
+        ran_as = self.executed(after)
+        start = f"{after.pattern} is 1.00x {before.pattern}: "
+        if not ran_as:
+            return f"{start}no layer of {after.workload} has weights to prune."
+        if after.pattern not in ran_as and before.pattern in ran_as:
+            start += f"{after.hardware} has no such pattern and runs it as "
+            return f"{start}{', '.join(ran_as)}."
+        return f"{start}both run as {', '.join(ran_as)}."
+
+    def _gain(self, before: Report, after: Report) -> str:
+        """The gain, what density alone would give, and the largest parts of what is left."""
+        gain = before.total.time_ps / after.total.time_ps
+        ideal = self.density_speedup(after) / self.density_speedup(before)
+        ran_as = self.executed(after)
+        other = "" if after.pattern in ran_as else f", run as {', '.join(ran_as)},"
+        text = f"{after.pattern}{other} is {gain:.2f}x {before.pattern}, where density alone "
+        text += f"would give {ideal:.2f}x."
+        old, new = self.core_time_ns(before), self.core_time_ns(after)
+        useful = [time(times["mac_useful"]) for times in (old, new)]
+        if useful[0] != useful[1]:
+            verb = "fall" if new["mac_useful"] < old["mac_useful"] else "rise"
+            text += f" Useful MACs {verb} from {useful[0]} to {useful[1]} a core."
+        largest = sorted(
+            ((new[kind], kind) for kind in CORE_TIME if kind != "mac_useful" and new[kind]),
+            reverse=True,
+        )[:3]
+        noticeable = SAME_RATIO * before.total.time_ns
+        moved = [kind for _, kind in largest if abs(new[kind] - old[kind]) >= noticeable]
+        kept = [kind for _, kind in largest if kind not in moved]
+        if moved:
+            parts = (f"{words(kind)} {time(new[kind])} (was {time(old[kind])})" for kind in moved)
+            text += f" Most of the rest: {', '.join(parts)}."
+        if kept:
+            parts = (f"{words(kind)} {time(new[kind])}" for kind in kept)
+            text += f" Sparsity leaves as it was: {', '.join(parts)}."
+        return text
 
     def notes(self) -> Iterable[str]:
         """Why layers ran otherwise than asked, and what reading the trace assumed; each once."""
@@ -94,7 +119,7 @@ class Comparison:
     @property
     def title(self) -> str:
         """Network and machine."""
-        return f"{self.first.workload} on {self.first.hardware}"
+        return f"{self.first.network} on {self.first.hardware}"
 
     def plot(self) -> Picture:
         """One page: speed-ups beside what density alone would give, and where the time goes."""

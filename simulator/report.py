@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulator import quantities
 from simulator.audit import audit
+from simulator.capacity import Held
 from simulator.energy import layer_energy_pj, power_w
 from simulator.engine.result import EngineResult
 from simulator.errors import writing
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
     from simulator.pictures import Picture
+
+OPERANDS = ("weights", "metadata", "activations", "outputs", "partial_sums")
+"""Of every layer, whether it moves them or not, so that all rows of a table have all columns."""
 
 LEVELS = ("dram", "l2", "scratchpad", "register_file")
 CORE_TIME = (
@@ -141,7 +146,15 @@ class LayerReport:
 
 @dataclass(frozen=True)
 class Total:
-    """All layers, with their repeats; ``cycles`` are of the machine's full clock."""
+    """All layers, with their repeats; ``cycles`` are of the machine's full clock.
+
+    Attributes
+    ----------
+    blocks : int
+        How many equal blocks the network has; all figures are of one.
+    held : Held
+        What main memory keeps at once.
+    """
 
     cycles: int
     time_ps: int
@@ -163,6 +176,8 @@ class Total:
     throttled: bool
     time_error_ratio: float
     dram_error_ratio: float
+    blocks: int = 1
+    held: Held = field(default_factory=Held)
 
     @property
     def time_ns(self) -> float:
@@ -217,7 +232,9 @@ class Report:
         """One row a layer; nested figures become columns: ``traffic_bytes.dram.weights.read``."""
         import pandas as pd
 
-        return pd.DataFrame([_flat(asdict(layer)) for layer in self.layers])
+        frame = pd.DataFrame([_flat(asdict(layer)) for layer in self.layers])
+        # Unknown energies are missing numbers, not a column of another type.
+        return frame.astype(dict.fromkeys(("energy_pj", "power_w"), "float64"))
 
     def to_csv(self, path: str | Path | None = None) -> str | None:
         """``to_frame`` as CSV, into a file or returned as text.
@@ -232,9 +249,15 @@ class Report:
         return text
 
     @property
+    def network(self) -> str:
+        """The workload, and whether it is one of several blocks."""
+        blocks = self.total.blocks
+        return self.workload + (f" (one of {blocks} blocks)" if blocks > 1 else "")
+
+    @property
     def title(self) -> str:
         """Network, machine and pattern."""
-        return f"{self.workload} on {self.hardware}, {self.pattern or 'as the trace says'}"
+        return f"{self.network} on {self.hardware}, {self.pattern or 'as the trace says'}"
 
     def core_time_ns(self) -> dict[str, float]:
         """Where an average core's time went, all layers; adds up to the device time."""
@@ -338,15 +361,16 @@ class Report:
     def _repr_html_(self) -> str:
         columns = ["name", "repeat", "executed_as", "mapping", "cycles", "mac_utilization", "bound"]
         frame = self.to_frame()[columns]
+        frame.insert(4, "time", [quantities.time(layer.time_ns) for layer in self.layers])
         head = (
-            f"<p><b>{html.escape(self.workload)}</b> on <b>{html.escape(self.hardware)}</b>"
-            f" ({self.pattern or 'as the trace says'}): {self.total.time_ns / 1000:,.1f} µs,"
-            f" {self.total.cycles:,} cycles, MAC utilisation {self.total.mac_utilization:.1%},"
+            f"<p><b>{html.escape(self.network)}</b> on <b>{html.escape(self.hardware)}</b>"
+            f" ({self.pattern or 'pattern: trace'}): {quantities.time(self.total.time_ns)},"
+            f" {self.total.cycles:,} cycles, MAC utilisation"
+            f" {quantities.percent(self.total.mac_utilization)} of the dense peak,"
             f" bound by {self.total.bound}</p>"
         )
-        table: str = frame.to_html(
-            index=False, formatters={"mac_utilization": "{:.1%}".format, "cycles": "{:,}".format}
-        )
+        frame["mac_utilization"] = frame["mac_utilization"].map(quantities.percent)
+        table: str = frame.to_html(index=False, formatters={"cycles": "{:,}".format})
         return head + table
 
 
@@ -480,7 +504,7 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
         cycles=ps_to_cycles(time_ps, hardware.clock_hz),
         time_ps=time_ps,
         launches=sum(layer.repeat for layer in layers),
-        launch_ns=hardware.launch_ns,
+        launch_ns=float(hardware.launch_ns),
         macs=macs,
         macs_executed=executed,
         slots_used=used,
@@ -547,9 +571,8 @@ def _traffic(
     """Bytes by level, operand and direction."""
     rows: Role = problem.rows_role if problem else "activations"
     columns: Role = problem.columns_role if problem else "activations"
-    operands = dict.fromkeys((rows, "metadata", columns, "outputs", "partial_sums"))
     traffic: TrafficBytes = {
-        level: {operand: {"read": 0, "written": 0} for operand in operands} for level in LEVELS
+        level: {operand: {"read": 0, "written": 0} for operand in OPERANDS} for level in LEVELS
     }
     names = {ROWS: rows, COLUMNS: columns, OUTPUTS: "outputs", PARTIALS: "partial_sums"}
     sizes, metadata = program.block_bytes.tolist(), program.metadata_bytes.tolist()

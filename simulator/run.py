@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from simulator.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
+from simulator.capacity import held, memory_note, require_room, with_room
 from simulator.comparison import Comparison
 from simulator.energy import CLOCK_STEPS, has_limit, limited_step
 from simulator.engine.result import EngineResult
@@ -70,6 +71,7 @@ def simulate(
     accuracy: str = "exact",
     weights: MappingType[str, Tensor] | None = None,
     prune: bool = False,
+    allow_overflow: bool = False,
     progress: Progress | None = None,
     observe: Observe | None = None,
 ) -> Report:
@@ -99,6 +101,8 @@ def simulate(
         baseline, take.
     prune : bool
         Prune the weights by magnitude to the pattern first, instead of holding them to it.
+    allow_overflow : bool
+        Simulate what does not fit into the machine's main memory, too, and note it.
     progress : callable, optional
         Called with (layers done, layers in all, name of the next one).
     observe : callable, optional
@@ -114,9 +118,16 @@ def simulate(
         raise ConfigError("accuracy", "a timeline shows every event", got=accuracy, want="exact")
     hardware = load_hardware(hardware)
     workload = load_workload(workload)
-    run = _Run(hardware, _engine(engine), mapping, library, accuracy, weights or {}, prune)
+    roomy = with_room(hardware) if allow_overflow else hardware
+    run = _Run(roomy, _engine(engine), mapping, library, accuracy, weights or {}, prune)
     override = parse_pattern(pattern) if pattern is not None else None
     works = [run.lowered(layer, asked_pattern(layer, override)) for layer in workload.layers]
+    needed = held(
+        [(work.layer, work.lowered.problem if work.lowered else None) for work in works],
+        hardware.sparsity.metadata,
+    )
+    if not allow_overflow:
+        require_room(hardware, workload, needed)
     run.rank(works)
     layers = []
     for number, work in enumerate(works):
@@ -138,9 +149,13 @@ def simulate(
         pattern=str(override) if override else None,
         engine=engine,
         accuracy=accuracy,
-        notes=(*workload.notes, *run.notes(works)),
+        notes=tuple(
+            filter(
+                None, (*workload.notes, *run.notes(works), memory_note(hardware, workload, needed))
+            )
+        ),
         roof=Roof.of(hardware),
-        total=total_of(hardware, layers),
+        total=replace(total_of(hardware, layers), blocks=workload.blocks, held=needed),
         layers=tuple(layers),
     )
 
@@ -155,6 +170,7 @@ def compare(
     library: str | None = None,
     accuracy: str = "exact",
     weights: MappingType[str, Tensor] | None = None,
+    allow_overflow: bool = False,
     progress: Progress | None = None,
 ) -> Comparison:
     """Simulate a workload under several patterns; speed-ups are against the first.
@@ -180,6 +196,7 @@ def compare(
                 accuracy=accuracy,
                 weights=weights,
                 prune=True,
+                allow_overflow=allow_overflow,
                 progress=progress,
             )
             for pattern in parsed

@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from simulator.cli.help import CHECK, EXPLORE, MACHINES, MODELS, SIMULATE, GroupedHelp
 from simulator.cli.importing import import_model, parameters_of
+from simulator.cli.listing import hardware, schema, workloads
 from simulator.cli.pruning import prune
+from simulator.cli.screen import NOTHING_KEPT, InterruptedCommandError, Quiet, begin, on_screen
 from simulator.cli.sweeping import pareto, results, search, sweep
-from simulator.errors import ConfigError, OutputError, SimulatorError, WorkloadError
+from simulator.errors import ConfigError, OutputError, SimulatorError
 
 if TYPE_CHECKING:
     from simulator.replay import TileRange
     from simulator.workload import Workload
 
 app = typer.Typer(
+    cls=GroupedHelp,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="What would N:M structured sparsity give me on this machine, for this network, and what "
-    "limits it?",
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Examples: nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8; "
     "nmsim run a100-sxm4-80gb gemm:4096x4096x4096 --pattern 2:4",
 )
@@ -62,6 +65,12 @@ WeightsFile = Annotated[
 Format = Annotated[
     str | None, typer.Option("--format", help="table, json, csv or parquet; default by file name.")
 ]
+Overflow = Annotated[
+    bool, typer.Option("--allow-overflow", help="Simulate what does not fit into memory, too.")
+]
+Brief = Annotated[
+    bool, typer.Option("--brief", help="Totals and what limits them, without tables of layers.")
+]
 Plot = Annotated[
     Path | None,
     typer.Option("--plot", metavar="FILE", help="Draw the result, too: .png, .svg or .pdf."),
@@ -71,10 +80,33 @@ Output = Annotated[
 ]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from simulator import __version__
+
+        typer.echo(f"nmsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def nmsim(
+    quiet: Quiet = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What would N:M structured sparsity give me on this machine, for this network, and what
+    limits it?"""
+    del version
+    begin(quiet)
+
+
 @app.command(
+    rich_help_panel=SIMULATE,
     epilog="Examples: nmsim run nm-flex bert-base --pattern 1:8 --batch 8 --param seq=384; "
-    "nmsim run machine.yaml trace.csv --set core.count=64 --format json -o result.json"
+    "nmsim run machine.yaml trace.csv --set core.count=64 --format json -o result.json",
 )
+@on_screen
 def run(
     hardware: HardwareName,
     workload: WorkloadName,
@@ -88,6 +120,8 @@ def run(
     library: LibraryName = None,
     accuracy: Accuracy = "exact",
     weights: WeightsFile = None,
+    allow_overflow: Overflow = False,
+    brief: Brief = False,
     format: Format = None,
     plot: Plot = None,
     timeline: Annotated[
@@ -107,12 +141,12 @@ def run(
     from simulator.hardware import load_hardware
     from simulator.run import simulate
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_picture(plot)
     out.check_timeline(timeline)
     outputs = {"-o": output, "--plot": plot, "--timeline": timeline}
     out.check_apart(outputs, hardware, workload, weights)
+    kind = out.choose_format(format, output)
     tiles = _tiles(timeline_tiles, timeline)
     machine = load_hardware(hardware, _settings(settings))
     trace, tensors = _workload(workload, weights, parameters_of(param, batch))
@@ -131,6 +165,7 @@ def run(
             library=library,
             accuracy=accuracy,
             weights=tensors,
+            allow_overflow=allow_overflow,
             progress=progress,
             observe=None if record is None else record.add,
         )
@@ -138,7 +173,7 @@ def run(
     if kind == "table":
         from simulator.cli.tables import render, report_parts
 
-        text = render(report_parts(report))
+        text = render(report_parts(report, brief))
     out.write(out.encode(report, text, kind), output)
     if plot is not None:
         out.draw(report.plot(), plot)
@@ -147,9 +182,11 @@ def run(
 
 
 @app.command(
+    rich_help_panel=SIMULATE,
     epilog="Examples: nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8; "
-    "nmsim compare a100-sxm4-80gb gemm:8192x8192x8192 --patterns 1:1,2:4"
+    "nmsim compare a100-sxm4-80gb gemm:8192x8192x8192 --patterns 1:1,2:4",
 )
+@on_screen
 def compare(
     hardware: HardwareName,
     workload: WorkloadName,
@@ -163,9 +200,14 @@ def compare(
     library: LibraryName = None,
     accuracy: Accuracy = "exact",
     weights: WeightsFile = None,
+    allow_overflow: Overflow = False,
+    brief: Brief = False,
     format: Format = None,
     plot: Plot = None,
     output: Output = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show the mapping of every layer, too.")
+    ] = False,
 ) -> None:
     """Compare patterns: speed-up, utilisation, what bounds each, traffic; per layer and in all."""
     from simulator.cli import output as out
@@ -173,10 +215,10 @@ def compare(
     from simulator.hardware import load_hardware
     from simulator.run import compare as compare_patterns
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_picture(plot)
     out.check_apart({"-o": output, "--plot": plot}, hardware, workload, weights)
+    kind = out.choose_format(format, output)
     machine = load_hardware(hardware, _settings(settings))
     trace, tensors = _workload(workload, weights, parameters_of(param, batch))
     names = [name for name in patterns.split(",") if name.strip()]
@@ -189,22 +231,25 @@ def compare(
             library=library,
             accuracy=accuracy,
             weights=tensors,
+            allow_overflow=allow_overflow,
             progress=progress,
         )
     text = ""
     if kind == "table":
         from simulator.cli.tables import comparison_parts, render
 
-        text = render(comparison_parts(comparison))
+        text = render(comparison_parts(comparison, brief, verbose))
     out.write(out.encode(comparison, text, kind), output)
     if plot is not None:
         out.draw(comparison.plot(), plot)
 
 
 @app.command(
+    rich_help_panel=CHECK,
     epilog="Examples: nmsim validate; nmsim validate llmcompass sparse24 --rows; "
-    "nmsim validate --plot validation.png"
+    "nmsim validate --plot validation.png",
 )
+@on_screen
 def validate(
     datasets: Annotated[
         list[str] | None, typer.Argument(metavar="[DATASET]...", help="Default: all of them.")
@@ -236,9 +281,11 @@ def validate(
 
 
 @app.command(
+    rich_help_panel=CHECK,
     epilog="Examples: nmsim microbench a100-sxm4-80gb; "
-    "nmsim microbench a100-sxm4-80gb --dtype fp16 --dtype int8"
+    "nmsim microbench a100-sxm4-80gb --dtype fp16 --dtype int8",
 )
+@on_screen
 def microbench(
     hardware: HardwareName,
     dtype: Annotated[list[str] | None, typer.Option(help="Default: all of the machine.")] = None,
@@ -253,100 +300,36 @@ def microbench(
 
 
 app.command(
+    rich_help_panel=EXPLORE,
+    epilog="Examples: nmsim sweep sweep.yaml --store runs.sqlite; "
+    "nmsim sweep sweep.yaml --workers 2 -o rows.csv",
+)(on_screen(sweep))
+app.command(
+    rich_help_panel=EXPLORE, epilog="Examples: nmsim search sweep.yaml --store runs.sqlite"
+)(on_screen(search))
+app.command(
+    rich_help_panel=EXPLORE, epilog="Examples: nmsim results runs.sqlite --format csv -o rows.csv"
+)(on_screen(results))
+app.command(
+    rich_help_panel=EXPLORE,
+    epilog="Examples: nmsim pareto runs.sqlite --min time_ns --min energy_pj",
+)(on_screen(pareto))
+
+app.command(
     "import",
+    rich_help_panel=MODELS,
     epilog="Examples: nmsim import model.onnx --dim height=224 -o trace.csv; "
     "nmsim import config.json --param seq=384 -o trace.csv",
-)(import_model)
-
+)(on_screen(import_model))
 app.command(
+    rich_help_panel=MODELS,
     epilog="Examples: nmsim prune model.safetensors --pattern 2:4 --layers 'dense|query|key|value' "
-    "-o pruned.safetensors"
-)(prune)
+    "-o pruned.safetensors",
+)(on_screen(prune))
+app.command(rich_help_panel=MODELS)(on_screen(workloads))
 
-
-app.command(
-    epilog="Examples: nmsim sweep sweep.yaml --store runs.sqlite; "
-    "nmsim sweep sweep.yaml --workers 2 -o rows.csv"
-)(sweep)
-app.command(epilog="Examples: nmsim search sweep.yaml --store runs.sqlite")(search)
-app.command(epilog="Examples: nmsim results runs.sqlite --format csv -o rows.csv")(results)
-app.command(epilog="Examples: nmsim pareto runs.sqlite --min time_ns --min energy_pj")(pareto)
-
-
-@app.command()
-def hardware(
-    name: Annotated[str | None, typer.Argument(help="Print this preset's YAML.")] = None,
-) -> None:
-    """List the machines, or print one as YAML: a start for one of your own."""
-    from simulator import catalog
-    from simulator.hardware import load_hardware
-
-    if name is not None:
-        path = catalog.find(name, "configs", ".yaml", ConfigError)
-        load_hardware(path)  # nothing but a machine is printed
-        typer.echo(catalog.text_of(path, ConfigError), nl=False)
-        return
-    from simulator.area import relative_area
-    from simulator.cli.tables import render, table
-
-    columns = ["machine", "cores", "clock MHz", "est. mm²", "dtypes", "patterns", "what"]
-    listing = table("", columns, left=["machine", "dtypes", "patterns", "what"])
-    for preset in catalog.presets("configs", ".yaml"):
-        machine = load_hardware(preset)
-        sparsity = machine.sparsity
-        patterns = list(sparsity.patterns)
-        if sparsity.largest_group:
-            patterns.append(f"any up to group {sparsity.largest_group}")
-        listing.add_row(
-            preset,
-            str(machine.core.count),
-            f"{machine.clock_hz / 1e6:,.0f}",
-            f"{relative_area(machine):.1f}",
-            " ".join(machine.dtypes),
-            ", ".join(patterns) or "dense only",
-            machine.description,
-        )
-    typer.echo(render([listing]), nl=False)
-
-
-@app.command()
-def workloads(
-    name: Annotated[str | None, typer.Argument(help="Print this preset's CSV.")] = None,
-) -> None:
-    """List the networks, or print one as CSV: a start for a trace of your own."""
-    from simulator import catalog
-    from simulator.importers import detect, load_workload
-
-    if name is not None:
-        path = catalog.find(name, "workloads", ".csv", WorkloadError)
-        if detect(path) not in ("native", "scalesim"):
-            hint = f"nmsim import {name}"
-            raise WorkloadError(str(path), "not a layer trace", hint=hint)
-        load_workload(path)  # nothing but a trace is printed
-        typer.echo(catalog.text_of(path, WorkloadError), nl=False)
-        return
-    from simulator.cli.tables import render, table
-    from simulator.workload.table import read_table
-
-    columns = ["network", "rows", "GMAC", "parameters", "what"]
-    listing = table("", columns, left=["network", "parameters", "what"])
-    for preset, path in catalog.presets("workloads", ".csv").items():
-        trace = load_workload(preset)
-        comments = [cell.text.lstrip("# ") for cell in read_table(path).comments]
-        declared = [c.split(":", 1)[1].strip() for c in comments if c.startswith("parameter:")]
-        rows = str(len(trace.layers))
-        listing.add_row(preset, rows, f"{trace.macs / 1e9:,.3f}", ", ".join(declared), comments[0])
-    typer.echo(render([listing]), nl=False)
-
-
-@app.command()
-def schema() -> None:
-    """Print the JSON Schema of the machine YAML, for editors."""
-    import json
-
-    from simulator.hardware import hardware_schema
-
-    typer.echo(json.dumps(hardware_schema(), indent=2))
+app.command(rich_help_panel=MACHINES)(on_screen(hardware))
+app.command(rich_help_panel=MACHINES)(on_screen(schema))
 
 
 def _tiles(text: str | None, timeline: Path | None) -> TileRange | None:
@@ -389,6 +372,10 @@ def _settings(pairs: list[str] | None) -> dict[str, object]:
 _ClickError: Any = typer.BadParameter.__mro__[2]
 
 
+CONTROL_C = 130
+"""Exit code of what Control-C has ended, as shells have it."""
+
+
 def main() -> None:
     """Run the command; bad input is one line on standard error and exit code 2."""
     _open_standard_error()
@@ -400,15 +387,15 @@ def main() -> None:
             sys.exit(code)
     except SimulatorError as error:
         _fail(str(error))
-    except typer.Abort:
-        sys.exit(130)
     except _ClickError as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "nmsim"
         message = " ".join(error.format_message().split())
         _fail(f"{message} (see {command} --help)")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except InterruptedCommandError as interrupted:
+        _fail(str(interrupted), CONTROL_C)
+    except (KeyboardInterrupt, typer.Abort):  # before a command began
+        _fail(NOTHING_KEPT, CONTROL_C)
     except BrokenPipeError:  # the reader of our pipe has enough
         sys.stderr.close()
         sys.exit(0)
@@ -422,9 +409,9 @@ def _open_standard_error() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = 2) -> None:
     try:
         print(f"nmsim: {message}", file=sys.stderr)
     except OSError:  # nobody can be told; nor may the end of the interpreter try again
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end
-    sys.exit(2)
+    sys.exit(code)

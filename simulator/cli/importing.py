@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from simulator.cli.screen import screen
 from simulator.errors import WorkloadError
 
 Pairs = list[str] | None
@@ -41,7 +42,11 @@ def import_model(
     out.check_target(output)
     out.check_apart({"-o": output}, model)
     imported = import_workload(model, parameters_of(param, batch))
+    if output is not None and not out.is_stream(output):
+        out.check_suffix(output, {".csv": "csv"})
     out.write(write_trace(imported.workload).encode(), output)
+    if screen.quiet:
+        return
     notes = imported.workload.notes
     for line in (imported.summary, *(note for note in notes if imported.summary not in note)):
         print(line, file=sys.stderr)

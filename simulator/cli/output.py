@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simulator.pictures import Picture
 
 FORMATS = ("table", "json", "csv", "parquet")
-SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet"}
+SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "table"}
 
 
 class Result(Protocol):
@@ -29,14 +29,40 @@ class Result(Protocol):
 
 
 def choose_format(asked: str | None, file: Path | None) -> str:
-    """The format asked for, else what the file's name says, else a table."""
+    """The format asked for, else what the file's name says; on standard output a table.
+
+    Raises
+    ------
+    OutputError
+        If there is no such format, or the file's name says none.
+    """
     if asked is None:
-        return SUFFIXES.get(file.suffix.lower(), "table") if file else "table"
+        return "table" if file is None or is_stream(file) else check_suffix(file, SUFFIXES)
     if asked not in FORMATS:
         raise OutputError(
             "--format", "unknown format", got=asked, hint=did_you_mean(asked, FORMATS)
         )
     return asked
+
+
+def check_suffix(file: Path, formats: Mapping[str, str]) -> str:
+    """What a file's ending means; one that is not known is refused, not guessed at."""
+    suffix = file.suffix.lower()
+    if suffix not in formats:
+        raise OutputError(
+            f"-o {file}", "its ending says no format", got=suffix or None,
+            want=" or ".join(formats),
+            hint="--format says it for any name" if formats is SUFFIXES else None,
+        )  # fmt: skip
+    return formats[suffix]
+
+
+def is_stream(file: Path) -> bool:
+    """A pipe or a device, whose name says nothing."""
+    try:
+        return file.exists() and not file.is_file() and not file.is_dir()
+    except (OSError, ValueError):  # no name of a file
+        return False
 
 
 def check_target(file: Path | None, option: str = "-o") -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from simulator.cli.screen import screen
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -23,7 +25,7 @@ def progress_bar(runs: int = 1) -> Iterator[Callable[[int, int, str], None] | No
     runs : int
         Simulations that will report to it, one after the other.
     """
-    if not sys.stderr.isatty():
+    if screen.quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -57,7 +59,7 @@ def progress_bar(runs: int = 1) -> Iterator[Callable[[int, int, str], None] | No
 @contextmanager
 def points_bar() -> Iterator[Callable[[int, int], None] | None]:
     """A callback for `sweep`, called with points done and points in all: rate and time left."""
-    if not sys.stderr.isatty():
+    if screen.quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.cli.screen import screen
 from simulator.errors import WeightsError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from simulator.cli.grid import Grid
     from simulator.weights.prune import Kept, Pruning
 
 
@@ -55,19 +55,27 @@ def prune(
     if output is not None:
         write_safetensors(output, pruning.tensors)
     out.write(render([pruning_table(pruning)]).encode(), None)
-    for note in pruning.notes:
+    for note in () if screen.quiet else pruning.notes:
         print(note, file=sys.stderr)
 
 
-def pruning_table(pruning: Pruning) -> Table:
+def pruning_table(pruning: Pruning) -> Grid:
     """A row a tensor and one in all; dense ones are not part of the last."""
-    from simulator.cli.tables import table
+    from simulator.cli.grid import Column, Grid
 
-    columns = ["tensor", "shape", "kept", "magnitude", "unstructured", "energy", "unstructured"]
-    made = table(
+    made = Grid(
         f"{pruning.pattern} by magnitude, share kept; unstructured: same density, per tensor",
-        [*columns, "note"],
-        left=["tensor", "note"],
+        [
+            Column("tensor", "name"),
+            Column("shape"),
+            Column("kept"),
+            Column("magnitude"),
+            Column("unstructured", group="magnitude"),
+            Column("energy"),
+            Column("unstructured", group="energy"),
+            Column("note", "prose"),
+        ],
+        drops=("shape", "energy"),
     )
     for layer in pruning.layers:
         shape = "x".join(str(size) for size in layer.shape)

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.cli.screen import screen
+from simulator.quantities import COLUMN_TIME, ENERGY, Scale, count, percent, times
+
 if TYPE_CHECKING:
+    from simulator.cli.grid import Grid
+    from simulator.cli.tables import Part
     from simulator.exploration.search import SearchResult
     from simulator.exploration.sweep import SweepResult
     from simulator.exploration.table import Rows
@@ -39,8 +44,6 @@ Patterns = Annotated[
     typer.Option("--pattern", metavar="PATTERN", help="Only rows of it; may be repeated."),
 ]
 Figures = list[str] | None
-INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended."""
 
 
 def sweep(
@@ -55,9 +58,9 @@ def sweep(
     """Simulate every point of a design space; a point that fails is a row with its error."""
     from simulator.cli import output as out
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_apart({"-o": output, **_files_of("--store", store)}, spec)
+    kind = out.choose_format(format, output)
     with _interruptible(store, "points") as progress:
         from simulator.exploration.sweep import sweep as run_sweep
 
@@ -87,9 +90,9 @@ def search(
     """Look for machines that are good in several objectives at once (needs the extra 'search')."""
     from simulator.cli import output as out
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_apart({"-o": output, **_files_of("--store", store)}, spec)
+    kind = out.choose_format(format, output)
     with _interruptible(store, "trials") as progress:
         from simulator.exploration.search import search as run_search
 
@@ -112,18 +115,19 @@ def results(
 ) -> None:
     """Write the rows of a store, ordered by what they are."""
     from simulator.cli import output as out
+    from simulator.cli.tables import render
     from simulator.exploration.store import Store
     from simulator.exploration.table import Rows
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_apart({"-o": output, **_files_of("STORE", store)})
+    kind = out.choose_format(format, output)
     with Store(store, must_exist=True) as opened:
         every = Rows.of_store(opened.rows(), opened.baseline)
         if not every.rows:
             opened.check_whole()
     rows = every.of_patterns(pattern or ())
-    text = _table("", rows) if kind == "table" else ""
+    text = render([_table("", rows)]) if kind == "table" else ""
     out.write(out.encode(rows, text, kind), output)
     opened.check_whole()
 
@@ -150,13 +154,14 @@ def pareto(
     from dataclasses import replace
 
     from simulator.cli import output as out
+    from simulator.cli.tables import render
     from simulator.exploration.pareto import merge_ties, pareto_front
     from simulator.exploration.store import Store
     from simulator.exploration.table import Rows
 
-    kind = out.choose_format(format, output)
     out.check_target(output)
     out.check_apart({"-o": output, **_files_of("STORE", store)})
+    kind = out.choose_format(format, output)
     with Store(store, must_exist=True) as opened:
         every = Rows.of_store(opened.rows(), opened.baseline)
         if not every.rows:
@@ -165,7 +170,7 @@ def pareto(
     front = pareto_front(some.to_frame(), minimize, maximize or ())
     by_key = {row.key.hex(): row for row in some.rows}
     kept = merge_ties(replace(some, rows=[by_key[key] for key in front["key"]]))
-    text = _table("Pareto front", kept) if kind == "table" else ""
+    text = render([_table("Pareto front", kept)]) if kind == "table" else ""
     out.write(out.encode(kept, text, kind), output)
     opened.check_whole()
 
@@ -202,13 +207,13 @@ def _interruptible(store: Path | None, what: str) -> Iterator[Callable[[int, int
             kept = "the same command starts anew"
         elif store is None:
             kept = "they are lost, as no --store was named"
-        _say([f"stopped after {done} {f'of {total} ' if total else ''}{what}: {kept}"])
-        raise typer.Exit(INTERRUPTED) from None
+        said = f"stopped after {done} {f'of {total} ' if total else ''}{what}: {kept}"
+        raise KeyboardInterrupt(said) from None
 
 
 def _say(notes: Sequence[str]) -> None:
     """Beside the result: to people, whatever becomes of standard output."""
-    for note in notes:
+    for note in () if screen.quiet else notes:
         print(f"nmsim: {note}", file=sys.stderr)
 
 
@@ -216,81 +221,115 @@ def _summary(result: SweepResult) -> str:
     """Counts, and the fastest point of each workload and pattern."""
     from dataclasses import replace
 
-    points = len(result.rows)
-    text = f"{points} points: {result.computed} computed, {result.known} known before"
+    from simulator.cli.tables import render
+
+    text = f"{count(len(result.rows), 'point')}: "
+    text += f"{result.computed} computed, {result.known} known before"
     if result.failed:
         error = next(row.error for row in result.rows if row.error is not None)
         text += f", {result.failed} failed, the first with: {error}"
-    text += "".join(f"\n{note}" for note in result.notes)
+    parts: list[Part] = [text, *_notes(result.notes)]
     frame = result.to_frame()
     done = frame[frame["time_ps"].notna()]
     groups = done.groupby(["workload", "pattern"], sort=False, dropna=False)
     fastest = frame.loc[groups["time_ps"].idxmin()]
     if fastest.empty:
-        return f"{text}\n"
+        return render(parts)
     kept = set(fastest["key"])
     rows = [row for row in result.rows if row.key.hex() in kept]
     title = "Fastest of each workload and pattern"
     if fastest["speedup"].notna().any():
         title += f"; speed-up over {result.baseline or 'the trace as it is'}"
-    return f"{text}\n\n" + _table(title, replace(result.table, rows=rows))
+    return render([*parts, "", _table(title, replace(result.table, rows=rows))])
 
 
 def _trials(result: SearchResult) -> str:
     """The Pareto front of a search."""
-    from simulator.cli.tables import render, table
+    from simulator.cli.grid import Grid, columns
+    from simulator.cli.tables import render
 
     numbers = {trial.number for trial in result.front}
     best = [record for record in result.records() if record["trial"] in numbers]
     failed = sum(trial.values is None for trial in result.trials)
-    text = f"{len(result.trials)} trials, {failed} without figures, {len(best)} that none beats\n"
-    text += "".join(f"{note}\n" for note in result.notes)
+    text = f"{count(len(result.trials), 'trial')}, {failed} without figures, "
+    text += f"{len(best)} that none beats"
+    parts: list[Part] = [text, *_notes(result.notes), ""]
     if not best:
-        error = result.trials[0].error
-        return f"{text}\nThe first: {error}\n"
+        return render([*parts, f"The first: {result.trials[0].error}"])
     names = [name for name in best[0] if name not in ("pareto", "error")]
-    made = table("Pareto front", [_TITLES.get(name, name) for name in names], left=["pattern"])
+    scales = {name: _scale(name, [record[name] for record in best]) for name in names}
+    titles = [_title(name, scales[name]) for name in names]
+    made = Grid("Pareto front", columns(titles, word=["pattern"]))
     for record in sorted(best, key=lambda record: record[result.objectives[0]]):
-        made.add_row(*(_cell(name, record[name]) for name in names))
-    return f"{text}\n{render([made])}"
+        made.add_row(*(_cell(name, record[name], scales[name]) for name in names))
+    return render([*parts, made])
 
 
-def _table(title: str, rows: Rows) -> str:
+def _notes(notes: Sequence[str]) -> Sequence[str]:
+    return () if screen.quiet else notes
+
+
+def _table(title: str, rows: Rows) -> Grid:
     """Rows for people: without what is the same everywhere or exact to the picosecond."""
-    from simulator.cli.tables import render, table
+    from simulator.cli.grid import Grid, columns
 
     frame = rows.to_frame()
     figures = ["time_ns", "speedup", "mac_utilization", "bound", "energy_pj", "area_mm2"]
     figures += [name for name in (*rows.more, "error") if name != "ties"]
     shown = [name for name in figures if not frame[name].isna().all()]
-    columns = ["hardware", "workload", "pattern", *rows.parameters, *shown]
-    left = ["hardware", "workload", "pattern", "bound", "idle", "error"]
-    made = table(title, [_TITLES.get(name, name) for name in columns], left=left)
+    names = ["workload", "pattern", *rows.parameters, *shown, "hardware"]
+    scales = {name: _scale(name, frame[name].tolist()) for name in names}
+    titles = {name: _title(name, scales[name]) for name in names}
+    made = Grid(
+        title,
+        columns(
+            titles.values(),
+            name=["workload", "hardware"],
+            word=["pattern", "bound"],
+            prose=["idle", "error"],
+        ),
+        drops=[titles[name] for name in _DROPS if name in names],
+    )
     for record in frame.to_dict("records"):
         if record.get("ties", 1) > 1:
             record["idle"] = f"{record['idle']} ({record['ties']} points)"
-        made.add_row(*(_cell(name, record[name]) for name in columns))
-    return render([made])
+        made.add_row(*(_cell(name, record[name], scales[name]) for name in names))
+    return made
 
+
+_DROPS = ("hardware", "area_mm2", "energy_pj", "bound", "error", "mac_utilization")
+"""Columns that are left out where a terminal is too narrow, the first one first."""
 
 _TITLES = {
-    "time_ns": "time µs",
+    "time_ns": "time",
     "speedup": "speed-up",
-    "mac_utilization": "MAC util.",
-    "energy_pj": "energy mJ",
+    "mac_utilization": "MAC util. of dense peak",
+    "energy_pj": "energy",
+    "area_mm2": "area of parts mm²",
 }
 
 
-def _cell(name: str, value: object) -> str:
+def _scale(name: str, values: Sequence[object]) -> Scale | None:
+    """One unit for a column of times or energies."""
+    units = {"time_ns": COLUMN_TIME, "energy_pj": ENERGY}.get(name)
+    if units is None:
+        return None
+    return Scale.of((x for x in values if isinstance(x, int | float) and x == x), units)
+
+
+def _title(name: str, scale: Scale | None) -> str:
+    title = _TITLES.get(name, name)
+    return f"{title} {scale.unit.name}" if scale else title
+
+
+def _cell(name: str, value: object, scale: Scale | None) -> str:
     import pandas as pd
 
     if value is None or value is pd.NA or value != value:
-        return "-"
+        return "trace" if name == "pattern" else "-"
+    if isinstance(value, int | float) and scale:
+        return scale.text(value)
     if isinstance(value, float):
-        if name == "mac_utilization":
-            return f"{value:.1%}"
-        if name == "speedup":
-            return f"{value:.2f}x"
-        scale = {"time_ns": 1e3, "energy_pj": 1e9}.get(name)
-        return f"{value / scale:,.3f}" if scale else f"{value:g}"
+        known = {"mac_utilization": percent, "speedup": times, "area_mm2": "{:,.2f}".format}
+        return known.get(name, "{:.15g}".format)(value)  # what was varied is never rounded
     return str(value)

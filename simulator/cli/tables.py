@@ -1,180 +1,120 @@
-"""Tables for people: with lines and colour on a terminal, plain aligned text in a pipe."""
+"""What `run`, `compare`, `validate` and `microbench` print: totals first, then tables."""
 
 from __future__ import annotations
 
 import io
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
-from rich import box
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
+from simulator import quantities
+from simulator.cli.grid import Column, Grid, columns, sentence
+from simulator.cli.screen import screen
 from simulator.comparison import Comparison
 from simulator.hardware import Hardware
 from simulator.microbench import mma_timing
+from simulator.names import words
+from simulator.quantities import COLUMN_TIME, SIZE, Scale, count, percent
 from simulator.report import CORE_TIME, LayerReport, Report, Total
 from simulator.sparsity import Pattern
 
-PLAIN_WIDTH = 2000
-MB = 1e6
+PIPE_WIDTH = 1_000_000
 
-CORE_TIME_SHORT = {
-    "kernel_start": "start",
-    "mac_useful": "MAC useful",
-    "mac_padding": "MAC padding",
-    "scratchpad_stall": "scratchpad",
-    "operand_stall": "operand",
-    "barrier": "barrier",
-    "memory_stall": "memory",
-    "prologue": "prologue",
-    "epilogue": "epilogue",
-    "reduction": "reduction",
-    "idle": "idle",
-}
+Part = Grid | str
+"""A table, or a sentence; an empty one is an empty line."""
+
+SIZES, BOUND, UTILIZATION = "m, n, k", "bound", "MAC util."
+"""Groups of columns that are left out together, and what their titles are in a note."""
 
 
-def _is_terminal() -> bool:
-    return sys.stdout is not None and sys.stdout.isatty()
-
-
-def table(title: str, columns: Iterable[str], left: Iterable[str] = ()) -> Table:
-    """An empty table; columns are right-aligned unless named in ``left``."""
-    terminal = _is_terminal()
-    made = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold" if terminal else "",
-        box=box.SIMPLE_HEAD if terminal else None,
-        pad_edge=False,
-        header_style="bold" if terminal else "",
-    )
-    aligned_left = set(left)
-    for column in columns:
-        is_left = column in aligned_left
-        made.add_column(column, justify="left" if is_left else "right", no_wrap=True)
-    return made
-
-
-def render(parts: Iterable[RenderableType]) -> str:
+def render(parts: Iterable[Part]) -> str:
     """All parts as text, for this terminal or for a pipe."""
-    terminal = _is_terminal()
+    plain, width = not screen.is_terminal, screen.width
     buffer = io.StringIO()
     console = Console(
         file=buffer,
-        force_terminal=terminal,
-        width=None if terminal else PLAIN_WIDTH,
+        force_terminal=not plain,
+        width=PIPE_WIDTH,  # lines are broken here, if at all
         highlight=False,
         markup=False,  # names are text, whatever brackets and colons they hold
         emoji=False,
-        no_color=not terminal,
+        no_color=plain,
     )
     for part in parts:
-        console.print(part, soft_wrap=not terminal)
-    lines = (line.rstrip() for line in buffer.getvalue().splitlines())
-    return "\n".join(lines) + "\n"
+        lines = sentence(part, width) if isinstance(part, str) else part.lines(width, plain=plain)
+        for line in lines:
+            console.print(line, soft_wrap=True)
+    return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().split("\n")[:-1])
 
 
-def report_parts(report: Report) -> Iterable[RenderableType]:
-    """`nmsim run`: the layers, the total, the traffic, and where core-time went."""
-    layers = table(
-        f"{report.workload} on {report.hardware}",
-        ["layer", "x", "m", "n", "k", "as", "mapping", "time µs", "cycles", "MAC util.", "bound"],
-        left=["layer", "as", "mapping", "bound"],
-    )
-    for layer in report.layers:
-        layers.add_row(
-            layer.name,
-            str(layer.repeat),
-            *_sizes(layer),
-            layer.executed_as,
-            layer.mapping,
-            f"{layer.time_ps / 1e6:,.2f}",
-            f"{layer.cycles:,}",
-            _percent(layer.mac_utilization),
-            _bound(layer),
-        )
-    yield layers
+def report_parts(report: Report, brief: bool = False) -> Iterable[Part]:
+    """`nmsim run`: the total, what limits it, the layers, where core-time went, the traffic."""
     total = report.total
-    yield Text(
-        f"\nTotal: {total.time_ns / 1e3:,.1f} µs, {total.cycles:,} cycles, "
-        f"{total.macs / 1e9:,.3f} GMAC, MAC utilisation {_percent(total.mac_utilization)}, "
-        f"with {total.launches} launches {total.time_with_launch_ns / 1e3:,.1f} µs"
+    yield f"{report.network} on {report.hardware}, pattern: {report.pattern or 'trace'}"
+    launches = count(total.launches, "launch", "launches")
+    yield (
+        f"Total: {quantities.time(total.time_ns)}, {total.cycles:,} cycles, "
+        f"with {launches} {quantities.time(total.time_with_launch_ns)}"
     )
-    yield Text(f"Bound by: {_total_bound(report)}")
+    yield f"Bound by: {_total_bound(report)}"
+    yield f"MAC utilisation: {percent(total.mac_utilization)} of {_peak([report])}"
+    yield f"Work: {quantities.macs(total.macs)} in {_layers(report)}"
     if total.energy_pj is not None:
-        yield Text(f"Energy: {_energy(total)}")
+        yield f"Energy: {_energy(total)}"
+    blocks = f" of one of {total.blocks} blocks" if total.blocks > 1 else ""
+    yield f"Memory: {total.held}{blocks}"
     yield from _errors([report])
-    yield Text("")
-    yield _traffic_table([report])
-    yield Text("")
-    yield _core_time_table(Comparison((report,)))
     yield from _notes(Comparison((report,)))
+    if brief:
+        return
+    yield ""
+    yield _layer_table(report)
+    yield ""
+    yield _core_time_table([report])
+    yield ""
+    yield _traffic_table([report])
 
 
-def _errors(reports: Iterable[Report]) -> Iterable[RenderableType]:
-    """How far off sampled figures may be."""
-    totals = [report.total for report in reports if report.accuracy == "sampled"]
-    if totals:
-        time, dram = (
-            max(getattr(total, f"{what}_error_ratio") for total in totals)
-            for what in ("time", "dram")
-        )
-        yield Text(f"Sampled: time within {time:.1%} and DRAM traffic within {dram:.1%}, estimated")
-
-
-def comparison_parts(comparison: Comparison) -> Iterable[RenderableType]:
-    """`nmsim compare`: every layer under every pattern, then all layers together."""
-    first = comparison.first
-    patterns = [str(report.pattern) for report in comparison.reports]
-    columns = ["layer", "x", "m", "n", "k"]
-    for pattern in patterns:
-        columns += [f"{pattern} µs", "util.", "bound"]
-        if pattern != patterns[0]:
-            columns[-2:-2] = [f"x{patterns[0]}"]
-    layers = table(
-        f"{first.workload} on {first.hardware}, by layer", columns, left=["layer", "bound"]
-    )
-    for index, layer in enumerate(first.layers):
-        cells = [layer.name, str(layer.repeat), *_sizes(layer)]
-        for report in comparison.reports:
-            here = report.layers[index]
-            cells.append(f"{here.time_ps / 1e6:,.2f}")
-            if report is not first:
-                cells.append(f"{comparison.layer_speedup(report, index):.2f}")
-            cells += [_percent(here.mac_utilization), _bound(here)]
-        layers.add_row(*cells)
-    yield layers
-    yield from _errors(comparison.reports)
-    yield Text("")
+def comparison_parts(
+    comparison: Comparison, brief: bool = False, verbose: bool = False
+) -> Iterable[Part]:
+    """`nmsim compare`: what each pattern gives and what limits it, all layers, then each."""
+    yield f"{comparison.title}: {_layers(comparison.first)}"
+    yield from comparison.explanation()
+    yield ""
     yield _summary_table(comparison)
-    yield Text("")
-    yield _core_time_table(comparison)
-    yield Text("")
-    yield _traffic_table(comparison.reports)
-    yield Text("")
-    for sentence in comparison.explanation():
-        yield Text(sentence)
+    yield f"MAC util.: of {_peak(comparison.reports)}"
+    yield from _errors(comparison.reports)
     yield from _notes(comparison)
+    if verbose:
+        yield ""
+        yield _mappings_table(comparison)
+    if brief:
+        return
+    yield ""
+    yield _layers_table(comparison)
+    yield ""
+    yield _core_time_table(comparison.reports)
+    yield ""
+    yield _traffic_table(comparison.reports)
 
 
-def microbench_parts(hardware: Hardware, dtypes: Sequence[str]) -> Iterable[RenderableType]:
+def microbench_parts(hardware: Hardware, dtypes: Sequence[str]) -> Iterable[Part]:
     """`nmsim microbench`: MACs a cycle over warps and instructions in flight."""
     in_flight = (1, 2, 3, 4)
-    columns = ["instruction", "pattern", "latency cycles", "warps"]
-    columns += [f"{count} in flight" for count in in_flight]
-    made = table(
+    titles = ["instruction", "pattern", "latency cycles", "warps"]
+    titles += [f"{many} in flight" for many in in_flight]
+    made = Grid(
         f"Tensor-core instructions on one core of {hardware.name}, dense-equivalent MACs a cycle",
-        columns,
-        left=["instruction", "pattern"],
+        columns(titles, word=["instruction", "pattern"]),
+        drops=("3 in flight", "2 in flight"),
     )
     patterns = ["1:1", *hardware.sparsity.patterns]
     for dtype, pattern, warps in product(dtypes, patterns, (1, 4, 8, 16)):
         timings = [
-            mma_timing(hardware, dtype, warps=warps, in_flight=count, pattern=pattern)
-            for count in in_flight
+            mma_timing(hardware, dtype, warps=warps, in_flight=many, pattern=pattern)
+            for many in in_flight
         ]
         shape = hardware.core.tensor_cores.instructions[dtype]
         k = shape.k * Pattern.parse(pattern).expansion
@@ -188,74 +128,183 @@ def microbench_parts(hardware: Hardware, dtypes: Sequence[str]) -> Iterable[Rend
     yield made
 
 
-def _summary_table(comparison: Comparison) -> Table:
-    first = comparison.first.pattern
-    summary = table(
-        "All layers",
-        ["pattern", "ran as", "time µs", "with launches µs", f"speed-up over {first}",
-         "density alone", "MAC util.", "bound by (share of time)"],
-        left=["pattern", "ran as", "bound by (share of time)"],
-    )  # fmt: skip
+def _layer_table(report: Report) -> Grid:
+    scale = Scale.of((layer.time_ns for layer in report.layers), COLUMN_TIME)
+    made = Grid(
+        f"{report.workload} on {report.hardware}, by layer",
+        [
+            Column("layer", "name"),
+            Column("x"),
+            *_size_columns(),
+            Column("as", "word"),
+            Column("mapping", "word"),
+            Column(f"time {scale.unit.name}"),
+            Column("cycles"),
+            Column(UTILIZATION),
+            Column(BOUND, "word"),
+        ],
+        drops=("mapping", "cycles", SIZES, UTILIZATION, BOUND),
+    )
+    for layer in report.layers:
+        made.add_row(
+            layer.name,
+            str(layer.repeat),
+            *_sizes(layer),
+            layer.executed_as,
+            layer.mapping,
+            scale.text(layer.time_ns),
+            f"{layer.cycles:,}",
+            percent(layer.mac_utilization),
+            _bound(layer),
+        )
+    return made
+
+
+def _layers_table(comparison: Comparison) -> Grid:
+    """Every layer under every pattern."""
+    first = comparison.first
+    times = (layer.time_ns for report in comparison.reports for layer in report.layers)
+    scale = Scale.of(times, COLUMN_TIME)
+    heads = [Column("layer", "name"), Column("x"), *_size_columns()]
     for report in comparison.reports:
-        ran_as = comparison.executed(report)
+        heads.append(Column(f"{report.pattern} {scale.unit.name}"))
+        if report is not first:
+            heads.append(Column(f"x{first.pattern}"))
+        heads += [Column("util.", group=UTILIZATION), Column(BOUND, "word", group=BOUND)]
+    made = Grid(
+        f"{first.workload} on {first.hardware}, by layer",
+        heads,
+        drops=(UTILIZATION, SIZES, BOUND, "x"),
+    )
+    for index, layer in enumerate(first.layers):
+        cells = [layer.name, str(layer.repeat), *_sizes(layer)]
+        for report in comparison.reports:
+            here = report.layers[index]
+            cells.append(scale.text(here.time_ns))
+            if report is not first:
+                cells.append(f"{comparison.layer_speedup(report, index):.2f}")
+            cells += [percent(here.mac_utilization), _bound(here)]
+        made.add_row(*cells)
+    return made
+
+
+def _mappings_table(comparison: Comparison) -> Grid:
+    patterns = [Column(str(report.pattern), "word") for report in comparison.reports]
+    made = Grid("Mappings", [Column("layer", "name"), *patterns])
+    for index, layer in enumerate(comparison.first.layers):
+        made.add_row(layer.name, *(r.layers[index].mapping for r in comparison.reports))
+    return made
+
+
+def _summary_table(comparison: Comparison) -> Grid:
+    first, totals = comparison.first.pattern, [report.total for report in comparison.reports]
+    scale = Scale.of((total.time_ns for total in totals), COLUMN_TIME)
+    launch = Scale.of((total.time_with_launch_ns for total in totals), COLUMN_TIME)
+    launched, bound = f"with launches {launch.unit.name}", "bound by (share of time)"
+    titles = ["pattern", f"time {scale.unit.name}", launched, f"speed-up over {first}"]
+    titles += ["density alone", UTILIZATION, "energy", "ran as", bound]
+    summary = Grid(
+        "All layers",
+        columns(titles, word=["pattern"], prose=["ran as", bound]),
+        drops=("ran as", launched, "energy", UTILIZATION),
+    )
+    for report in comparison.reports:
+        ran_as, energy = comparison.executed(report), report.total.energy_pj
         summary.add_row(
             str(report.pattern),
-            ", ".join(f"{pattern} x{count}" for pattern, count in ran_as.items()) or "-",
-            f"{report.total.time_ns / 1e3:,.1f}",
-            f"{report.total.time_with_launch_ns / 1e3:,.1f}",
+            scale.text(report.total.time_ns),
+            launch.text(report.total.time_with_launch_ns),
             f"{comparison.speedup(report):.2f}",
             f"{comparison.density_speedup(report):.2f}",
-            _percent(report.total.mac_utilization),
+            percent(report.total.mac_utilization),
+            "-" if energy is None else quantities.energy(energy),
+            ", ".join(f"{pattern} x{many}" for pattern, many in ran_as.items()) or "-",
             _total_bound(report),
         )
     return summary
 
 
-def _core_time_table(comparison: Comparison) -> Table:
-    made = table(
-        "Where an average core's time goes, µs (stalls: scratchpad, operand, memory)",
-        ["pattern", *CORE_TIME_SHORT.values(), "sum"],
-        left=["pattern"],
-    )
-    for report in comparison.reports:
-        times = comparison.core_time_ns(report)
-        made.add_row(
-            report.pattern or "trace",
-            *(f"{times[kind] / 1e3:,.1f}" for kind in CORE_TIME),
-            f"{sum(times.values()) / 1e3:,.1f}",
+def _core_time_table(reports: Sequence[Report]) -> Grid:
+    rows = [report.core_time_ns() for report in reports]
+    table = {words(kind): [row[kind] for row in rows] for kind in CORE_TIME}
+    table["sum"] = [sum(row.values()) for row in rows]
+    return _by_pattern("Where an average core's time goes", "part", table, reports, COLUMN_TIME)
+
+
+def _traffic_table(reports: Sequence[Report]) -> Grid:
+    """Bytes by level; for the scratchpad by operand, since there the pattern shows."""
+    table: dict[str, list[float]] = {}
+    moved = [report.total.traffic_bytes for report in reports]
+    for level, way in product(("dram", "l2"), ("read", "written")):
+        table[f"{words(level)} {way}"] = [
+            sum(ways[way] for ways in traffic[level].values()) for traffic in moved
+        ]
+    operands = ("weights", "metadata", "activations")
+    for way, side in (("written", "in"), ("read", "out")):
+        for operand in operands:
+            table[f"scratchpad: {operand} {side}"] = [
+                traffic["scratchpad"][operand][way] for traffic in moved
+            ]
+    return _by_pattern("Traffic", "level", table, reports, SIZE)
+
+
+def _by_pattern(
+    title: str,
+    rows: str,
+    table: Mapping[str, Sequence[float]],
+    reports: Sequence[Report],
+    units: tuple[quantities.Unit, ...],
+) -> Grid:
+    """A row a figure and a column a pattern, all in one unit; rows of nothing are left out."""
+    scale = Scale.of((value for values in table.values() for value in values), units)
+    heads = [Column(rows, "word"), *(Column(report.pattern or "trace") for report in reports)]
+    made = Grid(f"{title}, {scale.unit.name}", heads)
+    for name, values in table.items():
+        if any(values):
+            made.add_row(name, *map(scale.text, values))
+    return made
+
+
+def _errors(reports: Iterable[Report]) -> Iterable[Part]:
+    """How far off sampled figures may be."""
+    totals = [report.total for report in reports if report.accuracy == "sampled"]
+    if totals:
+        time, dram = (
+            max(getattr(total, f"{what}_error_ratio") for total in totals)
+            for what in ("time", "dram")
         )
-    return made
+        yield f"Sampled: time within {time:.1%} and DRAM traffic within {dram:.1%}, estimated"
 
 
-def _traffic_table(reports: Iterable[Report]) -> Table:
-    """Megabytes by level; for the scratchpad by operand, since there the pattern shows."""
-    columns = ["pattern", "DRAM read", "DRAM written", "L2 read", "L2 written"]
-    columns += ["scratchpad: weights in", "metadata in", "activations in"]
-    columns += ["weights out", "metadata out", "activations out"]
-    made = table("Traffic, MB", columns, left=["pattern"])
-    for report in reports:
-        traffic = report.total.traffic_bytes
-        cells = [report.pattern or "trace"]
-        for level in ("dram", "l2"):
-            for way in ("read", "written"):
-                cells.append(_mb(sum(ways[way] for ways in traffic[level].values())))
-        pad = traffic["scratchpad"]
-        for way in ("written", "read"):
-            for operand in ("weights", "metadata", "activations"):
-                cells.append(_mb(pad.get(operand, {}).get(way, 0)))
-        made.add_row(*cells)
-    return made
+def _notes(comparison: Comparison) -> Iterable[Part]:
+    if not screen.quiet:
+        yield from (f"Note: {note}" for note in comparison.notes())
 
 
-def _notes(comparison: Comparison) -> Iterable[RenderableType]:
-    for note in comparison.notes():
-        yield Text(f"Note: {note}")
+def _peak(reports: Sequence[Report]) -> str:
+    """What utilisations are of: the rate at which slots can be worked on, by dtype."""
+    layers = [layer for report in reports for layer in report.layers if layer.macs]
+    roof = reports[0].roof.macs_per_second
+    peaks = (
+        f"{quantities.mac_rate(roof[dtype])} {dtype}"
+        for dtype in dict.fromkeys(layer.dtype for layer in layers)
+    )
+    return f"the dense peak, {', '.join(peaks) or 'which nothing here uses'}"
 
 
 def _energy(total: Total) -> str:
     """Energy and mean power; whether the power limit lowered the clock."""
-    text = f"{(total.energy_pj or 0) / 1e9:,.3f} mJ, {total.power_w or 0:,.1f} W on average"
+    energy, power = quantities.energy(total.energy_pj or 0), quantities.power(total.power_w or 0)
+    text = f"{energy}, {power} on average"
     return text + (", throttled to the power limit" if total.throttled else "")
+
+
+def _layers(report: Report) -> str:
+    return count(sum(layer.repeat for layer in report.layers), "layer")
+
+
+def _size_columns() -> list[Column]:
+    return [Column(name, group=SIZES) for name in ("m", "n", "k")]
 
 
 def _sizes(layer: LayerReport) -> tuple[str, str, str]:
@@ -274,19 +323,16 @@ def _total_bound(report: Report) -> str:
     """Shares of the time, largest first; where launches are among them, those of the work, too."""
     total = report.total
     text = _shares(total.bound_ratio)
-    if "launch" in total.bound_ratio:
+    if "launch" in text:
         text += f"; work: {_shares(total.work_bound_ratio)}"
     return text
 
 
-def _shares(shares: dict[str, float], most: int = 3) -> str:
+def _shares(shares: Mapping[str, float], most: int = 3) -> str:
     """The largest few; the rest is what is left to 100 %."""
-    return ", ".join(f"{name} {share:.0%}" for name, share in list(shares.items())[:most])
+    largest = list(shares.items())[:most]
+    return ", ".join(f"{name} {quantities.whole_percent(share)}" for name, share in largest)
 
 
-def _percent(ratio: float) -> str:
-    return f"{100 * ratio:.1f} %"
-
-
-def _mb(size: int) -> str:
-    return f"{size / MB:,.2f}"
+def _signed(ratio: float) -> str:
+    return f"{100 * ratio:+.1f} %"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.console import RenderableType
-from rich.text import Text
-
-from simulator.cli.tables import table
+from simulator.cli.grid import Grid, columns
+from simulator.cli.tables import Part
 from simulator.validation import Validation
 from simulator.validation.fitted import FITTED
 from simulator.validation.summary import (
@@ -23,20 +21,20 @@ from simulator.validation.summary import (
 )
 
 
-def validation_parts(
-    results: Sequence[Validation], rows: bool, fitted: bool
-) -> Iterable[RenderableType]:
+def validation_parts(results: Sequence[Validation], rows: bool, fitted: bool) -> Iterable[Part]:
     """Errors by data set; then, where asked for, what was fitted to what, and every figure."""
-    errors = table(TITLE, COLUMNS, left=["data set"])
-    more = table("Worst rows", MORE_COLUMNS, left=MORE_COLUMNS)
+    errors = Grid(TITLE, columns(COLUMNS, word=["data set"]), drops=["roofline"])
+    more = Grid(
+        "Worst rows", columns(MORE_COLUMNS, word=MORE_COLUMNS[:-1], prose=MORE_COLUMNS[-1:])
+    )
     for result in results:
         errors.add_row(*cells(result))
         more.add_row(*more_cells(result))
     for part in (errors, more):
         yield part
-        yield Text("")
+        yield ""
     for result in results:
-        yield Text(f"{result.dataset.name}: {'; '.join(remarks(result))}")
+        yield f"{result.dataset.name}: {'; '.join(remarks(result))}"
     if fitted:
         yield from _fitted_parts()
     if rows:
@@ -44,23 +42,25 @@ def validation_parts(
             yield from _every_row(result)
 
 
-def _fitted_parts() -> Iterable[RenderableType]:
-    yield Text("\nFitted: constants of machines and conditions of data sets")
+def _fitted_parts() -> Iterable[Part]:
+    yield ""
+    yield "Fitted: constants of machines and conditions of data sets"
     for fitted in FITTED:
-        yield Text(fitted_line(fitted))
-    read_off = table("Read off a data set", READ_OFF_COLUMNS, left=["of", "key", "read off"])
+        yield fitted_line(fitted)
+    words, prose = READ_OFF_COLUMNS[:1], ["key", "read off"]
+    read_off = Grid("Read off a data set", columns(READ_OFF_COLUMNS, word=words, prose=prose))
     for row in all_read_off_cells():
         read_off.add_row(*row)
-    yield Text("")
+    yield ""
     yield read_off
 
 
-def _every_row(result: Validation) -> Iterable[RenderableType]:
-    made = table(
+def _every_row(result: Validation) -> Iterable[Part]:
+    made = Grid(
         f"{result.dataset.name}, {result.dataset.unit}; mean error with sign "
         f"{100 * result.bias:+.1f} %",
-        ["figure", "measured", "predicted", "error", "counts"],
-        left=["figure", "counts"],
+        columns(["figure", "measured", "predicted", "error", "counts"], word=["figure", "counts"]),
+        drops=["counts"],
     )
     for point in result.points:
         made.add_row(
@@ -70,5 +70,5 @@ def _every_row(result: Validation) -> Iterable[RenderableType]:
             f"{100 * point.error:+.1f} %",
             "no" if point.set_aside else "yes",
         )
-    yield Text("")
+    yield ""
     yield made

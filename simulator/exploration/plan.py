@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
@@ -178,7 +178,7 @@ def _workloads(spec: SweepSpec, index: int, choice: WorkloadChoice) -> Iterator[
             raise type(error)(spec.where("workloads", index), str(error)) from None
         if parameters:
             said = ",".join(f"{key}={value}" for key, value in parameters.items())
-            workload = Workload(f"{workload.name}[{said}]", workload.layers, workload.notes)
+            workload = replace(workload, name=f"{workload.name}[{said}]")
         yield workload
 
 

@@ -15,7 +15,7 @@ from simulator.importers.hf_quantization import Quantization
 from simulator.importers.hf_values import MOST_BLOCKS, Config
 from simulator.importers.imported import Blocks, Imported, Tally
 from simulator.importers.json_file import read_json
-from simulator.workload.layer import MAX_SIZE, Stream
+from simulator.workload.layer import MAX_SIZE, Layer, Matmul, Stream
 
 MAX_FILE_BYTES = 16 * 2**20
 
@@ -49,11 +49,18 @@ def read_hf_config(path: Path, parameters: Mapping[str, int]) -> Imported:
         if error.where.startswith(str(path)):
             raise
         raise WorkloadError(str(path), str(error)) from None
+    if "context" in family.parameters:
+        tally.layers = [_cached(layer) for layer in tally.layers]
     sizes = {"batch": tokens.batch, "seq": tokens.seq, "context": tokens.context}
     tally.notes.append(", ".join(f"{name} = {sizes[name]}" for name in family.parameters))
     tally.notes += feature_notes(config, family, depth, tokens)
     tally.notes += quantization.notes()
     return tally.result(path.parent.resolve().name if path.stem == "config" else path.stem)
+
+
+def _cached(layer: Layer) -> Layer:
+    """A layer of a decoder, which keeps the keys and values of its products."""
+    return replace(layer, cached=True) if isinstance(layer, Matmul) else layer
 
 
 def _object(path: Path) -> Mapping[str, Any]:

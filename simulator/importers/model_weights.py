@@ -54,7 +54,7 @@ def model_weights(
         return imported.workload, read_onnx_weights(path, parameters)
     tensors, notes = _plain(path)
     named = imported.workload
-    workload = Workload(named.name, named.layers, (*named.notes, *notes))
+    workload = replace(named, notes=(*named.notes, *notes))
     if not imported.stored:
         return workload, {name: tensor.values() for name, tensor in tensors.items()}
     index = _Index(tensors)
@@ -70,7 +70,7 @@ def model_weights(
             str(path), "; ".join(["no tensor is named as in the model", *notes]),
             want=f"such as {first}", got=", ".join(list(tensors)[:3]),
         )  # fmt: skip
-    return Workload(workload.name, layers, workload.notes), found
+    return replace(workload, layers=tuple(layers)), found
 
 
 def _plain(path: Path) -> tuple[dict[str, Tensor], list[str]]:

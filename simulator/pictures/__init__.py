@@ -5,10 +5,12 @@ for results of one's own; `Report.plot`, `Comparison.plot` and their kin draw wh
 Importing this package imports matplotlib, hence nothing else imports it before it draws.
 """
 
+from simulator.names import words
 from simulator.pictures.bars import CoreTimeBar, TrafficBar, core_time, speedup, traffic
 from simulator.pictures.roofline import RooflinePoint, roofline
-from simulator.pictures.style import Picture, new_picture, percent, save, words
+from simulator.pictures.style import Picture, new_picture, save
 from simulator.pictures.sweeps import heat_map, pareto
+from simulator.quantities import whole_percent as percent
 
 __all__ = [
     "CoreTimeBar",

@@ -13,17 +13,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from simulator import quantities
+from simulator.names import shortened, words
 from simulator.pictures.style import (
     ACCENT,
     CORE_TIME_COLOURS,
     INK,
     OPERAND_COLOURS,
-    bytes_unit,
-    shortened,
     styled,
-    time_unit,
-    words,
 )
+from simulator.quantities import axis_unit
 
 HEIGHT: Final = 0.72
 
@@ -58,26 +57,26 @@ def core_time(
     axes = panel.subplots()
     ends = [sum(bar.times_ns.values()) for bar in bars]
     longest = max(ends)
-    scale, unit = time_unit(longest)
+    unit = axis_unit(longest, quantities.TIME)
     left = np.zeros(len(bars))
     for kind, colour in CORE_TIME_COLOURS.items():
-        width = np.array([bar.times_ns[kind] for bar in bars]) / scale
+        width = np.array([bar.times_ns[kind] for bar in bars]) / unit.size
         if not width.any():
             continue
         axes.barh(range(len(bars)), width, HEIGHT, left, color=colour, label=words(kind),
                   edgecolor="white", linewidth=0.4)  # fmt: skip
         left += width
     for row, (bar, end) in enumerate(zip(bars, ends, strict=True)):
-        axes.annotate(bar.note, (end / scale, row), (5, 0), textcoords="offset points",
+        axes.annotate(bar.note, (end / unit.size, row), (5, 0), textcoords="offset points",
                       va="center", annotation_clip=False)  # fmt: skip
     axes.set_yticks(range(len(bars)), [shortened(bar.label, 28) for bar in bars])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(bars) - 0.5, -0.5)
     longest_note = max(len(bar.note) for bar in bars)
-    axes.set_xlim(0, longest / scale * (1.03 + 0.014 * longest_note))
+    axes.set_xlim(0, longest / unit.size * (1.03 + 0.014 * longest_note))
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter("{x:,g}")
-    axes.set_xlabel(f"time of an average core, {unit}")
+    axes.set_xlabel(f"time of an average core, {unit.name}")
     axes.set_ylabel(ylabel)
     axes.grid(axis="x")
     axes.set_title(title)
@@ -126,12 +125,12 @@ def _level(axes: Axes, level: str, bars: Sequence[TrafficBar], present: dict[str
         for bar in bars
         for way in ("read", "written")
     ]
-    scale, unit = bytes_unit(max(ends))
+    unit = axis_unit(max(ends), quantities.SIZE)
     for row, bar in enumerate(bars):
         for lane, way in enumerate(("read", "written")):
             left = 0.0
             for operand, colour in OPERAND_COLOURS.items():
-                size = bar.traffic_bytes[level].get(operand, {}).get(way, 0) / scale
+                size = bar.traffic_bytes[level].get(operand, {}).get(way, 0) / unit.size
                 if not size:
                     continue
                 present[operand] = None
@@ -142,8 +141,8 @@ def _level(axes: Axes, level: str, bars: Sequence[TrafficBar], present: dict[str
                 axes.annotate("none", (0, 3 * row + lane), (4, 0), textcoords="offset points",
                               va="center", color="#666666")  # fmt: skip
     axes.set_title(words(level), fontsize=10.5)
-    axes.set_xlabel(f"traffic, {unit}")
-    axes.set_xlim(0, max(ends) / scale * 1.05 or 1)
+    axes.set_xlabel(f"traffic, {unit.name}")
+    axes.set_xlim(0, max(ends) / unit.size * 1.05 or 1)
     axes.xaxis.set_major_locator(MaxNLocator(3) if max(ends) else FixedLocator([0]))
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.tick_params(axis="y", length=0)

@@ -12,18 +12,16 @@ from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from simulator.names import shortened, words
 from simulator.pictures.numbers import number_points
 from simulator.pictures.style import (
     BOUNDS,
     HALO,
     INK,
     QUIET,
-    macs_unit,
-    percent,
-    shortened,
     styled,
-    words,
 )
+from simulator.quantities import MAC_RATE, axis_unit, whole_percent
 
 NAMED: Final = 8
 """Layers that are numbered and named in the legend: those that take the most time."""
@@ -63,7 +61,8 @@ def roofline(
     axes = panel.subplots()
     dtypes = list(dict.fromkeys(point.dtype for point in points)) or list(macs_per_second)[:1]
     roofs = {dtype: macs_per_second[dtype] for dtype in dtypes}
-    scale, unit = macs_unit(max(roofs.values()))
+    unit = axis_unit(max(roofs.values()), MAC_RATE)
+    scale = unit.size
     ridges = [roof / dram_bytes_per_second for roof in roofs.values()]
     xs = [point.macs_per_byte for point in points] + ridges
     ys = [point.macs_per_second for point in points] + list(roofs.values())
@@ -79,7 +78,7 @@ def roofline(
         start = roof / dram_bytes_per_second
         axes.plot([start, right], [roof / scale] * 2, color=INK, linewidth=1.6, zorder=1)
         axes.annotate(
-            f"{dtype} peak, {roof / scale:,.4g} {unit}",
+            f"{dtype} peak, {roof / scale:,.4g} {unit.name}",
             (right, roof / scale), (-2, 3), textcoords="offset points",
             ha="right", va="bottom", path_effects=HALO, zorder=5,
         )  # fmt: skip
@@ -90,7 +89,7 @@ def roofline(
             ha="right", va="bottom", color="#666666", fontsize=10,
         )  # fmt: skip
     axes.set_xlabel("useful MACs per byte of DRAM traffic, MAC/byte")
-    axes.set_ylabel(f"useful MACs, {unit}")
+    axes.set_ylabel(f"useful MACs, {unit.name}")
     axes.set_title(title)
     axes.grid(which="major")
     for axis in (axes.xaxis, axes.yaxis):
@@ -136,7 +135,7 @@ def _points(axes: Axes, points: Sequence[RooflinePoint], scale: float) -> list[L
         axes,
         [(point.macs_per_byte, point.macs_per_second / scale) for point in order],
         [_size(point) ** 0.5 / 2 for point in order],
-        [f"{shortened(point.name)}, {percent(point.time_ratio)}" for point in order[:NAMED]],
+        [f"{shortened(point.name)}, {whole_percent(point.time_ratio)}" for point in order[:NAMED]],
     )
     return handles + named
 

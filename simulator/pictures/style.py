@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from simulator.errors import writing
+from simulator.names import words
 
 DPI: Final = 150
 UNDATED: Final = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
@@ -144,44 +145,6 @@ def save(picture: Figure, path: str | Path) -> None:
         metadata["Subject" if suffix == ".pdf" else "Description"] = description
     with writing(path):
         picture.savefig(path, dpi=DPI, metadata=metadata)
-
-
-def words(name: str) -> str:
-    """A key as people write it: ``mac_useful`` is MAC useful."""
-    upper = {"mac": "MAC", "dram": "DRAM", "l2": "L2"}
-    return " ".join(upper.get(word, word) for word in name.split("_"))
-
-
-def percent(ratio: float) -> str:
-    """A share for a label: whole per cents."""
-    return "<1%" if 0 < ratio < 0.005 else f"{ratio:.0%}"
-
-
-def shortened(name: str, most: int = 24) -> str:
-    """A long name without its middle."""
-    if len(name) <= most:
-        return name
-    head = (most - 1) // 2
-    return f"{name[:head]}…{name[head - most + 1 :]}"
-
-
-def time_unit(longest_ns: float) -> tuple[float, str]:
-    """How many nanoseconds make the unit that suits a time, and its name."""
-    return _unit(longest_ns, ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")))
-
-
-def bytes_unit(most_bytes: float) -> tuple[float, str]:
-    """How many bytes make the unit that suits a size, and its name."""
-    return _unit(most_bytes, ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes")))
-
-
-def macs_unit(most_per_second: float) -> tuple[float, str]:
-    """How many MACs a second make the unit that suits a rate, and its name."""
-    return _unit(most_per_second, ((1e12, "TMAC/s"), (1e9, "GMAC/s"), (1e6, "MMAC/s")))
-
-
-def _unit(most: float, units: tuple[tuple[float, str], ...]) -> tuple[float, str]:
-    return next((unit for unit in units if most >= 2 * unit[0]), units[-1])
 
 
 UNITS: Final = {

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import BboxBase
 
 from simulator.errors import OutputError
+from simulator.names import shortened
 from simulator.pictures.numbers import number_points
 from simulator.pictures.style import (
     ACCENT,
@@ -24,7 +25,6 @@ from simulator.pictures.style import (
     QUIET,
     axis_label,
     new_picture,
-    shortened,
     styled,
 )
 

@@ -55,6 +55,12 @@ class Matmul:
     """A product of two activations, ``Y[m, n] = A[m, k] . B[k, n]``: always dense.
 
     Parameters are those of `Gemm`; ``batch`` counts heads times samples.
+
+    Parameters
+    ----------
+    cached : bool
+        A is kept from token to token, as the keys and values of a decoder are, so that the A of
+        all layers lie in memory at once. Not compared: it changes nothing that is computed.
     """
 
     name: str
@@ -64,6 +70,7 @@ class Matmul:
     batch: int = 1
     dtype: str = "fp16"
     repeat: int = 1
+    cached: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         _check(self, ("m", "n", "k", "batch", "repeat"))
@@ -254,16 +261,25 @@ class Workload:
     layers : iterable of Layer
     notes : iterable of str
         What was assumed when the trace was read; the report repeats them.
+    blocks : int
+        How many equal blocks the network has, of which these layers are one. Figures are of the
+        one; memory must hold all.
     """
 
     name: str
     layers: tuple[Layer, ...]
     notes: tuple[str, ...] = field(default=())
+    blocks: int = 1
 
-    def __init__(self, name: str, layers: Iterable[Layer], notes: Iterable[str] = ()) -> None:
+    def __init__(
+        self, name: str, layers: Iterable[Layer], notes: Iterable[str] = (), blocks: int = 1
+    ) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "layers", tuple(layers))
         object.__setattr__(self, "notes", tuple(notes))
+        object.__setattr__(self, "blocks", blocks)
+        if not _is_count(blocks, 1, MAX_SIZE):
+            raise WorkloadError(f"{name} blocks", "not a count", got=blocks, want="1 or more")
         if not self.layers:
             raise WorkloadError(name, "has no layers")
         for layer in self.layers:

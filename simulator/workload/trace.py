@@ -1,13 +1,16 @@
 """The native layer trace: a CSV with one layer a line, a header row, and parameters.
 
 ``# parameter: seq = 128`` declares a parameter and its default; every size may be an expression
-of parameters: ``batch*seq``. ``# Note: text`` says what was assumed when the trace was written;
-reports repeat it. Other lines that start with ``#`` are comments. The columns:
+of parameters: ``batch*seq``. ``# blocks: 32`` says that the layers are one of 32 equal blocks of
+their network. ``# Note: text`` says what was assumed when the trace was written; reports repeat
+it. Other lines that start with ``#`` are comments. The columns:
 
 =============  ==========================================================================
 name, kind     kind: linear, matmul, conv, or a streaming kind such as softmax
 m, n, k        of linear and matmul
 batch          independent GEMMs of a linear or matmul; images of a conv
+cached         of matmul: 1 where its first operand, m x k, is kept from token to token, as keys and
+               values of a decoder are (default 0)
 in_channels, out_channels, in_h, in_w, kernel, stride, padding, dilation, groups
                of conv; ``3x1`` where height and width differ
 ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default 0)
@@ -58,7 +61,8 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     layers = [_layer(_Line(row, names, values)) for row in table.rows[1:]]
     if not layers:
         raise WorkloadError(str(table.path), "has no layers", want="one layer a line")
-    return Workload(table.path.stem, layers, _notes(table))
+    blocks = _blocks(table, values)
+    return Workload(table.path.stem, layers, _notes(table), blocks)
 
 
 def _notes(table: Table) -> list[str]:
@@ -145,6 +149,7 @@ def _matmul(line: _Line) -> Layer:
         batch=line.size("batch", "1"),
         dtype=line.text("dtype", "fp16"),
         repeat=line.size("repeat", "1"),
+        cached=line.flag("cached"),
     )
 
 
@@ -189,7 +194,7 @@ _STREAM_COLUMNS = frozenset({"reads", "writes"})
 
 KINDS: dict[str, tuple[Callable[[_Line], Layer], frozenset[str]]] = {
     "linear": (_linear, _GEMM_COLUMNS | {"pattern"}),
-    "matmul": (_matmul, _GEMM_COLUMNS),
+    "matmul": (_matmul, _GEMM_COLUMNS | {"cached"}),
     "conv": (_conv, _CONV_COLUMNS),
     **dict.fromkeys(STREAM_KINDS, (_stream, _STREAM_COLUMNS)),
 }
@@ -246,6 +251,19 @@ def _parameters(table: Table, given: Mapping[str, int]) -> dict[str, int]:
                 hint=did_you_mean(name, values) if values else "it declares none",
             )
     return values
+
+
+def _blocks(table: Table, values: Mapping[str, int]) -> int:
+    """What ``# blocks: 32`` says; 1 where nothing does."""
+    said = [cell for cell in table.comments if re.match(r"#\s*blocks\s*:", cell.text)]
+    if not said:
+        return 1
+    if len(said) > 1:
+        raise WorkloadError(said[1].where, "blocks are said twice", got=said[1].text)
+    count = evaluate(said[0].text.partition(":")[2], values, said[0].where)
+    if not count:
+        raise WorkloadError(said[0].where, "out of range", got=count, want="1 block or more")
+    return count
 
 
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {

@@ -8,14 +8,14 @@ from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Workload
 from simulator.workload.trace import STREAM_KINDS
 
 COLUMNS = (
-    "name", "kind", "m", "n", "k", "batch", "in_channels", "in_h", "in_w", "out_channels", "kernel",
-    "stride", "padding", "dilation", "groups", "ceil_output", "reads", "writes", "repeat", "dtype",
-    "pattern",
+    "name", "kind", "m", "n", "k", "batch", "cached", "in_channels", "in_h", "in_w",
+    "out_channels", "kernel", "stride", "padding", "dilation", "groups", "ceil_output", "reads",
+    "writes", "repeat", "dtype", "pattern",
 )  # fmt: skip
 """In the order in which they are written; those that no layer fills are left out."""
 
 DEFAULTS = {"batch": "1", "repeat": "1", "dtype": "fp16", "dilation": "1", "groups": "1",
-            "padding": "0", "ceil_output": "0"}  # fmt: skip
+            "padding": "0", "ceil_output": "0", "cached": "0"}  # fmt: skip
 """What an empty cell means."""
 
 
@@ -39,6 +39,8 @@ def write_trace(workload: Workload) -> str:
     filled = [column for column in COLUMNS if any(row.get(column) for row in rows)]
     lines = [_comment(f"Layers of {workload.name}.")]
     lines += [_comment(f"Note: {note}") for note in workload.notes]
+    if workload.blocks > 1:
+        lines.append(f"# blocks: {workload.blocks}")
     lines.append(",".join(filled))
     lines += [",".join(_quoted(row.get(column, "")) for column in filled) for row in rows]
     return "\n".join(lines) + "\n"
@@ -57,6 +59,8 @@ def _cells(layer: Layer) -> dict[str, str]:
     elif isinstance(layer, Gemm | Matmul):
         cells["kind"] = "linear" if isinstance(layer, Gemm) else "matmul"
         cells |= {key: str(getattr(layer, key)) for key in ("m", "n", "k", "batch")}
+        if isinstance(layer, Matmul):
+            cells["cached"] = str(int(layer.cached))
     else:
         if layer.op not in STREAM_KINDS:
             raise WorkloadError(

@@ -7,11 +7,13 @@ import json
 import os
 import re
 import shlex
+import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from jsonschema import Draft202012Validator
 from simulator import catalog, cli, compare, load_hardware, load_workload, simulate
 from simulator.cli import output
 from simulator.errors import OutputError
+from simulator.quantities import time
 from simulator.weights.files import Tensor, write_safetensors
 
 NMSIM = Path(sys.executable).with_name("nmsim")
@@ -119,6 +122,11 @@ def fine(ended: Ended) -> Ended:
     return ended
 
 
+def row_of(text: str, name: str) -> str:
+    """The first row of a table of that name; sentences begin with the same words."""
+    return next(line for line in text.splitlines() if line.startswith(f"{name}  "))
+
+
 def words(text: str) -> str:
     """Text without its line breaks, as help is wrapped to the terminal's width."""
     return " ".join(text.split())
@@ -189,6 +197,47 @@ def test_no_command_at_all_prints_the_help(nmsim: Nmsim) -> None:
     ended = nmsim()
     assert "Usage: nmsim" in ended.text + ended.err
     assert "Traceback" not in ended.err
+
+
+def test_version(nmsim: Nmsim) -> None:
+    assert fine(nmsim("--version")).text == f"nmsim {version('nmsim')}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["sweep"], ["hardware"]])
+def test_h_is_help(nmsim: Nmsim, command: list[str]) -> None:
+    assert fine(nmsim(*command, "-h")).out == fine(nmsim(*command, "--help")).out
+
+
+def test_help_is_in_groups_and_leaves_no_command_out(nmsim: Nmsim) -> None:
+    text = fine(nmsim("--help")).text
+    groups = re.findall(r"^([A-Z][a-z ]+):\n((?:  .+\n)+)", text, re.MULTILINE)
+    listed = {name: re.findall(r"^  (\w+) ", body, re.MULTILINE) for name, body in groups}
+    assert listed["Simulate"] == ["run", "compare"]
+    assert listed["Explore"] == ["sweep", "search", "results", "pareto"]
+    assert listed["Models and weights"] == ["import", "prune", "workloads"]
+    assert listed["Machines"] == ["hardware", "schema"]
+    assert listed["Check"] == ["validate", "microbench"]
+    shown = [name for names in listed.values() for name in names]
+    assert len(shown) == len(cli.app.registered_commands)
+    assert "..." not in text.partition("Simulate:")[2]  # no sentence is cut
+
+
+@pytest.mark.parametrize("arguments", [["-q", *COMPARE], [*COMPARE, "--quiet"]])
+def test_quiet_leaves_out_notes(nmsim: Nmsim, arguments: list[str]) -> None:
+    pattern = ["--patterns", "1:1,1:16"]
+    loud, quiet = fine(nmsim(*COMPARE, *pattern)), fine(nmsim(*arguments, *pattern))
+    notes = [line for line in loud.text.splitlines(keepends=True) if line.startswith("Note: ")]
+    assert notes
+    assert quiet.text == "".join(
+        line for line in loud.text.splitlines(keepends=True) if line not in notes
+    )
+    assert "Note: " in fine(nmsim(*COMPARE, *pattern)).text  # forgotten by the next command
+
+
+def test_a_quiet_import_says_nothing(nmsim: Nmsim) -> None:
+    Path("config.json").write_text(BERT_CONFIG)
+    assert nmsim("import", "config.json").err
+    fine(nmsim("import", "config.json", "-q"))
 
 
 def examples() -> list[str]:
@@ -278,8 +327,8 @@ def test_a_run_s_table_shows_layers_total_traffic_and_core_time(nmsim: Nmsim) ->
         assert cell in row.split()
     assert (layer.bound, layer.work_bound) == ("launch", "dram")
     assert row.endswith("launch, dram")
-    assert f"Total: {report.total.time_ns / 1e3:,.1f} µs, {report.total.cycles:,} cycles" in text
-    for title in ("Bound by: ", "Energy: ", "Traffic, MB", "Where an average core's time goes"):
+    assert f"Total: {time(report.total.time_ns)}, {report.total.cycles:,} cycles, with 1 l" in text
+    for title in ("Bound by: ", "Energy: ", "Traffic, kB", "Where an average core's time goes"):
         assert title in text
 
 
@@ -289,8 +338,57 @@ def test_a_comparison_s_table_shows_speedups_and_the_reason(nmsim: Nmsim) -> Non
     for sentence in comparison.explanation():
         assert sentence in text
     speedup = f"{comparison.speedup(comparison.reports[1]):.2f}"
-    row = next(line for line in text.splitlines() if line.startswith("2:4 "))
-    assert speedup in row.split()
+    assert speedup in row_of(text, "2:4").split()
+
+
+def test_a_verbose_comparison_shows_mappings(nmsim: Nmsim) -> None:
+    comparison = compare("nm-edge", "gemm:64x48x96", ["1:1", "2:4"])
+    mappings = [report.layers[0].mapping for report in comparison.reports]
+    text = fine(nmsim(*COMPARE, "-v")).text
+    assert row_of(text.partition("Mappings\n")[2], "gemm").split() == ["gemm", *mappings]
+    assert "Mappings" not in fine(nmsim(*COMPARE)).text
+
+
+def test_brief_is_the_total_alone(nmsim: Nmsim) -> None:
+    for command in (RUN, COMPARE):
+        whole, brief = fine(nmsim(*command)).text, fine(nmsim(*command, "--brief")).text
+        assert whole.startswith(brief)
+        assert "by layer" not in brief
+        assert "peak" in brief
+
+
+def test_no_pattern_asked_is_the_trace_s(nmsim: Nmsim) -> None:
+    text = fine(nmsim("run", "nm-edge", "gemm:64x48x96")).text
+    assert text.startswith("gemm:64x48x96 on nm-edge, pattern: trace\n")
+
+
+def test_one_launch_is_one(nmsim: Nmsim) -> None:
+    assert "with 1 launch " in fine(nmsim(*RUN)).text
+    assert "launches" not in fine(nmsim(*RUN)).text
+    Path("two.csv").write_text("name,kind,m,n,k,repeat\nfc,linear,32,32,64,2\n")
+    assert "with 2 launches " in fine(nmsim("run", "nm-edge", "two.csv")).text
+
+
+def test_one_of_several_blocks_says_so(nmsim: Nmsim) -> None:
+    Path("block.csv").write_text("# blocks: 12\nname,kind,m,n,k\nfc,linear,32,32,64\n")
+    for command in ("run", "compare"):
+        text = fine(nmsim(command, "nm-edge", "block.csv")).text
+        assert text.startswith("block (one of 12 blocks) on nm-edge")
+
+
+def test_what_does_not_fit_is_an_error_with_the_numbers(nmsim: Nmsim) -> None:
+    sizes = ("--param", "seq=1", "--param", "context=512", "--set", "memory.dram.bytes=400000000")
+    for command in ("run", "compare"):
+        ended = nmsim(command, "nm-edge", "llama-7b", *sizes)
+        assert (ended.code, ended.out) == (2, b"")
+        # A block of 4 * 4096^2 + 3 * 4096 * 11008 weights; keys and values of 512 tokens.
+        for part in ("413 MB", "weights 405 MB", "KV cache 8.39 MB", "400 MB"):
+            assert part in ended.err
+        assert ended.err.count("\n") == 1
+    ended = fine(nmsim("run", "nm-edge", "llama-7b", *sizes, "--allow-overflow"))
+    assert "does not fit: needs 413 MB" in ended.text
+    ended = fine(nmsim("run", "nm-edge", "llama-7b", "--param", "seq=1"))
+    assert "one of 32 blocks, which together need 13.0 GB" in ended.text
 
 
 def test_the_default_patterns_are_dense_2_4_and_1_8(nmsim: Nmsim) -> None:
@@ -372,14 +470,36 @@ def test_output_files_have_the_format_of_their_name(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_file_of_another_name_is_a_table_and_format_beats_the_name(
-    nmsim: Nmsim, tmp_path: Path
-) -> None:
+def test_a_text_is_a_table_and_format_beats_the_name(nmsim: Nmsim, tmp_path: Path) -> None:
     table = fine(nmsim(*RUN)).out
     fine(nmsim(*RUN, "--output", "r.txt"))
     assert (tmp_path / "r.txt").read_bytes() == table
+    fine(nmsim(*RUN, "-o", "r.log", "--format", "table"))
+    assert (tmp_path / "r.log").read_bytes() == table
     fine(nmsim(*RUN, "-o", "r.csv", "--format", "json"))
     assert json.loads((tmp_path / "r.csv").read_text())["workload"] == "gemm:64x48x96"
+
+
+@pytest.mark.parametrize("name", ["r.xlsx", "r.jsn", "r.", "r", ".json", "r.json.gz"])
+@pytest.mark.parametrize("command", [RUN, COMPARE, ["sweep", "sweep.yaml"]])
+def test_an_unknown_ending_is_refused_before_any_work(
+    nmsim: Nmsim, tmp_path: Path, command: list[str], name: str
+) -> None:
+    (tmp_path / "sweep.yaml").write_text(SWEEP)
+    ended = nmsim(*command, "-o", name)
+    assert (ended.code, ended.out) == (2, b"")
+    assert ended.err.startswith(f"nmsim: -o {name}: its ending says no format, want .json or .csv ")
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.yaml"]
+
+
+def test_what_import_writes_is_csv(nmsim: Nmsim, tmp_path: Path) -> None:
+    ended = nmsim("import", "bert-base", "-o", "trace.json")
+    assert (ended.code, list(tmp_path.iterdir())) == (2, [])
+    assert "-o trace.json: its ending says no format, want .csv, got '.json'" in ended.err
+
+
+def test_a_device_needs_no_ending(nmsim: Nmsim) -> None:
+    assert fine(nmsim(*RUN, "-o", "/dev/null")).out == b""
 
 
 def test_a_file_is_replaced_as_a_whole(nmsim: Nmsim, tmp_path: Path) -> None:
@@ -429,16 +549,41 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
         os.close(reader)
 
 
-def test_an_interrupt_ends_quietly(nmsim: Nmsim, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Control-C is no failure to explain: exit code 130, and no traceback."""
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (KeyboardInterrupt(), "interrupted: nothing was written; run the command again"),
+        (KeyboardInterrupt("rows are kept in a.sqlite"), "rows are kept in a.sqlite"),
+    ],
+)
+def test_an_interrupt_ends_with_a_line(
+    nmsim: Nmsim, monkeypatch: pytest.MonkeyPatch, raised: BaseException, says: str
+) -> None:
+    """Control-C says what is kept and how to go on: exit code 130, and no traceback."""
 
     def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+        raise raised
 
     monkeypatch.setattr("simulator.run.simulate", interrupted)
-    ended = nmsim(*RUN)
+    ended = nmsim(*RUN, "-o", "r.json")
     assert (ended.code, ended.out) == (130, b"")
-    assert "Traceback" not in ended.err
+    assert ended.err == f"nmsim: {says}\n"
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_control_c_ends_a_run_that_takes_long(tmp_path: Path) -> None:
+    """The reference engine takes minutes for this; a signal ends it at once."""
+    command = ["run", "nm-flex", "gemm:8192x8192x8192", "--engine", "reference", "-o", "r.json"]
+    process = subprocess.Popen(
+        [NMSIM, *command], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (130, "")
+    assert err == "nmsim: interrupted: nothing was written; run the command again\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 # Listings
@@ -451,6 +596,7 @@ def test_hardware_lists_every_machine(nmsim: Nmsim) -> None:
     assert [row.split()[0] for row in rows] == list(catalog.presets("configs", ".yaml"))
     edge = next(row for row in rows if row.startswith("nm-edge "))
     assert edge.split()[1:3] == ["4", "1,000"]
+    assert "area of parts mm²" in header
     assert "any up to group 8" in edge
     assert any("dense only" in row for row in rows if row.startswith("v100"))
 

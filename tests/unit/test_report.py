@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from simulator.comparison import Comparison
 from simulator.errors import ConfigError, MappingError, OutputError
 from simulator.hardware import Hardware, load_hardware
 from simulator.pictures import save
+from simulator.quantities import time
 from simulator.report import CORE_TIME, LEVELS, LayerReport, Report
 
 LAYERS = Workload(
@@ -418,13 +420,13 @@ def test_an_explanation_tells_gain_ideal_and_what_is_left(comparison: Comparison
     assert sentences[0].startswith(f"2:4 is {gain:.2f}x 1:1, where density alone would give 2.00x.")
     gain = sparse.total.time_ps / sparser.total.time_ps
     assert sentences[1].startswith(f"1:8 is {gain:.2f}x 2:4, where density alone would give 4.00x.")
-    useful = comparison.core_time_ns(sparse)["mac_useful"] / 1000
-    assert f"to {useful:,.1f} µs a core" in sentences[0]
+    useful = comparison.core_time_ns(sparse)["mac_useful"]
+    assert f"to {time(useful)} a core" in sentences[0]
     largest = max(
         (kind for kind in CORE_TIME if kind != "mac_useful"),
         key=comparison.core_time_ns(sparse).get,
     )
-    assert f"most of the rest: {largest.replace('_', ' ')} " in sentences[0]
+    assert f"Most of the rest: {largest.replace('_', ' ')} " in sentences[0]
 
 
 def test_a_pattern_that_runs_as_the_one_before_is_told_so() -> None:
@@ -519,3 +521,46 @@ def test_a_file_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="cannot be written"):
             save(report.plot(), path / "no" / "r.png")
         assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_every_layer_has_every_key_and_every_column_one_type() -> None:
+    """Whatever kinds of layers a network has, and whatever energies a machine knows."""
+    layers = [Gemm("g", 32, 32, 64), Stream("s", reads=64, writes=64), Matmul("m", 32, 32, 64)]
+    network = Workload("w", [*layers, Conv("c", 16, 32, 6, 6, kernel=3)])
+    frames = []
+    for hardware in (load_hardware("nm-edge"), load_hardware("v100-sxm2"), machine()):
+        report = simulate(hardware, network, "2:4")
+        keys = {json.dumps(_keys(layer)) for layer in json.loads(report.to_json())["layers"]}
+        assert len(keys) == 1
+        frames.append(report.to_frame())
+        assert not frames[-1].drop(columns=["energy_pj", "power_w"]).isna().any().any()
+    frames.append(compare("v100-sxm2", network, ["1:1"]).to_frame()[frames[0].columns])
+    for frame in frames:
+        assert list(frame.dtypes) == list(frames[0].dtypes)
+        for name, column in frame.items():
+            assert len({type(value) for value in column}) == 1, name
+
+
+def _keys(data: object) -> object:
+    """The keys of nested objects."""
+    if isinstance(data, dict):
+        return {name: _keys(value) for name, value in sorted(data.items())}
+    return None
+
+
+def test_a_comparison_says_why_nothing_changed() -> None:
+    """No figure that did not change explains anything."""
+    gemm, matmul = Gemm("g", 64, 64, 64), Matmul("m", 64, 64, 64)
+    alone = compare("nm-edge", Workload("w", [matmul]), ["1:1", "2:4"])
+    assert list(alone.explanation()) == ["2:4 is 1.00x 1:1: no layer of w has weights to prune."]
+    dense_only = compare("v100-sxm2", Workload("w", [gemm]), ["1:1", "2:4", "1:8"])
+    assert list(dense_only.explanation()) == [
+        "2:4 is 1.00x 1:1: v100-sxm2 has no such pattern and runs it as 1:1.",
+        "1:8 is 1.00x 2:4: both run as 1:1.",
+    ]
+    through = compare("a100-sxm4-80gb", "bert-base", ["1:1", "1:8"], accuracy="sampled")
+    (sentence,) = through.explanation()
+    assert sentence.startswith("1:8, run as 2:4, is ")
+    for now, was in re.findall(r"([0-9.]+ [µm]?s) \(was ([0-9.]+ [µm]?s)\)", sentence):
+        assert now != was
+    assert "Sparsity leaves as it was: kernel start " in sentence

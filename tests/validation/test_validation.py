@@ -179,3 +179,8 @@ def test_an_unknown_data_set_is_refused() -> None:
 def test_the_picture_is_written(tmp_path: Path) -> None:
     save(plot_validation([result_of("mma-sp"), result_of("sparseloop")]), tmp_path / "errors.svg")
     assert (tmp_path / "errors.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_units_are_written_as_people_write_them() -> None:
+    units = {part for dataset in DATASETS.values() for part in dataset.unit.split(", ")}
+    assert units <= {"µs", "ratio", "cycles", "MACs", "GB/s"}

@@ -1,0 +1,117 @@
+"""The commands `nmsim hardware`, `workloads` and `schema`: what there is, to start from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from simulator.errors import ConfigError, WorkloadError
+
+if TYPE_CHECKING:
+    from simulator.cli.grid import Grid
+
+
+def hardware(
+    name: Annotated[str | None, typer.Argument(help="Print this preset's YAML.")] = None,
+) -> None:
+    """List the machines, or print one as YAML: a start for one of your own.
+
+    The area is an estimate in 7 nm, and of parts only: arithmetic, selectors, operand paths and
+    memories, which a pattern changes. It is not the area of a chip.
+    """
+    from simulator import catalog
+    from simulator.cli.tables import render
+    from simulator.hardware import load_hardware
+
+    if name is not None:
+        path = catalog.find(name, "configs", ".yaml", ConfigError)
+        load_hardware(path)  # nothing but a machine is printed
+        typer.echo(catalog.text_of(path, ConfigError), nl=False)
+        return
+    typer.echo(render([_machines()]), nl=False)
+
+
+def _machines() -> Grid:
+    from simulator import catalog
+    from simulator.area import relative_area
+    from simulator.cli.grid import Grid, columns
+    from simulator.hardware import load_hardware
+
+    titles = ["machine", "cores", "clock MHz", "memory GB", "area of parts mm²"]
+    prose = ["dtypes", "patterns", "what"]
+    listing = Grid(
+        "",
+        columns([*titles, *prose], word=["machine"], prose=prose),
+        drops=("dtypes", "area of parts mm²", "clock MHz", "memory GB"),
+    )
+    for preset in catalog.presets("configs", ".yaml"):
+        machine = load_hardware(preset)
+        patterns = list(machine.sparsity.patterns)
+        if machine.sparsity.largest_group:
+            patterns.append(f"any up to group {machine.sparsity.largest_group}")
+        listing.add_row(
+            preset,
+            str(machine.core.count),
+            f"{machine.clock_hz / 1e6:,.0f}",
+            f"{machine.memory.dram.bytes / 1e9:,.1f}",
+            f"{relative_area(machine):.1f}",
+            " ".join(machine.dtypes),
+            ", ".join(patterns) or "dense only",
+            machine.description,
+        )
+    return listing
+
+
+def workloads(
+    name: Annotated[str | None, typer.Argument(help="Print this preset's CSV.")] = None,
+) -> None:
+    """List the networks, or print one as CSV: a start for a trace of your own."""
+    from simulator import catalog
+    from simulator.cli.tables import render
+    from simulator.importers import detect, load_workload
+
+    if name is None:
+        typer.echo(render([_networks()]), nl=False)
+        return
+    path = catalog.find(name, "workloads", ".csv", WorkloadError)
+    if detect(path) not in ("native", "scalesim"):
+        raise WorkloadError(str(path), "not a layer trace", hint=f"nmsim import {name}")
+    load_workload(path)  # nothing but a trace is printed
+    typer.echo(catalog.text_of(path, WorkloadError), nl=False)
+
+
+def _networks() -> Grid:
+    from simulator import catalog
+    from simulator.cli.grid import Grid, columns
+    from simulator.importers import load_workload
+    from simulator.workload.table import read_table
+
+    titles, prose = ["network", "rows", "GMAC", "blocks"], ["parameters", "what"]
+    listing = Grid(
+        "",
+        columns([*titles, *prose], word=["network"], prose=prose),
+        drops=("rows", "blocks", "what"),
+    )
+    for preset, path in catalog.presets("workloads", ".csv").items():
+        trace = load_workload(preset)
+        comments = [cell.text.lstrip("# ") for cell in read_table(path).comments]
+        declared = [c.split(":", 1)[1].strip() for c in comments if c.startswith("parameter:")]
+        listing.add_row(
+            preset,
+            str(len(trace.layers)),
+            f"{trace.macs / 1e9:,.3f}",
+            f"1 of {trace.blocks}" if trace.blocks > 1 else "all",
+            ", ".join(declared),
+            comments[0],
+        )
+    return listing
+
+
+def schema() -> None:
+    """Print the JSON Schema of the machine YAML, for editors."""
+    import json
+
+    from simulator.hardware import hardware_schema
+
+    typer.echo(json.dumps(hardware_schema(), indent=2))
