@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,18 +19,20 @@ from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, MappingError, WeightsError, did_you_mean
 from simulator.hardware import Hardware, Library, load_hardware
 from simulator.importers import load_workload
-from simulator.mapping import Mapping, candidates, check, rank
+from simulator.mapping import Mapping, check
 from simulator.masking import Mask
 from simulator.program import Program, gemm_program, stream_program
+from simulator.ranking import Ranked, candidates, rank
 from simulator.report import LayerReport, Report, Roof, layer_report, total_of
 from simulator.sampling import Estimate, estimate
 from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
-from simulator.weights.compliance import require_compliance
+from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.workload import Conv, Gemm, Layer, Stream, Workload
 from simulator.workload.lowering import GemmProblem, Lowered, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]
 Observe = Callable[[LayerReport, Program, EngineResult], None]
+_Found = TypeVar("_Found")
 
 EQUAL_RATIO = 0.005
 """Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
@@ -42,6 +47,16 @@ CLOSE_RATIO = 0.02
 
 LARGE_STAGES, LARGE_SCALE = 10**8, 10
 """GEMMs of more stages are sampled so much more."""
+
+NARROWED_STAGES = 4 * FIRST_STAGES
+"""Of GEMMs of more stages, mappings are chosen on small samples even where the run is exact."""
+
+HOST_RATIO = 0.25
+"""By how much the estimate of another pattern that contains what was asked may exceed the lowest,
+for it to be simulated. Five times the spread of the estimate within a problem."""
+
+MASKED_CANDIDATES = 2
+"""Mappings that are tried with real non-zeros, each with stages of several depths."""
 
 
 def _fast(program: Program) -> EngineResult:
@@ -198,6 +213,22 @@ class _Work:
 
 
 @dataclass(frozen=True)
+class _Option:
+    """One of the problems that a layer may become, and the real non-zeros of its rows."""
+
+    problem: GemmProblem
+    mask: Mask | None = None
+
+    @property
+    def tie_order(self) -> tuple[Fraction, int]:
+        """Equally fast patterns go by metadata, then by group."""
+        pattern = self.problem.pattern
+        return (
+            (Fraction(0), 0) if isinstance(pattern, Unstructured) else pattern.metadata_a_weight()
+        )
+
+
+@dataclass(frozen=True)
 class _Outcome:
     """What identical layers share; ``hardware`` has the clock that the power limit left."""
 
@@ -205,6 +236,7 @@ class _Outcome:
     estimate: Estimate
     problem: GemmProblem | None
     mapping: Mapping | None
+    option: _Option | None = None  # None for a streaming layer
 
     @property
     def time_ps(self) -> int:
@@ -244,7 +276,7 @@ class _Run:
         self.library_name, self.accuracy, self.weights = library, accuracy, weights
         self.prune, self.tensors_used = prune, 0
         self.known: dict[object, _Outcome] = {}
-        self.ranked: dict[GemmProblem, list[Mapping] | MappingError] = {}
+        self.ranked: dict[GemmProblem, Ranked | MappingError] = {}
 
     def notes(self, works: Sequence[_Work]) -> list[str]:
         """What a reader should know of the weights."""
@@ -271,8 +303,8 @@ class _Run:
         alike: dict[tuple[AnyPattern, str], dict[GemmProblem, None]] = {}
         for work in works:
             if work.lowered is not None:
-                problem = work.lowered.problem
-                alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
+                for problem in work.lowered.problems:
+                    alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
         for (pattern, _), problems in alike.items():
             ranked = rank(self.hardware, self._library(pattern), list(problems))
             self.ranked.update(zip(problems, ranked, strict=True))
@@ -285,20 +317,23 @@ class _Run:
             if isinstance(layer, Stream):
                 key = (layer.reads, layer.writes, layer.dtype)
                 if key not in self.known:
-                    self.known[key] = self._limited(layer, lambda run: run._stream(layer))
+                    self.known[key] = self._limited(layer)
             else:
                 assert lowered is not None
-                problem, note, mask = lowered.problem, lowered.note, None
+                options = [_Option(problem) for problem in lowered.problems]
                 if work.tensor is not None and isinstance(layer, Gemm | Conv):
                     self.tensors_used += 1
-                    problem, mask = self._with_weights(layer, work.tensor, problem, work.asked)
-                # A masked layer is like no other.
-                key = problem if mask is None else (problem, layer.name)
+                    options = self._with_weights(layer, work.tensor, lowered)
+                key = tuple(option.problem for option in options)
+                if any(option.mask is not None for option in options):
+                    key = (key, layer.name)  # a masked layer is like no other
                 if key not in self.known:
-                    self.known[key] = self._limited(layer, lambda run: run._gemm(problem, mask))
+                    self.known[key] = self._limited(layer, options)
         except MappingError as error:
             raise MappingError(f"layer {layer.name}", str(error)) from None
         outcome = self.known[key]
+        if lowered is not None and outcome.problem is not None:
+            note = lowered.note(outcome.problem.pattern)
         report = self._report(layer, outcome, work.asked, note)
         if observe is not None:
             observe(report, outcome.estimate.program, outcome.estimate.result)
@@ -321,9 +356,12 @@ class _Run:
             dram_error_ratio=outcome.estimate.dram_error_ratio,
         )
 
-    def _limited(self, layer: Layer, simulated: Callable[[_Run], _Outcome]) -> _Outcome:
+    def _simulated(self, layer: Layer, options: Sequence[_Option]) -> _Outcome:
+        return self._stream(layer) if isinstance(layer, Stream) else self._gemm(options)
+
+    def _limited(self, layer: Layer, options: Sequence[_Option] = ()) -> _Outcome:
         """Simulate; where the power limit is exceeded, again at lower clocks, mapped as before."""
-        outcome, step = simulated(self), CLOCK_STEPS
+        outcome, step = self._simulated(layer, options), CLOCK_STEPS
         while has_limit(self.hardware):
             report = self._report(layer, outcome, DENSE)
             if report.energy_pj is None:
@@ -346,98 +384,144 @@ class _Run:
                 self.weights,
                 self.prune,
             )
-            outcome = simulated(again)
+            chosen = (outcome.option,) if outcome.option is not None else ()
+            outcome = again._simulated(layer, chosen)
         return outcome
 
-    def _with_weights(
-        self, layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem, asked: AnyPattern
-    ) -> tuple[GemmProblem, Mask | None]:
-        """Prune or check real weights; their mask where it matters to the hardware."""
-        rows = rows_of(layer, tensor, problem)
+    def _with_weights(self, layer: Gemm | Conv, tensor: Tensor, lowered: Lowered) -> list[_Option]:
+        """Prune or check real weights; their mask where it matters to the hardware.
+
+        They must follow the sparsest pattern; others that they do not follow are left aside.
+        """
+        sparsest = lowered.problem.pattern
+        rows_of(layer, tensor, lowered.problem)  # refuses another shape
         if self.prune:
-            rows = rows_of(layer, pruned(layer, tensor, asked), problem)
-        mask = (rows != 0).view(np.uint8)
-        pattern = problem.pattern
-        if isinstance(pattern, Unstructured):
-            return with_real_indices(problem, mask, self.hardware), mask
-        if not pattern.is_dense:
-            require_compliance(mask, pattern, layer.name)
-        return problem, mask if self.hardware.sparsity.skip == "nonzeros" else None
+            tensor = pruned(layer, tensor, lowered.asked)
+        options = []
+        for problem in lowered.problems:
+            rows = rows_of(layer, tensor, problem)
+            mask, pattern = (rows != 0).view(np.uint8), problem.pattern
+            if isinstance(pattern, Unstructured):
+                return [_Option(with_real_indices(problem, mask, self.hardware), mask)]
+            if pattern == sparsest and not pattern.is_dense:
+                require_compliance(mask, pattern, layer.name)
+            elif not pattern.is_dense and not check_compliance(mask, pattern).complies:
+                continue
+            matters = self.hardware.sparsity.skip == "nonzeros"
+            options.append(_Option(problem, mask if matters else None))
+        return options
 
     def _stream(self, layer: Stream) -> _Outcome:
         program = stream_program(self.hardware, self._library(DENSE), layer)
         return _Outcome(self.hardware, Estimate(program, self.engine(program)), None, None)
 
-    def _gemm(self, problem: GemmProblem, mask: Mask | None) -> _Outcome:
-        """The fastest of the few best mappings."""
-        library = self._library(problem.pattern)
-        if isinstance(self.mapping, Mapping):
-            tried = [self.mapping]
-            if self.mapping.swapped and not (problem.pattern.is_dense and mask is None):
+    def _gemm(self, options: Sequence[_Option]) -> _Outcome:
+        """The fastest of the few best mappings, under whichever pattern."""
+        tried = self._given(options) if isinstance(self.mapping, Mapping) else self._tried(options)
+        if any(option.mask is not None for option, _ in tried):
+            return _first_of_fastest([self._whole(*one) for one in tried])
+        if self.accuracy == "sampled":
+            return self._sampled(tried)
+        if max(mapping.stage_events(option.problem) for option, mapping in tried) > NARROWED_STAGES:
+            tried = self._narrowed(tried)
+        return _first_of_fastest([self._whole(*one) for one in tried])
+
+    def _given(self, options: Sequence[_Option]) -> list[_Tried]:
+        """The user's own mapping, under every pattern under which it fits."""
+        mapping = self.mapping
+        assert isinstance(mapping, Mapping)
+        tried: list[_Tried] = []
+        refused: MappingError | None = None
+        for option in options:
+            pattern = option.problem.pattern
+            if mapping.swapped and not (pattern.is_dense and option.mask is None):
                 raise MappingError(
                     "mapping.swapped",
                     "only dense GEMMs can be swapped: sparse weights and masks are on the rows",
-                    got=str(problem.pattern),
+                    got=str(pattern),
                 )
-            check(self.hardware, library, problem, self.mapping)
-        else:
-            tried = self._candidates(library, problem, mask)
-        if self.accuracy == "sampled" and mask is None:
-            return self._sampled(library, problem, tried)
-        outcomes = []
-        for mapping in tried:
-            order = problem.swapped() if mapping.swapped else problem
-            program = gemm_program(self.hardware, library, order, mapping, mask)
-            found = Estimate(program, self.engine(program))
-            outcomes.append(_Outcome(self.hardware, found, order, mapping))
-        return _first_of_fastest(outcomes)
+            try:
+                check(self.hardware, self._library(pattern), option.problem, mapping)
+            except MappingError as error:
+                refused = refused or error
+            else:
+                tried.append((option, mapping))
+        return _some(tried, refused)
 
-    def _sampled(self, library: Library, problem: GemmProblem, tried: list[Mapping]) -> _Outcome:
-        """The fastest mapping, those that look slow on a small sample left aside."""
+    def _tried(self, options: Sequence[_Option]) -> list[_Tried]:
+        """The best few mappings of each pattern whose estimate comes near the lowest of all."""
+        found: list[tuple[_Option, Mapping, float]] = []
+        refused: MappingError | None = None
+        for option in options:
+            try:
+                found += [(option, *one) for one in self._candidates(option)]
+            except MappingError as error:
+                refused = refused or error
+        _some(found, refused)
+        near = min(cost for *_, cost in found) * (1 + HOST_RATIO)
+        near = math.inf if any(option.mask is not None for option in options) else near
+        return [(option, mapping) for option, mapping, cost in found if cost <= near]
 
-        def at(mapping: Mapping, budget_stages: int, check: bool = True) -> _Outcome:
-            order = problem.swapped() if mapping.swapped else problem
-            found = estimate(
-                self.hardware, library, order, mapping, self.engine, budget_stages, check=check
-            )
-            return _Outcome(self.hardware, found, order, mapping)
+    def _part(self, tried: _Tried, budget_stages: int, check: bool = True) -> _Outcome:
+        """What a sample says of a mapping."""
+        option, mapping = tried
+        order = option.problem.swapped() if mapping.swapped else option.problem
+        library = self._library(order.pattern)
+        found = estimate(
+            self.hardware, library, order, mapping, self.engine, budget_stages, check=check
+        )
+        return _Outcome(self.hardware, found, order, mapping, option)
 
-        stages = max(mapping.stage_events(problem) for mapping in tried)
-        scale = LARGE_SCALE if stages > LARGE_STAGES else 1
-        if len(tried) > 1:
-            first = [at(mapping, FIRST_STAGES * scale, check=False) for mapping in tried]
-            best = _first_of_fastest(first)
-            close = best.time_ps * (1 + CLOSE_RATIO)
-            tried = [tried[index] for index, one in enumerate(first) if one.time_ps <= close]
-        share = FINAL_STAGES * scale // len(tried)
-        return _first_of_fastest([at(mapping, share) for mapping in tried])
+    def _whole(self, option: _Option, mapping: Mapping) -> _Outcome:
+        order = option.problem.swapped() if mapping.swapped else option.problem
+        library = self._library(order.pattern)
+        program = gemm_program(self.hardware, library, order, mapping, option.mask)
+        found = Estimate(program, self.engine(program))
+        return _Outcome(self.hardware, found, order, mapping, option)
 
-    def _candidates(
-        self, library: Library, problem: GemmProblem, mask: Mask | None
-    ) -> list[Mapping]:
+    def _narrowed(self, tried: list[_Tried]) -> list[_Tried]:
+        """Without those that look slow on a small sample."""
+        if len(tried) == 1:
+            return tried
+        scale = _sample_scale(tried)
+        first = [self._part(one, FIRST_STAGES * scale, check=False) for one in tried]
+        close = min(one.time_ps for one in first) * (1 + CLOSE_RATIO)
+        return [one for one, seen in zip(tried, first, strict=True) if seen.time_ps <= close]
+
+    def _sampled(self, tried: list[_Tried]) -> _Outcome:
+        """The fastest mapping, by larger samples of those that look fastest."""
+        budget = FINAL_STAGES * _sample_scale(tried)
+        tried = self._narrowed(tried)
+        return _first_of_fastest([self._part(one, budget // len(tried)) for one in tried])
+
+    def _candidates(self, option: _Option) -> Ranked:
         """What the library offers; under a mask, also with deeper stages.
 
         Only the rows operand can be masked, in whole blocks of rows; and a step that skipping
         leaves half empty is filled only if a stage holds more groups.
         """
+        problem, mask = option.problem, option.mask
+        library = self._library(problem.pattern)
         if mask is None:
             ranked = self.ranked.get(problem)
+            if ranked is None:
+                (ranked,) = rank(self.hardware, library, [problem])
             if isinstance(ranked, MappingError):
                 raise ranked
-            return ranked or candidates(self.hardware, library, problem)
+            return ranked
         lanes = self.hardware.sparsity.lockstep_rows
         tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
         offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
-        found = []
-        for mapping in candidates(self.hardware, offer, problem):
-            for factor in (1, 2, 4):
+        found: Ranked = []
+        for number, mapping in enumerate(candidates(self.hardware, offer, problem)):
+            for factor in (1, 2, 4) if number < MASKED_CANDIDATES else ():
                 buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
                 deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)
                 try:
                     check(self.hardware, library, problem, deeper)
                 except MappingError:
                     break
-                found.append(deeper)
+                found.append((deeper, 0.0))
         return found
 
     def _library(self, pattern: AnyPattern) -> Library:
@@ -446,10 +530,28 @@ class _Run:
         return self.hardware.libraries[name]
 
 
+_Tried = tuple[_Option, Mapping]
+
+
+def _some(found: list[_Found], refused: MappingError | None) -> list[_Found]:
+    """What was found, or why there is nothing."""
+    if not found:
+        assert refused is not None
+        raise refused
+    return found
+
+
+def _sample_scale(tried: Sequence[_Tried]) -> int:
+    stages = max(mapping.stage_events(option.problem) for option, mapping in tried)
+    return LARGE_SCALE if stages > LARGE_STAGES else 1
+
+
 def _first_of_fastest(outcomes: Sequence[_Outcome]) -> _Outcome:
-    """The first in the ranking that takes no longer than the fastest, but for `EQUAL_RATIO`."""
+    """Of those that take no longer than the fastest, but for `EQUAL_RATIO`, the pattern with the
+    least metadata, and the first in the ranking."""
     fastest = min(outcome.time_ps for outcome in outcomes)
-    return next(x for x in outcomes if x.time_ps <= fastest * (1 + EQUAL_RATIO))
+    equal = [x for x in outcomes if x.time_ps <= fastest * (1 + EQUAL_RATIO)]
+    return min(equal, key=lambda x: x.option.tie_order if x.option else ())
 
 
 def _engine(name: str) -> Callable[[Program], EngineResult]:

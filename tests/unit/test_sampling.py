@@ -12,8 +12,9 @@ from simulator import Gemm, LayerReport, Workload, load_hardware, simulate
 from simulator.engine import fast, reference
 from simulator.errors import SimulatorError
 from simulator.hardware import Hardware
-from simulator.mapping import Mapping, candidates
+from simulator.mapping import Mapping
 from simulator.program import gemm_program
+from simulator.ranking import candidates
 from simulator.sampling import estimate
 from simulator.sparsity import parse_pattern
 from simulator.workload import Conv, Layer, Matmul
