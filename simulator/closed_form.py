@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simulator.hardware import Hardware, Library
-from simulator.offers import FloatArray, Offers, Stages
-from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND, ceil_div
+from simulator.offers import FloatArray, Offers, Rates, Stages, whole
+from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
 
 OUT_OF_STEP_RATIO = 0.25
@@ -26,44 +26,10 @@ EQUAL_TILES_RATIO = 0.01
 """Tiles whose mean time is closer to the longest stay in step."""
 
 
-class _Rates(NamedTuple):
-    """The machine in cycles."""
-
-    cores: int
-    port: float  # bytes a cycle
-    l2: float
-    dram: float
-    l2_latency: float
-    dram_latency: float
-    drain: float
-    epilogue: float
-
-    @classmethod
-    def of(cls, hardware: Hardware, library: Library) -> _Rates:
-        l2, dram = hardware.memory.l2, hardware.memory.dram
-        cycle_ps = PS_PER_SECOND / hardware.clock_hz
-        l2_rate, far = l2.bytes_per_cycle, 0.0
-        if l2.halves:  # a chain of stages waits for its far half; half of the bytes cross
-            far = l2.halves.far_latency_cycles
-            l2_rate = min(l2_rate, 2 * l2.halves.link_bytes_per_cycle)
-        near, cold = l2.latency_cycles, l2.start == "cold"
-        dram_latency = max(near, hardware.dram_latency_ps / cycle_ps) if cold else near
-        return cls(
-            cores=hardware.core.count,
-            port=hardware.core.port_bytes_per_cycle,
-            l2=l2_rate,
-            dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
-            l2_latency=near + far,
-            dram_latency=dram_latency + far,
-            drain=hardware.core.tensor_cores.drain_cycles,
-            epilogue=library.epilogue_ns * 1000 / cycle_ps,
-        )
-
-
 class _Depths(NamedTuple):
     """Stages of a split; the last stage of k counts by its share of a full one."""
 
-    whole: Any
+    all: Any
     longest: Any
     mean: Any
 
@@ -71,11 +37,12 @@ class _Depths(NamedTuple):
     def of(cls, offers: Offers, splits: Any) -> _Depths:
         stages = offers.grid[2]
         last = (offers.k - (stages - 1) * offers.tile_k) / np.minimum(offers.tile_k, offers.k)
-        whole = stages - 1 + last
+        deep = stages - 1 + last
         # The last split is one of the longest, and holds the last stage.
-        least, longer = stages // splits, stages % splits
+        least = np.floor(stages / splits)
+        longer = stages - least * splits
         longest = least + np.where(longer == 1, last, np.minimum(longer, 1))
-        return cls(whole, np.where(splits == 1, whole, longest), whole / splits)
+        return cls(deep, np.where(splits == 1, deep, longest), deep / splits)
 
 
 class _Traffic(NamedTuple):
@@ -106,7 +73,7 @@ def _traffic(
     rows, lines, _ = offers.grid
     tiles = offers.count * rows * lines * splits
     busy = np.minimum(tiles, hardware.core.count)
-    waves = ceil_div(tiles, hardware.core.count)
+    waves = whole(tiles, hardware.core.count)
     at_once = np.maximum(1, busy / splits)
     gemms = np.maximum(1, at_once / (rows * lines))
     inside = at_once / gemms
@@ -117,16 +84,16 @@ def _traffic(
     wave_columns = gemms * columns_at_once * stages.columns_bytes
 
     tall = np.maximum(band, np.ceil(np.minimum(rows, busy / splits / lines)))
-    bands = ceil_div(rows, tall)
-    all_rows = stages.rows_bytes * depths.whole * rows
-    all_columns = stages.columns_bytes * depths.whole * lines
+    bands = whole(rows, tall)
+    all_rows = stages.rows_bytes * depths.all * rows
+    all_columns = stages.columns_bytes * depths.all * lines
     keeps_columns = all_columns + all_rows / rows * tall <= l2_bytes
     band_rows = np.maximum(wave_rows, tall * stages.rows_bytes)
-    keeps_rows = (band_rows + wave_columns) * depths.whole <= l2_bytes
+    keeps_rows = (band_rows + wave_columns) * depths.all <= l2_bytes
     once = (all_rows + all_columns) * offers.count
     each_band = (all_rows + all_columns * bands) * offers.count
     each_wave = np.maximum(
-        once, tiles / hardware.core.count * (wave_rows + wave_columns) * depths.whole
+        once, tiles / hardware.core.count * (wave_rows + wave_columns) * depths.all
     )
     read = np.where(keeps_columns, once, np.where(keeps_rows, each_band, each_wave))
     read = np.where(waves <= 1, once, read)
@@ -157,10 +124,9 @@ class _Ends(NamedTuple):
 
     last: Any
     mean: Any
-    reduction_port: Any  # what the last one's partial sums take of the port
 
     @classmethod
-    def of(cls, rates: _Rates, problem: GemmProblem, stages: Stages, splits: Any) -> _Ends:
+    def of(cls, rates: Rates, problem: GemmProblem, stages: Stages, splits: Any) -> _Ends:
         out = stages.elements * problem.output_bits / 8 / rates.port + rates.epilogue
         partial_bytes = stages.elements * ACCUMULATOR_BITS / 8
         partial = partial_bytes / rates.port + rates.epilogue
@@ -170,65 +136,58 @@ class _Ends(NamedTuple):
         reduction = partial + rates.l2_latency + np.maximum(port, outputs * others / rates.l2)
         last = out + np.where(splits > 1, reduction, 0)
         mean = np.where(splits > 1, partial + (last - partial) / splits, out)
-        return cls(rates.drain + last, rates.drain + mean, np.where(splits > 1, port, 0))
+        return cls(rates.drain + last, rates.drain + mean)
 
 
 class _Pipeline(NamedTuple):
-    """Stages of a mapping on the machine, and what they wait for."""
+    """Tiles of a mapping up to their epilogues: the first wave's, and later ones'.
 
-    rates: _Rates
+    ``fill`` is from a tile's first request until its first stage is at the core, ``period`` from
+    stage to stage.
+    """
+
     stages: Stages
-    buffers: Any
-    traffic: _Traffic
+    first_fill: Any
+    first_period: Any
+    later_fill: Any
+    later_period: Any
 
-    def period(self, at_least: Any, latency: float, dram_bytes: Any = 0.0) -> Any:
-        """Cycles from stage to stage: a stage is requested when an earlier one frees a buffer."""
-        waiting = (latency + self.stages.port + self.stages.core) / self.buffers
-        return np.maximum(np.maximum(at_least, waiting), dram_bytes / self.rates.dram)
+    @classmethod
+    def of(cls, rates: Rates, stages: Stages, traffic: _Traffic, busy: Any) -> _Pipeline:
+        """Of ``busy`` cores, which share L2 and DRAM."""
+        l2 = busy * stages.l2_bytes / rates.l2
+        near, far = np.maximum(stages.near_period, l2), np.maximum(stages.far_period, l2)
+        rows, columns = traffic.rows / rates.dram, traffic.columns / rates.dram
+        both = rows + columns
+        # Of later waves, rows and columns may both be new to L2, or either.
+        new_rows, new_columns = traffic.new_rows, traffic.new_columns
+        kept = (1 - new_rows) * (1 - new_columns)
+        later = kept * near
+        later += (new_rows - new_rows * new_columns) * np.maximum(far, rows)
+        later += (new_columns - new_rows * new_columns) * np.maximum(far, columns)
+        first = np.maximum(far, both)
+        later += new_rows * new_columns * first
+        moved = np.maximum(stages.port, l2)
+        latency = rates.dram_latency - kept * (rates.dram_latency - rates.l2_latency)
+        first_fill = rates.dram_latency + np.maximum(moved, both)
+        return cls(stages, first_fill, first, latency + moved, later)
 
-    def mixed_period(self, at_least: Any) -> Any:
-        """The mean over later waves, whose rows and columns may both be new to L2, or either."""
-        rates, found = self.rates, self.traffic
-        new_rows, new_columns = found.new_rows, found.new_columns
-        none = self.period(at_least, rates.l2_latency)
-        rows = self.period(at_least, rates.dram_latency, found.rows)
-        columns = self.period(at_least, rates.dram_latency, found.columns)
-        both = self.period(at_least, rates.dram_latency, found.rows + found.columns)
-        kept = (1 - new_rows) * none + new_rows * rows
-        return (1 - new_columns) * kept + new_columns * ((1 - new_rows) * columns + new_rows * both)
+    def first(self, depth: Any) -> Any:
+        """A tile of the first wave."""
+        return self.first_fill + self._stages(self.first_period, depth)
 
-    def l2_cycles(self, busy: Any) -> Any:
-        """Of a stage of ``busy`` cores, which share L2."""
-        return busy * self.stages.l2_bytes / self.rates.l2
-
-    def first(self, busy: Any, depth: Any) -> Any:
-        """A tile of the first wave, up to its epilogue."""
-        stages, rates = self.stages, self.rates
-        dram_bytes = self.traffic.rows + self.traffic.columns
-        moved = np.maximum(np.maximum(stages.port, self.l2_cycles(busy)), dram_bytes / rates.dram)
-        period = self.period(np.maximum(stages.core, moved), rates.dram_latency)
-        return self._tile(rates.dram_latency + moved, period, depth)
-
-    def later(self, library: Library, busy: Any, depth: Any, end: Any, reduction: Any) -> Any:
+    def later(self, library: Library, depth: Any, end: Any) -> Any:
         """A tile of a later wave, and its epilogue."""
-        stages, rates = self.stages, self.rates
-        moved = np.maximum(stages.port, self.l2_cycles(busy))
+        worked = self._stages(self.later_period, depth)
         if not library.prefetch:
-            kept = (1 - self.traffic.new_rows) * (1 - self.traffic.new_columns)
-            latency = rates.dram_latency - kept * (rates.dram_latency - rates.l2_latency)
-            period = self.mixed_period(np.maximum(stages.core, moved))
-            return self._tile(latency + moved, period, depth) + end
+            return self.later_fill + worked + end
         # Requested while the tile before is worked on and carried out.
-        worked = self.mixed_period(stages.core)
-        transfers = depth * np.maximum(moved, worked) + reduction
-        if library.epilogue_overlap:
-            inside = stages.prologue + depth * np.maximum(moved, worked)
-            return np.maximum(np.maximum(inside, end), transfers)
-        return np.maximum(stages.prologue + depth * worked + end, transfers)
+        worked = self.stages.prologue + depth * self.later_period
+        return np.maximum(worked, end) if library.epilogue_overlap else worked + end
 
-    def _tile(self, fill: Any, period: Any, depth: Any) -> Any:
+    def _stages(self, period: Any, depth: Any) -> Any:
         last = self.stages.core * np.minimum(1, depth)
-        return fill + self.stages.prologue + np.maximum(0, depth - 1) * period + last
+        return self.stages.prologue + last + np.maximum(0, depth - 1) * period
 
 
 def times_ps(
@@ -240,32 +199,29 @@ def times_ps(
     splits: FloatArray,
 ) -> FloatArray:
     """Times of mappings in picoseconds; ``problem`` stands for what all share."""
-    rates, depths = _Rates.of(hardware, library), _Depths.of(offers, splits)
+    rates, depths = Rates.of(hardware, library), _Depths.of(offers, splits)
     ends = _Ends.of(rates, problem, stages, splits)
     traffic = _traffic(hardware, library, problem, offers, stages, splits, depths)
-    pipeline = _Pipeline(rates, stages, offers.stage_buffers, traffic)
     tiles, exists = stages.outputs * splits, stages.outputs > 0
     all_tiles = tiles.sum(axis=0)
-    waves, busy = ceil_div(all_tiles, rates.cores), np.minimum(all_tiles, rates.cores)
+    waves, busy = whole(all_tiles, rates.cores), np.minimum(all_tiles, rates.cores)
+    pipeline = _Pipeline.of(rates, stages, traffic, busy)
 
     def longest(of_kind: Any) -> Any:
         return np.where(exists, of_kind, 0.0).max(axis=0)
 
-    first = pipeline.first(busy, depths.longest)
+    first = pipeline.first(depths.longest)
     # Model: dealt out in turn, a core gets the same split of every output; who gets the longest
     # one finishes all outputs.
     stuck = library.dispatch == "round_robin" and rates.cores % splits == 0
     depth = np.where(stuck, depths.longest, depths.mean)
-    end = np.where(stuck, ends.last, ends.mean)
-    reduction = np.where(stuck, ends.reduction_port, ends.reduction_port / splits)
-    later = pipeline.later(library, busy, depth, end, reduction)
-    left = all_tiles - rates.cores * (waves - 1)
-    tail = pipeline.later(library, left, depths.longest, ends.last, reduction)
+    later = pipeline.later(library, depth, np.where(stuck, ends.last, ends.mean))
+    tail = longest(pipeline.later(library, depths.longest, ends.last))
     if library.epilogue_overlap:  # nothing is left to hide the last one behind
-        tail = tail + ends.last
-    cold = np.maximum(0, longest(first + ends.mean) - longest(later))
-    many = _dealt_out(rates.cores, tiles, later, longest(later)) + cold
-    many = many + longest(tail) - longest(later)
+        tail = tail + longest(ends.last)
+    slowest = longest(later)
+    cold = np.maximum(0, longest(first + ends.mean) - slowest)
+    many = _dealt_out(rates.cores, tiles, later, slowest) + cold + tail - slowest
     computed = np.where(waves == 1, longest(first + ends.last), many)
     dram = traffic.dram_bytes / rates.dram + rates.dram_latency + longest(ends.last)
     return np.asarray(
@@ -282,12 +238,8 @@ def _dealt_out(cores: int, tiles: Any, each: Any, longest: Any) -> Any:
     bound = np.zeros_like(longest)
     for kind in range(len(tiles)):
         slower = np.where(each >= each[kind] * (1 - 1e-3), tiles, 0.0).sum(axis=0)
-        bound = np.maximum(
-            bound, np.where(tiles[kind] > 0, ceil_div(slower, cores), 0) * each[kind]
-        )
+        bound = np.maximum(bound, np.where(tiles[kind] > 0, whole(slower, cores), 0) * each[kind])
     total, count = (each * tiles).sum(axis=0), tiles.sum(axis=0)
     is_equal = total > (1 - EQUAL_TILES_RATIO) * longest * count
-    uneven = np.minimum(
-        total / cores + OUT_OF_STEP_RATIO * longest, ceil_div(count, cores) * longest
-    )
+    uneven = np.minimum(total / cores + OUT_OF_STEP_RATIO * longest, whole(count, cores) * longest)
     return np.where(is_equal, bound, np.maximum(bound, uneven))

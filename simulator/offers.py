@@ -12,14 +12,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simulator.hardware import Hardware
+from simulator.hardware import Hardware, Library
 from simulator.mapping import Mapping
 from simulator.partition import IntArray
 from simulator.timing import StageShape, StageWork, alignment_factors, stage_work
-from simulator.units import ceil_div
+from simulator.units import PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
 
 FloatArray = npt.NDArray[np.float64]
+
+
+def whole(size: Any, part: Any) -> Any:
+    """Parts that cover sizes, as `ceil_div`, which is slow on arrays; exact below 2**53."""
+    return np.ceil(size / part)
 
 
 class Offers(NamedTuple):
@@ -74,22 +79,60 @@ class Offers(NamedTuple):
     def grid(self) -> tuple[Any, Any, Any]:
         """Rows, columns and stages of tiles."""
         return (
-            ceil_div(self.m, self.tile_m),
-            ceil_div(self.n, self.tile_n),
-            ceil_div(self.k, self.tile_k),
+            whole(self.m, self.tile_m),
+            whole(self.n, self.tile_n),
+            whole(self.k, self.tile_k),
+        )
+
+
+class Rates(NamedTuple):
+    """The machine in cycles."""
+
+    cores: int
+    port: float  # bytes a cycle
+    l2: float
+    dram: float
+    l2_latency: float
+    dram_latency: float
+    drain: float
+    epilogue: float
+
+    @classmethod
+    def of(cls, hardware: Hardware, library: Library) -> Rates:
+        l2, dram = hardware.memory.l2, hardware.memory.dram
+        cycle_ps = PS_PER_SECOND / hardware.clock_hz
+        l2_rate, far = l2.bytes_per_cycle, 0.0
+        if l2.halves:  # a chain of stages waits for its far half; half of the bytes cross
+            far = l2.halves.far_latency_cycles
+            l2_rate = min(l2_rate, 2 * l2.halves.link_bytes_per_cycle)
+        near, cold = l2.latency_cycles, l2.start == "cold"
+        dram_latency = max(near, hardware.dram_latency_ps / cycle_ps) if cold else near
+        return cls(
+            cores=hardware.core.count,
+            port=hardware.core.port_bytes_per_cycle,
+            l2=l2_rate,
+            dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
+            l2_latency=near + far,
+            dram_latency=dram_latency + far,
+            drain=hardware.core.tensor_cores.drain_cycles,
+            epilogue=library.epilogue_ns * 1000 / cycle_ps,
         )
 
 
 class Stages(NamedTuple):
     """Full stages of the four kinds of tiles: inside, in the last row, column, and both.
 
-    The first axis is the kind; ``rows_bytes`` and ``columns_bytes`` are means over tiles, of a
-    convolution's input those that are stored.
+    The first axis is the kind. The periods are from stage to stage where all comes from L2 and
+    from DRAM: at the rate of core or port, or where a stage waits for a buffer, which is free only
+    once an earlier one has arrived and is done. ``rows_bytes`` and ``columns_bytes`` are means
+    over tiles, of a convolution's input those that are stored.
     """
 
     outputs: Any  # how many tiles of Y
     core: Any
     port: Any
+    near_period: Any
+    far_period: Any
     prologue: Any
     l2_bytes: Any
     elements: Any  # of Y in a tile
@@ -101,21 +144,18 @@ class Stages(NamedTuple):
         return Stages(*(column[..., places] for column in self))
 
 
-def stages_of(hardware: Hardware, problem: GemmProblem, offers: Offers) -> Stages:
+def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers) -> Stages:
     """What mappings' stages move and take; ``problem`` stands for what all share."""
+    rates = Rates.of(hardware, library)
     rows, lines, _ = offers.grid
-    last_m = offers.m - (rows - 1) * offers.tile_m
-    last_n = offers.n - (lines - 1) * offers.tile_n
-    full_m, full_n = np.minimum(offers.tile_m, offers.m), np.minimum(offers.tile_n, offers.n)
-    m: Any = np.stack([full_m, last_m, full_m, last_m])
-    n: Any = np.stack([full_n, full_n, last_n, last_n])
+    outputs, m, n = _kinds(offers)
     k = np.minimum(offers.tile_k, offers.k)
     deep: Any = np.broadcast_to(k, m.shape)
-    ones = np.ones_like(rows)
-    outputs = np.stack([(rows - 1) * (lines - 1), lines - 1, rows - 1, ones]) * offers.count
     shape = StageShape(m, n, deep, offers.fragment_m, offers.fragment_n)
     work = stage_work(hardware, problem, shape)
     core, written, prologue = _core_cycles(hardware, problem, work, offers)
+    port = written / rates.port
+    busiest = np.maximum(core, port)
 
     def mean(of_kind: Any) -> Any:
         return (of_kind * outputs).sum(axis=0) / (rows * lines * offers.count)
@@ -130,12 +170,31 @@ def stages_of(hardware: Hardware, problem: GemmProblem, offers: Offers) -> Stage
     return Stages(
         outputs,
         core,
-        written / hardware.core.port_bytes_per_cycle,
+        port,
+        np.maximum(busiest, (rates.l2_latency + port + core) / offers.stage_buffers),
+        np.maximum(busiest, (rates.dram_latency + port + core) / offers.stage_buffers),
         prologue,
         work.write_bytes * ((stored[0] + stored[1]) / moved),
         m * n,
         *stored,
     )
+
+
+def _kinds(offers: Offers) -> tuple[Any, Any, Any]:
+    """How many tiles of each kind there are, and their extents; kinds that no mapping has are left
+    out, as most do where tiles divide Y."""
+    rows, lines, _ = offers.grid
+    full_m, full_n = np.minimum(offers.tile_m, offers.m), np.minimum(offers.tile_n, offers.n)
+    last_m = offers.m - (rows - 1) * offers.tile_m
+    last_n = offers.n - (lines - 1) * offers.tile_n
+    edge_rows, edge_lines = last_m < full_m, last_n < full_n
+    rows, lines = rows - edge_rows, lines - edge_lines
+    outputs = offers.count * np.stack(
+        [rows * lines, edge_rows * lines, rows * edge_lines, edge_rows * edge_lines]
+    )
+    m, n = np.stack([full_m, last_m, full_m, last_m]), np.stack([full_n, full_n, last_n, last_n])
+    occurs = outputs.any(axis=1)
+    return outputs[occurs], m[occurs], n[occurs]
 
 
 def _core_cycles(

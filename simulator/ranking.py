@@ -62,19 +62,25 @@ def rank(
         return [refusal for refusal in offer.refusals if refusal is not None]
     offers = Offers.of(hardware, offer.orders, offer.of_order, offer.mappings)
     place, splits = _splits(hardware, library, offers)
-    stages = stages_of(hardware, offer.orders[0], offers).take(place)
+    stages = stages_of(hardware, library, offer.orders[0], offers).take(place)
     costs = times_ps(hardware, library, offer.orders[0], offers.take(place), stages, splits)
     bounds = np.searchsorted(place, [0, *offer.ends]).tolist()
     ranked: list[Ranked | MappingError] = []
+    reach = 1 + SIMULATED_RATIO
     for start, end, refusal in zip(bounds, bounds[1:], offer.refusals, strict=False):
         best: dict[tuple[int, ...], tuple[Mapping, float]] = {}
-        for row in (start + np.argsort(costs[start:end], kind="stable")).tolist():
-            cost, number = float(costs[row]), int(place[row])
-            lowest = next(iter(best.values()))[1] if best else cost
-            if len(best) == SIMULATED_CANDIDATES or cost > lowest * (1 + SIMULATED_RATIO):
-                break
-            mapping = replace(offer.mappings[number], splits=int(splits[row]))
-            best.setdefault(_alike(offer.orders[offer.of_order[number]], mapping), (mapping, cost))
+        order = np.argsort(costs[start:end], kind="stable")
+        near = start + order[costs[start + order] <= costs[start:end].min(initial=np.inf) * reach]
+        for row, number, split in zip(
+            near.tolist(), place[near].tolist(), splits[near].astype(int).tolist(), strict=True
+        ):
+            mapping = offer.mappings[number]
+            key = _alike(offer.orders[offer.of_order[number]], mapping, split)
+            if key not in best:
+                one = replace(mapping, splits=split) if split > 1 else mapping
+                best[key] = one, float(costs[row])
+                if len(best) == SIMULATED_CANDIDATES:
+                    break
         ranked.append(list(best.values()) if best or refusal is None else refusal)
     return ranked
 
@@ -85,14 +91,14 @@ def estimate_ps(
     """Closed-form times of mappings of a problem (swapped already, if they swap)."""
     offers = Offers.of(hardware, [problem], [0] * len(mappings), mappings)
     splits = np.array([mapping.splits for mapping in mappings], dtype=np.float64)
-    stages = stages_of(hardware, problem, offers)
+    stages = stages_of(hardware, library, problem, offers)
     return times_ps(hardware, library, problem, offers, stages, splits)
 
 
-def _alike(order: GemmProblem, mapping: Mapping) -> tuple[int, ...]:
+def _alike(order: GemmProblem, mapping: Mapping, splits: int) -> tuple[int, ...]:
     """Equal for a mapping and its mirror image, of swapped operands; tiles end where Y does."""
     m, n = min(mapping.tile_m, order.m), min(mapping.tile_n, order.n)
-    return (*((n, m) if mapping.swapped else (m, n)), mapping.tile_k, mapping.splits)
+    return (*((n, m) if mapping.swapped else (m, n)), mapping.tile_k, splits)
 
 
 class _Offer:
@@ -161,7 +167,7 @@ def _splits(hardware: Hardware, library: Library, offers: Offers) -> tuple[IntAr
         The splits.
     """
     rows, lines, stages = offers.grid
-    most = np.minimum(SPLIT_WAVES * hardware.core.count // (rows * lines * offers.count), stages)
+    most = np.minimum(SPLIT_WAVES * hardware.core.count / (rows * lines * offers.count), stages)
     splits = np.array([1, *library.splits], dtype=np.float64)
     allowed = splits <= np.maximum(1, most)[:, None]
     allowed[:, 0] = ~allowed[:, 1:].any(axis=1)  # 1 where the library offers nothing that fits
