@@ -28,6 +28,7 @@ from simulator.engine.result import EngineResult
 from simulator.errors import MappingError, WorkloadError
 from simulator.hardware import Hardware, Library
 from simulator.mapping import Mapping
+from simulator.offers import Offers, stages_of
 from simulator.partition import IntArray, TileGrid
 from simulator.program import (
     BLOCK_CLASSES,
@@ -45,6 +46,11 @@ Engine = Callable[[Program], EngineResult]
 SHORTEST_STAGES = 32
 """Of a tile: a pipeline of up to 8 buffers is full for most of them. Fitted: L2 misses a stage are
 within 1 % of their limit from 32 stages on (A100, 8192 to 16384 cubed)."""
+
+SETTLING_STAGES = 64
+"""The same where a stage that misses L2 takes longer than others, since its buffers wait for DRAM.
+Cores that share blocks fetch them in turn: those behind run faster, until after some tens of stages
+all wait for the first. Shorter tiles end before, and looked up to an eighth too fast."""
 
 FEWEST_WAVES = 4
 """Of tiles in the smallest run: fewer do not contend for memory as many do."""
@@ -189,19 +195,34 @@ def estimate(
         )
     plan = None
     if stages > budget_stages:
-        plan = _plan(hardware, library, problem, grid, budget_stages)
+        settles = _settles_late(hardware, library, problem, mapping)
+        plan = _plan(hardware, library, problem, grid, budget_stages, settles)
     if plan is None or not any(side.factor for side in plan):
         program = gemm_program(hardware, library, problem, mapping)
         return Estimate(program, engine(program))
     return _Sampler(hardware, library, problem, mapping, engine, grid, plan).estimate(check)
 
 
+def _settles_late(
+    hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping
+) -> bool:
+    """Whether stages take longer where they miss L2 than where they hit it."""
+    stages = stages_of(hardware, library, problem, Offers.of(hardware, [problem], [0], [mapping]))
+    return bool((stages.far_period > stages.near_period).any())
+
+
 def _plan(
-    hardware: Hardware, library: Library, problem: GemmProblem, grid: TileGrid, budget: int
+    hardware: Hardware,
+    library: Library,
+    problem: GemmProblem,
+    grid: TileGrid,
+    budget: int,
+    settles_late: bool = False,
 ) -> _Plan:
     """The plan that extrapolates least within the budget, or else the cheapest.
 
-    Where plans of safe lengths cost much more than the budget, shorter ones are taken.
+    Where plans of safe lengths cost much more than the budget, shorter ones are taken; but not
+    where tiles are long in settling.
     """
     cores, band, splits = hardware.core.count, _band(library, grid), grid.splits
     wave = ceil_div(cores, band)
@@ -210,9 +231,11 @@ def _plan(
     steps = sorted({columns, wave}) if columns <= 2 * wave else [wave]
     bands_at_once = sorted({*MULTIPLES, 2, bands})
     gemms_at_once = sorted({*MULTIPLES, 2, cores // gcd(cores, grid.rows * grid.columns)})
-    safe = (_fewest_columns(hardware, problem, grid, band, wave), SHORTEST_STAGES * splits)
+    columns_kept = _fewest_columns(hardware, problem, grid, band, wave)
+    deep = (SETTLING_STAGES if settles_late else SHORTEST_STAGES) * splits
+    lengths = [(columns_kept, deep), (wave, deep if settles_late else deep // 2)]
     affordable: list[_Plan] = []
-    for fewest, shallow in (safe, (wave, SHORTEST_STAGES * splits // 2)):
+    for fewest, shallow in lengths:
         depths = [shallow << doubled for doubled in range(16)]
         options = (
             (grid.stages, [(depth, depth, splits) for depth in depths]),
