@@ -2,61 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from simulator.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
+from simulator.choice import Choice, Option, Outcome
 from simulator.comparison import Comparison
 from simulator.energy import CLOCK_STEPS, has_limit, limited_step
 from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, MappingError, WeightsError, did_you_mean
-from simulator.hardware import Hardware, Library, load_hardware
+from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
-from simulator.mapping import Mapping, check
-from simulator.masking import Mask
-from simulator.program import Program, gemm_program, stream_program
-from simulator.ranking import Ranked, candidates, rank
+from simulator.mapping import Mapping
+from simulator.program import Program, stream_program
 from simulator.report import LayerReport, Report, Roof, layer_report, total_of
-from simulator.sampling import Estimate, estimate
+from simulator.sampling import Estimate
 from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
 from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.workload import Conv, Gemm, Layer, Stream, Workload
-from simulator.workload.lowering import GemmProblem, Lowered, asked_pattern, lower
+from simulator.workload.lowering import Lowered, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]
 Observe = Callable[[LayerReport, Program, EngineResult], None]
-_Found = TypeVar("_Found")
-
-EQUAL_RATIO = 0.005
-"""Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
-then; and which one it is does not hang on the last nanosecond, nor on a sample's error."""
-
-FIRST_STAGES, FINAL_STAGES = 80_000, 520_000
-"""Stages of a sample: of each mapping that is tried, and of those that look fastest together.
-25 ms at 35 ns a stage."""
-
-CLOSE_RATIO = 0.02
-"""Mappings that a small sample shows closer to the fastest are sampled again."""
-
-LARGE_STAGES, LARGE_SCALE = 10**8, 10
-"""GEMMs of more stages are sampled so much more."""
-
-NARROWED_STAGES = 4 * FIRST_STAGES
-"""Of GEMMs of more stages, mappings are chosen on small samples even where the run is exact."""
-
-HOST_RATIO = 0.25
-"""By how much the estimate of another pattern that contains what was asked may exceed the lowest,
-for it to be simulated. Five times the spread of the estimate within a problem."""
-
-MASKED_CANDIDATES = 2
-"""Mappings that are tried with real non-zeros, each with stages of several depths."""
 
 
 def _fast(program: Program) -> EngineResult:
@@ -212,37 +183,6 @@ class _Work:
     tensor: Tensor | None
 
 
-@dataclass(frozen=True)
-class _Option:
-    """One of the problems that a layer may become, and the real non-zeros of its rows."""
-
-    problem: GemmProblem
-    mask: Mask | None = None
-
-    @property
-    def tie_order(self) -> tuple[Fraction, int]:
-        """Equally fast patterns go by metadata, then by group."""
-        pattern = self.problem.pattern
-        return (
-            (Fraction(0), 0) if isinstance(pattern, Unstructured) else pattern.metadata_a_weight()
-        )
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What identical layers share; ``hardware`` has the clock that the power limit left."""
-
-    hardware: Hardware
-    estimate: Estimate
-    problem: GemmProblem | None
-    mapping: Mapping | None
-    option: _Option | None = None  # None for a streaming layer
-
-    @property
-    def time_ps(self) -> int:
-        return self.estimate.result.makespan_ps
-
-
 class _Run:
     """One machine, and the layers that it has already simulated."""
 
@@ -275,8 +215,8 @@ class _Run:
         self.hardware, self.engine, self.mapping = hardware, engine, mapping
         self.library_name, self.accuracy, self.weights = library, accuracy, weights
         self.prune, self.tensors_used = prune, 0
-        self.known: dict[object, _Outcome] = {}
-        self.ranked: dict[GemmProblem, Ranked | MappingError] = {}
+        self.known: dict[object, Outcome] = {}
+        self.choice = Choice(hardware, engine, mapping, library, accuracy)
 
     def notes(self, works: Sequence[_Work]) -> list[str]:
         """What a reader should know of the weights."""
@@ -298,16 +238,8 @@ class _Run:
 
     def rank(self, works: Sequence[_Work]) -> None:
         """Rank the mappings of all layers at once, which is faster than one after another."""
-        if self.mapping != "auto":
-            return
-        alike: dict[tuple[AnyPattern, str], dict[GemmProblem, None]] = {}
-        for work in works:
-            if work.lowered is not None:
-                for problem in work.lowered.problems:
-                    alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
-        for (pattern, _), problems in alike.items():
-            ranked = rank(self.hardware, self._library(pattern), list(problems))
-            self.ranked.update(zip(problems, ranked, strict=True))
+        lowered = [work.lowered for work in works if work.lowered is not None]
+        self.choice.rank([problem for one in lowered for problem in one.problems])
 
     def layer(self, work: _Work, observe: Observe | None = None) -> LayerReport:
         """Simulate one layer, or recall an identical one."""
@@ -320,7 +252,7 @@ class _Run:
                     self.known[key] = self._limited(layer)
             else:
                 assert lowered is not None
-                options = [_Option(problem) for problem in lowered.problems]
+                options = [Option(problem) for problem in lowered.problems]
                 if work.tensor is not None and isinstance(layer, Gemm | Conv):
                     self.tensors_used += 1
                     options = self._with_weights(layer, work.tensor, lowered)
@@ -340,7 +272,7 @@ class _Run:
         return report
 
     def _report(
-        self, layer: Layer, outcome: _Outcome, asked: AnyPattern, note: str = ""
+        self, layer: Layer, outcome: Outcome, asked: AnyPattern, note: str = ""
     ) -> LayerReport:
         return layer_report(
             outcome.hardware,
@@ -356,10 +288,10 @@ class _Run:
             dram_error_ratio=outcome.estimate.dram_error_ratio,
         )
 
-    def _simulated(self, layer: Layer, options: Sequence[_Option]) -> _Outcome:
-        return self._stream(layer) if isinstance(layer, Stream) else self._gemm(options)
+    def _simulated(self, layer: Layer, options: Sequence[Option]) -> Outcome:
+        return self._stream(layer) if isinstance(layer, Stream) else self.choice.fastest(options)
 
-    def _limited(self, layer: Layer, options: Sequence[_Option] = ()) -> _Outcome:
+    def _limited(self, layer: Layer, options: Sequence[Option] = ()) -> Outcome:
         """Simulate; where the power limit is exceeded, again at lower clocks, mapped as before."""
         outcome, step = self._simulated(layer, options), CLOCK_STEPS
         while has_limit(self.hardware):
@@ -388,7 +320,7 @@ class _Run:
             outcome = again._simulated(layer, chosen)
         return outcome
 
-    def _with_weights(self, layer: Gemm | Conv, tensor: Tensor, lowered: Lowered) -> list[_Option]:
+    def _with_weights(self, layer: Gemm | Conv, tensor: Tensor, lowered: Lowered) -> list[Option]:
         """Prune or check real weights; their mask where it matters to the hardware.
 
         They must follow the sparsest pattern; others that they do not follow are left aside.
@@ -402,156 +334,18 @@ class _Run:
             rows = rows_of(layer, tensor, problem)
             mask, pattern = (rows != 0).view(np.uint8), problem.pattern
             if isinstance(pattern, Unstructured):
-                return [_Option(with_real_indices(problem, mask, self.hardware), mask)]
+                return [Option(with_real_indices(problem, mask, self.hardware), mask)]
             if pattern == sparsest and not pattern.is_dense:
                 require_compliance(mask, pattern, layer.name)
             elif not pattern.is_dense and not check_compliance(mask, pattern).complies:
                 continue
             matters = self.hardware.sparsity.skip == "nonzeros"
-            options.append(_Option(problem, mask if matters else None))
+            options.append(Option(problem, mask if matters else None))
         return options
 
-    def _stream(self, layer: Stream) -> _Outcome:
-        program = stream_program(self.hardware, self._library(DENSE), layer)
-        return _Outcome(self.hardware, Estimate(program, self.engine(program)), None, None)
-
-    def _gemm(self, options: Sequence[_Option]) -> _Outcome:
-        """The fastest of the few best mappings, under whichever pattern."""
-        tried = self._given(options) if isinstance(self.mapping, Mapping) else self._tried(options)
-        if any(option.mask is not None for option, _ in tried):
-            return _first_of_fastest([self._whole(*one) for one in tried])
-        if self.accuracy == "sampled":
-            return self._sampled(tried)
-        if max(mapping.stage_events(option.problem) for option, mapping in tried) > NARROWED_STAGES:
-            tried = self._narrowed(tried)
-        return _first_of_fastest([self._whole(*one) for one in tried])
-
-    def _given(self, options: Sequence[_Option]) -> list[_Tried]:
-        """The user's own mapping, under every pattern under which it fits."""
-        mapping = self.mapping
-        assert isinstance(mapping, Mapping)
-        tried: list[_Tried] = []
-        refused: MappingError | None = None
-        for option in options:
-            pattern = option.problem.pattern
-            if mapping.swapped and not (pattern.is_dense and option.mask is None):
-                raise MappingError(
-                    "mapping.swapped",
-                    "only dense GEMMs can be swapped: sparse weights and masks are on the rows",
-                    got=str(pattern),
-                )
-            try:
-                check(self.hardware, self._library(pattern), option.problem, mapping)
-            except MappingError as error:
-                refused = refused or error
-            else:
-                tried.append((option, mapping))
-        return _some(tried, refused)
-
-    def _tried(self, options: Sequence[_Option]) -> list[_Tried]:
-        """The best few mappings of each pattern whose estimate comes near the lowest of all."""
-        found: list[tuple[_Option, Mapping, float]] = []
-        refused: MappingError | None = None
-        for option in options:
-            try:
-                found += [(option, *one) for one in self._candidates(option)]
-            except MappingError as error:
-                refused = refused or error
-        _some(found, refused)
-        near = min(cost for *_, cost in found) * (1 + HOST_RATIO)
-        near = math.inf if any(option.mask is not None for option in options) else near
-        return [(option, mapping) for option, mapping, cost in found if cost <= near]
-
-    def _part(self, tried: _Tried, budget_stages: int, check: bool = True) -> _Outcome:
-        """What a sample says of a mapping."""
-        option, mapping = tried
-        order = option.problem.swapped() if mapping.swapped else option.problem
-        library = self._library(order.pattern)
-        found = estimate(
-            self.hardware, library, order, mapping, self.engine, budget_stages, check=check
-        )
-        return _Outcome(self.hardware, found, order, mapping, option)
-
-    def _whole(self, option: _Option, mapping: Mapping) -> _Outcome:
-        order = option.problem.swapped() if mapping.swapped else option.problem
-        library = self._library(order.pattern)
-        program = gemm_program(self.hardware, library, order, mapping, option.mask)
-        found = Estimate(program, self.engine(program))
-        return _Outcome(self.hardware, found, order, mapping, option)
-
-    def _narrowed(self, tried: list[_Tried]) -> list[_Tried]:
-        """Without those that look slow on a small sample."""
-        if len(tried) == 1:
-            return tried
-        scale = _sample_scale(tried)
-        first = [self._part(one, FIRST_STAGES * scale, check=False) for one in tried]
-        close = min(one.time_ps for one in first) * (1 + CLOSE_RATIO)
-        return [one for one, seen in zip(tried, first, strict=True) if seen.time_ps <= close]
-
-    def _sampled(self, tried: list[_Tried]) -> _Outcome:
-        """The fastest mapping, by larger samples of those that look fastest."""
-        budget = FINAL_STAGES * _sample_scale(tried)
-        tried = self._narrowed(tried)
-        return _first_of_fastest([self._part(one, budget // len(tried)) for one in tried])
-
-    def _candidates(self, option: _Option) -> Ranked:
-        """What the library offers; under a mask, also with deeper stages.
-
-        Only the rows operand can be masked, in whole blocks of rows; and a step that skipping
-        leaves half empty is filled only if a stage holds more groups.
-        """
-        problem, mask = option.problem, option.mask
-        library = self._library(problem.pattern)
-        if mask is None:
-            ranked = self.ranked.get(problem)
-            if ranked is None:
-                (ranked,) = rank(self.hardware, library, [problem])
-            if isinstance(ranked, MappingError):
-                raise ranked
-            return ranked
-        lanes = self.hardware.sparsity.lockstep_rows
-        tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
-        offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
-        found: Ranked = []
-        for number, mapping in enumerate(candidates(self.hardware, offer, problem)):
-            for factor in (1, 2, 4) if number < MASKED_CANDIDATES else ():
-                buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
-                deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)
-                try:
-                    check(self.hardware, library, problem, deeper)
-                except MappingError:
-                    break
-                found.append((deeper, 0.0))
-        return found
-
-    def _library(self, pattern: AnyPattern) -> Library:
-        choice = self.hardware.library
-        name = self.library_name or (choice.dense if pattern.is_dense else choice.sparse)
-        return self.hardware.libraries[name]
-
-
-_Tried = tuple[_Option, Mapping]
-
-
-def _some(found: list[_Found], refused: MappingError | None) -> list[_Found]:
-    """What was found, or why there is nothing."""
-    if not found:
-        assert refused is not None
-        raise refused
-    return found
-
-
-def _sample_scale(tried: Sequence[_Tried]) -> int:
-    stages = max(mapping.stage_events(option.problem) for option, mapping in tried)
-    return LARGE_SCALE if stages > LARGE_STAGES else 1
-
-
-def _first_of_fastest(outcomes: Sequence[_Outcome]) -> _Outcome:
-    """Of those that take no longer than the fastest, but for `EQUAL_RATIO`, the pattern with the
-    least metadata, and the first in the ranking."""
-    fastest = min(outcome.time_ps for outcome in outcomes)
-    equal = [x for x in outcomes if x.time_ps <= fastest * (1 + EQUAL_RATIO)]
-    return min(equal, key=lambda x: x.option.tie_order if x.option else ())
+    def _stream(self, layer: Stream) -> Outcome:
+        program = stream_program(self.hardware, self.choice.library(DENSE), layer)
+        return Outcome(self.hardware, Estimate(program, self.engine(program)))
 
 
 def _engine(name: str) -> Callable[[Program], EngineResult]:

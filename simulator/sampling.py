@@ -72,15 +72,18 @@ COLUMN_WEIGHT = 6.0
 MULTIPLES = tuple(4**power for power in range(8))
 """Of a band, a wave of columns or a GEMM: what the steps along those sides may be."""
 
-SAFETY = 1.4
-"""By how much a plan of safe lengths may exceed the budget."""
+SAFETY, ROUGH_SAFETY = 3.0, 1.4
+"""By how much a plan of safe lengths may exceed the budget before shorter ones are taken; the
+second where no error is asked for."""
 
-TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO = 0.006, 0.015
-UNEVEN_TIME_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO = 0.03, 0.3
+TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO = 0.01, 0.03
+UNEVEN_TIME_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO = 0.03, 0.45
+SHORT_TIME_FLOOR_RATIO, SHORT_DRAM_FLOOR_RATIO = 0.1, 0.65
 DRAM_CAUTION = 2.0
 """Estimated errors are at least the floors; the second where tiles take unequally long, so that
-cores fall out of step and share less and less of what they read. What the check says of DRAM counts
-double. Set by hand until they covered most of those GEMMs and of some random ones."""
+cores fall out of step and share less and less of what they read, the third where a plan is shorter
+than is safe. What the check says of DRAM counts double. Set by hand until they covered most of
+those GEMMs and of some hundred random ones."""
 
 
 @dataclass(frozen=True)
@@ -193,14 +196,17 @@ def estimate(
             f"too large even to sample: {stages} stages",
             want=f"at most {MOST_STAGES} stages",
         )
-    plan = None
+    plan, is_safe = None, True
     if stages > budget_stages:
         settles = _settles_late(hardware, library, problem, mapping)
-        plan = _plan(hardware, library, problem, grid, budget_stages, settles)
+        safety = SAFETY if check else ROUGH_SAFETY
+        plan, is_safe = _plan(hardware, library, problem, grid, budget_stages, settles, safety)
     if plan is None or not any(side.factor for side in plan):
         program = gemm_program(hardware, library, problem, mapping)
         return Estimate(program, engine(program))
-    return _Sampler(hardware, library, problem, mapping, engine, grid, plan).estimate(check)
+    return _Sampler(hardware, library, problem, mapping, engine, grid, plan).estimate(
+        check, is_safe
+    )
 
 
 def _settles_late(
@@ -218,11 +224,12 @@ def _plan(
     grid: TileGrid,
     budget: int,
     settles_late: bool = False,
-) -> _Plan:
-    """The plan that extrapolates least within the budget, or else the cheapest.
+    safety: float = SAFETY,
+) -> tuple[_Plan, bool]:
+    """The plan that extrapolates least within the budget, or else the cheapest; and if it is safe.
 
-    Where plans of safe lengths cost much more than the budget, shorter ones are taken; but not
-    where tiles are long in settling.
+    Where plans of safe lengths cost much more than the budget, shorter ones are taken; but tiles
+    that are long in settling stay as deep.
     """
     cores, band, splits = hardware.core.count, _band(library, grid), grid.splits
     wave = ceil_div(cores, band)
@@ -254,11 +261,12 @@ def _plan(
         plans = [plan for plan in plans if _is_large_enough(hardware, library, problem, grid, plan)]
         affordable = [plan for plan in plans if plan.cost <= budget]
         cheapest = min(plans, key=lambda plan: plan.cost)
-        if affordable or cheapest.cost <= SAFETY * budget:
+        if affordable or cheapest.cost <= safety * budget:
             break
-    if not affordable:
-        return cheapest
-    return min(affordable, key=lambda plan: (plan.badness(columns), -plan.cost))
+    plan = cheapest
+    if affordable:
+        plan = min(affordable, key=lambda plan: (plan.badness(columns), -plan.cost))
+    return plan, (fewest, shallow) == lengths[0]
 
 
 def _is_large_enough(
@@ -335,7 +343,7 @@ class _Sampler:
         self.known: dict[tuple[int, ...], tuple[IntArray, Program, EngineResult]] = {}
         self.longest = tuple(side.long for side in plan)
 
-    def estimate(self, check: bool) -> Estimate:
+    def estimate(self, check: bool, is_safe: bool) -> Estimate:
         """Simulate what the plan asks for, and extrapolate."""
         total = self._along(0, ())
         misses = total[COUNTS].reshape(5, BLOCK_CLASSES)[1]
@@ -348,15 +356,18 @@ class _Sampler:
         if not 0 <= total[END] < 2**62:
             raise MappingError("simulated time", "exceeds 62 bits of picoseconds")
         even = _keeps_step(program)
-        dram_floor = DRAM_FLOOR_RATIO if even else UNEVEN_DRAM_FLOOR_RATIO
+        time_floor, dram_floor = TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO
+        if not even:
+            time_floor, dram_floor = UNEVEN_TIME_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO
+        if not is_safe:
+            time_floor, dram_floor = SHORT_TIME_FLOOR_RATIO, SHORT_DRAM_FLOOR_RATIO
         dram_error = sum(dram for _, dram in errors) * DRAM_CAUTION + dram_floor
         found = _spread(program, result, total, in_k=not self.plan.cuts_tiles)
         # No queue is busy for longer than the run; where DRAM is busy for most of it, what is not
         # known of its traffic is not known of the time.
         busy = _busy_ps(program, found)
         time_ps = max(found.makespan_ps, *busy.values())
-        time_error = TIME_FLOOR_RATIO if even else UNEVEN_TIME_FLOOR_RATIO
-        time_error += sum(time for time, _ in errors)
+        time_error = time_floor + sum(time for time, _ in errors)
         time_error += time_ps / found.makespan_ps - 1
         if busy["dram"] > time_ps / 2:
             time_error += dram_error * busy["dram"] / time_ps
