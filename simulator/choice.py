@@ -37,9 +37,10 @@ LARGE_STAGES, LARGE_SCALE = 10**8, 10
 LARGE_EXACT_STAGES, LARGE_CANDIDATES = 4 * FIRST_STAGES, 2
 """Of GEMMs of more stages, so many mappings of a pattern are tried, and so many simulated whole."""
 
-HOST_RATIO = 0.25
+HOST_RATIO, CLOSE_HOST_RATIO = 0.4, 0.12
 """By how much the estimate of another pattern that contains what was asked may exceed the lowest,
-for it to be simulated. Five times the spread of the estimate within a problem."""
+for its first mapping to be simulated, and that mapping the fastest, for its other ones. The spread
+of the estimate within a problem is 0.05."""
 
 MASKED_CANDIDATES = 2
 """Mappings that are tried with real non-zeros, each with stages of several depths."""
@@ -142,7 +143,21 @@ class Choice:
                 return self._sampled(tried)
             if _most_stages(tried) > LARGE_EXACT_STAGES and len(tried) > LARGE_CANDIDATES:
                 tried = self._narrowed(tried)
-        return self._first_of_fastest([self._whole(*one) for one in tried])
+        return self._first_of_fastest(self._simulated(tried))
+
+    def _simulated(self, tried: list[_Tried]) -> list[Outcome]:
+        """All mappings of the patterns whose first one comes near the fastest."""
+        leads = {option.problem: (option, mapping) for option, mapping in reversed(tried)}
+        first = {problem: self._whole(*lead) for problem, lead in leads.items()}
+        close = min(outcome.time_ps for outcome in first.values()) * (1 + CLOSE_HOST_RATIO)
+        outcomes = []
+        for option, mapping in tried:
+            outcome = first[option.problem]
+            if mapping == outcome.mapping:
+                outcomes.append(outcome)
+            elif option.mask is not None or outcome.time_ps <= close:
+                outcomes.append(self._whole(option, mapping))
+        return outcomes
 
     def _given(self, options: Sequence[Option]) -> list[_Tried]:
         """The user's own mapping, under every pattern under which it fits."""

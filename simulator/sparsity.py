@@ -314,47 +314,45 @@ class Capability:
     def hosts(self, asked: Pattern, code: MetadataCode = "index") -> list[Pattern]:
         """The executable patterns that contain ``asked`` and are worth trying, dense left aside.
 
-        Of the list, all that contain it. Of "any up to a largest group", in every group the
-        smallest ``keep`` that contains it, and the next power of two, which fills instructions;
-        less those of which another is no denser, takes no more metadata and has no larger group.
+        Of the list, all that contain it. Of "any up to a largest group", itself and those whose
+        group is a power of two and whose ``keep`` is one, too, or one less than the group. A denser
+        pattern may be faster: its instructions and stages span less of k, and fewer activations
+        wait in registers.
 
         Returns
         -------
         list of Pattern
             Sparsest first; ties go to fewer metadata bits per weight, then to the smaller group.
         """
+        return list(_hosts(self, asked, code))
+
+    def _hosts(self, asked: Pattern, code: MetadataCode) -> list[Pattern]:
         if asked.is_dense:
             return []
         found = {p for p in self.patterns if not p.is_dense and asked.fits(p)}
-        found |= _not_dominated(self._containing(asked), code)
+        found |= self._containing(asked)
         if asked.group <= self.largest_group:
             found.add(asked)
         return sorted(found, key=lambda p: (p.density, *p.metadata_a_weight(code)))
 
     def _containing(self, asked: Pattern) -> set[Pattern]:
-        """Of every group up to the largest, the patterns that `hosts` names."""
+        """Those that `hosts` names; of any group the sparsest, if the group asked is too large."""
         found = set()
         for group in range(2, self.largest_group + 1):
             least = asked.most_in(group)
-            filling = 1 << (least - 1).bit_length()
-            found |= {Pattern(keep, group) for keep in (least, filling) if keep < group}
+            keeps = {least} if asked.group > self.largest_group else set()
+            if _is_power(group):
+                keeps |= {keep for keep in range(least, group) if _is_power(keep)} | {group - 1}
+            found |= {Pattern(keep, group) for keep in keeps if least <= keep < group}
         return found
 
 
-def _not_dominated(patterns: set[Pattern], code: MetadataCode) -> set[Pattern]:
-    """Those of which no other is better in every respect; powers of two are compared apart."""
+def _is_power(number: int) -> bool:
+    """Of two."""
+    return number & (number - 1) == 0
 
-    def costs(pattern: Pattern) -> list[Fraction]:
-        fills = pattern.keep & (pattern.keep - 1) == 0
-        bits, group = pattern.metadata_a_weight(code)
-        return [pattern.density, bits, Fraction(group), Fraction(not fills)]
 
-    priced = [(pattern, costs(pattern)) for pattern in patterns]
-    return {
-        pattern
-        for pattern, mine in priced
-        if not any(
-            theirs != mine and all(a <= b for a, b in zip(theirs, mine, strict=True))
-            for _, theirs in priced
-        )
-    }
+@cache
+def _hosts(capability: Capability, asked: Pattern, code: MetadataCode) -> tuple[Pattern, ...]:
+    """Remembered, since a sweep asks for the same again and again."""
+    return tuple(capability._hosts(asked, code))

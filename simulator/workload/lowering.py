@@ -122,7 +122,8 @@ class Lowered:
         if isinstance(self.asked, Unstructured):  # its indices and conflicts are the layer's
             return ""
         is_choice = any(problem.pattern == self.asked for problem in self.problems)
-        return f"{self.asked} runs as {executed}" + (", which is faster" if is_choice else "")
+        name = "dense" if executed.is_dense else f"as {executed}"
+        return f"{self.asked} runs {name}" + (", which is faster" if is_choice else "")
 
 
 def lower(
@@ -192,7 +193,8 @@ def _executed(
     filled: list[AnyPattern] = [pattern for pattern in hosts if pattern.group <= channels]
     if not filled:
         return [DENSE], f"{asked} runs dense: {channels} channels are less than a group"
-    return filled, ""
+    # Where a pattern that contains it would run dense for want of channels, so may this one.
+    return filled + [DENSE] * (len(filled) < len(hosts)), ""
 
 
 def fetch_ways(hardware: Hardware, dtype: str) -> int:
