@@ -28,7 +28,7 @@ FIRST_STAGES, FINAL_STAGES = 80_000, 520_000
 """Stages of a sample: of each mapping that is tried, and of those that look fastest together.
 25 ms at 35 ns a stage."""
 
-CLOSE_RATIO = 0.02
+CLOSE_RATIO = 0.01
 """Mappings that a small sample shows closer to the fastest are sampled again."""
 
 LARGE_STAGES, LARGE_SCALE = 10**8, 10
@@ -37,7 +37,7 @@ LARGE_STAGES, LARGE_SCALE = 10**8, 10
 LARGE_EXACT_STAGES, LARGE_CANDIDATES = 4 * FIRST_STAGES, 2
 """Of GEMMs of more stages, so many mappings of a pattern are tried, and so many simulated whole."""
 
-HOST_RATIO, CLOSE_HOST_RATIO = 0.4, 0.12
+HOST_RATIO, CLOSE_HOST_RATIO = 0.3, 0.1
 """By how much the estimate of another pattern that contains what was asked may exceed the lowest,
 for its first mapping to be simulated, and that mapping the fastest, for its other ones. The spread
 of the estimate within a problem is 0.05."""
@@ -246,7 +246,14 @@ class Choice:
         return Outcome(self.hardware, found, order, mapping, option)
 
     def _narrowed(self, tried: list[_Tried]) -> list[_Tried]:
-        """The fastest on small samples, and another one that looks as fast."""
+        """The fastest on small samples, and another one that looks as fast.
+
+        Patterns as dense with the same mapping differ in metadata alone: the first has the least.
+        """
+        apart: dict[tuple[Fraction, Mapping], _Tried] = {}
+        for option, mapping in tried:
+            apart.setdefault((option.problem.pattern.density, mapping), (option, mapping))
+        tried = list(apart.values())
         if len(tried) == 1:
             return tried
         budget = FIRST_STAGES * _sample_scale(tried)
