@@ -11,38 +11,24 @@ import numpy as np
 
 from simulator.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
 from simulator.capacity import held, memory_note, require_room, with_room
+from simulator.choice import Choice, Option, Outcome
 from simulator.comparison import Comparison
 from simulator.energy import CLOCK_STEPS, has_limit, limited_step
 from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, MappingError, WeightsError, did_you_mean
-from simulator.hardware import Hardware, Library, load_hardware
+from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
-from simulator.mapping import Mapping, candidates, check, rank
-from simulator.masking import Mask
-from simulator.program import Program, gemm_program, stream_program
+from simulator.mapping import Mapping
+from simulator.program import Program, stream_program
 from simulator.report import LayerReport, Report, Roof, layer_report, total_of
-from simulator.sampling import Estimate, estimate
+from simulator.sampling import Estimate
 from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
-from simulator.weights.compliance import require_compliance
+from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.workload import Conv, Gemm, Layer, Stream, Workload
-from simulator.workload.lowering import GemmProblem, Lowered, asked_pattern, lower
+from simulator.workload.lowering import Lowered, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]
 Observe = Callable[[LayerReport, Program, EngineResult], None]
-
-EQUAL_RATIO = 0.005
-"""Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
-then; and which one it is does not hang on the last nanosecond, nor on a sample's error."""
-
-FIRST_STAGES, FINAL_STAGES = 80_000, 520_000
-"""Stages of a sample: of each mapping that is tried, and of those that look fastest together.
-25 ms at 35 ns a stage."""
-
-CLOSE_RATIO = 0.02
-"""Mappings that a small sample shows closer to the fastest are sampled again."""
-
-LARGE_STAGES, LARGE_SCALE = 10**8, 10
-"""GEMMs of more stages are sampled so much more."""
 
 
 def _fast(program: Program) -> EngineResult:
@@ -214,20 +200,6 @@ class _Work:
     tensor: Tensor | None
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """What identical layers share; ``hardware`` has the clock that the power limit left."""
-
-    hardware: Hardware
-    estimate: Estimate
-    problem: GemmProblem | None
-    mapping: Mapping | None
-
-    @property
-    def time_ps(self) -> int:
-        return self.estimate.result.makespan_ps
-
-
 class _Run:
     """One machine, and the layers that it has already simulated."""
 
@@ -260,8 +232,8 @@ class _Run:
         self.hardware, self.engine, self.mapping = hardware, engine, mapping
         self.library_name, self.accuracy, self.weights = library, accuracy, weights
         self.prune, self.tensors_used = prune, 0
-        self.known: dict[object, _Outcome] = {}
-        self.ranked: dict[GemmProblem, list[Mapping] | MappingError] = {}
+        self.known: dict[object, Outcome] = {}
+        self.choice = Choice(hardware, engine, mapping, library, accuracy)
 
     def notes(self, works: Sequence[_Work]) -> list[str]:
         """What a reader should know of the weights."""
@@ -283,16 +255,8 @@ class _Run:
 
     def rank(self, works: Sequence[_Work]) -> None:
         """Rank the mappings of all layers at once, which is faster than one after another."""
-        if self.mapping != "auto":
-            return
-        alike: dict[tuple[AnyPattern, str], dict[GemmProblem, None]] = {}
-        for work in works:
-            if work.lowered is not None:
-                problem = work.lowered.problem
-                alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
-        for (pattern, _), problems in alike.items():
-            ranked = rank(self.hardware, self._library(pattern), list(problems))
-            self.ranked.update(zip(problems, ranked, strict=True))
+        lowered = [work.lowered for work in works if work.lowered is not None]
+        self.choice.rank([problem for one in lowered for problem in one.problems])
 
     def layer(self, work: _Work, observe: Observe | None = None) -> LayerReport:
         """Simulate one layer, or recall an identical one."""
@@ -302,27 +266,30 @@ class _Run:
             if isinstance(layer, Stream):
                 key = (layer.reads, layer.writes, layer.dtype)
                 if key not in self.known:
-                    self.known[key] = self._limited(layer, lambda run: run._stream(layer))
+                    self.known[key] = self._limited(layer)
             else:
                 assert lowered is not None
-                problem, note, mask = lowered.problem, lowered.note, None
+                options = [Option(problem) for problem in lowered.problems]
                 if work.tensor is not None and isinstance(layer, Gemm | Conv):
                     self.tensors_used += 1
-                    problem, mask = self._with_weights(layer, work.tensor, problem, work.asked)
-                # A masked layer is like no other.
-                key = problem if mask is None else (problem, layer.name)
+                    options = self._with_weights(layer, work.tensor, lowered)
+                key = tuple(option.problem for option in options)
+                if any(option.mask is not None for option in options):
+                    key = (key, layer.name)  # a masked layer is like no other
                 if key not in self.known:
-                    self.known[key] = self._limited(layer, lambda run: run._gemm(problem, mask))
+                    self.known[key] = self._limited(layer, options)
         except MappingError as error:
             raise MappingError(f"layer {layer.name}", str(error)) from None
         outcome = self.known[key]
+        if lowered is not None and outcome.problem is not None:
+            note = lowered.note(outcome.problem.pattern)
         report = self._report(layer, outcome, work.asked, note)
         if observe is not None:
             observe(report, outcome.estimate.program, outcome.estimate.result)
         return report
 
     def _report(
-        self, layer: Layer, outcome: _Outcome, asked: AnyPattern, note: str = ""
+        self, layer: Layer, outcome: Outcome, asked: AnyPattern, note: str = ""
     ) -> LayerReport:
         return layer_report(
             outcome.hardware,
@@ -338,9 +305,12 @@ class _Run:
             dram_error_ratio=outcome.estimate.dram_error_ratio,
         )
 
-    def _limited(self, layer: Layer, simulated: Callable[[_Run], _Outcome]) -> _Outcome:
+    def _simulated(self, layer: Layer, options: Sequence[Option]) -> Outcome:
+        return self._stream(layer) if isinstance(layer, Stream) else self.choice.fastest(options)
+
+    def _limited(self, layer: Layer, options: Sequence[Option] = ()) -> Outcome:
         """Simulate; where the power limit is exceeded, again at lower clocks, mapped as before."""
-        outcome, step = simulated(self), CLOCK_STEPS
+        outcome, step = self._simulated(layer, options), CLOCK_STEPS
         while has_limit(self.hardware):
             report = self._report(layer, outcome, DENSE)
             if report.energy_pj is None:
@@ -363,110 +333,36 @@ class _Run:
                 self.weights,
                 self.prune,
             )
-            outcome = simulated(again)
+            chosen = (outcome.option,) if outcome.option is not None else ()
+            outcome = again._simulated(layer, chosen)
         return outcome
 
-    def _with_weights(
-        self, layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem, asked: AnyPattern
-    ) -> tuple[GemmProblem, Mask | None]:
-        """Prune or check real weights; their mask where it matters to the hardware."""
-        rows = rows_of(layer, tensor, problem)
-        if self.prune:
-            rows = rows_of(layer, pruned(layer, tensor, asked), problem)
-        mask = (rows != 0).view(np.uint8)
-        pattern = problem.pattern
-        if isinstance(pattern, Unstructured):
-            return with_real_indices(problem, mask, self.hardware), mask
-        if not pattern.is_dense:
-            require_compliance(mask, pattern, layer.name)
-        return problem, mask if self.hardware.sparsity.skip == "nonzeros" else None
+    def _with_weights(self, layer: Gemm | Conv, tensor: Tensor, lowered: Lowered) -> list[Option]:
+        """Prune or check real weights; their mask where it matters to the hardware.
 
-    def _stream(self, layer: Stream) -> _Outcome:
-        program = stream_program(self.hardware, self._library(DENSE), layer)
-        return _Outcome(self.hardware, Estimate(program, self.engine(program)), None, None)
-
-    def _gemm(self, problem: GemmProblem, mask: Mask | None) -> _Outcome:
-        """The fastest of the few best mappings."""
-        library = self._library(problem.pattern)
-        if isinstance(self.mapping, Mapping):
-            tried = [self.mapping]
-            if self.mapping.swapped and not (problem.pattern.is_dense and mask is None):
-                raise MappingError(
-                    "mapping.swapped",
-                    "only dense GEMMs can be swapped: sparse weights and masks are on the rows",
-                    got=str(problem.pattern),
-                )
-            check(self.hardware, library, problem, self.mapping)
-        else:
-            tried = self._candidates(library, problem, mask)
-        if self.accuracy == "sampled" and mask is None:
-            return self._sampled(library, problem, tried)
-        outcomes = []
-        for mapping in tried:
-            order = problem.swapped() if mapping.swapped else problem
-            program = gemm_program(self.hardware, library, order, mapping, mask)
-            found = Estimate(program, self.engine(program))
-            outcomes.append(_Outcome(self.hardware, found, order, mapping))
-        return _first_of_fastest(outcomes)
-
-    def _sampled(self, library: Library, problem: GemmProblem, tried: list[Mapping]) -> _Outcome:
-        """The fastest mapping, those that look slow on a small sample left aside."""
-
-        def at(mapping: Mapping, budget_stages: int, check: bool = True) -> _Outcome:
-            order = problem.swapped() if mapping.swapped else problem
-            found = estimate(
-                self.hardware, library, order, mapping, self.engine, budget_stages, check=check
-            )
-            return _Outcome(self.hardware, found, order, mapping)
-
-        stages = max(mapping.stage_events(problem) for mapping in tried)
-        scale = LARGE_SCALE if stages > LARGE_STAGES else 1
-        if len(tried) > 1:
-            first = [at(mapping, FIRST_STAGES * scale, check=False) for mapping in tried]
-            best = _first_of_fastest(first)
-            close = best.time_ps * (1 + CLOSE_RATIO)
-            tried = [tried[index] for index, one in enumerate(first) if one.time_ps <= close]
-        share = FINAL_STAGES * scale // len(tried)
-        return _first_of_fastest([at(mapping, share) for mapping in tried])
-
-    def _candidates(
-        self, library: Library, problem: GemmProblem, mask: Mask | None
-    ) -> list[Mapping]:
-        """What the library offers; under a mask, also with deeper stages.
-
-        Only the rows operand can be masked, in whole blocks of rows; and a step that skipping
-        leaves half empty is filled only if a stage holds more groups.
+        They must follow the sparsest pattern; others that they do not follow are left aside.
         """
-        if mask is None:
-            ranked = self.ranked.get(problem)
-            if isinstance(ranked, MappingError):
-                raise ranked
-            return ranked or candidates(self.hardware, library, problem)
-        lanes = self.hardware.sparsity.lockstep_rows
-        tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
-        offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
-        found = []
-        for mapping in candidates(self.hardware, offer, problem):
-            for factor in (1, 2, 4):
-                buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
-                deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)
-                try:
-                    check(self.hardware, library, problem, deeper)
-                except MappingError:
-                    break
-                found.append(deeper)
-        return found
+        sparsest = lowered.problem.pattern
+        rows_of(layer, tensor, lowered.problem)  # refuses another shape
+        if self.prune:
+            tensor = pruned(layer, tensor, lowered.asked)
+        options = []
+        for problem in lowered.problems:
+            rows = rows_of(layer, tensor, problem)
+            mask, pattern = (rows != 0).view(np.uint8), problem.pattern
+            if isinstance(pattern, Unstructured):
+                return [Option(with_real_indices(problem, mask, self.hardware), mask)]
+            if pattern == sparsest and not pattern.is_dense:
+                require_compliance(mask, pattern, layer.name)
+            elif not pattern.is_dense and not check_compliance(mask, pattern).complies:
+                continue
+            matters = self.hardware.sparsity.skip == "nonzeros"
+            options.append(Option(problem, mask if matters else None))
+        return options
 
-    def _library(self, pattern: AnyPattern) -> Library:
-        choice = self.hardware.library
-        name = self.library_name or (choice.dense if pattern.is_dense else choice.sparse)
-        return self.hardware.libraries[name]
-
-
-def _first_of_fastest(outcomes: Sequence[_Outcome]) -> _Outcome:
-    """The first in the ranking that takes no longer than the fastest, but for `EQUAL_RATIO`."""
-    fastest = min(outcome.time_ps for outcome in outcomes)
-    return next(x for x in outcomes if x.time_ps <= fastest * (1 + EQUAL_RATIO))
+    def _stream(self, layer: Stream) -> Outcome:
+        program = stream_program(self.hardware, self.choice.library(DENSE), layer)
+        return Outcome(self.hardware, Estimate(program, self.engine(program)))
 
 
 def _engine(name: str) -> Callable[[Program], EngineResult]:

@@ -28,6 +28,7 @@ from simulator.engine.result import EngineResult
 from simulator.errors import MappingError, WorkloadError
 from simulator.hardware import Hardware, Library
 from simulator.mapping import Mapping
+from simulator.offers import Offers, stages_of
 from simulator.partition import IntArray, TileGrid
 from simulator.program import (
     BLOCK_CLASSES,
@@ -45,6 +46,11 @@ Engine = Callable[[Program], EngineResult]
 SHORTEST_STAGES = 32
 """Of a tile: a pipeline of up to 8 buffers is full for most of them. Fitted: L2 misses a stage are
 within 1 % of their limit from 32 stages on (A100, 8192 to 16384 cubed)."""
+
+SETTLING_STAGES = 64
+"""The same where a stage that misses L2 takes longer than others, since its buffers wait for DRAM.
+Cores that share blocks fetch them in turn: those behind run faster, until after some tens of stages
+all wait for the first. Shorter tiles end before, and looked up to an eighth too fast."""
 
 FEWEST_WAVES = 4
 """Of tiles in the smallest run: fewer do not contend for memory as many do."""
@@ -66,15 +72,18 @@ COLUMN_WEIGHT = 6.0
 MULTIPLES = tuple(4**power for power in range(8))
 """Of a band, a wave of columns or a GEMM: what the steps along those sides may be."""
 
-SAFETY = 1.4
-"""By how much a plan of safe lengths may exceed the budget."""
+SAFETY, ROUGH_SAFETY = 3.0, 1.4
+"""By how much a plan of safe lengths may exceed the budget before shorter ones are taken; the
+second where no error is asked for."""
 
-TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO = 0.006, 0.015
-UNEVEN_TIME_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO = 0.03, 0.3
+TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO = 0.01, 0.03
+UNEVEN_TIME_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO = 0.03, 0.45
+SHORT_TIME_FLOOR_RATIO, SHORT_DRAM_FLOOR_RATIO = 0.1, 0.65
 DRAM_CAUTION = 2.0
 """Estimated errors are at least the floors; the second where tiles take unequally long, so that
-cores fall out of step and share less and less of what they read. What the check says of DRAM counts
-double. Set by hand until they covered most of those GEMMs and of some random ones."""
+cores fall out of step and share less and less of what they read, the third where a plan is shorter
+than is safe. What the check says of DRAM counts double. Set by hand until they covered most of
+those GEMMs and of some hundred random ones."""
 
 
 @dataclass(frozen=True)
@@ -187,21 +196,40 @@ def estimate(
             f"too large even to sample: {stages} stages",
             want=f"at most {MOST_STAGES} stages",
         )
-    plan = None
+    plan, is_safe = None, True
     if stages > budget_stages:
-        plan = _plan(hardware, library, problem, grid, budget_stages)
+        settles = _settles_late(hardware, library, problem, mapping)
+        safety = SAFETY if check else ROUGH_SAFETY
+        plan, is_safe = _plan(hardware, library, problem, grid, budget_stages, settles, safety)
     if plan is None or not any(side.factor for side in plan):
         program = gemm_program(hardware, library, problem, mapping)
         return Estimate(program, engine(program))
-    return _Sampler(hardware, library, problem, mapping, engine, grid, plan).estimate(check)
+    return _Sampler(hardware, library, problem, mapping, engine, grid, plan).estimate(
+        check, is_safe
+    )
+
+
+def _settles_late(
+    hardware: Hardware, library: Library, problem: GemmProblem, mapping: Mapping
+) -> bool:
+    """Whether stages take longer where they miss L2 than where they hit it."""
+    stages = stages_of(hardware, library, problem, Offers.of(hardware, [problem], [0], [mapping]))
+    return bool((stages.far_period > stages.near_period).any())
 
 
 def _plan(
-    hardware: Hardware, library: Library, problem: GemmProblem, grid: TileGrid, budget: int
-) -> _Plan:
-    """The plan that extrapolates least within the budget, or else the cheapest.
+    hardware: Hardware,
+    library: Library,
+    problem: GemmProblem,
+    grid: TileGrid,
+    budget: int,
+    settles_late: bool = False,
+    safety: float = SAFETY,
+) -> tuple[_Plan, bool]:
+    """The plan that extrapolates least within the budget, or else the cheapest; and if it is safe.
 
-    Where plans of safe lengths cost much more than the budget, shorter ones are taken.
+    Where plans of safe lengths cost much more than the budget, shorter ones are taken; but tiles
+    that are long in settling stay as deep.
     """
     cores, band, splits = hardware.core.count, _band(library, grid), grid.splits
     wave = ceil_div(cores, band)
@@ -210,9 +238,11 @@ def _plan(
     steps = sorted({columns, wave}) if columns <= 2 * wave else [wave]
     bands_at_once = sorted({*MULTIPLES, 2, bands})
     gemms_at_once = sorted({*MULTIPLES, 2, cores // gcd(cores, grid.rows * grid.columns)})
-    safe = (_fewest_columns(hardware, problem, grid, band, wave), SHORTEST_STAGES * splits)
+    columns_kept = _fewest_columns(hardware, problem, grid, band, wave)
+    deep = (SETTLING_STAGES if settles_late else SHORTEST_STAGES) * splits
+    lengths = [(columns_kept, deep), (wave, deep if settles_late else deep // 2)]
     affordable: list[_Plan] = []
-    for fewest, shallow in (safe, (wave, SHORTEST_STAGES * splits // 2)):
+    for fewest, shallow in lengths:
         depths = [shallow << doubled for doubled in range(16)]
         options = (
             (grid.stages, [(depth, depth, splits) for depth in depths]),
@@ -231,11 +261,12 @@ def _plan(
         plans = [plan for plan in plans if _is_large_enough(hardware, library, problem, grid, plan)]
         affordable = [plan for plan in plans if plan.cost <= budget]
         cheapest = min(plans, key=lambda plan: plan.cost)
-        if affordable or cheapest.cost <= SAFETY * budget:
+        if affordable or cheapest.cost <= safety * budget:
             break
-    if not affordable:
-        return cheapest
-    return min(affordable, key=lambda plan: (plan.badness(columns), -plan.cost))
+    plan = cheapest
+    if affordable:
+        plan = min(affordable, key=lambda plan: (plan.badness(columns), -plan.cost))
+    return plan, (fewest, shallow) == lengths[0]
 
 
 def _is_large_enough(
@@ -312,7 +343,7 @@ class _Sampler:
         self.known: dict[tuple[int, ...], tuple[IntArray, Program, EngineResult]] = {}
         self.longest = tuple(side.long for side in plan)
 
-    def estimate(self, check: bool) -> Estimate:
+    def estimate(self, check: bool, is_safe: bool) -> Estimate:
         """Simulate what the plan asks for, and extrapolate."""
         total = self._along(0, ())
         misses = total[COUNTS].reshape(5, BLOCK_CLASSES)[1]
@@ -325,15 +356,18 @@ class _Sampler:
         if not 0 <= total[END] < 2**62:
             raise MappingError("simulated time", "exceeds 62 bits of picoseconds")
         even = _keeps_step(program)
-        dram_floor = DRAM_FLOOR_RATIO if even else UNEVEN_DRAM_FLOOR_RATIO
+        time_floor, dram_floor = TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO
+        if not even:
+            time_floor, dram_floor = UNEVEN_TIME_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO
+        if not is_safe:
+            time_floor, dram_floor = SHORT_TIME_FLOOR_RATIO, SHORT_DRAM_FLOOR_RATIO
         dram_error = sum(dram for _, dram in errors) * DRAM_CAUTION + dram_floor
         found = _spread(program, result, total, in_k=not self.plan.cuts_tiles)
         # No queue is busy for longer than the run; where DRAM is busy for most of it, what is not
         # known of its traffic is not known of the time.
         busy = _busy_ps(program, found)
         time_ps = max(found.makespan_ps, *busy.values())
-        time_error = TIME_FLOOR_RATIO if even else UNEVEN_TIME_FLOOR_RATIO
-        time_error += sum(time for time, _ in errors)
+        time_error = time_floor + sum(time for time, _ in errors)
         time_error += time_ps / found.makespan_ps - 1
         if busy["dram"] > time_ps / 2:
             time_error += dram_error * busy["dram"] / time_ps

@@ -153,18 +153,31 @@ class Pattern:
         In every aligned window of ``host.group`` weights, over one period ``lcm`` of both groups,
         the groups that overlap it may put at most ``min(keep, overlap)`` weights each into it.
         """
-        for start in range(0, math.lcm(self.group, host.group), host.group):
-            end = start + host.group
-            worst = 0
-            for first in range(start - start % self.group, end, self.group):
-                overlap = min(end, first + self.group) - max(start, first)
-                worst += min(self.keep, overlap)
-            if worst > host.keep:
-                return False
-        return True
+        return self.most_in(host.group) <= host.keep
+
+    def most_in(self, window: int) -> int:
+        """The most weights that an aligned window of ``window`` weights can hold."""
+        return _most_in(self.keep, self.group, window)
+
+    def metadata_a_weight(self, code: MetadataCode = "index") -> tuple[Fraction, int]:
+        """What ties between equal densities go by: metadata bits per weight, then the group."""
+        return Fraction(self.metadata_bits(code), self.group), self.group
 
 
 DENSE = Pattern(1, 1)
+
+
+@cache
+def _most_in(keep: int, group: int, window: int) -> int:
+    most = 0
+    for start in range(0, math.lcm(group, window), window):
+        end = start + window
+        found = 0
+        for first in range(start - start % group, end, group):
+            overlap = min(end, first + group) - max(start, first)
+            found += min(keep, overlap)
+        most = max(most, found)
+    return most
 
 
 @dataclass(frozen=True)
@@ -295,29 +308,51 @@ class Capability:
     largest_group: int = 0
 
     def execute_as(self, asked: Pattern, code: MetadataCode = "index") -> Pattern:
-        """The sparsest executable pattern that contains ``asked``, else dense.
+        """The sparsest executable pattern that contains ``asked``, else dense."""
+        return next(iter(self.hosts(asked, code)), DENSE)
 
-        Ties go to fewer metadata bits per weight, then to the smaller group.
+    def hosts(self, asked: Pattern, code: MetadataCode = "index") -> list[Pattern]:
+        """The executable patterns that contain ``asked`` and are worth trying, dense left aside.
+
+        Of the list, all that contain it. Of "any up to a largest group", itself and those whose
+        group is a power of two and whose ``keep`` is one, too, or one less than the group. A denser
+        pattern may be faster: its instructions and stages span less of k, and fewer activations
+        wait in registers.
+
+        Returns
+        -------
+        list of Pattern
+            Sparsest first; ties go to fewer metadata bits per weight, then to the smaller group.
         """
+        return list(_hosts(self, asked, code))
+
+    def _hosts(self, asked: Pattern, code: MetadataCode) -> list[Pattern]:
         if asked.is_dense:
-            return DENSE
+            return []
+        found = {p for p in self.patterns if not p.is_dense and asked.fits(p)}
+        found |= self._containing(asked)
         if asked.group <= self.largest_group:
-            return asked
-        hosts = {p for p in self.patterns if not p.is_dense and asked.fits(p)}
-        if self.largest_group:
-            hosts |= self._containing(asked)
-        return min(
-            hosts,
-            key=lambda p: (p.density, Fraction(p.metadata_bits(code), p.group), p.group),
-            default=DENSE,
-        )
+            found.add(asked)
+        return sorted(found, key=lambda p: (p.density, *p.metadata_a_weight(code)))
 
     def _containing(self, asked: Pattern) -> set[Pattern]:
-        """The sparsest containing pattern of every group up to the largest, where one exists."""
+        """Those that `hosts` names; of any group the sparsest, if the group asked is too large."""
         found = set()
         for group in range(2, self.largest_group + 1):
-            for keep in range(1, group):
-                if asked.fits(Pattern(keep, group)):
-                    found.add(Pattern(keep, group))
-                    break
+            least = asked.most_in(group)
+            keeps = {least} if asked.group > self.largest_group else set()
+            if _is_power(group):
+                keeps |= {keep for keep in range(least, group) if _is_power(keep)} | {group - 1}
+            found |= {Pattern(keep, group) for keep in keeps if least <= keep < group}
         return found
+
+
+def _is_power(number: int) -> bool:
+    """Of two."""
+    return number & (number - 1) == 0
+
+
+@cache
+def _hosts(capability: Capability, asked: Pattern, code: MetadataCode) -> tuple[Pattern, ...]:
+    """Remembered, since a sweep asks for the same again and again."""
+    return tuple(capability._hosts(asked, code))

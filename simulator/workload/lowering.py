@@ -96,11 +96,34 @@ class GemmProblem:
 
 @dataclass(frozen=True)
 class Lowered:
-    """A problem, and why it runs as it does."""
+    """The problems that a layer may become, and why.
 
-    problem: GemmProblem
+    Attributes
+    ----------
+    problems : tuple of GemmProblem
+        One for every pattern that may be executed, the sparsest first: the fastest is executed.
+    reason : str
+        Why it runs otherwise than asked, where that is known before it is simulated.
+    """
+
+    problems: tuple[GemmProblem, ...]
     asked: AnyPattern
-    note: str = ""
+    reason: str = ""
+
+    @property
+    def problem(self) -> GemmProblem:
+        """That of the sparsest pattern."""
+        return self.problems[0]
+
+    def note(self, executed: AnyPattern) -> str:
+        """What a reader should know of the pattern executed."""
+        if self.reason or executed == self.asked or self.asked.is_dense:
+            return self.reason
+        if isinstance(self.asked, Unstructured):  # its indices and conflicts are the layer's
+            return ""
+        is_choice = any(problem.pattern == self.asked for problem in self.problems)
+        name = "dense" if executed.is_dense else f"as {executed}"
+        return f"{self.asked} runs {name}" + (", which is faster" if is_choice else "")
 
 
 def lower(
@@ -126,17 +149,20 @@ def lower(
             got=layer.dtype,
             want=" or ".join(hardware.dtypes),
         )
-    executed, note = _executed(layer, asked, hardware)
+    patterns, reason = _executed(layer, asked, hardware)
     group = hardware.sparsity.largest_group
-    if has_mask and executed.is_dense and hardware.sparsity.skip == "nonzeros" and group > 1:
-        executed, note = Pattern(group, group), f"real non-zeros in groups of {group}"
+    if has_mask and patterns == [DENSE] and hardware.sparsity.skip == "nonzeros" and group > 1:
+        patterns, reason = [Pattern(group, group)], f"real non-zeros in groups of {group}"
+    return Lowered(tuple(_problem(layer, pattern) for pattern in patterns), asked, reason)
+
+
+def _problem(layer: Gemm | Matmul | Conv, executed: AnyPattern) -> GemmProblem:
     if isinstance(layer, Conv):
-        return Lowered(_convolution(layer, executed), asked, note)
+        return _convolution(layer, executed)
     role: Role = "activations" if isinstance(layer, Matmul) else "weights"
-    problem = GemmProblem(
+    return GemmProblem(
         layer.m, layer.n, layer.k, layer.batch, layer.k, layer.k, layer.dtype, executed, role
     )
-    return Lowered(problem, asked, note)
 
 
 def asked_pattern(layer: Layer, override: AnyPattern | None) -> AnyPattern:
@@ -151,22 +177,24 @@ def asked_pattern(layer: Layer, override: AnyPattern | None) -> AnyPattern:
 
 def _executed(
     layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware
-) -> tuple[AnyPattern, str]:
+) -> tuple[list[AnyPattern], str]:
+    """The patterns as which a layer may run: dense, and why, only where no other contains it."""
     if asked.is_dense:
-        return DENSE, ""
+        return [DENSE], ""
     sparsity = hardware.sparsity
     if isinstance(asked, Unstructured):
         if sparsity.skip == "none":
-            return DENSE, f"{asked} runs dense: {hardware.name} skips no zeros"
-        return _gathered(layer, asked, hardware), ""
-    executed = sparsity.capability.execute_as(asked, sparsity.metadata)
-    if executed.is_dense:
-        return DENSE, f"{asked} runs dense: no pattern of {hardware.name} contains it"
+            return [DENSE], f"{asked} runs dense: {hardware.name} skips no zeros"
+        return [_gathered(layer, asked, hardware)], ""
+    hosts = sparsity.capability.hosts(asked, sparsity.metadata)
+    if not hosts:
+        return [DENSE], f"{asked} runs dense: no pattern of {hardware.name} contains it"
     channels = layer.in_channels // layer.groups if isinstance(layer, Conv) else layer.k
-    if channels < executed.group:
-        return DENSE, f"{asked} runs dense: {channels} channels are less than a group"
-    note = f"{asked} runs as {executed}" if executed != asked else ""
-    return executed, note
+    filled: list[AnyPattern] = [pattern for pattern in hosts if pattern.group <= channels]
+    if not filled:
+        return [DENSE], f"{asked} runs dense: {channels} channels are less than a group"
+    # Where a pattern that contains it would run dense for want of channels, so may this one.
+    return filled + [DENSE] * (len(filled) < len(hosts)), ""
 
 
 def fetch_ways(hardware: Hardware, dtype: str) -> int:

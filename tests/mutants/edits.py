@@ -34,7 +34,7 @@ EDITS = (
     Edit(
         "masked layers of equal shape share one simulation",
         "tests/unit/test_run.py::test_masked_layers_of_equal_shape_do_not_share",
-        (("simulator/run.py", "key = problem if mask is None else (problem, layer.name)",
+        (("simulator/run.py", "key = (key, layer.name)",
           "key = problem"),),
     ),
     Edit(
@@ -58,7 +58,7 @@ EDITS = (
     Edit(
         "deeper stages under masks are not offered",
         "tests/unit/test_run.py::test_few_non_zeros_are_worked_on_in_deeper_stages",
-        (("simulator/run.py", "for factor in (1, 2, 4):", "for factor in (1,):"),),
+        (("simulator/choice.py", "for factor in (1, 2, 4):", "for factor in (1,):"),),
     ),
     Edit(
         "operand stalls are booked as the scratchpad's",

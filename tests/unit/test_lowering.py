@@ -27,6 +27,11 @@ def problem(layer: Gemm | Matmul | Conv, pattern: str = "1:1") -> GemmProblem:
     return lowered(layer, pattern).problem
 
 
+def note(found: Lowered) -> str:
+    """If the sparsest pattern is executed."""
+    return found.note(found.problem.pattern)
+
+
 def test_a_linear_layer_is_its_gemm() -> None:
     found = problem(Gemm("g", m=12, n=20, k=30, batch=3), "2:4")
     assert (found.m, found.n, found.k, found.count) == (12, 20, 30, 3)
@@ -93,8 +98,8 @@ def test_dense_runs_do_not_pad() -> None:
     [
         (Conv("stem", 3, 64, 8, 8, kernel=3), "2:4", 3),
         (Conv("depthwise", 32, 32, 8, 8, kernel=3, groups=32), "1:4", 1),
-        (Conv("grouped", 32, 32, 8, 8, kernel=3, groups=8), "1:8", 4),
-        (Conv("narrow", 7, 32, 8, 8), "1:8", 7),
+        (Conv("grouped", 32, 32, 8, 8, kernel=3, groups=8), "4:8", 4),
+        (Conv("narrow", 7, 32, 8, 8), "4:8", 7),
         (Gemm("short", m=8, n=8, k=3), "2:4", 3),
     ],
 )
@@ -105,13 +110,28 @@ def test_fewer_channels_than_a_group_run_dense_and_say_so(
     assert found.problem.pattern == DENSE
     assert found.problem.run == channels
     assert found.asked == Pattern.parse(pattern)
-    assert found.note == f"{pattern} runs dense: {channels} channels are less than a group"
+    assert note(found) == f"{pattern} runs dense: {channels} channels are less than a group"
+
+
+def test_fewer_channels_than_a_group_may_fill_a_smaller_one() -> None:
+    found = lowered(Conv("narrow", 7, 32, 8, 8), "1:8")
+    assert all(one.pattern.group <= 7 for one in found.problems)
+    assert [str(one.pattern) for one in found.problems] == ["1:4", "1:2", "2:4", "3:4", "1:1"]
+    assert found.note(DENSE) == "1:8 runs dense"
+
+
+def test_every_pattern_that_contains_it_is_a_problem_of_its_own() -> None:
+    hardware = tiny(sparsity__largest_group=0, sparsity__patterns=["4:8", "1:4", "2:4", "1:3"])
+    found = lowered(Conv("c", 10, 8, 8, 8), "1:8", hardware)
+    assert [(str(one.pattern), one.run) for one in found.problems] == [
+        ("1:4", 12), ("2:4", 12), ("4:8", 16),
+    ]  # fmt: skip
 
 
 def test_a_group_of_channels_is_enough() -> None:
     found = lowered(Conv("c", 8, 8, 8, 8), "1:8")
     assert found.problem.pattern == Pattern(1, 8)
-    assert found.note == ""
+    assert note(found) == ""
 
 
 @pytest.mark.parametrize(
@@ -127,7 +147,7 @@ def test_a_group_of_channels_is_enough() -> None:
 def test_a_machine_of_2_4_runs_what_that_contains(pattern: str, executed: str, note: str) -> None:
     found = lowered(Gemm("g", m=8, n=8, k=32), pattern, a100_like())
     assert str(found.problem.pattern) == executed
-    assert found.note == note
+    assert found.note(found.problem.pattern) == note
 
 
 def test_the_executed_group_decides_about_channels_and_padding() -> None:

@@ -11,24 +11,19 @@ from machines import library_of, problem_of, tiny
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Tile
-from simulator.mapping import (
-    Mapping,
-    candidates,
-    check,
-    estimate_ps,
-    register_bytes,
-    scratchpad_bytes,
-)
+from simulator.mapping import Mapping, check, register_bytes, scratchpad_bytes
+from simulator.ranking import candidates, estimate_ps
 from simulator.workload.lowering import GemmProblem
 
 
 @pytest.fixture(autouse=True)
-def three_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One more than are simulated, so that more of what is offered shows."""
-    monkeypatch.setattr("simulator.mapping.SIMULATED_CANDIDATES", SHOWN)
+def more_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than are simulated, however slow, so that more of what is offered shows."""
+    monkeypatch.setattr("simulator.ranking.SIMULATED_CANDIDATES", SHOWN)
+    monkeypatch.setattr("simulator.ranking.SIMULATED_RATIO", float("inf"))
 
 
-SHOWN = 3
+SHOWN = 5
 TILE = Mapping(16, 16, 32, fragment_m=8, fragment_n=8, stage_buffers=3)
 
 

@@ -53,7 +53,7 @@ def test_masked_layers_of_equal_shape_do_not_share() -> None:
 
 def test_few_non_zeros_are_worked_on_in_deeper_stages() -> None:
     """Steps that skipping leaves half empty fill up only where a stage holds more groups."""
-    hardware = _skipping(**{"core.barrier_cycles": 50})
+    hardware = _skipping(**{"core.barrier_cycles": 200})
     layer = Gemm("g", m=512, n=4096, k=4096)
     weights = {"g": _weights(0.02, 3, (512, 4096))}
 

@@ -12,8 +12,9 @@ from simulator import Gemm, LayerReport, Workload, load_hardware, simulate
 from simulator.engine import fast, reference
 from simulator.errors import SimulatorError
 from simulator.hardware import Hardware
-from simulator.mapping import Mapping, candidates
+from simulator.mapping import Mapping
 from simulator.program import gemm_program
+from simulator.ranking import candidates
 from simulator.sampling import estimate
 from simulator.sparsity import parse_pattern
 from simulator.workload import Conv, Layer, Matmul
@@ -66,12 +67,37 @@ def test_sampled_is_within_a_percent_of_exact(
     assert sampled.imbalance_ratio == pytest.approx(exact.imbalance_ratio, abs=0.1)
 
 
+WAITS = [
+    # Two buffers: a stage that misses L2 waits for DRAM longer than it takes, those behind it not,
+    # until they have caught up.
+    ("rtx3090", {}, "2:4", Gemm("g", m=30000, n=6000, k=9000, dtype="tf32")),
+    ("rtx3090", {}, "2:4", Gemm("g", m=24064, n=6144, k=10240, dtype="tf32")),
+    ("a100-sxm4-80gb", {"libraries.tensorop.stage_buffers": 2, "memory.dram.latency_ns": 900},
+     "1:1", Gemm("g", m=16384, n=8192, k=8192)),
+    # So large an L2 that columns stay in it from band to band.
+    ("rtx3090", {"memory.l2.bytes": 33554432}, "2:4", Gemm("g", m=33920, n=14818, k=879)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("machine", "changes", "pattern", "one"), WAITS)
+def test_where_stages_wait_for_dram_the_error_is_as_estimated(
+    machine: str, changes: dict[str, object], pattern: str, one: Layer
+) -> None:
+    hardware, workload = load_hardware(machine, changes), Workload("one", [one])
+    exact, sampled = (
+        simulate(hardware, workload, pattern, accuracy=accuracy).layers[0]
+        for accuracy in ("exact", "sampled")
+    )
+    assert 0 < sampled.time_error_ratio < 0.05, "nothing was saved, or nothing is known"
+    assert abs(sampled.time_ps / exact.time_ps - 1) <= sampled.time_error_ratio
+
+
 SIDES = [
     # Batches, convolutions whose outputs leave L2, and machines that deal tiles out otherwise.
     ("a100-sxm4-80gb", {}, Matmul("g", m=128, n=128, k=2048, batch=20000)),
     ("a100-sxm4-80gb", {}, Matmul("g", m=512, n=512, k=64, batch=30000)),
-    ("a100-sxm4-80gb", {}, Conv("g", 64, 64, 56, 56, kernel=3, padding=1, batch=2048)),
-    ("nm-flex", {}, Gemm("g", m=10_000_000, n=64, k=256)),
+    ("a100-sxm4-80gb", {}, Conv("g", 64, 64, 56, 56, kernel=3, padding=1, batch=4096)),
+    ("nm-flex", {}, Gemm("g", m=20_000_000, n=64, k=256)),
     ("nm-flex", {"memory.l2.bytes": 200 * 2**20}, Gemm("g", m=16384, n=16384, k=4096)),
     ("nm-flex", {"core.count": 1}, Gemm("g", m=16384, n=16384, k=8192)),
     ("a100-sxm4-80gb", {"libraries.tensorop.dispatch": "round_robin"},

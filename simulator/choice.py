@@ -1,0 +1,294 @@
+"""Which mapping, and which pattern, a GEMM runs with: the fastest of a few that are simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeVar
+
+import numpy as np
+
+from simulator.engine.result import EngineResult
+from simulator.errors import MappingError
+from simulator.hardware import Hardware, Library
+from simulator.mapping import Mapping, check
+from simulator.masking import Mask
+from simulator.program import Program, gemm_program
+from simulator.ranking import Ranked, candidates, rank
+from simulator.sampling import Estimate, estimate
+from simulator.sparsity import AnyPattern, Unstructured
+from simulator.workload.lowering import GemmProblem
+
+EQUAL_RATIO = 0.005
+"""Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
+then; and which one it is does not hang on the last nanosecond, nor on a sample's error."""
+
+FIRST_STAGES, FINAL_STAGES = 80_000, 520_000
+"""Stages of a sample: of each mapping that is tried, and of those that look fastest together.
+25 ms at 35 ns a stage."""
+
+CLOSE_RATIO = 0.01
+"""Mappings that a small sample shows closer to the fastest are sampled again."""
+
+LARGE_STAGES, LARGE_SCALE = 10**8, 10
+"""GEMMs of more stages are sampled so much more."""
+
+LARGE_EXACT_STAGES, LARGE_CANDIDATES = 4 * FIRST_STAGES, 2
+"""Of GEMMs of more stages, so many mappings of a pattern are tried, and so many simulated whole."""
+
+HOST_RATIO, CLOSE_HOST_RATIO = 0.3, 0.1
+"""By how much the estimate of another pattern that contains what was asked may exceed the lowest,
+for its first mapping to be simulated, and that mapping the fastest, for its other ones. The spread
+of the estimate within a problem is 0.05."""
+
+MASKED_CANDIDATES = 2
+"""Mappings that are tried with real non-zeros, each with stages of several depths."""
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One of the problems that a layer may become, and the real non-zeros of its rows.
+
+    The mask stands only where it decides what stages cost.
+    """
+
+    problem: GemmProblem
+    mask: Mask | None = None
+
+    def tie_order(self, hardware: Hardware) -> tuple[Fraction, int]:
+        """Equally fast patterns go by metadata, then by group."""
+        pattern = self.problem.pattern
+        if isinstance(pattern, Unstructured):
+            return Fraction(0), 0
+        return pattern.metadata_a_weight(hardware.sparsity.metadata)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What identical layers share; ``hardware`` has the clock that the power limit left.
+
+    The problem is in the order in which it ran; it, the mapping and the option are None for a
+    streaming layer.
+    """
+
+    hardware: Hardware
+    estimate: Estimate
+    problem: GemmProblem | None = None
+    mapping: Mapping | None = None
+    option: Option | None = None
+
+    @property
+    def time_ps(self) -> int:
+        return self.estimate.result.makespan_ps
+
+
+_Tried = tuple[Option, Mapping]
+
+
+class Choice:
+    """How one machine's libraries choose.
+
+    Parameters
+    ----------
+    mapping : "auto" or Mapping
+        A mapping of the user's own is used as it is.
+    library : str, optional
+        Instead of the machine's choice between dense and sparse.
+    accuracy : {"exact", "sampled"}
+    """
+
+    def __init__(
+        self,
+        hardware: Hardware,
+        engine: Callable[[Program], EngineResult],
+        mapping: Mapping | str,
+        library: str | None,
+        accuracy: str,
+    ) -> None:
+        self.hardware, self.engine, self.mapping = hardware, engine, mapping
+        self.library_name, self.accuracy = library, accuracy
+        self.ranked: dict[GemmProblem, Ranked | MappingError] = {}
+
+    def library(self, pattern: AnyPattern) -> Library:
+        """The library that runs a pattern."""
+        choice = self.hardware.library
+        name = self.library_name or (choice.dense if pattern.is_dense else choice.sparse)
+        return self.hardware.libraries[name]
+
+    def rank(self, problems: Sequence[GemmProblem]) -> None:
+        """Rank the mappings of many problems at once, which is faster than one after another."""
+        if self.mapping != "auto":
+            return
+        alike: dict[tuple[AnyPattern, str], dict[GemmProblem, None]] = {}
+        for problem in problems:
+            alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
+        for (pattern, _), same in alike.items():
+            ranked = rank(self.hardware, self.library(pattern), list(same))
+            self.ranked.update(zip(same, ranked, strict=True))
+
+    def fastest(self, options: Sequence[Option]) -> Outcome:
+        """The fastest of the few best mappings, under whichever pattern.
+
+        Raises
+        ------
+        MappingError
+            If nothing fits under any pattern: why not under the first.
+        """
+        tried = self._given(options) if isinstance(self.mapping, Mapping) else self._tried(options)
+        if all(option.mask is None for option, _ in tried):
+            if self.accuracy == "sampled":
+                return self._sampled(tried)
+            if _most_stages(tried) > LARGE_EXACT_STAGES and len(tried) > LARGE_CANDIDATES:
+                tried = self._narrowed(tried)
+        return self._first_of_fastest(self._simulated(tried))
+
+    def _simulated(self, tried: list[_Tried]) -> list[Outcome]:
+        """All mappings of the patterns whose first one comes near the fastest."""
+        if all(option is tried[0][0] for option, _ in tried):
+            return [self._whole(*one) for one in tried]
+        leads = {option.problem: (option, mapping) for option, mapping in reversed(tried)}
+        first = {problem: self._whole(*lead) for problem, lead in leads.items()}
+        close = min(outcome.time_ps for outcome in first.values()) * (1 + CLOSE_HOST_RATIO)
+        outcomes = []
+        for option, mapping in tried:
+            outcome = first[option.problem]
+            if mapping == outcome.mapping:
+                outcomes.append(outcome)
+            elif option.mask is not None or outcome.time_ps <= close:
+                outcomes.append(self._whole(option, mapping))
+        return outcomes
+
+    def _given(self, options: Sequence[Option]) -> list[_Tried]:
+        """The user's own mapping, under every pattern under which it fits."""
+        mapping = self.mapping
+        assert isinstance(mapping, Mapping)
+        tried: list[_Tried] = []
+        refused: MappingError | None = None
+        for option in options:
+            pattern = option.problem.pattern
+            if mapping.swapped and not (pattern.is_dense and option.mask is None):
+                raise MappingError(
+                    "mapping.swapped",
+                    "only dense GEMMs can be swapped: sparse weights and masks are on the rows",
+                    got=str(pattern),
+                )
+            try:
+                check(self.hardware, self.library(pattern), option.problem, mapping)
+            except MappingError as error:
+                refused = refused or error
+            else:
+                tried.append((option, mapping))
+        return _some(tried, refused)
+
+    def _tried(self, options: Sequence[Option]) -> list[_Tried]:
+        """The best few mappings of each pattern whose estimate comes near the lowest of all."""
+        found: list[tuple[Option, Mapping, float]] = []
+        refused: MappingError | None = None
+        for option in options:
+            try:
+                ranked = self._candidates(option)
+            except MappingError as error:
+                refused = refused or error
+                continue
+            if option.mask is None and _most_stages([(option, ranked[0][0])]) > LARGE_EXACT_STAGES:
+                ranked = ranked[:LARGE_CANDIDATES]
+            found += [(option, *one) for one in ranked]
+        near = min(cost for *_, cost in _some(found, refused)) * (1 + HOST_RATIO)
+        return [(option, mapping) for option, mapping, cost in found if cost <= near]
+
+    def _candidates(self, option: Option) -> Ranked:
+        """What the library offers; under a mask, also with deeper stages.
+
+        Only the rows operand can be masked, in whole blocks of rows; and a step that skipping
+        leaves half empty is filled only if a stage holds more groups. No estimate sees a mask:
+        all of those cost the same.
+        """
+        problem, library = option.problem, self.library(option.problem.pattern)
+        if option.mask is None:
+            ranked = self.ranked.get(problem)
+            if ranked is None:
+                (ranked,) = rank(self.hardware, library, [problem])
+            if isinstance(ranked, MappingError):
+                raise ranked
+            return ranked
+        lanes = self.hardware.sparsity.lockstep_rows
+        tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
+        offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
+        found: Ranked = []
+        for mapping in candidates(self.hardware, offer, problem)[:MASKED_CANDIDATES]:
+            for factor in (1, 2, 4):
+                buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
+                deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)
+                try:
+                    check(self.hardware, library, problem, deeper)
+                except MappingError:
+                    break
+                found.append((deeper, 0.0))
+        return found
+
+    def _whole(self, option: Option, mapping: Mapping) -> Outcome:
+        order = option.problem.swapped() if mapping.swapped else option.problem
+        library = self.library(order.pattern)
+        program = gemm_program(self.hardware, library, order, mapping, option.mask)
+        found = Estimate(program, self.engine(program))
+        return Outcome(self.hardware, found, order, mapping, option)
+
+    def _part(
+        self, option: Option, mapping: Mapping, budget_stages: int, check: bool = True
+    ) -> Outcome:
+        """What a sample says of a mapping."""
+        order = option.problem.swapped() if mapping.swapped else option.problem
+        library = self.library(order.pattern)
+        found = estimate(
+            self.hardware, library, order, mapping, self.engine, budget_stages, check=check
+        )
+        return Outcome(self.hardware, found, order, mapping, option)
+
+    def _narrowed(self, tried: list[_Tried]) -> list[_Tried]:
+        """The fastest on small samples, and another one that looks as fast.
+
+        Patterns as dense with the same mapping differ in metadata alone: the first has the least.
+        """
+        apart: dict[tuple[Fraction, Mapping], _Tried] = {}
+        for option, mapping in tried:
+            apart.setdefault((option.problem.pattern.density, mapping), (option, mapping))
+        tried = list(apart.values())
+        if len(tried) == 1:
+            return tried
+        budget = FIRST_STAGES * _sample_scale(tried)
+        times = [self._part(*one, budget, check=False).time_ps for one in tried]
+        close = min(times) * (1 + CLOSE_RATIO)
+        fastest = np.argsort(times, kind="stable")[:LARGE_CANDIDATES].tolist()
+        return [tried[at] for at in sorted(fastest) if times[at] <= close]
+
+    def _sampled(self, tried: list[_Tried]) -> Outcome:
+        """The fastest mapping, by larger samples of those that look fastest."""
+        budget = FINAL_STAGES * _sample_scale(tried)
+        tried = self._narrowed(tried)
+        return self._first_of_fastest([self._part(*one, budget // len(tried)) for one in tried])
+
+    def _first_of_fastest(self, outcomes: Sequence[Outcome]) -> Outcome:
+        """Of those that take no longer than the fastest, but for `EQUAL_RATIO`, the pattern with
+        the least metadata, and the first in the ranking."""
+        fastest = min(outcome.time_ps for outcome in outcomes)
+        equal = [x for x in outcomes if x.time_ps <= fastest * (1 + EQUAL_RATIO)]
+        return min(equal, key=lambda x: x.option.tie_order(self.hardware) if x.option else ())
+
+
+def _some(found: list[_Found], refused: MappingError | None) -> list[_Found]:
+    """What was found, or why there is nothing."""
+    if not found:
+        assert refused is not None
+        raise refused
+    return found
+
+
+def _most_stages(tried: Sequence[_Tried]) -> int:
+    return max(mapping.stage_events(option.problem) for option, mapping in tried)
+
+
+def _sample_scale(tried: Sequence[_Tried]) -> int:
+    return LARGE_SCALE if _most_stages(tried) > LARGE_STAGES else 1

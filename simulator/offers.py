@@ -1,0 +1,219 @@
+"""Many mappings at once: arrays with a place for each, and what their stages move and take.
+
+Sizes are floats, which hold them exactly; times are in cycles. `simulator.timing` says the same of
+one stage exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.hardware import Hardware, Library
+from simulator.mapping import Mapping
+from simulator.partition import IntArray
+from simulator.timing import StageShape, StageWork, alignment_factors, stage_work
+from simulator.units import PS_PER_SECOND
+from simulator.workload.lowering import GemmProblem
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def whole(size: Any, part: Any) -> Any:
+    """Parts that cover sizes, as `ceil_div`, which is slow on arrays; exact below 2**53."""
+    return np.ceil(size / part)
+
+
+class Offers(NamedTuple):
+    """Mappings of problems, a place each: arrays where scalar formulas expect integers.
+
+    They are floats, which hold sizes exactly; what would overflow is huge instead.
+    ``unique_bytes`` is -1 where the activations matrix itself is stored; the factors are those
+    by which misalignment lengthens transfers.
+    """
+
+    m: Any
+    n: Any
+    k: Any
+    count: Any
+    unique_bytes: Any
+    inputs_are_rows: Any
+    rows_factor: Any
+    columns_factor: Any
+    tile_m: Any
+    tile_n: Any
+    tile_k: Any
+    fragment_m: Any
+    fragment_n: Any
+    stage_buffers: Any
+
+    @classmethod
+    def of(
+        cls,
+        hardware: Hardware,
+        problems: Sequence[GemmProblem],
+        of_problem: Sequence[int],
+        mappings: Sequence[Mapping],
+    ) -> Offers:
+        """Mapping i is one of problem ``of_problem[i]``, swapped already if it swaps."""
+        sizes = [
+            (p.m, p.n, p.k, p.count, -1 if p.unique_input_bytes is None else p.unique_input_bytes,
+             p.inputs_are_rows, *alignment_factors(hardware, p))
+            for p in problems
+        ]  # fmt: skip
+        tiles = [
+            (a.tile_m, a.tile_n, a.tile_k, a.fragment_m, a.fragment_n, a.stage_buffers)
+            for a in mappings
+        ]
+        repeated = np.array(sizes, dtype=np.float64)[np.array(of_problem)]
+        return cls(*repeated.T, *np.array(tiles, dtype=np.float64).T)
+
+    def take(self, places: IntArray) -> Offers:
+        """Some of the mappings, in that order, perhaps several times."""
+        return Offers(*(column[places] for column in self))
+
+    @property
+    def grid(self) -> tuple[Any, Any, Any]:
+        """Rows, columns and stages of tiles."""
+        return (
+            whole(self.m, self.tile_m),
+            whole(self.n, self.tile_n),
+            whole(self.k, self.tile_k),
+        )
+
+
+class Rates(NamedTuple):
+    """The machine in cycles."""
+
+    cores: int
+    port: float  # bytes a cycle
+    l2: float
+    dram: float
+    l2_latency: float
+    dram_latency: float
+    drain: float
+    epilogue: float
+
+    @classmethod
+    def of(cls, hardware: Hardware, library: Library) -> Rates:
+        l2, dram = hardware.memory.l2, hardware.memory.dram
+        cycle_ps = PS_PER_SECOND / hardware.clock_hz
+        l2_rate, far = l2.bytes_per_cycle, 0.0
+        if l2.halves:  # a chain of stages waits for its far half; half of the bytes cross
+            far = l2.halves.far_latency_cycles
+            l2_rate = min(l2_rate, 2 * l2.halves.link_bytes_per_cycle)
+        near, cold = l2.latency_cycles, l2.start == "cold"
+        dram_latency = max(near, hardware.dram_latency_ps / cycle_ps) if cold else near
+        return cls(
+            cores=hardware.core.count,
+            port=hardware.core.port_bytes_per_cycle,
+            l2=l2_rate,
+            dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
+            l2_latency=near + far,
+            dram_latency=dram_latency + far,
+            drain=hardware.core.tensor_cores.drain_cycles,
+            epilogue=library.epilogue_ns * 1000 / cycle_ps,
+        )
+
+
+class Stages(NamedTuple):
+    """Full stages of the four kinds of tiles: inside, in the last row, column, and both.
+
+    The first axis is the kind. The periods are from stage to stage where all comes from L2 and
+    from DRAM: at the rate of core or port, or where a stage waits for a buffer, which is free only
+    once an earlier one has arrived and is done. ``rows_bytes`` and ``columns_bytes`` are means
+    over tiles, of a convolution's input those that are stored.
+    """
+
+    outputs: Any  # how many tiles of Y
+    core: Any
+    port: Any
+    near_period: Any
+    far_period: Any
+    prologue: Any
+    l2_bytes: Any
+    elements: Any  # of Y in a tile
+    rows_bytes: Any
+    columns_bytes: Any
+
+    def take(self, places: IntArray) -> Stages:
+        """Of some of the mappings."""
+        return Stages(*(column[..., places] for column in self))
+
+
+def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers) -> Stages:
+    """What mappings' stages move and take; ``problem`` stands for what all share."""
+    rates = Rates.of(hardware, library)
+    rows, lines, _ = offers.grid
+    outputs, m, n = _kinds(offers)
+    k = np.minimum(offers.tile_k, offers.k)
+    deep: Any = np.broadcast_to(k, m.shape)
+    shape = StageShape(m, n, deep, offers.fragment_m, offers.fragment_n)
+    work = stage_work(hardware, problem, shape)
+    core, written, prologue = _core_cycles(hardware, problem, work, offers)
+    port = written / rates.port
+    busiest = np.maximum(core, port)
+
+    def mean(of_kind: Any) -> Any:
+        return (of_kind * outputs).sum(axis=0) / (rows * lines * offers.count)
+
+    stored = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
+    moved = stored[0] + stored[1]
+    # Of a convolution, the activations as they are stored.
+    for side, lines_of_side in ((0, rows), (1, lines)):
+        is_unique = (offers.unique_bytes >= 0) & ((offers.inputs_are_rows > 0) == (side == 0))
+        unique = offers.unique_bytes / (lines_of_side * offers.k / k)
+        stored[side] = np.where(is_unique, unique, stored[side])
+    return Stages(
+        outputs,
+        core,
+        port,
+        np.maximum(busiest, (rates.l2_latency + port + core) / offers.stage_buffers),
+        np.maximum(busiest, (rates.dram_latency + port + core) / offers.stage_buffers),
+        prologue,
+        work.write_bytes * ((stored[0] + stored[1]) / moved),
+        m * n,
+        *stored,
+    )
+
+
+def _kinds(offers: Offers) -> tuple[Any, Any, Any]:
+    """How many tiles of each kind there are, and their extents; kinds that no mapping has are left
+    out, as most do where tiles divide Y."""
+    rows, lines, _ = offers.grid
+    full_m, full_n = np.minimum(offers.tile_m, offers.m), np.minimum(offers.tile_n, offers.n)
+    last_m = offers.m - (rows - 1) * offers.tile_m
+    last_n = offers.n - (lines - 1) * offers.tile_n
+    edge_rows, edge_lines = last_m < full_m, last_n < full_n
+    rows, lines = rows - edge_rows, lines - edge_lines
+    outputs = offers.count * np.stack(
+        [rows * lines, edge_rows * lines, rows * edge_lines, edge_rows * edge_lines]
+    )
+    m, n = np.stack([full_m, last_m, full_m, last_m]), np.stack([full_n, full_n, last_n, last_n])
+    occurs = outputs.any(axis=1)
+    return outputs[occurs], m[occurs], n[occurs]
+
+
+def _core_cycles(
+    hardware: Hardware, problem: GemmProblem, work: StageWork, offers: Offers
+) -> tuple[Any, Any, Any]:
+    """Cycles of a stage in the core, bytes through its port, and cycles of the first load."""
+    core = hardware.core
+    mac = work.macs_executed / core.tensor_cores.macs_per_cycle[problem.dtype]
+    operand = work.operand_bits / 8 / core.register_file.operand_bytes_per_cycle
+    writes: Any = (work.rows_bytes + work.metadata_bytes) * offers.rows_factor
+    writes = writes + work.columns_bytes * offers.columns_factor
+    conflicts = work.columns_read_bytes * (float(problem.pattern.conflict_ratio) - 1)
+    reads: Any = work.read_bytes + conflicts
+    both = writes + reads if core.scratchpad.shared_port else np.maximum(writes, reads)
+    fill: Any = work.fill_bytes + (conflicts if core.operand_source.x == "register" else 0)
+    rate = core.scratchpad.bytes_per_cycle * core.scratchpad.efficiency_ratio
+    if core.register_file.buffers == 2:
+        inside = np.maximum(np.maximum(mac, operand), both / rate)
+    else:
+        inside = fill / rate + np.maximum(np.maximum(mac, operand), (both - fill) / rate)
+    first = fill / rate / work.steps + core.scratchpad.latency_cycles
+    return inside + core.barrier_cycles, writes, first
