@@ -76,7 +76,7 @@ SAFETY, ROUGH_SAFETY = 3.0, 1.4
 """By how much a plan of safe lengths may exceed the budget before shorter ones are taken; the
 second where no error is asked for."""
 
-TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO = 0.01, 0.03
+TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO = 0.009, 0.03
 UNEVEN_TIME_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO = 0.03, 0.45
 SHORT_TIME_FLOOR_RATIO, SHORT_DRAM_FLOOR_RATIO = 0.1, 0.65
 DRAM_CAUTION = 2.0

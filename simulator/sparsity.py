@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -314,10 +315,10 @@ class Capability:
     def hosts(self, asked: Pattern, code: MetadataCode = "index") -> list[Pattern]:
         """The executable patterns that contain ``asked`` and are worth trying, dense left aside.
 
-        Of the list, all that contain it. Of "any up to a largest group", itself and those whose
-        group is a power of two and whose ``keep`` is one, too, or one less than the group. A denser
-        pattern may be faster: its instructions and stages span less of k, and fewer activations
-        wait in registers.
+        Of the list, all that contain it. Of "any up to a largest group", itself, or the sparsest if
+        its group is too large, and those whose group is a power of two and whose ``keep`` is one,
+        too, or one less than the group. A denser pattern may be faster: its instructions and stages
+        span less of k, and fewer activations wait in registers.
 
         Returns
         -------
@@ -330,21 +331,27 @@ class Capability:
         if asked.is_dense:
             return []
         found = {p for p in self.patterns if not p.is_dense and asked.fits(p)}
-        found |= self._containing(asked)
-        if asked.group <= self.largest_group:
-            found.add(asked)
-        return sorted(found, key=lambda p: (p.density, *p.metadata_a_weight(code)))
+        found |= self._containing(asked, code)
+        return sorted(found, key=_by_density(code))
 
-    def _containing(self, asked: Pattern) -> set[Pattern]:
-        """Those that `hosts` names; of any group the sparsest, if the group asked is too large."""
-        found = set()
-        for group in range(2, self.largest_group + 1):
-            least = asked.most_in(group)
-            keeps = {least} if asked.group > self.largest_group else set()
-            if _is_power(group):
-                keeps |= {keep for keep in range(least, group) if _is_power(keep)} | {group - 1}
-            found |= {Pattern(keep, group) for keep in keeps if least <= keep < group}
+    def _containing(self, asked: Pattern, code: MetadataCode) -> set[Pattern]:
+        """Those of any group up to the largest that `hosts` names."""
+        if asked.group <= self.largest_group:
+            found = {asked}
+        else:
+            groups = range(2, self.largest_group + 1)
+            sparsest = [Pattern(asked.most_in(group), group) for group in groups]
+            sparsest = sorted((p for p in sparsest if not p.is_dense), key=_by_density(code))
+            found = set(sparsest[:1])
+        for group in (2**power for power in range(1, self.largest_group.bit_length())):
+            keeps = {keep for keep in range(1, group) if _is_power(keep)} | {group - 1}
+            found |= {Pattern(keep, group) for keep in keeps if keep >= asked.most_in(group)}
         return found
+
+
+def _by_density(code: MetadataCode) -> Callable[[Pattern], tuple[Fraction, Fraction, int]]:
+    """Sparsest first, then the fewest metadata bits per weight, then the smaller group."""
+    return lambda pattern: (pattern.density, *pattern.metadata_a_weight(code))
 
 
 def _is_power(number: int) -> bool:

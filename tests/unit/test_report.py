@@ -99,10 +99,10 @@ def test_patterns_asked_and_executed(report: Report) -> None:
 
 
 def test_without_a_pattern_the_trace_decides() -> None:
-    layers = [Gemm("a", 32, 32, 64, pattern="1:8"), Gemm("b", 32, 32, 64)]
+    layers = [Gemm("a", 32, 32, 64, pattern="2:4"), Gemm("b", 32, 32, 64)]
     report = simulate(machine(), Workload("w", layers))
     assert report.pattern is None
-    assert [x.executed_as for x in report.layers] == ["1:8", "1:1"]
+    assert [x.executed_as for x in report.layers] == ["2:4", "1:1"]
 
 
 @pytest.mark.parametrize("name", ["fc", "stem", "conv", "scores"])
@@ -393,7 +393,7 @@ def test_speedups_are_ratios_of_device_time(comparison: Comparison) -> None:
 def test_layers_without_prunable_weights_do_not_change(comparison: Comparison) -> None:
     for report in comparison.reports:
         for index, layer in enumerate(report.layers):
-            if layer.name in ("stem", "scores", "softmax"):
+            if layer.name in ("scores", "softmax"):
                 assert comparison.layer_speedup(report, index) == 1
 
 
@@ -408,7 +408,7 @@ def test_launches_by_the_pattern_they_ran_as(comparison: Comparison) -> None:
     assert [comparison.executed(r) for r in comparison.reports] == [
         {"1:1": 6},
         {"2:4": 5, "1:1": 1},
-        {"1:8": 5, "1:1": 1},
+        {"1:8": 5, "1:2": 1},  # a stem of three channels fills groups of two
     ]
 
 
