@@ -62,7 +62,7 @@ def report_parts(report: Report, brief: bool = False) -> Iterable[Part]:
     yield f"Work: {quantities.macs(total.macs)} in {_layers(report)}"
     if total.energy_pj is not None:
         yield f"Energy: {_energy(total)}"
-    blocks = f" of one of {total.blocks} blocks" if total.blocks > 1 else ""
+    blocks = f" (one of {total.blocks} blocks)" if total.blocks > 1 else ""
     yield f"Memory: {total.held}{blocks}"
     yield from _errors([report])
     yield from _notes(Comparison((report,)))
