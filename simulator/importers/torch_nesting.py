@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from simulator.importers.torch_calls import Call, Product, UnreadableError, callers, order
@@ -91,9 +91,11 @@ def counted(calls: Iterable[Call]) -> list[Seen]:
 
     A call that can be read stands for all that it called, unless a product in it is narrower or
     sparser: a tensor of 2:4 weights is an operand of ``linear`` as a dense one is. One that cannot
-    be read gives way to those in it that can, or that are as surely products by their names.
+    be read gives way to those in it that can, or that are as surely products by their names. Calls
+    at no known time count by name.
     """
-    found = (_seen(call) for call in sorted(calls, key=order))
+    calls = sorted(calls, key=order)
+    found = (_seen(call) for call in calls if call.is_timed)
     seen = [one for one in found if one is not None]
     above = callers([one.call for one in seen])
     inside = [_Inside()] * len(seen)
@@ -108,7 +110,15 @@ def counted(calls: Iterable[Call]) -> list[Seen]:
         states.append(state)
         if keeps:
             kept.append(one)
+    kept += _untimed(calls)
     return sorted(kept, key=lambda one: one.call.start_ns)
+
+
+def _untimed(calls: Iterable[Call]) -> Iterator[Seen]:
+    """Calls that may be products, and of which nobody knows what they lie in."""
+    for one in (_seen(call) for call in calls if not call.is_timed):
+        if one is not None and not one.is_stream:
+            yield Seen(one.call, None, "time not recorded", one.named)
 
 
 def _seen(call: Call) -> Seen | None:

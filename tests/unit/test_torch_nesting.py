@@ -53,6 +53,7 @@ def test_whatever_may_be_a_product_is_named(read: Read) -> None:
         "my_kernel": [[64, 128], [128, 32]],
         "quantized::linear_dynamic": [[64, 128]],
         "fbgemm::f8f8bf16_rowwise": [[64, 128], [32, 128], [64], [32]],
+        "triton_red_fused_mv_3": [[64, 128], [128, 32]],
         "own::listed": [[[64, 128], [128, 32]]],  # operands in a list of tensors
     }
     named = [
@@ -77,7 +78,9 @@ FOREIGN = (
     "fbgemm::permute_sparse_features", "fbgemm::split_embedding_codegen_lookup_sgd_function",
     "_C::rms_norm", "_C::fused_add_rms_norm", "_C::silu_and_mul", "_C::rotary_embedding",
     "_C_cache_ops::reshape_and_cache_flash", "_moe_C::topk_softmax", "_moe_C::moe_sum",
-    "c10d::allreduce_", "torchvision::nms", "triton_poi_fused_addmm_relu_0", "ConvolutionBackward0",
+    "c10d::allreduce_", "record_param_comms", "torchvision::nms", "_C::gelu_fast",
+    "triton_red_fused_addmm_native_layer_norm_0", "triton_poi_fused_addmm_relu_0",
+    "ConvolutionBackward0",
     "autograd::engine::evaluate_function: MmBackward0", "## Call CompiledFxGraph fgemmq ##",
 )  # fmt: skip
 

@@ -74,7 +74,7 @@ def test_what_is_no_trace_is_refused(tmp_path: Path, text: str, what: str) -> No
         (event("bmm", 0, 1, [2, 16, 64], [3, 64, 8]), "do not meet"),
         (event("mm", 0, 1), "skipped: aten::mm .no shapes. x1"),
         (event("mm", 0, 1, [2**50, 64], [64, 8]), "out of range"),
-        (event("mm", "0", "1", [16, 64], [64, 8]), "nor any CPU operators"),  # type: ignore[arg-type]
+        (event("mm", "0", "1", [16, 64], [64, 8]), "time not recorded"),  # type: ignore[arg-type]
     ],
 )
 def test_operators_that_cannot_be_are_refused(read: Read, bad: Event, what: str) -> None:
@@ -90,11 +90,16 @@ def test_a_trace_takes_no_parameters(tmp_path: Path) -> None:
         load_workload(path, batch=2)
 
 
-def test_times_that_are_none_are_left_out(read: Read) -> None:
+def test_calls_at_no_known_time_are_named(read: Read) -> None:
     mm = event("mm", 0, 10, [16, 64], [64, 8])
-    times = (10**400, float("nan"), float("-inf"), None)
+    times = (10**400, float("nan"), float("-inf"), None, "2.5")
     bad = [event("mm", 0, 1.5, [16, 64], [64, 8]) | {"ts": time} for time in times]
-    assert len(read(mm, *bad).workload.layers) == 1
+    begun = event("bmm", 2, 1, [4, 16, 64], [4, 64, 8]) | {"ph": "B", "dur": None}
+    copy = event("copy_", 2, 1, [16, 64], [16, 64]) | {"ts": None}
+    imported = read(mm, *bad, begun, begun | {"ph": "E"}, copy)
+    assert len(imported.workload.layers) == 1
+    reason = "(time not recorded)"
+    assert imported.skipped == {f"aten::bmm {reason}": 1, f"aten::mm {reason}": len(bad)}
 
 
 def test_a_stream_out_of_range_is_left_out_and_said(read: Read) -> None:
