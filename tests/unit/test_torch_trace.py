@@ -82,6 +82,14 @@ def test_operators_that_cannot_be_are_refused(read: Read, bad: Event, what: str)
         read(bad)
 
 
+def test_a_long_name_is_cut_in_its_middle(read: Read) -> None:
+    longest = event(f"own::conv_{'x' * 10**5}_end", 2, 1, [16, 64])
+    (name,) = read(event("mm", 0, 1, [16, 64], [64, 8]), longest).skipped
+    assert len(name) < 250
+    assert name.startswith("own::conv_x")
+    assert name.endswith("x_end")
+
+
 def test_a_trace_takes_no_parameters(tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
     path.write_text(json.dumps([event("mm", 0, 1, [16, 64], [64, 8])]))
