@@ -91,6 +91,18 @@ def test_what_multiplies_no_matrices_is_not_named(read: Read, name: str) -> None
     assert read(event("mm", 0, 2, [64, 128], [128, 32]), other).skipped == {}
 
 
+def test_what_another_library_ran_is_noted(read: Read) -> None:
+    """A linear layer that hides weights of few bits or 2:4 does not pass for a dense one."""
+    linear = event("linear", 0, 10, [16, 64], [128, 64], [128])
+    inner = event("matmul", 1, 8, [16, 64], [64, 128])
+    sparse = event("xformers::_sparse24_gemm", 2, 5, [128, 32], [128, 4], [64, 16])
+    imported = read(linear, inner, sparse)
+    assert imported.summary == "1 of 1 MAC-bearing operators imported"
+    assert any("xformers::_sparse24_gemm ran it" in note for note in imported.workload.notes)
+    dense = event("mkldnn::_linear_pointwise", 2, 5, [16, 64], [128, 64], [128])
+    assert len(read(linear, inner, dense).workload.notes) == 1
+
+
 def test_one_bad_call_gives_way_to_what_it_called(read: Read) -> None:
     mm = event("mm", 90, 2, [64, 128], [128, 32])
     bad = event("linear", 0, 9, [8, 160, 72], [8, 256], [504, 256], [504])
