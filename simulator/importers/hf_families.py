@@ -45,6 +45,8 @@ class Family:
         Whether its MLPs may be mixtures of experts.
     has_window : bool
         Whether a window counts where no key switches it on.
+    has_pooler : bool
+        Whether an architecture without a head ends in a pooler.
     """
 
     block: Layers
@@ -60,6 +62,7 @@ class Family:
     sees: Callable[[Config, Tokens], Tokens] = lambda _config, tokens: tokens
     has_experts: bool = False
     has_window: bool = True
+    has_pooler: bool = False
 
 
 def _heads(
@@ -240,12 +243,17 @@ def has_head(config: Config, heads: tuple[str, ...]) -> bool:
     return not named or any(name.endswith(heads) for name in named)
 
 
+def is_bare(architecture: str) -> bool:
+    """Whether an architecture has no head: ``LlamaModel``, not ``GPT2LMHeadModel``."""
+    return architecture.endswith("Model") and not architecture.endswith("HeadModel")
+
+
 _DECODER = ("batch", "seq", "context")
 _LM_HEADS = ("ForCausalLM", "LMHeadModel")
 _IMAGE_HEADS = ("ForImageClassification",)
 _BERT = Family(
     _bert, lambda _config, _tokens: [], ("batch", "seq"), "bert.", seq=128,
-    longest="max_position_embeddings",
+    longest="max_position_embeddings", has_pooler=True,
 )  # fmt: skip
 _GPT2 = Family(
     _gpt2, _vocabulary("n_embd", "wte.weight"), _DECODER, "transformer.", _LM_HEADS,
@@ -258,7 +266,7 @@ _LLAMA = Family(
 _QWEN = replace(_LLAMA, has_window=False)
 _VIT = Family(
     _vit, _classes, ("batch",), "vit.", _IMAGE_HEADS, before=_patches,
-    sees=_patch_tokens,
+    sees=_patch_tokens, has_pooler=True,
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {

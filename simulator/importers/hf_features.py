@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from simulator.errors import WorkloadError
 from simulator.importers.hf_blocks import Tokens
 from simulator.importers.hf_experts import expert_count, not_understood, refuse_unknown_experts
-from simulator.importers.hf_families import FAMILIES, Family, has_head
+from simulator.importers.hf_families import FAMILIES, Family, has_head, is_bare
 from simulator.importers.hf_values import WIDER, Config
 
 MISSING = {
@@ -91,8 +91,10 @@ def feature_notes(config: Config, family: Family, depth: int, tokens: Tokens) ->
     if config.dtype_name in WIDER:
         yield f"{WIDER[config.dtype_name]} weights read as fp16"
     if not has_head(config, family.heads):
-        names = ", ".join(config.names("architectures"))
-        yield f"poolers and heads of {names} are left out"
+        names = config.names("architectures")
+        ending = ", ".join(name for name in names if family.has_pooler or not is_bare(name))
+        if ending:
+            yield f"poolers and heads of {ending} are left out"
     yield from _window_notes(config, family, depth, tokens)
     for key, what in _matches(config, UNCOUNTED):
         yield f"{key}: {what}"

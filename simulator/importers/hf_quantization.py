@@ -18,6 +18,10 @@ KEYS = ("quantization_config", "compression_config", "quantization")
 """The key of today, and those of older and other tools."""
 
 CACHES = ("kv_cache_scheme", "kv_cache_quant_algo", "kv_cache_quantization")
+SINGLE = ("dynamic", "extra_config", "layer_quant_config", "layer_type_quant_config",
+          "quantized_layers", "modules_in_block_to_quantize")  # fmt: skip
+"""Keys that give single modules a format of their own, or none."""
+
 FORMATS = ("format", "checkpoint_format", "quant_method", "quant_type")
 SPARSE_FORMATS = re.compile(r"marlin.?24|sparse.?24|semi_?sparse", re.IGNORECASE)
 """Formats whose weights are 2:4 whatever else they are."""
@@ -128,6 +132,11 @@ class Quantization:
             if values.get(key):
                 self.left_out.append(
                     f"{config.prefix}{key}: keys and values are counted as {self.dtype}"
+                )
+        for key in SINGLE:
+            if values.get(key):
+                self.left_out.append(
+                    f"{config.prefix}{key}: formats of single modules are not read"
                 )
         is_sparse = any(SPARSE_FORMATS.search(str(values.get(key))) for key in FORMATS)
         if is_sparse and not values.get("sparsity_config"):

@@ -166,6 +166,7 @@ ALGORITHMS = {
     "INT8_SQ": Scheme(INT8, INT8),
     "NVFP4": Scheme(FP4, FP4),
     "NVFP4_AWQ": Scheme(FP4, FP4),
+    "W4A8_AWQ": Scheme(INT4, FP8),
 }
 """ModelOpt's names of formats that do not spell them."""
 
@@ -181,7 +182,8 @@ def spelled(text: str) -> Scheme | None:
     if match := BITS.search(plain):
         bits, input_bits = (int(group) for group in match.groups())
         kind = "float" if "float" in plain else "int"
-        weights = numbers(kind if bits == input_bits else "int", bits)
+        is_float = f"float{bits}" in plain or (kind == "float" and bits == input_bits)
+        weights = numbers("float" if is_float else "int", bits)
         return Scheme(weights, numbers(kind, input_bits))
     if match := BOTH.search(plain):
         kind, size, other, others = match.groups()

@@ -10,6 +10,9 @@ from pathlib import Path
 from simulator.errors import SimulatorError, WorkloadError
 from simulator.workload import Layer, Stream, Workload
 
+LONGEST_NAME = 200
+"""Characters of an operator's name and why it is missing; files may hold any."""
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -125,7 +128,7 @@ class Tally:
 
     def skip(self, what: str) -> None:
         """Count an operator that bears MACs, or may, and is not imported."""
-        self.skipped[_printable(what)] += 1
+        self.skipped[_short(_printable(what))] += 1
 
     def result(self, name: str, hint: str | None = None) -> Imported:
         """The workload with its account.
@@ -160,6 +163,12 @@ def located(path: Path, name: str, error: SimulatorError, hint: str | None = Non
 def _printable(text: str) -> str:
     """One line without what a terminal would obey; names come from files."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _short(text: str) -> str:
+    """A name from a file in a line for people: cut in the middle, since its ends say most."""
+    half = LONGEST_NAME // 2
+    return text if len(text) <= LONGEST_NAME else f"{text[:half]}...{text[-half:]}"
 
 
 def _summary(imported: int, total: int, skipped: Mapping[str, int]) -> str:

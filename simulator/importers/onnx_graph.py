@@ -26,6 +26,13 @@ DTYPES = {
 }
 """By number of `onnx.TensorProto.DataType`; what is missing is read as fp16."""
 
+NARROW = {
+    "fp8": frozenset({"fp8"}),
+    "int8": frozenset({"int8", "int4"}),
+    "int4": frozenset({"int4"}),
+}
+"""Formats that quantised operands are multiplied in, and those of operands that meet there."""
+
 INTEGER = frozenset(
     {"MatMulInteger", "ConvInteger", "QLinearConv", "QLinearMatMul", "QGemm", "QAttention"}
     | {"MatMulIntegerToFloat", "DynamicQuantizeMatMul"}
@@ -145,8 +152,9 @@ class OnnxGraph:
     constants : dict of str to str
         Tensors that do not depend on the inputs, and the stored tensor that each is made of.
     outputs : set of str
-    quantised : set of str
-        Tensors that stand for integers: what DequantizeLinear writes.
+    quantised : dict of str to int
+        Tensors that stand for narrow numbers, what DequantizeLinear writes, and the
+        ``TensorProto.DataType`` of those.
     values : mapping of str to array
         Of small constants.
     """
@@ -157,7 +165,7 @@ class OnnxGraph:
     types: dict[str, int]
     constants: dict[str, str]
     outputs: set[str]
-    quantised: set[str] = field(default_factory=set)
+    quantised: dict[str, int] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def shape(self, tensor: str) -> Shape:
@@ -188,11 +196,13 @@ class OnnxGraph:
     def dtype(self, node: onnx.NodeProto, data: str, weights: str) -> str:
         """The format that a product is computed in.
 
-        Model: operands that both come from DequantizeLinear are multiplied as integers, as
-        runtimes do with quantised models.
+        Model: operands that both come from DequantizeLinear are multiplied as the numbers that
+        they stand for, in the wider format of the two, as runtimes do with quantised models.
         """
         if node.op_type in INTEGER:
             return "int8"
-        if data in self.quantised and weights in self.quantised:
-            return "int8"
+        stored = {DTYPES.get(self.quantised.get(name, 0), "") for name in (data, weights)}
+        meeting = next((one for one in NARROW if one in stored), "")
+        if stored <= NARROW.get(meeting, frozenset()):
+            return meeting
         return DTYPES.get(self.types.get(data, 1), "fp16")

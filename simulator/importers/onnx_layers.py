@@ -12,6 +12,8 @@ from simulator.errors import SimulatorError
 from simulator.importers.imported import Stored, Tally, located
 from simulator.importers.onnx_contrib import HARMLESS
 from simulator.importers.onnx_graph import (
+    DTYPES,
+    NARROW,
     OnnxGraph,
     Operand,
     Read,
@@ -24,6 +26,7 @@ from simulator.importers.onnx_graph import (
 from simulator.importers.onnx_operators import operator_of
 from simulator.importers.onnx_shapes import bodies
 from simulator.importers.onnx_streams import VIEWS, Fusion
+from simulator.units import DTYPE_BITS
 
 if TYPE_CHECKING:
     import onnx
@@ -106,15 +109,21 @@ class Reader:
         elif node.op_type in QUANTISERS:
             self._quantise(node)
         elif node.op_type in VIEWS:
+            self._stands_for(node, self.graph.quantised.get(node.input[0], 0))
             self.fusion.view(node)
         else:
             self._stream(node)
 
     def _quantise(self, node: onnx.NodeProto) -> None:
         self.counts["quantisation folded into epilogues"] += 1
-        if self.graph.types.get(node.input[0]) in (2, 3, 17, 18, 19, 20, 21, 22):
-            self.graph.quantised.update(node.output)
+        if node.op_type == "DequantizeLinear":
+            self._stands_for(node, self.graph.types.get(node.input[0], 0))
         self.fusion.view(node)
+
+    def _stands_for(self, node: onnx.NodeProto, stored: int) -> None:
+        """What an operator writes are numbers of the format ``stored``, if that is a narrow one."""
+        if DTYPES.get(stored) in NARROW:
+            self.graph.quantised.update(dict.fromkeys(node.output, stored))
 
     def _folds(self, node: onnx.NodeProto) -> bool:
         """Is the operator's output known before the model runs? Then note what it is made of."""
@@ -132,11 +141,12 @@ class Reader:
         if node.op_type in CONSTANTS:
             known = []
         elif node.op_type == "DequantizeLinear":
-            graph.quantised.update(node.output)
+            self._stands_for(node, graph.types.get(node.input[0], 0))
         source = max(known, key=lambda name: prod(graph.shapes.get(name, (0,))), default="")
         for output in node.output:
             graph.constants[output] = graph.constants[source] if source else output
-        graph.quantised.update(node.output if source in graph.quantised else ())
+        if source in graph.quantised:
+            self._stands_for(node, graph.quantised[source])
         return True
 
     def _layer(self, node: onnx.NodeProto) -> None:
@@ -165,13 +175,21 @@ class Reader:
                 self.tally.stored[named.name] = Stored((operand.stored,), operand.inputs_first)
         if node.op_type == "ConvTranspose":
             self.counts["ConvTranspose read as the GEMM of its columns"] += 1
-        if node.op_type in PACKED:
-            bits = attributes(node).get("bits", 4)
+        for bits in self._widened(node, found):
             self.counts[
                 f"weights of {bits} bits in the file, read and moved in the format of their "
                 "activations"
             ] += 1
         self.fusion.open_epilogue(node)
+
+    def _widened(self, node: onnx.NodeProto, found: Read) -> Iterator[int]:
+        """Bits of weights that are stored narrower than they are multiplied."""
+        if node.op_type in PACKED:
+            yield attributes(node).get("bits", 4)
+        for layer, operand in found:
+            stored = self.graph.quantised.get(operand.tensor, 0) if operand is not None else 0
+            if stored and layer.dtype not in NARROW:
+                yield DTYPE_BITS[DTYPES[stored]]
 
     def _stream(self, node: onnx.NodeProto) -> None:
         try:

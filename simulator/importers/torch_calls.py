@@ -17,6 +17,9 @@ from simulator.workload.layer import Layer
 CPU_OPERATORS = ("cpu_op", "Operator")
 """Categories of operators' events, now and in older releases; some exporters write none."""
 
+CALLS = ("X", "B")
+"""Phases of events that are calls: whole ones, and beginnings whose ends are other events."""
+
 Shape = tuple[int, ...]
 
 FORMATS = {
@@ -71,6 +74,9 @@ class Call:
         Whole nanoseconds, so that a sum of times is exact.
     given : mapping
         The event's ``args``.
+    is_timed : bool
+        Whether the event says when it began and how long it took. Where not, nobody knows which
+        call it lies in.
     """
 
     operator: str
@@ -78,6 +84,7 @@ class Call:
     start_ns: int
     end_ns: int
     given: Mapping[str, Any]
+    is_timed: bool = True
 
     @property
     def short(self) -> str:
@@ -186,21 +193,22 @@ def events_of(document: Any) -> list[Any] | None:
 def calls_of(events: Iterable[Any]) -> Iterator[Call]:
     """Every call of an operator, in the order of the file."""
     for event in events:
-        if not isinstance(event, dict) or event.get("ph") != "X":
+        if not isinstance(event, dict) or event.get("ph") not in CALLS:
             continue
         name, start, length = event.get("name"), event.get("ts"), event.get("dur")
         if not isinstance(name, str) or event.get("cat", "cpu_op") not in CPU_OPERATORS:
             continue
-        if not _is_time(start) or not _is_time(length):
-            continue
-        given = event.get("args")
-        start_ns = round(start * 1000)
+        given, is_timed, start_ns, end_ns = event.get("args"), False, 0, 0
+        if _is_time(start) and _is_time(length):
+            is_timed, start_ns = True, round(start * 1000)
+            end_ns = start_ns + max(0, round(length * 1000))
         yield Call(
             operator=name,
             thread=(str(event.get("pid")), str(event.get("tid"))),
             start_ns=start_ns,
-            end_ns=start_ns + max(0, round(length * 1000)),
+            end_ns=end_ns,
             given=given if isinstance(given, dict) else {},
+            is_timed=is_timed,
         )
 
 

@@ -31,7 +31,8 @@ _ARITHMETIC = """
     signbit sin sinc sinh sqrt square tan trunc real imag relu relu6 prelu prelu_kernel
     rrelu_with_noise leaky_relu gelu infinitely_differentiable_gelu silu mish elu selu celu glu
     sigmoid log_sigmoid logit tanh hardtanh hardswish hardsigmoid hardshrink softplus softshrink
-    threshold swiglu silu_and_mul gelu_and_mul gelu_tanh_and_mul transform_bias_rescale_qkv
+    threshold swiglu silu_and_mul mul_and_silu gelu_and_mul gelu_tanh_and_mul fatrelu_and_mul
+    gelu_fast gelu_new gelu_quick transform_bias_rescale_qkv
     thnn_fused_lstm_cell thnn_fused_gru_cell thnn_differentiable_lstm_cell
     thnn_differentiable_gru_cell merge_attn_states
 """
@@ -84,7 +85,7 @@ _OTHERS = """
     standard_gamma_grad fused_sdp_choice amp_update_scale rowwise_prune lift_fresh resolve_conj
     resolve_neg stft istft linspace logspace randint_like rand_like randn_like zeros_like
     ones_like empty_like full_like new_empty new_empty_strided new_full new_ones new_zeros
-    poisson exponential geometric cauchy log_normal int_repr
+    poisson exponential geometric cauchy log_normal int_repr record_param_comms
 """
 
 HARMLESS = frozenset(
@@ -93,7 +94,9 @@ HARMLESS = frozenset(
 """Operators that take several tensors and multiply no matrices, without namespace and affixes."""
 
 HARMLESS_FAMILIES = re.compile(
-    r"triton_(poi|red|per|for)_\w+|cpp_fused_\w+"  # torch.compile's kernels of fused elements
+    # torch.compile's kernels of fused elements; a reduction of nothing but products is a product
+    r"triton_(poi|for)_\w+|triton_(red|per)_(?!fused(_(mm|bmm|addmm|baddbmm|mv|addmv|dot))+_\d+$)\w+"
+    r"|cpp_fused_\w+"
     r"|\w*(un)?prepack\w*|\w*unpack|convert_\w+"  # packing of weights
     r"|(amp_)?foreach_(?!mm)\w+|fused_(adam|adamw|sgd|adagrad)"  # optimizers
     r"|(native_)?dropout\w*|upsample_\w+|(\w+_)?grid_sampler\w*|(\w+_)?pool[123]?d?(_\w+)?"

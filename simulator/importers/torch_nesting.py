@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from simulator.importers.torch_calls import Call, Product, UnreadableError, callers, order
 from simulator.importers.torch_names import STREAMS, is_harmless, is_named_like_product
@@ -18,6 +18,9 @@ UNSTRUCTURED = frozenset(
 )
 """Products with a tensor whose zeros lie anywhere: what they call is no product of dense ones,
 though it has their names and sizes."""
+
+FOREIGN = re.compile(r"(?!aten::|mkldnn::|onednn::|mkl::)\w+::")
+"""Namespaces of libraries that may multiply in formats of their own; PyTorch's say which."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,16 @@ class Seen:
     named : bool
         Whether its name is one of a product. Where not, and it is no stream, its operands say that
         it may be one.
+    ran : str
+        The operator of another library that it called for the product, if that cannot be read: it
+        may work on narrower or sparser weights than the call says.
     """
 
     call: Call
     product: Product | None
     reason: str
     named: bool
+    ran: str = ""
 
     @property
     def is_stream(self) -> bool:
@@ -91,24 +98,43 @@ def counted(calls: Iterable[Call]) -> list[Seen]:
 
     A call that can be read stands for all that it called, unless a product in it is narrower or
     sparser: a tensor of 2:4 weights is an operand of ``linear`` as a dense one is. One that cannot
-    be read gives way to those in it that can, or that are as surely products by their names.
+    be read gives way to those in it that can, or that are as surely products by their names. Calls
+    at no known time count by name.
     """
-    found = (_seen(call) for call in sorted(calls, key=order))
-    seen = [one for one in found if one is not None]
+    calls = sorted(calls, key=order)
+    all_seen = (_seen(call) for call in calls if call.is_timed)
+    seen = [one for one in all_seen if one is not None]
     above = callers([one.call for one in seen])
     inside = [_Inside()] * len(seen)
     for number in range(len(seen) - 1, -1, -1):
         if above[number] >= 0:
             inside[above[number]] |= _told(seen[number], inside[number])
-    kept: list[Seen] = []
+    kept: dict[int, Seen] = {}
+    keepers: list[int] = []  # what stands for a call: itself, or one that it lies in
     states: list[_Open | None] = []
     for number, one in enumerate(seen):
-        state = states[above[number]] if above[number] >= 0 else _Open()
+        caller = above[number]
+        state = states[caller] if caller >= 0 else _Open()
         keeps, state = (False, None) if state is None else _judged(one, inside[number], state)
         states.append(state)
+        keepers.append(number if keeps or caller < 0 else keepers[caller])
         if keeps:
-            kept.append(one)
-    return sorted(kept, key=lambda one: one.call.start_ns)
+            kept[number] = one
+        elif _is_foreign(one) and (by := kept.get(keepers[number])) and by.product is not None:
+            kept[keepers[number]] = replace(by, ran=one.call.operator)
+    found = [*kept.values(), *_untimed(calls)]
+    return sorted(found, key=lambda one: one.call.start_ns)
+
+
+def _is_foreign(one: Seen) -> bool:
+    return one.named and one.product is None and FOREIGN.match(one.call.operator) is not None
+
+
+def _untimed(calls: Iterable[Call]) -> Iterator[Seen]:
+    """Calls that may be products, and of which nobody knows what they lie in."""
+    for one in (_seen(call) for call in calls if not call.is_timed):
+        if one is not None and not one.is_stream:
+            yield Seen(one.call, None, "time not recorded", one.named)
 
 
 def _seen(call: Call) -> Seen | None:

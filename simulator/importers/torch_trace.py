@@ -79,6 +79,7 @@ def _add(one: Seen, tally: Tally, notes: Counter[str]) -> None:
             tally.add(replace(layer, name=tally.name(call.short)), counts=number == 0)
         notes.update(_widths(one.product.bits))
         notes.update([one.product.note] if one.product.note else [])
+        notes.update([RAN.format(call.operator, one.ran)] if one.ran else [])
 
 
 def _add_stream(call: Call, tally: Tally, notes: Counter[str]) -> None:
@@ -101,6 +102,7 @@ def _add_stream(call: Call, tally: Tally, notes: Counter[str]) -> None:
     notes.update(_widths(bits))
 
 
+RAN = "{} read as it was called; {} ran it, perhaps with narrower or sparser weights"
 LEFT_OUT = "streaming operators {} left out"
 
 

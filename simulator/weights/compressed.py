@@ -46,18 +46,22 @@ SCALED = "quantised weights and their scales"
 
 ENCODINGS = (
     Encoding(
-        "a sparse bitmask", _words("bitmask compressed row_offsets"), _words("shape values")
+        "a sparse bitmask",
+        _words("bitmask compressed row_offsets"),
+        _words("shape values nonzeros weight_values"),
     ),
     Encoding(
         "2:4 values and their metadata",
-        _words("meta packed B_24 B_meta weight_meta scale_packed"),
-        _words("values s scales weight_packed weight_scale weight_shape"),
+        _words("meta metadata packed B_24 B_meta weight_meta weight_metadata scale_packed"),
+        _words("values sparse nonzeros s scales weight_values weight_packed weight_scale"
+               " weight_shape"),
     ),
     Encoding(
         "a sparse matrix",
         _words("crow_indices ccol_indices col_indices row_indices indptr"),
         _words("values indices data shape"),
     ),
+    Encoding("weights beside the masks that prune them", _words("weight_mask weight_orig")),
     Encoding("GPTQ or AWQ weights", _words("qweight qzeros g_idx"), _words("scales zeros")),
     Encoding("Marlin weights", _words("workspace"), _words("B s"), pair=_words("B s")),
     Encoding(
@@ -73,14 +77,19 @@ ENCODINGS = (
     Encoding("HQQ weights", _words("W_q"), _words("scale zero")),
     Encoding(
         "weights of a codebook",
-        _words("codebooks Qidxs centroids"),
-        _words("codes scales SU SV"),
+        _words("codebooks Qidxs centroids res_centroids outlier_centroids"),
+        _words("codes indices scales weight_scale weight_bias SU SV"),
     ),
     Encoding(
         "EXL2 weights",
         _words("q_weight q_scale q_scale_max q_groups q_group_size q_invperm q_perm"),
     ),
     Encoding("Quanto weights", _words("_data _shift"), _words("_scale")),
+    Encoding(
+        "torchao weights",
+        _words("qdata weight_qdata _weight_qdata"),
+        _words("scale zero_point weight_scale _weight_scale _weight_zero_point"),
+    ),
     Encoding(
         SCALED,
         _words("scales weight_scale weight_scale_inv weight_scale_2 weight_scales weight_qscale"
@@ -95,12 +104,16 @@ SCALES = frozenset(_words("scale zero_point zeros _scale"))
 
 PARTS = SCALES.union(*(encoding.marks | encoding.parts for encoding in ENCODINGS)) - {"weight"}
 ENDINGS = re.compile(
-    r"(.+)[_/:](blocks|scales|bitmask|compressed|row_offsets|qweight|qzeros|g_idx|absmax|quant_map)"
+    r"(.+)[_/:](blocks|scales|bitmask|compressed|row_offsets|qweight|qzeros|g_idx|absmax|quant_map"
+    r"|qdata)"
 )
 """Of names without a dot before the part: ``gate_up_proj_blocks``."""
 
 STATE = re.compile(r"(.*)\.quant_state\..+")
 """bitsandbytes keeps more of its parts a level deeper."""
+
+CENTROIDS = re.compile(r"(.*)\.((res_|outlier_)?centroids)\.weight")
+"""VPTQ keeps its codebooks in modules of their own."""
 
 NUMBERS_OF_THINGS = re.compile(
     r"(.*[._])?(ids?|idx|index|indices|mask|codes|perm|permutation|labels|tokens|positions?|lut)"
@@ -176,6 +189,9 @@ def _split(name: str) -> tuple[str, str]:
     state = STATE.fullmatch(name)
     if state is not None:
         return state[1].removesuffix(".weight"), "quant_map"
+    codebook = CENTROIDS.fullmatch(name)
+    if codebook is not None:
+        return codebook[1], codebook[2]
     home, dot, part = name.rpartition(".")
     if dot and (part in PARTS or part == "weight"):
         return home.removesuffix(".weight"), part

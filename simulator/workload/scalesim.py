@@ -48,7 +48,7 @@ SPELLINGS = {
     "stride width": f"strides? ?{_COLUMNS}",
     "m": "m", "n": "n", "k": "k",
     "batch": "batch(es)?|batch ?(size|count)",
-    "sparsity": "sparsity( ?ratio)?|pattern",
+    "sparsity": "(n m )?(sparsity|sparse|pattern)( ?(ratio|support|pattern))?( n m)?|n m( ratio)?",
     "comment": "comments?|remarks?|notes?",
 }  # fmt: skip
 """Regular expressions of a column's names, in small letters and single spaces."""
@@ -137,11 +137,12 @@ def _layout(header: tuple[Cell, ...], first: Row) -> _Layout:
     ``first`` tells convolutions from GEMMs where no name does.
     """
     names = [_meaning(cell.text) for cell in header]
+    sizes = _sizes(header, names, first)
+    expected = ("name", *sizes)
+    _forget_doubles(names, expected)
     for cell, name in zip(header, names, strict=True):
         if name and names.count(name) > 1 and name != "comment":
             raise WorkloadError(cell.where, "column occurs twice", got=cell.text)
-    sizes = _sizes(header, names, first)
-    expected = ("name", *sizes)
     by_place = not {*names} & {*sizes}
     if by_place:  # such a header may be of any length
         names += [""] * (len(expected) - len(names))
@@ -157,6 +158,18 @@ def _layout(header: tuple[Cell, ...], first: Row) -> _Layout:
     if sizes == GEMM and "batch" in columns:
         notes = [*notes, BATCH_NOTE]
     return _Layout(sizes, tuple(columns), header, tuple(notes))
+
+
+def _forget_doubles(names: list[str], expected: tuple[str, ...]) -> None:
+    """Of a name that is there twice, the one at the place of a missing one is a slip of the pen.
+
+    SCALE-Sim's own files have ``IFMAP Width, IFMAP Width``. All others must be in their places.
+    """
+    places = list(enumerate(zip(names, expected, strict=False)))
+    slips = [at for at, (name, wanted) in places if name and name != wanted]
+    if all(names.count(names[at]) > 1 and expected[at] not in names for at in slips):
+        for at in slips:
+            names[at] = ""
 
 
 def _meaning(title: str) -> str:

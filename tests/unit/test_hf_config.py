@@ -187,7 +187,7 @@ def test_heads_are_those_of_the_architecture(tmp_path: Path) -> None:
         workload = read(tmp_path, {**config, "architectures": [architecture]})
         head = any(layer.name == "head" for layer in workload.layers)
         noted = f"poolers and heads of {architecture} are left out" in workload.notes
-        assert head != noted
+        assert noted == (not head and architecture != "LlamaModel")  # which ends in its norm
         return head
 
     assert has_head(LLAMA, "LlamaForCausalLM")

@@ -237,6 +237,36 @@ def test_a_product_of_dequantised_operands_is_one_of_integers(
     imported = read(graph_of(nodes, {"x": [5, 64]}, tensors))
     assert imported.workload.layers == (Gemm("y", m=32, n=5, k=64, dtype=dtype),)
     assert weight_names(imported) == {"y": "w"}
+    assert any("weights of 8 bits" in note for note in imported.workload.notes) is not both
+
+
+@pytest.mark.parametrize(
+    ("data", "stored", "dtype"),
+    [
+        (TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E4M3FN, "fp8"),
+        (TensorProto.INT8, TensorProto.INT4, "int8"),
+        (TensorProto.INT4, TensorProto.INT4, "int4"),
+        (TensorProto.INT16, TensorProto.INT8, "fp16"),
+    ],
+)
+def test_dequantised_operands_meet_in_the_wider_of_their_formats(
+    read: Any, data: int, stored: int, dtype: str
+) -> None:
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "o"], ["xq"]),
+        node("DequantizeLinear", ["xq", "s", "o"], ["xd"]),
+        node("Transpose", ["xd"], ["xt"], perm=[1, 0]),
+        node("DequantizeLinear", ["w", "s"], ["wd"]),
+        node("MatMul", ["xt", "wd"], ["y"]),
+    ]
+    tensors = [
+        weights("w", 64, 32, kind=stored),
+        helper.make_tensor("s", FLOAT, [], [1.0]),
+        helper.make_tensor("o", data, [], [0]),
+    ]
+    model = graph_of(nodes, {"x": [64, 5]}, tensors)
+    model.opset_import[0].version = 21
+    assert read(model).workload.layers == (Gemm("y", m=32, n=5, k=64, dtype=dtype),)
 
 
 # What moves data

@@ -53,6 +53,8 @@ PLAIN = "a,16,17,3,4,6,7,2"
         ("Strides, Sparsity", ",2:4", conv(pattern="2:4")),
         ("Strides, SparsityRatio", ",2:4", conv(pattern="2:4")),
         ("Strides, Sparsity Ratio,", ",,", conv()),
+        ("Strides, Sparsity Ratio (N:M)", ",2:4", conv(pattern="2:4")),
+        ("Strides, N:M", ",2:4", conv(pattern="2:4")),
         ("Stride H, Stride W, Batch, Sparsity,", ",3,5,1:4,", conv(stride=(2, 3), batch=5,
                                                                    pattern="1:4")),
         ("Strides, Sparsity, Batch_Size", ",1:4,5", conv(batch=5, pattern="1:4")),
@@ -83,6 +85,15 @@ def test_names_in_other_spellings(path: Path, header: str) -> None:
     workload = load_workload(path)
     assert workload.layers == (conv(),)
     assert len(workload.notes) == 1
+
+
+def test_a_name_written_twice_is_read_by_its_place_and_said(path: Path) -> None:
+    header = f"{EIGHT},Strides".replace("IFMAP Height", "IFMAP Width")
+    path.write_text(f"{header}\n{PLAIN}\n")
+    workload = load_workload(path)
+    assert workload.layers == (conv(),)
+    assert workload.notes[1].endswith("column 'IFMAP Width' is read as IFMAP Height, its place")
+    assert "column occurs twice" in refused(path, "Layer,K,M,M\na,1,2,3\n")
 
 
 def test_columns_may_stand_in_any_order(path: Path) -> None:

@@ -53,6 +53,7 @@ def test_whatever_may_be_a_product_is_named(read: Read) -> None:
         "my_kernel": [[64, 128], [128, 32]],
         "quantized::linear_dynamic": [[64, 128]],
         "fbgemm::f8f8bf16_rowwise": [[64, 128], [32, 128], [64], [32]],
+        "triton_red_fused_mv_3": [[64, 128], [128, 32]],
         "own::listed": [[[64, 128], [128, 32]]],  # operands in a list of tensors
     }
     named = [
@@ -77,7 +78,9 @@ FOREIGN = (
     "fbgemm::permute_sparse_features", "fbgemm::split_embedding_codegen_lookup_sgd_function",
     "_C::rms_norm", "_C::fused_add_rms_norm", "_C::silu_and_mul", "_C::rotary_embedding",
     "_C_cache_ops::reshape_and_cache_flash", "_moe_C::topk_softmax", "_moe_C::moe_sum",
-    "c10d::allreduce_", "torchvision::nms", "triton_poi_fused_addmm_relu_0", "ConvolutionBackward0",
+    "c10d::allreduce_", "record_param_comms", "torchvision::nms", "_C::gelu_fast",
+    "triton_red_fused_addmm_native_layer_norm_0", "triton_poi_fused_addmm_relu_0",
+    "ConvolutionBackward0",
     "autograd::engine::evaluate_function: MmBackward0", "## Call CompiledFxGraph fgemmq ##",
 )  # fmt: skip
 
@@ -86,6 +89,18 @@ FOREIGN = (
 def test_what_multiplies_no_matrices_is_not_named(read: Read, name: str) -> None:
     other = event(name, 10, 5, [64, 128], [64, 128], bare=True)
     assert read(event("mm", 0, 2, [64, 128], [128, 32]), other).skipped == {}
+
+
+def test_what_another_library_ran_is_noted(read: Read) -> None:
+    """A linear layer that hides weights of few bits or 2:4 does not pass for a dense one."""
+    linear = event("linear", 0, 10, [16, 64], [128, 64], [128])
+    inner = event("matmul", 1, 8, [16, 64], [64, 128])
+    sparse = event("xformers::_sparse24_gemm", 2, 5, [128, 32], [128, 4], [64, 16])
+    imported = read(linear, inner, sparse)
+    assert imported.summary == "1 of 1 MAC-bearing operators imported"
+    assert any("xformers::_sparse24_gemm ran it" in note for note in imported.workload.notes)
+    dense = event("mkldnn::_linear_pointwise", 2, 5, [16, 64], [128, 64], [128])
+    assert len(read(linear, inner, dense).workload.notes) == 1
 
 
 def test_one_bad_call_gives_way_to_what_it_called(read: Read) -> None:

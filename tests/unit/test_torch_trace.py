@@ -74,12 +74,20 @@ def test_what_is_no_trace_is_refused(tmp_path: Path, text: str, what: str) -> No
         (event("bmm", 0, 1, [2, 16, 64], [3, 64, 8]), "do not meet"),
         (event("mm", 0, 1), "skipped: aten::mm .no shapes. x1"),
         (event("mm", 0, 1, [2**50, 64], [64, 8]), "out of range"),
-        (event("mm", "0", "1", [16, 64], [64, 8]), "nor any CPU operators"),  # type: ignore[arg-type]
+        (event("mm", "0", "1", [16, 64], [64, 8]), "time not recorded"),  # type: ignore[arg-type]
     ],
 )
 def test_operators_that_cannot_be_are_refused(read: Read, bad: Event, what: str) -> None:
     with pytest.raises(WorkloadError, match=what):
         read(bad)
+
+
+def test_a_long_name_is_cut_in_its_middle(read: Read) -> None:
+    longest = event(f"own::conv_{'x' * 10**5}_end", 2, 1, [16, 64])
+    (name,) = read(event("mm", 0, 1, [16, 64], [64, 8]), longest).skipped
+    assert len(name) < 250
+    assert name.startswith("own::conv_x")
+    assert name.endswith("x_end")
 
 
 def test_a_trace_takes_no_parameters(tmp_path: Path) -> None:
@@ -90,11 +98,16 @@ def test_a_trace_takes_no_parameters(tmp_path: Path) -> None:
         load_workload(path, batch=2)
 
 
-def test_times_that_are_none_are_left_out(read: Read) -> None:
+def test_calls_at_no_known_time_are_named(read: Read) -> None:
     mm = event("mm", 0, 10, [16, 64], [64, 8])
-    times = (10**400, float("nan"), float("-inf"), None)
+    times = (10**400, float("nan"), float("-inf"), None, "2.5")
     bad = [event("mm", 0, 1.5, [16, 64], [64, 8]) | {"ts": time} for time in times]
-    assert len(read(mm, *bad).workload.layers) == 1
+    begun = event("bmm", 2, 1, [4, 16, 64], [4, 64, 8]) | {"ph": "B", "dur": None}
+    copy = event("copy_", 2, 1, [16, 64], [16, 64]) | {"ts": None}
+    imported = read(mm, *bad, begun, begun | {"ph": "E"}, copy)
+    assert len(imported.workload.layers) == 1
+    reason = "(time not recorded)"
+    assert imported.skipped == {f"aten::bmm {reason}": 1, f"aten::mm {reason}": len(bad)}
 
 
 def test_a_stream_out_of_range_is_left_out_and_said(read: Read) -> None:

@@ -48,6 +48,13 @@ ENCODED: dict[str, tuple[str, Any]] = {
     "mlx": ("quantised weights", tensors(a__weight="u4", a__scales="f2", a__biases="f2")),
     "marlin": ("Marlin weights", tensors(a__B="i4", a__s="f2")),
     "codebooks": ("weights of a codebook", tensors(a__codes="i1", a__codebooks="f2")),
+    "metadata": ("2:4 values", tensors(a__sparse="f2", a__metadata="i2")),
+    "torchao": ("torchao weights", tensors(
+        a___weight_qdata="i1", a___weight_scale="f4", a___weight_zero_point="i1")),
+    "vptq": ("weights of a codebook", tensors(
+        a__indices="i4", a__centroids__weight="f2", a__res_centroids__weight="f2",
+        a__weight_scale="f2", a__weight_bias="f2")),
+    "mask": ("weights beside the masks", tensors(a__weight_orig="f4", a__weight_mask="f4")),
     "csr": ("a sparse matrix", tensors(a__crow_indices="i8", a__col_indices="i8", a__values="f4")),
 }  # fmt: skip
 
