@@ -59,7 +59,7 @@ def held(lowered: Iterable[tuple[Layer, GemmProblem | None]], code: MetadataCode
     for layer, problem in lowered:
         if problem is None:
             continue
-        stored = layer.repeat * _rows_bytes(problem, code)
+        stored = layer.repeat * rows_bytes(problem, code)
         if not isinstance(layer, Matmul):
             weights += stored
         elif layer.cached:
@@ -109,7 +109,7 @@ def with_room(hardware: Hardware) -> Hardware:
     return hardware.model_copy(update={"memory": hardware.memory.model_copy(update={"dram": dram})})
 
 
-def _rows_bytes(problem: GemmProblem, code: MetadataCode) -> int:
+def rows_bytes(problem: GemmProblem, code: MetadataCode) -> int:
     """The first operand of all GEMMs of a launch: stored slots and their metadata."""
     runs = problem.m * problem.count * (problem.k // problem.run)
     bits = problem.pattern.slots(problem.run) * problem.bits

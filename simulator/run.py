@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from simulator.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
-from simulator.capacity import held, memory_note, require_room, with_room
+from simulator.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.choice import Choice, Option, Outcome
 from simulator.comparison import Comparison
 from simulator.energy import CLOCK_STEPS, has_limit, limited_step
@@ -25,7 +25,7 @@ from simulator.sampling import Estimate
 from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
 from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.workload import Conv, Gemm, Layer, Stream, Workload
-from simulator.workload.lowering import Lowered, asked_pattern, lower
+from simulator.workload.lowering import GemmProblem, Lowered, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]
 Observe = Callable[[LayerReport, Program, EngineResult], None]
@@ -108,12 +108,8 @@ def simulate(
     run = _Run(roomy, _engine(engine), mapping, library, accuracy, weights or {}, prune)
     override = parse_pattern(pattern) if pattern is not None else None
     works = [run.lowered(layer, asked_pattern(layer, override)) for layer in workload.layers]
-    needed = held(
-        [(work.layer, work.lowered.problem if work.lowered else None) for work in works],
-        hardware.sparsity.metadata,
-    )
     if not allow_overflow:
-        require_room(hardware, workload, needed)
+        works = _with_room(hardware, workload, works)
     run.rank(works)
     layers = []
     for number, work in enumerate(works):
@@ -122,6 +118,7 @@ def simulate(
         layers.append(run.layer(work, observe))
     if progress is not None:
         progress(len(workload.layers), len(workload.layers), "")
+    needed = held(run.executed, hardware.sparsity.metadata)
     if weights and not run.tensors_used:
         raise WeightsError(
             "weights",
@@ -199,6 +196,38 @@ class _Work:
     lowered: Lowered | None
     tensor: Tensor | None
 
+    @property
+    def problems(self) -> tuple[GemmProblem, ...]:
+        """What may be executed, the sparsest first."""
+        return self.lowered.problems if self.lowered is not None else ()
+
+    @property
+    def sparsest(self) -> _Work:
+        """The same layer, which runs as nothing but the sparsest pattern that it may run as."""
+        if self.lowered is None:
+            return self
+        return replace(self, lowered=replace(self.lowered, problems=self.problems[:1]))
+
+
+def _with_room(hardware: Hardware, workload: Workload, works: Sequence[_Work]) -> list[_Work]:
+    """Layers as memory can hold them: a denser pattern is a choice only where all could run so.
+
+    Raises
+    ------
+    MappingError
+        If the sparsest patterns do not fit either.
+    """
+    code = hardware.sparsity.metadata
+    least = held([(work.layer, next(iter(work.problems), None)) for work in works], code)
+    require_room(hardware, workload, least)
+    largest = [
+        (work.layer, max(work.problems, key=lambda one: rows_bytes(one, code), default=None))
+        for work in works
+    ]
+    if held(largest, code).all_bytes <= hardware.memory.dram.bytes:
+        return list(works)
+    return [work.sparsest for work in works]
+
 
 class _Run:
     """One machine, and the layers that it has already simulated."""
@@ -233,6 +262,7 @@ class _Run:
         self.library_name, self.accuracy, self.weights = library, accuracy, weights
         self.prune, self.tensors_used = prune, 0
         self.known: dict[object, Outcome] = {}
+        self.executed: list[tuple[Layer, GemmProblem | None]] = []
         self.choice = Choice(hardware, engine, mapping, library, accuracy)
 
     def notes(self, works: Sequence[_Work]) -> list[str]:
@@ -281,6 +311,7 @@ class _Run:
         except MappingError as error:
             raise MappingError(f"layer {layer.name}", str(error)) from None
         outcome = self.known[key]
+        self.executed.append((layer, outcome.option.problem if outcome.option else None))
         if lowered is not None and outcome.problem is not None:
             note = lowered.note(outcome.problem.pattern)
         report = self._report(layer, outcome, work.asked, note)

@@ -88,6 +88,27 @@ def test_sparse_weights_may_fit_where_dense_ones_do_not() -> None:
         compare(room, NET, ["1:1", "2:4"])
 
 
+FASTER_AS_1_2 = Gemm("g", m=2048, n=3072, k=512, dtype="int8", repeat=100)
+SLOTS = 100 * 2048 * 512
+
+
+def test_what_is_held_is_what_is_executed() -> None:
+    """Every second weight and a bit for each, not one in sixteen and four."""
+    report = simulate("nm-flex", Workload("w", [FASTER_AS_1_2]), "1:16")
+    assert report.layers[0].executed_as == "1:2"
+    assert report.total.held.weight_bytes == SLOTS // 2 + SLOTS // 2 // 8
+
+
+def test_a_denser_pattern_is_no_choice_where_memory_does_not_hold_it() -> None:
+    small = load_hardware("nm-flex", {"memory.dram.bytes": 30_000_000})
+    report = simulate(small, Workload("w", [FASTER_AS_1_2]), "1:16")
+    assert (report.layers[0].executed_as, report.layers[0].note) == ("1:16", "")
+    assert report.total.held.weight_bytes == SLOTS // 16 + SLOTS // 16 // 2
+    free = simulate(small, Workload("w", [FASTER_AS_1_2]), "1:16", allow_overflow=True)
+    assert free.layers[0].executed_as == "1:2"
+    assert free.notes[-1].startswith("does not fit: needs 59.0 MB of memory")
+
+
 def test_an_overflow_that_is_allowed_changes_no_figure_and_is_noted() -> None:
     small, large = machine(1000), machine(2**30)
     report = simulate(small, NET, "2:4", allow_overflow=True)
