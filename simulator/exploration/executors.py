@@ -26,10 +26,10 @@ from urllib.parse import urlsplit
 
 from simulator.errors import SpecError, did_you_mean
 
-CONNECT_S = 6
-FIRST_WORKER_S = 8
+CONNECT_S = 4
+FIRST_WORKER_S = 6
 """A scheduler that is there answers at once; a worker that is being started takes some seconds."""
-LOST_S = 7
+LOST_S = 6
 """So long may a cluster be silent or without a worker, which a nanny starts again in three."""
 CHECK_S = 1.0
 CLOSE_S = 2
