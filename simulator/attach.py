@@ -74,12 +74,15 @@ def pruned(layer: Gemm | Conv, tensor: Tensor, pattern: AnyPattern) -> Tensor:
     """The weights with all but the largest of every group, or of all, set to zero."""
     if pattern.is_dense:
         return tensor
-    rows = channel_rows(tensor if isinstance(layer, Conv) else tensor.reshape(-1, layer.k))
+    rows = channel_rows(tensor) if isinstance(layer, Conv) else tensor.reshape(-1, layer.k)
     if isinstance(pattern, Unstructured):
         mask = unstructured_mask(rows, pattern.density)
     else:
         mask = magnitude_mask(rows, pattern)
-    return from_channel_rows(np.where(mask, rows, rows.dtype.type(0)), tensor.shape)
+    kept = np.where(mask, rows, rows.dtype.type(0))
+    if isinstance(layer, Conv):
+        return from_channel_rows(kept, tensor.shape)
+    return kept.reshape(tensor.shape)  # a batch has its own leading dimensions
 
 
 def with_real_indices(problem: GemmProblem, mask: Mask, hardware: Hardware) -> GemmProblem:

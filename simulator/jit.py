@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -28,3 +30,16 @@ OPTIONS: dict[str, Any] = {
     "boundscheck": False,
     "_nrt": False,
 }
+
+
+def waiting(kernel: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a long kernel in a thread of its own, and wait for what it returns.
+
+    A compiled loop hears no signal, but a wait does: Control-C raises ``KeyboardInterrupt`` here at
+    once. The thread does not outlive the process.
+    """
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(kernel(*arguments)), daemon=True)
+    thread.start()
+    thread.join()
+    return found.pop()

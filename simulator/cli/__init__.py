@@ -383,6 +383,8 @@ def main() -> None:
         sys.argv.append("--help")
     try:
         code = app(prog_name="nmsim", standalone_mode=False)
+        if code == CONTROL_C:  # before a command began: typer makes it an exit code
+            raise KeyboardInterrupt
         if isinstance(code, int) and code:
             sys.exit(code)
     except SimulatorError as error:
@@ -394,7 +396,7 @@ def main() -> None:
         _fail(f"{message} (see {command} --help)")
     except InterruptedCommandError as interrupted:
         _fail(str(interrupted), CONTROL_C)
-    except (KeyboardInterrupt, typer.Abort):  # before a command began
+    except (KeyboardInterrupt, typer.Abort):
         _fail(NOTHING_KEPT, CONTROL_C)
     except BrokenPipeError:  # the reader of our pipe has enough
         sys.stderr.close()

@@ -19,9 +19,12 @@ import numba
 import numpy as np
 
 from simulator.engine.result import EngineResult
-from simulator.jit import OPTIONS
+from simulator.jit import OPTIONS, waiting
 from simulator.partition import IntArray
 from simulator.program import BLOCK_CLASSES, Program
+
+LONG_STAGES = 5_000_000
+"""Runs of more stages, some tenths of a second, can be interrupted."""
 
 NEVER = 2**63 - 1
 ABSENT, CLEAN, DIRTY = 0, 1, 2
@@ -541,7 +544,7 @@ def run(program: Program) -> EngineResult:
     _warm(program.warm_blocks, k, shared, lru, resident, program.block_class, costs, counts)
     shared[EVICTIONS] = 0
     accounts = np.empty((8, cores), dtype=np.int64)
-    finished = _run(
+    arguments = (
         k,
         program.queues.tiles,
         program.queues.start,
@@ -567,6 +570,8 @@ def run(program: Program) -> EngineResult:
         counts,
         accounts,
     )
+    is_long = program.stage_events > LONG_STAGES
+    finished = waiting(_run, *arguments) if is_long else _run(*arguments)
     assert finished, "a core stopped before its work was done"
     return EngineResult(
         makespan_ps=int(max(accounts[END_PS].max(), shared[DRAIN])),

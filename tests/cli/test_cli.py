@@ -571,6 +571,18 @@ def test_an_interrupt_ends_with_a_line(
     assert list(Path.cwd().iterdir()) == []
 
 
+def test_control_c_before_a_command_begins_ends_with_a_line(
+    nmsim: Nmsim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simulator.cli.begin", interrupted)
+    ended = nmsim(*RUN)
+    assert (ended.code, ended.out) == (130, b"")
+    assert ended.err == "nmsim: interrupted: nothing was written; run the command again\n"
+
+
 def test_control_c_ends_a_run_that_takes_long(tmp_path: Path) -> None:
     """The reference engine takes minutes for this; a signal ends it at once."""
     command = ["run", "nm-flex", "gemm:8192x8192x8192", "--engine", "reference", "-o", "r.json"]

@@ -12,8 +12,9 @@ from machines import tiny
 
 from simulator import Conv, Gemm, Mapping, Matmul, Workload, compare, load_hardware, simulate
 from simulator.attach import find_tensor, rows_of
+from simulator.attach import pruned as prune
 from simulator.errors import MappingError, WeightsError
-from simulator.sparsity import Pattern
+from simulator.sparsity import Pattern, parse_pattern
 from simulator.weights.files import Tensor, write_safetensors
 from simulator.workload.lowering import lower
 
@@ -46,6 +47,18 @@ def test_rows_of_a_convolution_have_channels_fastest_and_padded_positions() -> N
                 start = (height * 3 + width) * 8
                 wanted = [tensor[out, channel, height, width] for channel in range(6)]
                 assert rows[out, start : start + 8].tolist() == [*wanted, 0, 0]
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 16), (16, 16), (2, 2, 4, 16)])
+@pytest.mark.parametrize("pattern", ["2:4", "unstructured:0.25"])
+def test_weights_of_a_batch_are_pruned_along_k(shape: tuple[int, ...], pattern: str) -> None:
+    """However many leading dimensions they have: they are no convolution's."""
+    layer = Gemm("experts", m=8, n=4, k=16, batch=2)
+    weights = np.random.default_rng(3).standard_normal((16, 16))
+    wanted = prune(layer, weights, parse_pattern(pattern))
+    found = prune(layer, weights.reshape(shape), parse_pattern(pattern))
+    assert found.shape == shape
+    assert (found.reshape(16, 16) == wanted).all()
 
 
 @pytest.mark.parametrize("shape", [(8, 4), (4, 9), (32,), (2, 2, 8)])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from simulator import simulate
+from simulator.engine import fast
 from simulator.weights.kernels import broken_groups, lane_slots, stage_slots
 
 RUN = "from test_jit import figures; print(figures())"
@@ -36,3 +40,32 @@ def test_plain_python_counts_as_compiled_code_does_and_warns_of_nothing() -> Non
         check=False,
     )
     assert (done.stderr, done.stdout) == ("", f"{figures()}\n")
+
+
+LONG = """
+from simulator import Mapping, simulate
+mapping = Mapping(64, 64, 16, fragment_m=32, fragment_n=32)
+begins = lambda *_: print("begins", flush=True)
+simulate("nm-flex", "gemm:65536x65536x65536", mapping=mapping, progress=begins)
+"""
+
+
+def test_a_compiled_run_of_minutes_can_be_interrupted() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begins\n"
+    time.sleep(4)  # in which the program is built and the kernel has begun
+    process.send_signal(signal.SIGINT)
+    try:
+        _, said = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert said.endswith("KeyboardInterrupt\n")
+
+
+def test_a_long_run_says_what_a_short_one_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = simulate("nm-flex", "gemm:300x200x500", "2:8").to_json()
+    monkeypatch.setattr(fast, "LONG_STAGES", 0)
+    assert simulate("nm-flex", "gemm:300x200x500", "2:8").to_json() == found
