@@ -451,13 +451,13 @@ def _check_size(grid: TileGrid, streaming: str | None = None) -> None:
 
 def check_dram(hardware: Hardware, need: int) -> None:
     """Refuse a layer whose operands and output exceed main memory."""
-    if need > hardware.memory.dram.bytes:
+    room = hardware.memory.dram.bytes
+    if need > room:
         raise MappingError(
-            "memory.dram.bytes",
-            f"DRAM is {need - hardware.memory.dram.bytes} bytes too small",
-            got=f"{need} bytes needed",
-            want=f"at most {hardware.memory.dram.bytes}",
-            hint="lower the batch or simulate a part of the layer",
+            hardware.name,
+            f"too large for the memory: operands and output need {need} bytes",
+            want=f"at most memory.dram.bytes = {room}",
+            hint="--allow-overflow, in Python allow_overflow=True, simulates it all the same",
         )
 
 

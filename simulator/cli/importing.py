@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli.screen import screen
+from simulator.cli.screen import screen, warnings_first
 from simulator.errors import WorkloadError
 
 Pairs = list[str] | None
@@ -48,7 +48,8 @@ def import_model(
     if screen.quiet:
         return
     notes = imported.workload.notes
-    for line in (imported.summary, *(note for note in notes if imported.summary not in note)):
+    said = (imported.summary, *(note for note in notes if imported.summary not in note))
+    for line in warnings_first(said):
         print(line, file=sys.stderr)
 
 

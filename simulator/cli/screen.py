@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Annotated, Any, Final, get_type_hints
@@ -21,6 +21,15 @@ Wide = Annotated[
 Quiet = Annotated[
     bool, typer.Option("-q", "--quiet", help="Results and errors only: no progress, no notes.")
 ]
+
+
+WARNING: Final = "WARNING: "
+"""How a note begins that says why figures may not be what was meant."""
+
+
+def warnings_first(notes: Iterable[str]) -> list[str]:
+    """Notes in their order, but behind those that a reader must not overlook."""
+    return sorted(notes, key=lambda note: not note.startswith(WARNING))
 
 
 class InterruptedCommandError(Exception):

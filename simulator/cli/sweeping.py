@@ -170,7 +170,8 @@ def pareto(
     front = pareto_front(some.to_frame(), minimize, maximize or ())
     by_key = {row.key.hex(): row for row in some.rows}
     kept = merge_ties(replace(some, rows=[by_key[key] for key in front["key"]]))
-    text = render([_table("Pareto front", kept)]) if kind == "table" else ""
+    asked = (*(minimize or ()), *(maximize or ())) or ("time_ns", "energy_pj")
+    text = render([_table("Pareto front", kept, asked)]) if kind == "table" else ""
     out.write(out.encode(kept, text, kind), output)
     opened.check_whole()
 
@@ -269,14 +270,18 @@ def _notes(notes: Sequence[str]) -> Sequence[str]:
     return () if screen.quiet else notes
 
 
-def _table(title: str, rows: Rows) -> Grid:
-    """Rows for people: without what is the same everywhere or exact to the picosecond."""
+def _table(title: str, rows: Rows, asked: Sequence[str] = ()) -> Grid:
+    """Rows for people: without what is the same everywhere or exact to the picosecond.
+
+    Figures that were asked for come first, and are never left out for want of room.
+    """
     from simulator.cli.grid import Grid, columns
 
     frame = rows.to_frame()
     figures = ["time_ns", "speedup", "mac_utilization", "bound", "energy_pj", "area_mm2"]
     figures += [name for name in (*rows.more, "error") if name != "ties"]
-    shown = [name for name in figures if not frame[name].isna().all()]
+    figures = [*asked, *(name for name in figures if name not in asked)]
+    shown = [name for name in figures if name in asked or not frame[name].isna().all()]
     names = ["workload", "pattern", *rows.parameters, *shown, "hardware"]
     scales = {name: _scale(name, frame[name].tolist()) for name in names}
     titles = {name: _title(name, scales[name]) for name in names}
@@ -288,7 +293,7 @@ def _table(title: str, rows: Rows) -> Grid:
             word=["pattern", "bound"],
             prose=["idle", "error"],
         ),
-        drops=[titles[name] for name in _DROPS if name in names],
+        drops=[titles[name] for name in _DROPS if name in names and name not in asked],
     )
     for record in frame.to_dict("records"):
         if record.get("ties", 1) > 1:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from simulator import quantities
 from simulator.cli.grid import Column, Grid, columns, sentence
-from simulator.cli.screen import screen
+from simulator.cli.screen import WARNING, screen, warnings_first
 from simulator.comparison import Comparison
 from simulator.hardware import Hardware
 from simulator.microbench import mma_timing
@@ -23,6 +23,9 @@ PIPE_WIDTH = 1_000_000
 
 Part = Grid | str
 """A table, or a sentence; an empty one is an empty line."""
+
+LAUNCH_RATIO = 0.05
+"""Where launches bound less of the time, what bounds the work is the same list once more."""
 
 SIZES, BOUND, UTILIZATION = "m, n, k", "bound", "MAC util."
 """Groups of columns that are left out together, and what their titles are in a note."""
@@ -278,7 +281,10 @@ def _errors(reports: Iterable[Report]) -> Iterable[Part]:
 
 def _notes(comparison: Comparison) -> Iterable[Part]:
     if not screen.quiet:
-        yield from (f"Note: {note}" for note in comparison.notes())
+        yield from (
+            note if note.startswith(WARNING) else f"Note: {note}"
+            for note in warnings_first(comparison.notes())
+        )
 
 
 def _peak(reports: Sequence[Report]) -> str:
@@ -320,10 +326,10 @@ def _bound(layer: LayerReport) -> str:
 
 
 def _total_bound(report: Report) -> str:
-    """Shares of the time, largest first; where launches are among them, those of the work, too."""
+    """Shares of the time, largest first; where launches take many, those of the work, too."""
     total = report.total
     text = _shares(total.bound_ratio)
-    if "launch" in text:
+    if total.bound_ratio.get("launch", 0) >= LAUNCH_RATIO:
         text += f"; work: {_shares(total.work_bound_ratio)}"
     return text
 

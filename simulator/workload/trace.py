@@ -91,13 +91,18 @@ class _Line:
             return cell.text
         if default is None:
             raise WorkloadError(
-                cell.where if cell else self.row.where, f"a {self.kind} needs '{column}'"
+                cell.where if cell else self.row.where, f"{self.article} needs '{column}'"
             )
         return default
 
     @property
     def kind(self) -> str:
         return self.cells["kind"].text if "kind" in self.cells else ""
+
+    @property
+    def article(self) -> str:
+        """The kind in a sentence: ``a linear``, ``an elementwise``."""
+        return f"{'an' if self.kind.startswith(('a', 'e', 'i', 'o', 'u')) else 'a'} {self.kind}"
 
     def size(self, column: str, default: str | None = None) -> int:
         return evaluate(self.text(column, default), self.values, self.where(column))
@@ -122,7 +127,7 @@ class _Line:
         for name, cell in self.cells.items():
             if cell.text and name not in allowed | COMMON:
                 raise WorkloadError(
-                    f"{cell.where} {name}", f"a {self.kind} has no '{name}'", got=cell.text
+                    f"{cell.where} {name}", f"{self.article} has no '{name}'", got=cell.text
                 )
 
     def pattern(self) -> str | None:

@@ -332,6 +332,32 @@ def test_a_run_s_table_shows_layers_total_traffic_and_core_time(nmsim: Nmsim) ->
         assert title in text
 
 
+def test_what_bounds_the_work_is_said_where_launches_hide_it(nmsim: Nmsim) -> None:
+    """Not where they bound a hundredth of the time: the list would come twice."""
+    Path("long.csv").write_text(
+        "name,kind,m,n,k,reads,writes\nfc,linear,4096,4096,4096,,\nrelu,elementwise,,,,64,64\n"
+    )
+    bounds = [
+        next(line for line in fine(nmsim(*run)).text.splitlines() if line.startswith("Bound by: "))
+        for run in (RUN, ["run", "nm-flex", "long.csv"])
+    ]
+    hidden, plain = bounds
+    assert hidden == "Bound by: launch 100%; work: dram 100%"
+    assert "launch <1%" in plain
+    assert "work:" not in plain
+
+
+def test_warnings_stand_before_notes(nmsim: Nmsim) -> None:
+    Path("assumed.csv").write_text(
+        "# Note: fp32 tensors read as fp16\n# Note: WARNING: batch taken as 1\n"
+        "name,kind,m,n,k\nfc,linear,64,64,64\n"
+    )
+    text = fine(nmsim("run", "nm-edge", "assumed.csv")).text
+    assert "\nWARNING: batch taken as 1\nNote: fp32 tensors read as fp16\n" in text
+    said = nmsim("import", "assumed.csv").err
+    assert said.index("WARNING: batch taken as 1") < said.index("fp32 tensors read as fp16")
+
+
 def test_a_comparison_s_table_shows_speedups_and_the_reason(nmsim: Nmsim) -> None:
     comparison = compare("nm-edge", "gemm:64x48x96", ["1:1", "2:4"])
     text = fine(nmsim(*COMPARE)).text

@@ -174,6 +174,13 @@ def test_what_is_left_out_is_said_in_its_order(shows: Shows) -> None:
     assert "one of 12 blocks" in text
 
 
+def test_a_front_shows_the_figures_that_were_asked_for_at_any_width(shows: Shows) -> None:
+    asked = ["--min", "energy_pj", "--max", "mac_utilization"]
+    text = flowing(shows(80, *SHOWN["pareto"], *asked).partition("Left out")[0])
+    for words in ("energy", "MAC util."):
+        assert set(words.split()) <= set(text.split())
+
+
 def demo() -> list[list[str]]:
     """The commands of `make demo`."""
     (recipe,) = re.findall(r"^demo:.*\n((?:\t.*\n)+)", MAKEFILE.read_text(), re.MULTILINE)

@@ -224,6 +224,7 @@ def test_a_parameter_s_name_may_hold_an_x(write: Write) -> None:
         ("qk,matmul,8,8,8,,,,2:4", "2:20 pattern", "a matmul has no 'pattern', got '2:4'"),
         ("sm,softmax,8", "2:12 m", "a softmax has no 'm', got '8'"),
         ("sm,softmax", "2", "a softmax needs 'reads'"),
+        ("add,elementwise", "2", "an elementwise needs 'reads'"),
         ("fc,linear,8,8,8,,,fp17", "2", "unknown dtype, got 'fp17' (did you mean 'fp16'?)"),
         ("fc,linear,8,8,8,,,,5:4", "2", "1 <= keep <= group, got '5:4'"),
         ("fc,linear,8,8,8,,,,24", "2", "not a pattern"),
