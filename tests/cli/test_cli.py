@@ -467,7 +467,7 @@ def test_both_engines_print_the_same_figures(nmsim: Nmsim) -> None:
 
 def test_files_of_one_s_own(nmsim: Nmsim, tmp_path: Path) -> None:
     (tmp_path / "machine.yaml").write_text("base: nm-edge\nname: mine\ncore: {count: 3}\n")
-    (tmp_path / "trace.csv").write_text("name,kind,m,n,k,pattern\nfc,linear,32,32,64,2:4\n")
+    (tmp_path / "trace.csv").write_text("name,kind,m,n,k,pattern\nfc,linear,128,128,1024,2:4\n")
     data = run_json(nmsim, "machine.yaml", "trace.csv")
     assert (data["hardware"], data["workload"], data["pattern"]) == ("mine", "trace", None)
     (layer,) = data["layers"]  # type: ignore[misc]
