@@ -22,7 +22,7 @@ from simulator import catalog, load_hardware, load_workload, simulate
 print(simulator.__file__)
 print(*[load_hardware(name).name for name in catalog.presets("configs", ".yaml")])
 print(*[load_workload(name).name for name in catalog.presets("workloads", ".csv")])
-print(simulate("nm-edge", "gemm:16x16x16", "2:4", engine="reference").layers[0].executed_as)
+print(simulate("nm-edge", "gemm:128x128x512", "2:4", engine="reference").layers[0].executed_as)
 """
 
 
