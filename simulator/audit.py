@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from simulator.errors import AccountError
+
+Figures = Mapping[str, Any]
+"""Numbers by name, or mappings of such: ``{"dram": {"weights": {"read": 5}}}``."""
 
 
 def audit(
     where: str,
     *,
-    counts: Mapping[str, int],
+    counts: Figures,
     sums: Mapping[str, tuple[Sequence[int], int]],
-    ratios: Mapping[str, float],
+    ratios: Figures,
 ) -> None:
     """Refuse figures that no run can have.
 
@@ -32,15 +36,33 @@ def audit(
     AccountError
         At the first figure that breaks its rule; it is a fault of the model, not of the input.
     """
-    for name, count in counts.items():
-        if count < 0:
-            raise _error(where, f"{name} is negative", count, "at least 0")
+    if not all(count >= 0 for count in _values(counts)):
+        name, count = next((name, count) for name, count in _named(counts) if not count >= 0)
+        raise _error(where, f"{name} is negative", count, "at least 0")
     for name, (parts, whole) in sums.items():
         if sum(parts) != whole:
             raise _error(where, f"the parts of {name} do not add up", sum(parts), f"{whole}")
-    for name, ratio in ratios.items():
-        if not 0 <= ratio <= 1:
-            raise _error(where, f"{name} is no share", ratio, "0 to 1")
+    if not all(0 <= ratio <= 1 for ratio in _values(ratios)):
+        name, ratio = next((name, one) for name, one in _named(ratios) if not 0 <= one <= 1)
+        raise _error(where, f"{name} is no share", ratio, "0 to 1")
+
+
+def _values(figures: Figures) -> Iterator[Any]:
+    """The numbers alone, since every layer of every run is audited."""
+    for value in figures.values():
+        if isinstance(value, dict):
+            yield from _values(value)
+        else:
+            yield value
+
+
+def _named(figures: Figures, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Numbers with their dotted names."""
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield from _named(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def _error(where: str, what: str, got: float, want: str) -> AccountError:

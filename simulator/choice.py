@@ -37,7 +37,7 @@ LARGE_STAGES, LARGE_SCALE = 10**8, 10
 LARGE_EXACT_STAGES, LARGE_CANDIDATES = 4 * FIRST_STAGES, 2
 """Of GEMMs of more stages, so many mappings of a pattern are tried, and so many simulated whole."""
 
-HOST_RATIO, CLOSE_HOST_RATIO = 0.3, 0.1
+HOST_RATIO, CLOSE_HOST_RATIO = 0.15, 0.05
 """By how much the estimate of another pattern that contains what was asked may exceed the lowest,
 for its first mapping to be simulated, and that mapping the fastest, for its other ones. The spread
 of the estimate within a problem is 0.05."""

@@ -465,8 +465,8 @@ def _audit(layer: LayerReport, cores: int) -> None:
         counts={
             "slots_used": layer.slots_used,
             "slots_padded": layer.slots_padded,
-            **_flat(layer.core_time_ps, "core_time_ps."),
-            **_flat(layer.traffic_bytes, "traffic_bytes."),
+            "core_time_ps": layer.core_time_ps,
+            "traffic_bytes": layer.traffic_bytes,
         },
         sums={
             "macs_executed": (slots, layer.macs_executed),
@@ -474,7 +474,7 @@ def _audit(layer: LayerReport, cores: int) -> None:
         },
         ratios={
             "mac_utilization": layer.mac_utilization,
-            **_flat(layer.busy_ratio, "busy_ratio."),
+            "busy_ratio": layer.busy_ratio,
         },
     )
 

@@ -317,8 +317,9 @@ class Capability:
 
         Of the list, all that contain it. Of "any up to a largest group", itself, or the sparsest if
         its group is too large, and those whose group is a power of two and whose ``keep`` is one,
-        too, or one less than the group. A denser pattern may be faster: its instructions and stages
-        span less of k, and fewer activations wait in registers.
+        too, or one less than the group; of several as dense the one with the least metadata, since
+        others move as much and no less, and are padded no less. A denser pattern may be faster: its
+        instructions and stages span less of k, and fewer activations wait in registers.
 
         Returns
         -------
@@ -346,7 +347,10 @@ class Capability:
         for group in (2**power for power in range(1, self.largest_group.bit_length())):
             keeps = {keep for keep in range(1, group) if _is_power(keep)} | {group - 1}
             found |= {Pattern(keep, group) for keep in keeps if keep >= asked.most_in(group)}
-        return found
+        least: dict[Fraction, Pattern] = {}
+        for pattern in sorted(found, key=_by_density(code)):
+            least.setdefault(pattern.density, pattern)
+        return {asked, *least.values()} if asked in found else {*least.values()}
 
 
 def _by_density(code: MetadataCode) -> Callable[[Pattern], tuple[Fraction, Fraction, int]]:

@@ -13,7 +13,7 @@ from simulator.errors import AccountError
 SOUND: dict[str, Any] = {
     "counts": {"slots_used": 3, "idle": 0},
     "sums": {"core_time_ps": ((1, 2), 3)},
-    "ratios": {"mac_utilization": 0.5, "busy_ratio.dram": 1.0},
+    "ratios": {"mac_utilization": 0.5, "busy_ratio": {"dram": 1.0}},
 }
 
 
@@ -28,8 +28,8 @@ def test_sound_accounts_pass() -> None:
         ("sums", "core_time_ps", ((1, 2), 4), "core_time_ps do not add up, want 4, got 3"),
         (
             "ratios",
-            "busy_ratio.operand",
-            1.52,
+            "busy_ratio",
+            {"dram": 1.0, "operand": 1.52},
             "busy_ratio.operand is no share, want 0 to 1, got 1.52",
         ),
         (
