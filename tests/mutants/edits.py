@@ -103,7 +103,7 @@ EDITS = (
     Edit(
         "DRAM capacity is never refused",
         "tests/unit/test_program.py::test_what_exceeds_main_memory_is_refused_to_the_byte",
-        (("simulator/program.py", "    if need > hardware.memory.dram.bytes:",
+        (("simulator/program.py", "    if need > room:",
           "    if need < 0:"),),
     ),
     Edit(
