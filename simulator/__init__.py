@@ -10,9 +10,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from simulator.version import __version__
+
 if TYPE_CHECKING:
-    from simulator.area import area_parts, relative_area
-    from simulator.comparison import Comparison
     from simulator.errors import (
         ConfigError,
         MappingError,
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from simulator.exploration.spec import SweepSpec
     from simulator.exploration.sweep import SweepResult, sweep
     from simulator.hardware import Hardware, hardware_schema, load_hardware
+    from simulator.hardware.area import area_parts, relative_area
     from simulator.importers import load_model, load_workload
-    from simulator.mapping import Mapping
-    from simulator.replay import TileRange
-    from simulator.report import LayerReport, Report, Total
-    from simulator.run import compare, simulate
+    from simulator.report.comparison import Comparison
+    from simulator.report.report import LayerReport, Report, Total
+    from simulator.run.simulate import compare, simulate
+    from simulator.schedule.mapping import Mapping
     from simulator.sparsity import Pattern
-    from simulator.timeline import Timeline
+    from simulator.timeline.replay import TileRange
+    from simulator.timeline.trace_file import Timeline
     from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
-
-__version__ = "0.1.0"
 
 # Imported on first use, so that `import simulator` and `nmsim --help` stay quick.
 _HOMES = {
@@ -57,22 +57,22 @@ _HOMES = {
     "pareto_front": "exploration.pareto",
     "search": "exploration.search",
     "sweep": "exploration.sweep",
-    "Mapping": "mapping",
-    "LayerReport": "report",
-    "Report": "report",
-    "area_parts": "area",
-    "relative_area": "area",
-    "Total": "report",
-    "compare": "run",
-    "Comparison": "comparison",
-    "simulate": "run",
+    "Mapping": "schedule.mapping",
+    "LayerReport": "report.report",
+    "Report": "report.report",
+    "area_parts": "hardware.area",
+    "relative_area": "hardware.area",
+    "Total": "report.report",
+    "compare": "run.simulate",
+    "Comparison": "report.comparison",
+    "simulate": "run.simulate",
     "Pattern": "sparsity",
     "Conv": "workload",
     "Gemm": "workload",
     "Matmul": "workload",
     "Stream": "workload",
-    "TileRange": "replay",
-    "Timeline": "timeline",
+    "TileRange": "timeline.replay",
+    "Timeline": "timeline.trace_file",
     "Workload": "workload",
     "load_model": "importers",
     "load_workload": "importers",
@@ -103,6 +103,7 @@ __all__ = [
     "WeightsError",
     "Workload",
     "WorkloadError",
+    "__version__",
     "area_parts",
     "compare",
     "hardware_schema",
@@ -124,4 +125,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

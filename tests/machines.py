@@ -9,8 +9,8 @@ import numpy as np
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, load_hardware
-from simulator.mapping import Mapping, check
-from simulator.program import Program, gemm_program, stream_program
+from simulator.schedule.mapping import Mapping, check
+from simulator.schedule.program import Program, gemm_program, stream_program
 from simulator.sparsity import Pattern
 from simulator.units import ceil_div
 from simulator.workload import Conv, Gemm, Matmul, Stream

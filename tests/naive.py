@@ -1,6 +1,6 @@
 """The brute-force oracle: stage costs from enumerated slots and addresses, without closed forms.
 
-It shares no code with `simulator.timing`; it lists every stored slot, every activation address and
+It shares no code with `schedule.timing`; it lists every stored slot, every activation address and
 every instruction of a stage and counts. Slow, and only meant for small stages.
 """
 

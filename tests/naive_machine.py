@@ -15,7 +15,7 @@ from fractions import Fraction
 from naive import BITS, NaiveCost, NaiveStage, naive_block_steps, naive_factors, naive_stage
 
 from simulator.hardware import Hardware, Library
-from simulator.mapping import Mapping
+from simulator.schedule.mapping import Mapping
 
 Block = tuple[str, int, int, int]  # operand, GEMM, line (of tiles), place
 

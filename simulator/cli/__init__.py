@@ -19,7 +19,7 @@ from simulator.cli.sweeping import pareto, results, search, sweep
 from simulator.errors import ConfigError, OutputError, SimulatorError
 
 if TYPE_CHECKING:
-    from simulator.replay import TileRange
+    from simulator.timeline.replay import TileRange
     from simulator.workload import Workload
 
 app = typer.Typer(
@@ -139,7 +139,7 @@ def run(
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
     from simulator.hardware import load_hardware
-    from simulator.run import simulate
+    from simulator.run.simulate import simulate
 
     out.check_target(output)
     out.check_picture(plot)
@@ -152,7 +152,7 @@ def run(
     trace, tensors = _workload(workload, weights, parameters_of(param, batch))
     record = None
     if timeline is not None:
-        from simulator.timeline import Timeline
+        from simulator.timeline.trace_file import Timeline
 
         title = f"{trace.name} on {machine.name}, {pattern or 'as the trace says'}"
         record = Timeline(machine, title, len(trace.layers), tiles)
@@ -213,7 +213,7 @@ def compare(
     from simulator.cli import output as out
     from simulator.cli.progress import progress_bar
     from simulator.hardware import load_hardware
-    from simulator.run import compare as compare_patterns
+    from simulator.run.simulate import compare as compare_patterns
 
     out.check_target(output)
     out.check_picture(plot)
@@ -335,7 +335,7 @@ app.command(rich_help_panel=MACHINES)(on_screen(schema))
 def _tiles(text: str | None, timeline: Path | None) -> TileRange | None:
     if text is None:
         return None
-    from simulator.replay import TileRange
+    from simulator.timeline.replay import TileRange
 
     if timeline is None:
         raise OutputError("--timeline-tiles", "says what --timeline FILE shows", got=text)

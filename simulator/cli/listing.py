@@ -34,9 +34,9 @@ def hardware(
 
 def _machines() -> Grid:
     from simulator import catalog
-    from simulator.area import relative_area
     from simulator.cli.grid import Grid, columns
     from simulator.hardware import load_hardware
+    from simulator.hardware.area import relative_area
 
     titles = ["machine", "cores", "clock MHz", "memory GB", "area of parts mm²"]
     prose = ["dtypes", "patterns", "what"]

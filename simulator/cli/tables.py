@@ -11,12 +11,12 @@ from rich.console import Console
 from simulator import quantities
 from simulator.cli.grid import Column, Grid, columns, sentence
 from simulator.cli.screen import WARNING, screen, warnings_first
-from simulator.comparison import Comparison
 from simulator.hardware import Hardware
-from simulator.microbench import mma_timing
+from simulator.hardware.microbench import mma_timing
 from simulator.names import words
 from simulator.quantities import COLUMN_TIME, SIZE, Scale, count, percent
-from simulator.report import CORE_TIME, LayerReport, Report, Total
+from simulator.report.comparison import Comparison
+from simulator.report.report import CORE_TIME, LayerReport, Report, Total
 from simulator.sparsity import Pattern
 
 PIPE_WIDTH = 1_000_000

@@ -20,8 +20,8 @@ import numpy as np
 
 from simulator.engine.result import EngineResult
 from simulator.jit import OPTIONS, waiting
-from simulator.partition import IntArray
-from simulator.program import BLOCK_CLASSES, Program
+from simulator.schedule.partition import IntArray
+from simulator.schedule.program import BLOCK_CLASSES, Program
 
 LONG_STAGES = 5_000_000
 """Runs of more stages, some tenths of a second, can be interrupted."""

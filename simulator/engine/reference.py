@@ -21,7 +21,7 @@ import simpy
 from simpy.events import EventPriority
 
 from simulator.engine.result import EngineResult
-from simulator.program import BLOCK_CLASSES, Program
+from simulator.schedule.program import BLOCK_CLASSES, Program
 
 Process = Generator[simpy.Event, Any, Any]
 EPILOGUE_ENDS, STAGE_REQUEST = 0, 1

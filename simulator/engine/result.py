@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.partition import IntArray
+from simulator.schedule.partition import IntArray
 
 WAIT_KINDS = ("memory", "prologue", "epilogue", "reduction")
 

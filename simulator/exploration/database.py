@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import simulator
 from simulator.errors import SimulatorError, StoreError
 from simulator.exploration.record import TABLE
 from simulator.sparsity import parse_pattern
+from simulator.version import __version__
 
 APPLICATION_ID = 0x6E6D7369  # "nmsi"
 SCHEMA = 2
@@ -128,7 +128,7 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
         for table in TABLES.values():
             connection.execute(table)
-        connection.execute("INSERT INTO about VALUES (?, NULL)", (simulator.__version__,))
+        connection.execute("INSERT INTO about VALUES (?, NULL)", (__version__,))
     connection.execute("COMMIT")
 
 
@@ -161,12 +161,12 @@ def _checked(connection: sqlite3.Connection, where: str) -> str | None:
     if len(about) != 1:
         raise _damaged(where, f"its table 'about' has {len(about)} rows, want 1")
     ((version, baseline),) = about
-    if version != simulator.__version__:
+    if version != __version__:
         raise StoreError(
             where,
             "a store of another nmsim, whose figures may differ",
             got=version,
-            want=simulator.__version__,
+            want=__version__,
             hint="start a new one",
         )
     if baseline is None or _is_pattern(baseline):

@@ -7,12 +7,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from itertools import islice
 
-import simulator
 from simulator.errors import SpecError
 from simulator.exploration.executors import Pool
 from simulator.exploration.plan import Point, Shared
 from simulator.exploration.row import Batch, evaluate
 from simulator.exploration.store import COMMIT_S, Store
+from simulator.version import __version__
 
 Progress = Callable[[int], None]
 
@@ -112,10 +112,8 @@ class Dispatch:
             patience = COMMIT_S
 
     def _take(self, batch: Batch) -> None:
-        if batch.version != simulator.__version__:
-            raise SpecError(
-                "workers", "run another nmsim", got=batch.version, want=simulator.__version__
-            )
+        if batch.version != __version__:
+            raise SpecError("workers", "run another nmsim", got=batch.version, want=__version__)
         self.store.add(batch.rows)
         self.tally.computed += len(batch.rows)
         self.progress(len(batch.rows))

@@ -11,7 +11,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import simulator
 from simulator.errors import CombinationError, ConfigError, SimulatorError, SpecError, did_you_mean
 from simulator.exploration.constraints import Constraint
 from simulator.exploration.space import (
@@ -24,8 +23,9 @@ from simulator.exploration.space import (
 from simulator.exploration.spec import SweepSpec, WorkloadChoice
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
-from simulator.run import ENGINES
+from simulator.run.simulate import ENGINES
 from simulator.sparsity import parse_pattern
+from simulator.version import __version__
 from simulator.workload import Workload
 
 ORIGIN = "parameters"
@@ -40,8 +40,8 @@ NO_MODEL = frozenset({"cli", "exploration", "importers", "pictures", "validation
 @cache
 def model_digest() -> str:
     """SHA-256 of what computes figures, so that no store keeps those of an older model."""
-    package = Path(simulator.__file__).parent
-    digest = hashlib.sha256(simulator.__version__.encode())
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256(__version__.encode())
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package).parts
         if not NO_MODEL & set(parts):

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import simulator
-from simulator.area import relative_area
-from simulator.comparison import Comparison
 from simulator.errors import SimulatorError, SpecError
 from simulator.exploration.plan import ORIGIN, Point, Shared
 from simulator.exploration.space import Settings
 from simulator.hardware import Hardware, load_hardware
-from simulator.report import Report
-from simulator.run import simulate
+from simulator.hardware.area import relative_area
+from simulator.report.comparison import Comparison
+from simulator.report.report import Report
+from simulator.run.simulate import simulate
 from simulator.units import PS_PER_NS
+from simulator.version import __version__
 
 LARGEST = 2**63 - 1
 """What a store's integers hold."""
@@ -44,9 +44,9 @@ class Row:
     energy_pj : float or None
         None where the machine states no energies.
     area_mm2 : float
-        As `simulator.area` estimates it.
+        As `simulator.hardware.area` estimates it.
     power_w, throttled, time_error_ratio, dram_error_ratio
-        As in `simulator.report.Total`.
+        As in `simulator.report.report.Total`.
     setup : bytes
         SHA-256 of all that decides the figures but the pattern: rows of one setup compare.
     """
@@ -100,7 +100,7 @@ def evaluate(shared: Shared, points: Sequence[Point]) -> Batch:
         if point.settings != settings:
             settings, machine = point.settings, _machine(shared.base, point.settings)
         rows.append(_row(shared, point, machine))
-    return Batch(rows, time.perf_counter() - started, simulator.__version__)
+    return Batch(rows, time.perf_counter() - started, __version__)
 
 
 def warm() -> None:

@@ -363,7 +363,7 @@ class Hardware(Section):
 
     @cached_property
     def core_ticks_by_dtype(self) -> dict[str, Any]:
-        """A core's rates on a common grid, as `simulator.timing` derives them once a dtype."""
+        """A core's rates on a common grid, as `schedule.timing` derives them once a dtype."""
         return {}
 
     def at_clock(self, clock_hz: int) -> Hardware:
@@ -379,7 +379,7 @@ class Hardware(Section):
 
     @cached_property
     def fits_by_library(self) -> dict[str, dict[Any, Any]]:
-        """Mappings that fit, as `simulator.mapping` finds them once a tile, dtype and pattern."""
+        """Mappings that fit, as `schedule.mapping` finds them once a tile, dtype, pattern."""
         return {name: {} for name in self.libraries}
 
     def macs_per_cycle(self, dtype: str) -> Fraction:

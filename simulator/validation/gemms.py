@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from simulator.hardware import Hardware, load_hardware
-from simulator.run import simulate
+from simulator.run.simulate import simulate
 from simulator.units import DTYPE_BITS
 from simulator.validation import tables
 from simulator.validation.fitted import condition

@@ -7,9 +7,9 @@ from functools import cache
 
 from simulator.engine import fast
 from simulator.hardware import Hardware, load_hardware
-from simulator.microbench import mma_timing
-from simulator.program import Program, stream_program
-from simulator.run import simulate
+from simulator.hardware.microbench import mma_timing
+from simulator.run.simulate import simulate
+from simulator.schedule.program import Program, stream_program
 from simulator.units import PS_PER_SECOND
 from simulator.validation import tables
 from simulator.validation.points import Point

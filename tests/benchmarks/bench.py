@@ -20,8 +20,8 @@ from c_loop import compile_loop, run_loop
 
 from simulator import Gemm, Hardware, Workload, load_hardware, load_workload, simulate
 from simulator.engine import fast, reference
-from simulator.program import Program, gemm_program
-from simulator.ranking import candidates
+from simulator.schedule.program import Program, gemm_program
+from simulator.schedule.ranking import candidates
 from simulator.sparsity import DENSE
 from simulator.workload.lowering import lower
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from simulator.engine.fast import NEVER, block_table, stage_table
-from simulator.program import Program
+from simulator.schedule.program import Program
 
 SOURCE = Path(__file__).with_name("loop.c")
 

@@ -590,7 +590,7 @@ def test_an_interrupt_ends_with_a_line(
     def interrupted(*_: object, **__: object) -> None:
         raise raised
 
-    monkeypatch.setattr("simulator.run.simulate", interrupted)
+    monkeypatch.setattr("simulator.run.simulate.simulate", interrupted)
     ended = nmsim(*RUN, "-o", "r.json")
     assert (ended.code, ended.out) == (130, b"")
     assert ended.err == f"nmsim: {says}\n"

@@ -13,8 +13,8 @@ from machines import library_of, problem_of, tiny
 
 from simulator.engine import fast, reference
 from simulator.hardware import Hardware
-from simulator.mapping import Mapping
-from simulator.program import Program, gemm_program
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.program import Program, gemm_program
 from simulator.units import ceil_div
 
 CYCLE = 1000

@@ -10,7 +10,7 @@ from machines import Case, random_case
 from naive_machine import NaiveMachine, NaiveRun
 
 from simulator.engine import fast
-from simulator.report import CORE_TIME, LayerReport, layer_report
+from simulator.report.report import CORE_TIME, LayerReport, layer_report
 from simulator.workload import Gemm
 
 ENERGY = {

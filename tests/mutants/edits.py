@@ -28,42 +28,43 @@ class Edit:
 
 
 NAIVE = "tests/differential/test_naive_machine.py"
+REPORT = "simulator/report/report.py"
 MASKS = "tests/unit/test_masking.py"
 
 EDITS = (
     Edit(
         "masked layers of equal shape share one simulation",
         "tests/unit/test_run.py::test_masked_layers_of_equal_shape_do_not_share",
-        (("simulator/run.py", "key = (key, layer.name)",
+        (("simulator/run/simulate.py", "key = (key, layer.name)",
           "key = problem"),),
     ),
     Edit(
         "slots of masked stages are not scaled",
         f"{MASKS}::test_what_masked_stages_move_equals_the_enumerated",
-        (("simulator/timing.py", "math.ceil(work.rows_operand_bits * share)",
+        (("simulator/schedule/timing.py", "math.ceil(work.rows_operand_bits * share)",
           "work.rows_operand_bits"),),
     ),
     Edit(
         "metadata of masked stages is not scaled",
         f"{MASKS}::test_what_masked_stages_move_equals_the_enumerated",
-        (("simulator/timing.py", "math.ceil(work.metadata_operand_bits * share)",
+        (("simulator/schedule/timing.py", "math.ceil(work.metadata_operand_bits * share)",
           "work.metadata_operand_bits"),),
     ),
     Edit(
         "accumulators of masked stages are not scaled",
         f"{MASKS}::test_what_masked_stages_move_equals_the_enumerated",
-        (("simulator/timing.py", "math.ceil(work.accumulator_bits * share)",
+        (("simulator/schedule/timing.py", "math.ceil(work.accumulator_bits * share)",
           "work.accumulator_bits"),),
     ),
     Edit(
         "deeper stages under masks are not offered",
         "tests/unit/test_run.py::test_few_non_zeros_are_worked_on_in_deeper_stages",
-        (("simulator/choice.py", "for factor in (1, 2, 4):", "for factor in (1,):"),),
+        (("simulator/run/choice.py", "for factor in (1, 2, 4):", "for factor in (1,):"),),
     ),
     Edit(
         "operand stalls are booked as the scratchpad's",
         NAIVE,
-        (("simulator/report.py", "operand += count * cost.stall_ps * cost.stalled_by_operand",
+        ((REPORT, "operand += count * cost.stall_ps * cost.stalled_by_operand",
           "operand += 0"),),
     ),
     Edit(
@@ -78,38 +79,38 @@ EDITS = (
     Edit(
         "busy ratio of L2 without the link",
         NAIVE,
-        (("simulator/report.py", "            queue(program.link_ps, result.far),\n",
+        ((REPORT, "            queue(program.link_ps, result.far),\n",
           "            0,\n"),),
     ),
     Edit(
         "imbalance counts idle cores",
         NAIVE,
-        (("simulator/report.py", "result.worked_ps[result.worked_ps > 0]", "result.worked_ps"),),
+        ((REPORT, "result.worked_ps[result.worked_ps > 0]", "result.worked_ps"),),
     ),
     Edit(
         "register fill of metadata is dropped",
         NAIVE,
-        (("simulator/timing.py", "metadata_fill_bytes=metadata_read if fills_rows else 0",
+        (("simulator/schedule/timing.py", "metadata_fill_bytes=metadata_read if fills_rows else 0",
           "metadata_fill_bytes=0"),),
     ),
     Edit(
         "bytes read of W and of metadata are exchanged",
         NAIVE,
-        (("simulator/report.py", '("scratchpad", rows, "read", work.rows_read_bytes)',
+        ((REPORT, '("scratchpad", rows, "read", work.rows_read_bytes)',
           '("scratchpad", rows, "read", work.metadata_read_bytes)'),
-         ("simulator/report.py", '("scratchpad", "metadata", "read", work.metadata_read_bytes)',
+         (REPORT, '("scratchpad", "metadata", "read", work.metadata_read_bytes)',
           '("scratchpad", "metadata", "read", work.rows_read_bytes)')),
     ),
     Edit(
         "DRAM capacity is never refused",
         "tests/unit/test_program.py::test_what_exceeds_main_memory_is_refused_to_the_byte",
-        (("simulator/program.py", "    if need > room:",
+        (("simulator/schedule/program.py", "    if need > room:",
           "    if need < 0:"),),
     ),
     Edit(
         "warm blocks enter in reverse order",
         "tests/unit/test_program.py::test_a_warm_l2_holds_what_was_used_last",
-        (("simulator/program.py", 'warm_blocks=ids[np.argsort(order, kind="stable")]',
+        (("simulator/schedule/program.py", 'warm_blocks=ids[np.argsort(order, kind="stable")]',
           'warm_blocks=ids[np.argsort(order, kind="stable")][::-1]'),),
     ),
     Edit(
@@ -121,12 +122,12 @@ EDITS = (
     Edit(
         "the barrier is left out of the account",
         NAIVE,
-        (("simulator/report.py", "barrier += count * cost.barrier_ps", "barrier += 0"),),
+        ((REPORT, "barrier += count * cost.barrier_ps", "barrier += 0"),),
     ),
     Edit(
         "epilogue and reduction are exchanged",
         NAIVE,
-        (("simulator/report.py", "memory, prologue, epilogue, reduction = result.waits_ps",
+        ((REPORT, "memory, prologue, epilogue, reduction = result.waits_ps",
           "memory, prologue, reduction, epilogue = result.waits_ps"),),
     ),
 )  # fmt: skip

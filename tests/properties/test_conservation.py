@@ -13,8 +13,8 @@ from machines import Case, random_case
 from simulator import Conv, Gemm, Mapping, Matmul, Stream, Workload, load_hardware, simulate
 from simulator.catalog import presets
 from simulator.engine import fast
-from simulator.program import COLUMNS, OUTPUTS, PARTIALS, ROWS
-from simulator.report import CORE_TIME, LayerReport
+from simulator.report.report import CORE_TIME, LayerReport
+from simulator.schedule.program import COLUMNS, OUTPUTS, PARTIALS, ROWS
 
 
 def _class_bytes(case: Case, counts: object, operand: int) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import PATTERNS
 
-from simulator.partition import DISPATCH, TileGrid, grouped_order
+from simulator.schedule.partition import DISPATCH, TileGrid, grouped_order
 from simulator.sparsity import Pattern
 
 grids = st.builds(

@@ -6,8 +6,14 @@ import pytest
 from machines import tiny
 
 from simulator import catalog
-from simulator.area import BIT_CELL_UM2, MUX2_GATES, area_parts, relative_area, selected_group
 from simulator.hardware import load_hardware
+from simulator.hardware.area import (
+    BIT_CELL_UM2,
+    MUX2_GATES,
+    area_parts,
+    relative_area,
+    selected_group,
+)
 
 PARTS = ["tensor_cores", "selectors", "register_file", "operand_paths", "scratchpad", "l2"]
 

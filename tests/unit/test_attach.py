@@ -11,9 +11,9 @@ import pytest
 from machines import tiny
 
 from simulator import Conv, Gemm, Mapping, Matmul, Workload, compare, load_hardware, simulate
-from simulator.attach import find_tensor, rows_of
-from simulator.attach import pruned as prune
 from simulator.errors import MappingError, WeightsError
+from simulator.run.attach import find_tensor, rows_of
+from simulator.run.attach import pruned as prune
 from simulator.sparsity import Pattern, parse_pattern
 from simulator.weights.files import Tensor, write_safetensors
 from simulator.workload.lowering import lower

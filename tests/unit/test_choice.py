@@ -13,8 +13,8 @@ from simulator import Conv, Gemm, LayerReport, Mapping, Workload, load_hardware,
 from simulator.engine import fast
 from simulator.errors import MappingError
 from simulator.hardware import Hardware
-from simulator.mapping import check, fitting
-from simulator.program import gemm_program
+from simulator.schedule.mapping import check, fitting
+from simulator.schedule.program import gemm_program
 from simulator.sparsity import Pattern, parse_pattern
 from simulator.workload import Layer
 from simulator.workload.lowering import lower

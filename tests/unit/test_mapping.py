@@ -11,16 +11,16 @@ from machines import library_of, problem_of, tiny
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Tile
-from simulator.mapping import Mapping, check, register_bytes, scratchpad_bytes
-from simulator.ranking import candidates, estimate_ps
+from simulator.schedule.mapping import Mapping, check, register_bytes, scratchpad_bytes
+from simulator.schedule.ranking import candidates, estimate_ps
 from simulator.workload.lowering import GemmProblem
 
 
 @pytest.fixture(autouse=True)
 def more_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than are simulated, however slow, so that more of what is offered shows."""
-    monkeypatch.setattr("simulator.ranking.SIMULATED_CANDIDATES", SHOWN)
-    monkeypatch.setattr("simulator.ranking.SIMULATED_RATIO", float("inf"))
+    monkeypatch.setattr("simulator.schedule.ranking.SIMULATED_CANDIDATES", SHOWN)
+    monkeypatch.setattr("simulator.schedule.ranking.SIMULATED_RATIO", float("inf"))
 
 
 SHOWN = 5

@@ -14,8 +14,8 @@ from simulator import Gemm, Workload, load_hardware, simulate
 from simulator.engine import fast
 from simulator.errors import MappingError
 from simulator.hardware import Hardware
-from simulator.mapping import Mapping
-from simulator.program import gemm_program
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.program import gemm_program
 from simulator.workload.lowering import GemmProblem
 
 

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Rectangle
 
 from simulator import Gemm, Report, Stream, Workload, compare, simulate, sweep
-from simulator.comparison import Comparison
 from simulator.errors import OutputError
 from simulator.names import words
 from simulator.pictures import Picture, heat_map, new_picture, pareto, percent, save, speedup
@@ -26,7 +25,8 @@ from simulator.pictures.style import (
     axis_label,
 )
 from simulator.quantities import SIZE, TIME, axis_unit
-from simulator.report import CORE_TIME, PLOTTED_LAYERS
+from simulator.report.comparison import Comparison
+from simulator.report.report import CORE_TIME, PLOTTED_LAYERS
 
 LAYERS = Workload(
     "net",

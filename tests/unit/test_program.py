@@ -8,7 +8,7 @@ from machines import library_of, problem_of, tiny
 
 from simulator import Conv, Gemm, Mapping, Stream
 from simulator.errors import MappingError, WorkloadError
-from simulator.program import COLUMNS, OUTPUTS, ROWS, Program, gemm_program, stream_program
+from simulator.schedule.program import COLUMNS, OUTPUTS, ROWS, Program, gemm_program, stream_program
 from simulator.sparsity import DENSE, parse_pattern
 from simulator.workload.lowering import fetch_ways, lower
 

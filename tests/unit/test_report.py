@@ -13,12 +13,12 @@ import pytest
 from machines import tiny
 
 from simulator import Conv, Gemm, Mapping, Matmul, Stream, Workload, compare, simulate
-from simulator.comparison import Comparison
 from simulator.errors import ConfigError, MappingError, OutputError
 from simulator.hardware import Hardware, load_hardware
 from simulator.pictures import save
 from simulator.quantities import time
-from simulator.report import CORE_TIME, LEVELS, LayerReport, Report
+from simulator.report.comparison import Comparison
+from simulator.report.report import CORE_TIME, LEVELS, LayerReport, Report
 
 LAYERS = Workload(
     "mixed",

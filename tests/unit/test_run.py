@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator import Gemm, Workload, load_hardware, run, simulate
+from simulator import Gemm, Workload, load_hardware, simulate
 from simulator.engine.result import EngineResult
 from simulator.hardware import Hardware
-from simulator.program import Program
+from simulator.run.simulate import ENGINES
+from simulator.schedule.program import Program
 
 
 def _skipping(**overrides: object) -> Hardware:
@@ -22,13 +23,13 @@ def _weights(density: float, seed: int, shape: tuple[int, int] = (512, 1024)) ->
 
 def test_equal_layers_are_simulated_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Program] = []
-    engine = run.ENGINES["fast"]
+    engine = ENGINES["fast"]
 
     def counting(program: Program) -> EngineResult:
         calls.append(program)
         return engine(program)
 
-    monkeypatch.setitem(run.ENGINES, "fast", counting)
+    monkeypatch.setitem(ENGINES, "fast", counting)
     one = simulate("nm-flex", Workload("one", [Gemm("a", m=512, n=256, k=512)]))
     alone = len(calls)
     layers = [Gemm(name, m=512, n=256, k=512) for name in "ab"]

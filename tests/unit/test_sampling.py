@@ -12,10 +12,10 @@ from simulator import Gemm, LayerReport, Workload, load_hardware, simulate
 from simulator.engine import fast, reference
 from simulator.errors import SimulatorError
 from simulator.hardware import Hardware
-from simulator.mapping import Mapping
-from simulator.program import gemm_program
-from simulator.ranking import candidates
-from simulator.sampling import estimate
+from simulator.run.sampling import estimate
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.program import gemm_program
+from simulator.schedule.ranking import candidates
 from simulator.sparsity import parse_pattern
 from simulator.workload import Conv, Layer, Matmul
 from simulator.workload.lowering import lower

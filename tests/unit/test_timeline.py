@@ -17,10 +17,10 @@ from machines import tiny
 from simulator import Conv, Gemm, Hardware, Matmul, Report, Stream, Workload, simulate
 from simulator.engine.result import EngineResult
 from simulator.errors import OutputError
-from simulator.program import Program
-from simulator.replay import KINDS, TileRange
-from simulator.report import LayerReport
-from simulator.timeline import TRACKS_A_PROCESS, Timeline
+from simulator.report.report import LayerReport
+from simulator.schedule.program import Program
+from simulator.timeline.replay import KINDS, TileRange
+from simulator.timeline.trace_file import TRACKS_A_PROCESS, Timeline
 
 LAYERS = Workload(
     "mixed",
@@ -341,7 +341,7 @@ def test_chosen_tiles_alone_are_shown(tmp_path: Path) -> None:
 def test_long_layers_show_first_and_last_tiles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulator.timeline.SHOWN_STAGES", 1000)
+    monkeypatch.setattr("simulator.timeline.trace_file.SHOWN_STAGES", 1000)
     workload = Workload("w", [Gemm("big", m=512, n=512, k=256)])
     recorded = record(machine(), tmp_path, workload)
     check_format(recorded.trace)
@@ -361,8 +361,8 @@ def test_long_layers_show_first_and_last_tiles(
 
 
 def test_many_tiles_share_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.timeline.SHOWN_STAGES", 1000)
-    monkeypatch.setattr("simulator.replay.SHOWN_TILES", 100)
+    monkeypatch.setattr("simulator.timeline.trace_file.SHOWN_STAGES", 1000)
+    monkeypatch.setattr("simulator.timeline.replay.SHOWN_TILES", 100)
     workload = Workload("w", [Gemm("big", m=512, n=512, k=256)])
     recorded = record(machine(), tmp_path, workload)
     check_account(recorded)
@@ -373,7 +373,7 @@ def test_many_tiles_share_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_replay_that_is_too_long_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.replay.REPLAYED_STAGES", 300)
+    monkeypatch.setattr("simulator.timeline.replay.REPLAYED_STAGES", 300)
     workload = Workload("w", [Gemm("big", m=512, n=512, k=256), Gemm("small", 16, 16, 32)])
     recorded = record(machine(), tmp_path, workload)
     check_format(recorded.trace)

@@ -12,8 +12,8 @@ from machines import problem_of, random_case, tiny
 from naive import NaiveStage, naive_stage
 
 from simulator import Conv
+from simulator.schedule.timing import StageShape, alignment_factors, stage_cost, stage_work
 from simulator.sparsity import DENSE
-from simulator.timing import StageShape, alignment_factors, stage_cost, stage_work
 from simulator.workload.lowering import lower
 
 

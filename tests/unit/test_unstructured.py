@@ -11,9 +11,9 @@ from machines import problem_of, tiny
 
 from simulator import Conv, Gemm, Mapping, Workload, compare, simulate
 from simulator.errors import ConfigError
-from simulator.masking import real_conflicts
+from simulator.schedule.masking import real_conflicts
+from simulator.schedule.timing import StageShape, stage_cost, stage_work
 from simulator.sparsity import Pattern, Unstructured, bank_conflicts, parse_pattern
-from simulator.timing import StageShape, stage_cost, stage_work
 from simulator.workload.lowering import lower
 
 

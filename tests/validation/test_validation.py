@@ -14,7 +14,7 @@ import pytest
 from results import EVERY_DATA_SET, result_of
 
 from simulator import ConfigError, load_hardware
-from simulator.microbench import mma_timing
+from simulator.hardware.microbench import mma_timing
 from simulator.pictures import save
 from simulator.validation import DATASETS, tables, validate
 from simulator.validation.fitted import is_read_off, rows_seen

@@ -27,10 +27,10 @@ import numpy.typing as npt
 from simulator.engine.result import EngineResult
 from simulator.errors import MappingError, WorkloadError
 from simulator.hardware import Hardware, Library
-from simulator.mapping import Mapping
-from simulator.offers import Offers, stages_of
-from simulator.partition import IntArray, TileGrid
-from simulator.program import (
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.offers import Offers, stages_of
+from simulator.schedule.partition import IntArray, TileGrid
+from simulator.schedule.program import (
     BLOCK_CLASSES,
     OUTPUTS,
     STAGE_CLASSES,

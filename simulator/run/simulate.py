@@ -9,19 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from simulator.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
-from simulator.capacity import held, memory_note, require_room, rows_bytes, with_room
-from simulator.choice import Choice, Option, Outcome
-from simulator.comparison import Comparison
-from simulator.energy import CLOCK_STEPS, has_limit, limited_step
 from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, MappingError, WeightsError, did_you_mean
 from simulator.hardware import Hardware, load_hardware
+from simulator.hardware.energy import CLOCK_STEPS, has_limit, limited_step
 from simulator.importers import load_workload
-from simulator.mapping import Mapping
-from simulator.program import Program, stream_program
-from simulator.report import LayerReport, Report, Roof, layer_report, total_of
-from simulator.sampling import Estimate
+from simulator.report.comparison import Comparison
+from simulator.report.report import LayerReport, Report, Roof, layer_report, total_of
+from simulator.run.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
+from simulator.run.choice import Choice, Option, Outcome
+from simulator.run.sampling import Estimate
+from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.program import Program, stream_program
 from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
 from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.workload import Conv, Gemm, Layer, Stream, Workload
@@ -93,7 +93,7 @@ def simulate(
         Called with (layers done, layers in all, name of the next one).
     observe : callable, optional
         Called for every layer with its report, its program and the engine's result, as
-        `simulator.timeline.Timeline.add` wants them.
+        `simulator.timeline.trace_file.Timeline.add` wants them.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simulator.hardware import Hardware, Library
-from simulator.offers import FloatArray, Offers, Rates, Stages, whole
+from simulator.schedule.offers import FloatArray, Offers, Rates, Stages, whole
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
 

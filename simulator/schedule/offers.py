@@ -1,6 +1,6 @@
 """Many mappings at once: arrays with a place for each, and what their stages move and take.
 
-Sizes are floats, which hold them exactly; times are in cycles. `simulator.timing` says the same of
+Sizes are floats, which hold them exactly; times are in cycles. `schedule.timing` says the same of
 one stage exactly.
 """
 
@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.hardware import Hardware, Library
-from simulator.mapping import Mapping
-from simulator.partition import IntArray
-from simulator.timing import StageShape, StageWork, alignment_factors, stage_work
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.partition import IntArray
+from simulator.schedule.timing import StageShape, StageWork, alignment_factors, stage_work
 from simulator.units import PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
-from simulator.partition import TileGrid
+from simulator.schedule.partition import TileGrid
 from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div
 from simulator.workload.lowering import GemmProblem
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from simulator.engine.result import EngineResult
 from simulator.hardware import Hardware
-from simulator.program import Program
-from simulator.replay import (
+from simulator.report.report import LayerReport
+from simulator.schedule.program import Program
+from simulator.timeline.replay import (
     BARRIER,
     EPILOGUE,
     KINDS,
@@ -37,7 +38,6 @@ from simulator.replay import (
     Track,
     plan_of,
 )
-from simulator.report import LayerReport
 from simulator.units import PS_PER_NS, ns_to_ps
 
 Event = dict[str, Any]

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from simulator.closed_form import times_ps
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
-from simulator.mapping import Mapping, fitting, stage_depth
-from simulator.offers import FloatArray, Offers, stages_of
-from simulator.partition import IntArray
+from simulator.schedule.closed_form import times_ps
+from simulator.schedule.mapping import Mapping, fitting, stage_depth
+from simulator.schedule.offers import FloatArray, Offers, stages_of
+from simulator.schedule.partition import IntArray
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware
-from simulator.partition import IntArray, TileGrid
+from simulator.schedule.partition import IntArray, TileGrid
+from simulator.schedule.timing import StageCost, StageWork, masked_work, stage_cost
 from simulator.sparsity import SAMPLED_FETCHES
-from simulator.timing import StageCost, StageWork, masked_work, stage_cost
 from simulator.workload.lowering import GemmProblem
 
 Mask = npt.NDArray[np.uint8]

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from simulator.engine import reference
 from simulator.engine.result import EngineResult
 from simulator.errors import OutputError
-from simulator.partition import IntArray
-from simulator.program import Program
+from simulator.schedule.partition import IntArray
+from simulator.schedule.program import Program
 
 KINDS: Final = (
     "mac",

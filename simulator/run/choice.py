@@ -12,11 +12,11 @@ import numpy as np
 from simulator.engine.result import EngineResult
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library
-from simulator.mapping import Mapping, check
-from simulator.masking import Mask
-from simulator.program import Program, gemm_program
-from simulator.ranking import Ranked, candidates, rank
-from simulator.sampling import Estimate, estimate
+from simulator.run.sampling import Estimate, estimate
+from simulator.schedule.mapping import Mapping, check
+from simulator.schedule.masking import Mask
+from simulator.schedule.program import Program, gemm_program
+from simulator.schedule.ranking import Ranked, candidates, rank
 from simulator.sparsity import AnyPattern, Unstructured
 from simulator.workload.lowering import GemmProblem
 

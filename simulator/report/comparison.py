@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from simulator.names import words
 from simulator.quantities import time
-from simulator.report import CORE_TIME, Report
+from simulator.report.report import CORE_TIME, Report
 from simulator.sparsity import parse_pattern
 
 if TYPE_CHECKING:

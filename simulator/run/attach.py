@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from simulator.errors import WeightsError
 from simulator.hardware import Hardware
-from simulator.masking import Mask, real_conflicts
+from simulator.schedule.masking import Mask, real_conflicts
 from simulator.sparsity import AnyPattern, Unstructured
 from simulator.weights.compressed import encoding_of
 from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator import quantities
-from simulator.audit import audit
-from simulator.capacity import Held
-from simulator.energy import layer_energy_pj, power_w
 from simulator.engine.result import EngineResult
 from simulator.errors import writing
 from simulator.hardware import Hardware
-from simulator.mapping import Mapping
-from simulator.partition import IntArray
-from simulator.program import COLUMNS, OUTPUTS, PARTIALS, ROWS, Program
+from simulator.hardware.energy import layer_energy_pj, power_w
+from simulator.report.audit import audit
+from simulator.schedule.capacity import Held
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.partition import IntArray
+from simulator.schedule.program import COLUMNS, OUTPUTS, PARTIALS, ROWS, Program
+from simulator.schedule.timing import StageWork
 from simulator.sparsity import AnyPattern
-from simulator.timing import StageWork
 from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
 from simulator.workload.layer import Layer, Stream
 from simulator.workload.lowering import GemmProblem, Role

@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from simulator.errors import MappingError, WorkloadError
 from simulator.hardware import Hardware, Library
-from simulator.mapping import Mapping
-from simulator.masking import Mask, MaskedStages, masked_stages
-from simulator.partition import DISPATCH, IntArray, Queues, TileGrid, grouped_order
-from simulator.timing import (
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.masking import Mask, MaskedStages, masked_stages
+from simulator.schedule.partition import DISPATCH, IntArray, Queues, TileGrid, grouped_order
+from simulator.schedule.timing import (
     StageCost,
     StageShape,
     StageWork,

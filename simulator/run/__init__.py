@@ -1,0 +1,1 @@
+"""A workload on a machine: choose, simulate, report."""

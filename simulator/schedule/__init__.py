@@ -1,0 +1,1 @@
+"""All that is decided before time zero: tiles, their order, costs, mappings, programs."""

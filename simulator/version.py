@@ -1,0 +1,3 @@
+"""The version of nmsim; the package's metadata take it from here."""
+
+__version__ = "0.1.0"
