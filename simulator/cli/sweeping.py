@@ -116,13 +116,13 @@ def results(
     """Write the rows of a store, ordered by what they are."""
     from simulator.cli import output as out
     from simulator.cli.tables import render
-    from simulator.exploration.store import Store
+    from simulator.exploration.runs import Runs
     from simulator.exploration.table import Rows
 
     out.check_target(output)
     out.check_apart({"-o": output, **_files_of("STORE", store)})
     kind = out.choose_format(format, output)
-    with Store(store, must_exist=True) as opened:
+    with Runs(store, must_exist=True) as opened:
         every = Rows.of_store(opened.rows(), opened.baseline)
         if not every.rows:
             opened.check_whole()
@@ -156,13 +156,13 @@ def pareto(
     from simulator.cli import output as out
     from simulator.cli.tables import render
     from simulator.exploration.pareto import merge_ties, pareto_front
-    from simulator.exploration.store import Store
+    from simulator.exploration.runs import Runs
     from simulator.exploration.table import Rows
 
     out.check_target(output)
     out.check_apart({"-o": output, **_files_of("STORE", store)})
     kind = out.choose_format(format, output)
-    with Store(store, must_exist=True) as opened:
+    with Runs(store, must_exist=True) as opened:
         every = Rows.of_store(opened.rows(), opened.baseline)
         if not every.rows:
             opened.check_whole()
@@ -178,7 +178,7 @@ def pareto(
 
 def _files_of(option: str, store: Path | None) -> dict[str, Path | None]:
     """What a store consists of, by name: nothing else may be written there."""
-    from simulator.exploration.database import SIDE_FILES
+    from simulator.store.database import SIDE_FILES
 
     if store is None:
         return {}

@@ -6,9 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from simulator.errors import CombinationError, ConfigError, SimulatorError, SpecError, did_you_mean
@@ -25,28 +24,21 @@ from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
 from simulator.run.simulate import ENGINES
 from simulator.sparsity import parse_pattern
-from simulator.version import __version__
+from simulator.store.digest import code_digest
 from simulator.workload import Workload
 
 ORIGIN = "parameters"
 CHECKED_VALUES = 1000
 """So many values of an axis are tried on the base machine before a sweep starts."""
 
+MODEL = frozenset(
+    ("engine", "hardware", "jit", "report", "run", "schedule", "sparsity", "traffic", "units",
+     "weights", "workload")
+)  # fmt: skip
+"""What computes the figures of a row: folders and root modules, whose edit makes a row another.
 
-NO_MODEL = frozenset({"cli", "exploration", "importers", "pictures", "validation", "__pycache__"})
-"""Folders of the package that decide nothing about the figures of a run."""
-
-
-@cache
-def model_digest() -> str:
-    """SHA-256 of what computes figures, so that no store keeps those of an older model."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256(__version__.encode())
-    for path in sorted(package.rglob("*.py")):
-        parts = path.relative_to(package).parts
-        if not NO_MODEL & set(parts):
-            digest.update("/".join(parts).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+Importers are none of it: they make layers, and a key has the layers themselves.
+"""
 
 
 @dataclass(frozen=True)
@@ -108,7 +100,7 @@ class Plan:
         """Every workload and pattern at one setting."""
         settings, machine = _resolved(self.shared.base, settings)
         for number, digest in enumerate(self._digests):
-            what = (digest, self.shared.engine, self.shared.accuracy, model_digest())
+            what = (digest, self.shared.engine, self.shared.accuracy, code_digest(MODEL))
             setup = _sha256((machine + json.dumps(what)).encode())
             for pattern in patterns:
                 key = _sha256(setup + json.dumps(pattern).encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +15,8 @@ from simulator.hardware.area import relative_area
 from simulator.report.comparison import Comparison
 from simulator.report.report import Report
 from simulator.run.simulate import simulate
+from simulator.store.record import LARGEST
 from simulator.units import PS_PER_NS
-from simulator.version import __version__
-
-LARGEST = 2**63 - 1
-"""What a store's integers hold."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +77,8 @@ class Row:
         return None if self.time_ps is None else self.time_ps / PS_PER_NS
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What a worker sends back."""
-
-    rows: list[Row]
-    seconds: float
-    version: str
-
-
-def evaluate(shared: Shared, points: Sequence[Point]) -> Batch:
+def evaluate(shared: Shared, points: Sequence[Point]) -> list[Row]:
     """Simulate some points; this is what runs in workers. A point that fails is a row, too."""
-    started = time.perf_counter()
     rows = []
     settings: Settings | None = None
     machine: Hardware | SimulatorError
@@ -100,7 +86,7 @@ def evaluate(shared: Shared, points: Sequence[Point]) -> Batch:
         if point.settings != settings:
             settings, machine = point.settings, _machine(shared.base, point.settings)
         rows.append(_row(shared, point, machine))
-    return Batch(rows, time.perf_counter() - started, __version__)
+    return rows
 
 
 def warm() -> None:

@@ -61,7 +61,7 @@ class TileRange:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Detail:
     """What of a layer is shown in detail.
 
     ``ends`` tiles of a core at either end, of the first ``cores`` cores; or the tiles of a range.
@@ -75,17 +75,17 @@ class Plan:
     tiles: TileRange | None
 
 
-def plan_of(program: Program, room: int, tiles: TileRange | None) -> Plan:
+def detail_of(program: Program, room: int, tiles: TileRange | None) -> Detail:
     grid = program.grid
     shared = -(-grid.tiles // SHOWN_TILES)
     if tiles is not None:
-        return Plan(0, program.cores, program.stage_events, shared, tiles)
+        return Detail(0, program.cores, program.stage_events, shared, tiles)
     if program.stage_events <= min(room, REPLAYED_STAGES):
-        return Plan(grid.tiles, program.cores, program.stage_events, 1, None)
+        return Detail(grid.tiles, program.cores, program.stage_events, 1, None)
     a_tile = -(-grid.stages // grid.splits)
     ends = max(1, room // (2 * program.cores * a_tile))
     cores = min(program.cores, max(1, room // (2 * ends * a_tile)))
-    return Plan(ends, cores, REPLAYED_STAGES, shared, None)
+    return Detail(ends, cores, REPLAYED_STAGES, shared, None)
 
 
 class _Enough(Exception):  # noqa: N818 - not an error
@@ -119,8 +119,8 @@ class TileRecord:
 class Track:
     """One core's tiles, in order."""
 
-    def __init__(self, core: int, plan: Plan) -> None:
-        self.core, self.plan = core, plan
+    def __init__(self, core: int, detail: Detail) -> None:
+        self.core, self.detail = core, detail
         self.tiles: list[TileRecord] = []
         self.end_ps = 0
         self.rest = [0] * len(KINDS)  # what the core's account has beyond its tiles
@@ -128,13 +128,13 @@ class Track:
 
     def begin(self, tile: TileRecord) -> None:
         """A tile follows; one that can no longer be among the last ones loses its detail."""
-        plan = self.plan
-        shown = self.core < plan.cores if plan.tiles is None else tile.number in plan.tiles
+        detail = self.detail
+        shown = self.core < detail.cores if detail.tiles is None else tile.number in detail.tiles
         if not shown:
             tile.stages = None
         self.tiles.append(tile)
-        late = len(self.tiles) - 1 - plan.ends
-        if plan.tiles is None and late >= plan.ends:
+        late = len(self.tiles) - 1 - detail.ends
+        if detail.tiles is None and late >= detail.ends:
             self.tiles[late].stages = None
 
     def close(self, account: list[int], stopped: bool) -> None:
@@ -150,7 +150,7 @@ class Track:
                 before is None
                 or before.stages is not None
                 or tile.stages is not None
-                or before.count == self.plan.shared
+                or before.count == self.detail.shared
             ):
                 merged.append(tile)
                 continue
@@ -181,9 +181,9 @@ class Moved:
 class Replay:
     """One program in the reference engine, watched as its `Observer`."""
 
-    def __init__(self, program: Program, result: EngineResult, plan: Plan) -> None:
-        self.program, self.plan = program, plan
-        self.tracks = [Track(core, plan) for core in range(program.cores)]
+    def __init__(self, program: Program, result: EngineResult, detail: Detail) -> None:
+        self.program, self.detail = program, detail
+        self.tracks = [Track(core, detail) for core in range(program.cores)]
         self.transfers = {
             level: {written: Moved() for written in (False, True)} for level in ("l2", "dram")
         }
@@ -222,9 +222,9 @@ class Replay:
         if now.stages is not None:
             now.stages.append(StageRecord(stage, parts))
         self.stages += 1
-        if self.plan.tiles is not None and tile.number in self.plan.tiles:
+        if self.detail.tiles is not None and tile.number in self.detail.tiles:
             self.wanted -= 1
-        enough = self.stages >= self.plan.stages or self.wanted <= 0
+        enough = self.stages >= self.detail.stages or self.wanted <= 0
         if enough and self.stages < self.program.stage_events:
             raise _Enough
 
@@ -243,7 +243,7 @@ class Replay:
 
     def _wanted(self) -> int:
         """Stages of the tiles asked for; without a range, all."""
-        tiles, grid = self.plan.tiles, self.program.grid
+        tiles, grid = self.detail.tiles, self.program.grid
         if tiles is None:
             return self.program.stage_events
         lengths = np.diff(self.program.split_bounds)

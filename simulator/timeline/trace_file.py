@@ -36,7 +36,7 @@ from simulator.timeline.replay import (
     TileRange,
     TileRecord,
     Track,
-    plan_of,
+    detail_of,
 )
 from simulator.units import PS_PER_NS, ns_to_ps
 
@@ -87,8 +87,8 @@ class Timeline:
     def add(self, layer: LayerReport, program: Program, result: EngineResult) -> None:
         """Append a layer, once, whatever its repeats."""
         if id(program) not in self.replays:  # holding the program keeps its id its own
-            plan = plan_of(program, self.room, self.tiles)
-            self.replays[id(program)] = program, Replay(program, result, plan)
+            detail = detail_of(program, self.room, self.tiles)
+            self.replays[id(program)] = program, Replay(program, result, detail)
         replay = self.replays[id(program)][1]
         self.layers += 1
         pid = 1 + self.layers

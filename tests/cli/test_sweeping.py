@@ -306,7 +306,7 @@ def test_search_prints_the_front(nmsim: Nmsim) -> None:
 def test_bad_input_is_one_line_and_code_2(
     nmsim: Nmsim, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
 ) -> None:
-    monkeypatch.setattr("simulator.exploration.executors.CONNECT_S", 1)
+    monkeypatch.setattr("simulator.workers.dask.CONNECT_S", 1)
     ended = nmsim(*arguments)
     assert (ended.code, ended.out) == (2, b""), ended
     assert says in ended.err
