@@ -19,9 +19,10 @@ from simulator.hardware import Hardware
 from simulator.hardware.energy import layer_energy_pj, power_w
 from simulator.report.audit import audit
 from simulator.schedule.capacity import Held
+from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, PARTIALS, ROWS
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import IntArray
-from simulator.schedule.program import COLUMNS, OUTPUTS, PARTIALS, ROWS, Program
+from simulator.schedule.program import Program
 from simulator.schedule.timing import StageWork
 from simulator.sparsity import AnyPattern
 from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
@@ -585,7 +586,8 @@ def _traffic(
         moved = traffic[level]
         for index, count in enumerate(counts.tolist()):
             if count:
-                moved[names[index // 4]][way] += count * (sizes[index] - metadata[index])
+                operand = names[BLOCK_CLASSES[index].operand]
+                moved[operand][way] += count * (sizes[index] - metadata[index])
                 moved["metadata"][way] += count * metadata[index]
     for count, work in zip(stages, program.works, strict=True):
         if count:

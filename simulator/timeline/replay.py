@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.engine import reference
-from simulator.engine.result import EngineResult
+from simulator.engine.result import EngineResult, Waits
 from simulator.errors import OutputError
-from simulator.schedule.partition import IntArray
+from simulator.schedule.partition import IntArray, Place
 from simulator.schedule.program import Program
 
 KINDS: Final = (
@@ -201,11 +201,11 @@ class Replay:
     def worked(
         self,
         core: int,
-        tile: reference.Tile,
+        tile: reference.TakenTile,
         stage: int,
         *,
         since_ps: int,
-        waits_ps: tuple[int, int, int, int],
+        waits_ps: Waits,
         stage_ps: int,
     ) -> None:
         track = self.tracks[core]
@@ -213,7 +213,7 @@ class Replay:
         if stage == tile.stages[0]:
             ahead = [0] * len(KINDS)
             ahead[EPILOGUE], ahead[REDUCTION] = epilogue_ps, reduction_ps
-            track.begin(TileRecord(tile.number, since_ps, ahead, self._where(tile)))
+            track.begin(TileRecord(tile.place.tile, since_ps, ahead, _where(tile.place)))
         parts = self._inside(tile, stage)
         parts[MEMORY], parts[PROLOGUE] = memory_ps, prologue_ps
         now = track.tiles[-1]
@@ -222,7 +222,7 @@ class Replay:
         if now.stages is not None:
             now.stages.append(StageRecord(stage, parts))
         self.stages += 1
-        if self.detail.tiles is not None and tile.number in self.detail.tiles:
+        if self.detail.tiles is not None and tile.place.tile in self.detail.tiles:
             self.wanted -= 1
         enough = self.stages >= self.detail.stages or self.wanted <= 0
         if enough and self.stages < self.program.stage_events:
@@ -247,24 +247,22 @@ class Replay:
         if tiles is None:
             return self.program.stage_events
         lengths = np.diff(self.program.split_bounds)
-        numbers = np.arange(tiles.first, min(tiles.last + 1, grid.tiles))
-        return int(lengths[numbers % grid.splits].sum())
+        numbers: Any = np.arange(tiles.first, min(tiles.last + 1, grid.tiles))
+        return int(lengths[grid.place(numbers).split].sum())
 
-    def _where(self, tile: reference.Tile) -> dict[str, Any]:
-        grid = self.program.grid
-        line, column = divmod(tile.output, grid.columns)
-        gemm, row = divmod(line, grid.rows)
-        split = tile.number % grid.splits
-        return {"tile": tile.number, "gemm": gemm, "row": row, "column": column, "split": split}
-
-    def _inside(self, tile: reference.Tile, stage: int) -> list[int]:
+    def _inside(self, tile: reference.TakenTile, stage: int) -> list[int]:
         """A stage's time by KINDS; what exceeds MACs and barrier is a stall of its kind."""
-        kind = self.program.stage_kind(tile.stage_class, tile.rows_block, stage)
+        kind = self.program.stage_kind(tile.place, stage)
         cost = self.program.costs[kind]
         parts = [0] * len(KINDS)
         parts[MAC], parts[BARRIER] = cost.mac_ps, cost.barrier_ps
         parts[OPERAND if cost.stalled_by_operand else SCRATCHPAD] = cost.stall_ps
         return parts
+
+
+def _where(place: Place) -> dict[str, Any]:
+    inside = {"row": place.row, "column": place.column, "split": place.split}
+    return {"tile": place.tile, "gemm": place.gemm, **inside}
 
 
 def _account(program: Program, result: EngineResult, core: int) -> list[int]:
@@ -274,7 +272,7 @@ def _account(program: Program, result: EngineResult, core: int) -> list[int]:
     for count, cost in zip(result.stages[core].tolist(), program.costs, strict=True):
         barrier += count * cost.barrier_ps
         operand += count * cost.stall_ps * cost.stalled_by_operand
-    memory, prologue, epilogue, reduction = (int(wait) for wait in result.waits_ps[core])
+    memory, prologue, epilogue, reduction = result.waits(core)
     scratchpad = worked - mac - barrier - operand
     return [mac, scratchpad, operand, barrier, memory, prologue, epilogue, reduction]
 

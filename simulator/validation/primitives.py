@@ -111,5 +111,5 @@ def _read_ps(hardware: Hardware, size: int) -> int:
 def _latency_cycles(hardware: Hardware) -> float:
     """From request to arrival of 32 bytes, less their own transfer."""
     program = _reading(hardware, 32)
-    waited = int(fast.run(program).waits_ps[0, 1]) - int(program.prologue_ps[-1])
+    waited = fast.run(program).waits(core=0).prologue - int(program.prologue_ps[-1])
     return (waited - int(program.rows_port_ps[-1])) * hardware.clock_hz / PS_PER_SECOND
