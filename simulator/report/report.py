@@ -560,7 +560,7 @@ def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None
         return 0
     if program.masked:
         return program.masked.slots_used
-    if problem.pattern.gathers:
+    if problem.gathers:
         return sum(n * w.slots_stored for n, w in zip(stages, program.works, strict=True))
     return problem.slots_used
 

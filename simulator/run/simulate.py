@@ -22,9 +22,10 @@ from simulator.run.sampling import Estimate
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program, stream_program
-from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
+from simulator.sparsity import DENSE, AnyPattern, parse_pattern
 from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.workload import Conv, Gemm, Layer, Stream, Workload
+from simulator.workload.gathered import Gathered
 from simulator.workload.lowering import GemmProblem, Lowered, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]
@@ -381,7 +382,7 @@ class _Run:
         for problem in lowered.problems:
             rows = rows_of(layer, tensor, problem)
             mask, pattern = (rows != 0).view(np.uint8), problem.pattern
-            if isinstance(pattern, Unstructured):
+            if isinstance(pattern, Gathered):
                 return [Option(with_real_indices(problem, mask, self.hardware), mask)]
             if pattern == sparsest and not pattern.is_dense:
                 require_compliance(mask, pattern, layer.name)
