@@ -197,6 +197,11 @@ class Unstructured:
 
     is_dense: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.density, Fraction) or not 0 < self.density <= 1:
+            want = "a Fraction above 0 and at most 1"
+            raise ConfigError("pattern", "not a density", want=want, got=self.density)
+
     def __str__(self) -> str:
         billionths = self.density * 10**9
         if billionths.denominator > 1:  # counted on real weights

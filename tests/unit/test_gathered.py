@@ -89,6 +89,14 @@ def test_groups_beat_random_access_at_the_same_density() -> None:
     assert comparison.reports[1].layers[0].bound == "scratchpad"
 
 
+def test_a_layer_of_its_own_density_runs_as_one_that_is_overridden() -> None:
+    own = Workload("one", [Gemm("g", m=64, n=64, k=64, pattern="unstructured:0.25")])
+    other = Workload("one", [Gemm("g", m=64, n=64, k=64)])
+    said, overridden = simulate(tiny(), own), simulate(tiny(), other, "unstructured:0.25")
+    assert said.layers == overridden.layers
+    assert said.layers[0].executed_as == said.layers[0].asked == "unstructured:0.25"
+
+
 def test_a_machine_that_skips_nothing_runs_it_dense() -> None:
     workload = Workload("one", [Gemm("g", m=64, n=64, k=64)])
     layer = simulate(tiny(sparsity__skip="none"), workload, "unstructured:0.5").layers[0]

@@ -351,3 +351,9 @@ REFUSED = (
 def test_a_density_lies_between_none_and_all(text: str) -> None:
     with pytest.raises(ConfigError, match="density"):
         parse_pattern(text)
+
+
+@pytest.mark.parametrize("density", [0.5, Fraction(0), Fraction(3, 2), 1])
+def test_a_density_is_an_exact_share(density: Fraction) -> None:
+    with pytest.raises(ConfigError, match="not a density"):
+        Unstructured(density)
