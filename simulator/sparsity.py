@@ -235,6 +235,28 @@ def parse_pattern(text: object, where: str = "pattern") -> AnyPattern:
     return Pattern.parse(text, where)
 
 
+TRACE = "trace"
+"""What stands for a pattern where every layer has its own: as the trace says."""
+
+
+def parse_asked(text: object, where: str = "pattern") -> AnyPattern | None:
+    """Read a pattern for all layers, or ``trace`` or None: as the trace says, which is None.
+
+    Raises
+    ------
+    ConfigError
+        If the text is none of these.
+    """
+    if text is None or (isinstance(text, str) and text.strip().lower() == TRACE):
+        return None
+    return parse_pattern(text, where)
+
+
+def asked_name(pattern: AnyPattern | str | None) -> str:
+    """A pattern for all layers as `parse_asked` reads it."""
+    return TRACE if pattern is None else str(pattern)
+
+
 @dataclass(frozen=True)
 class Capability:
     """The patterns that a machine executes: a list, or any up to a largest group.

@@ -11,7 +11,7 @@ from typing import Any
 
 from simulator.errors import SimulatorError, StoreError
 from simulator.exploration.record import TABLE
-from simulator.sparsity import parse_pattern
+from simulator.sparsity import asked_name, parse_asked
 from simulator.version import __version__
 
 APPLICATION_ID = 0x6E6D7369  # "nmsi"
@@ -191,7 +191,7 @@ def _damaged(where: str, how: str) -> StoreError:
 
 def _is_pattern(given: object) -> bool:
     try:
-        return isinstance(given, str) and str(parse_pattern(given)) == given
+        return isinstance(given, str) and asked_name(parse_asked(given)) == given
     except SimulatorError:
         return False
 

@@ -23,7 +23,7 @@ from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import IntArray
 from simulator.schedule.program import COLUMNS, OUTPUTS, PARTIALS, ROWS, Program
 from simulator.schedule.timing import StageWork
-from simulator.sparsity import AnyPattern
+from simulator.sparsity import AnyPattern, asked_name
 from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
 from simulator.workload.layer import Layer, Stream
 from simulator.workload.lowering import GemmProblem, Role
@@ -258,6 +258,11 @@ class Report:
     def title(self) -> str:
         """Network, machine and pattern."""
         return f"{self.network} on {self.hardware}, {self.pattern or 'as the trace says'}"
+
+    @property
+    def pattern_name(self) -> str:
+        """The pattern in a word: ``trace`` where every layer has its own."""
+        return asked_name(self.pattern)
 
     def core_time_ns(self) -> dict[str, float]:
         """Where an average core's time went, all layers; adds up to the device time."""
