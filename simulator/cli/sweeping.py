@@ -12,6 +12,7 @@ import typer
 
 from simulator.cli.screen import screen
 from simulator.quantities import COLUMN_TIME, ENERGY, Scale, count, percent, times
+from simulator.sparsity import asked_name
 
 if TYPE_CHECKING:
     from simulator.cli.grid import Grid
@@ -240,7 +241,7 @@ def _summary(result: SweepResult) -> str:
     rows = [row for row in result.rows if row.key.hex() in kept]
     title = "Fastest of each workload and pattern"
     if fastest["speedup"].notna().any():
-        title += f"; speed-up over {result.baseline or 'the trace as it is'}"
+        title += f"; speed-up over {asked_name(result.baseline)}"
     return render([*parts, "", _table(title, replace(result.table, rows=rows))])
 
 

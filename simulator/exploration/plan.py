@@ -23,7 +23,7 @@ from simulator.exploration.spec import SweepSpec, WorkloadChoice
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
 from simulator.run.simulate import ENGINES
-from simulator.sparsity import parse_pattern
+from simulator.sparsity import asked_name, parse_asked
 from simulator.store.digest import code_digest
 from simulator.workload import Workload
 
@@ -74,7 +74,7 @@ class Plan:
     patterns: tuple[str | None, ...]
     space: Space
     baseline: str | None = None
-    """The pattern that the spec compares with, if it names one."""
+    """The pattern that the spec compares with, if it names one, ``trace`` among them."""
 
     @cached_property
     def _digests(self) -> tuple[str, ...]:
@@ -178,10 +178,11 @@ def _patterns(spec: SweepSpec) -> tuple[str | None, ...]:
     patterns: list[str | None] = []
     for index, pattern in enumerate(spec.patterns):
         try:
-            patterns.append(None if pattern is None else str(parse_pattern(pattern)))
+            asked = parse_asked(pattern)
         except SimulatorError as error:
             raise SpecError(spec.where("patterns", index), str(error)) from None
-    _refuse_twice(patterns, spec.where("patterns"), "pattern")
+        patterns.append(None if asked is None else str(asked))
+    _refuse_twice([asked_name(pattern) for pattern in patterns], spec.where("patterns"), "pattern")
     return tuple(patterns)
 
 
@@ -189,13 +190,12 @@ def _baseline(spec: SweepSpec, patterns: tuple[str | None, ...]) -> str | None:
     if spec.baseline is None:
         return None
     try:
-        pattern = str(parse_pattern(spec.baseline))
+        pattern = asked_name(parse_asked(spec.baseline))
     except SimulatorError as error:
         raise SpecError(spec.where("baseline"), str(error)) from None
-    if pattern not in patterns:
-        names = [name for name in patterns if name is not None]
-        hint = did_you_mean(pattern, names) if names else "add it"
-        where = spec.where("baseline")
+    names = [asked_name(one) for one in patterns]
+    if pattern not in names:
+        where, hint = spec.where("baseline"), did_you_mean(pattern, names)
         raise SpecError(where, "is none of the patterns", got=pattern, hint=hint)
     return pattern
 

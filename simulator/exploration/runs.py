@@ -12,7 +12,7 @@ from typing import Any
 from simulator.errors import SimulatorError
 from simulator.exploration.plan import Plan, Point
 from simulator.exploration.row import Row, evaluate, warm
-from simulator.sparsity import parse_pattern
+from simulator.sparsity import asked_name, parse_asked
 from simulator.store.kind import Kind
 from simulator.store.store import Store
 from simulator.workers.dispatch import Dispatch
@@ -31,7 +31,7 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 def _fault_of_baseline(text: str) -> str | None:
     try:
-        if str(parse_pattern(text)) == text:
+        if asked_name(parse_asked(text)) == text:
             return None
     except SimulatorError:
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -180,7 +181,7 @@ def speedup(
         )  # fmt: skip
     axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
     # A long name, such as unstructured:0.5, takes two lines.
-    labels = [p.replace(":", ":\n", 1) if p.find(":") > 4 else p for p in patterns]
+    labels = [re.sub(r"^([^:\n]{5,}:)", r"\1\n", pattern) for pattern in patterns]
     axes.set_xticks(places, labels)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.6, len(patterns) - 0.4)

@@ -24,7 +24,7 @@ from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import IntArray
 from simulator.schedule.program import Program
 from simulator.schedule.timing import StageWork
-from simulator.sparsity import AnyPattern
+from simulator.sparsity import AnyPattern, asked_name
 from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
 from simulator.workload.layer import Layer, Stream
 from simulator.workload.lowering import GemmProblem, Role
@@ -259,6 +259,11 @@ class Report:
     def title(self) -> str:
         """Network, machine and pattern."""
         return f"{self.network} on {self.hardware}, {self.pattern or 'as the trace says'}"
+
+    @property
+    def pattern_name(self) -> str:
+        """The pattern in a word: ``trace`` where every layer has its own."""
+        return asked_name(self.pattern)
 
     def core_time_ns(self) -> dict[str, float]:
         """Where an average core's time went, all layers; adds up to the device time."""
@@ -561,7 +566,7 @@ def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None
         return 0
     if program.masked:
         return program.masked.slots_used
-    if problem.pattern.gathers:
+    if problem.gathers:
         return sum(n * w.slots_stored for n, w in zip(stages, program.works, strict=True))
     return problem.slots_used
 

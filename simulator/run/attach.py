@@ -17,8 +17,9 @@ from simulator.sparsity import AnyPattern, Unstructured
 from simulator.weights.compressed import encoding_of
 from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix
 from simulator.weights.masks import magnitude_mask, unstructured_mask
+from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer
-from simulator.workload.lowering import GemmProblem, fetch_ways
+from simulator.workload.lowering import GemmProblem
 
 Tensor = npt.NDArray[Any]
 
@@ -67,7 +68,7 @@ def rows_of(layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem) -> Tensor:
     wanted_4d = (layer.out_channels, channels, *layer.pair("kernel"))
     if tensor.shape != wanted_4d:
         raise _shape_error(layer, tensor, f"{wanted_4d}: output, input channels, height, width")
-    return to_matrix(tensor, problem.pattern.group)
+    return to_matrix(tensor, problem.run)
 
 
 def pruned(layer: Gemm | Conv, tensor: Tensor, pattern: AnyPattern) -> Tensor:
@@ -87,10 +88,10 @@ def pruned(layer: Gemm | Conv, tensor: Tensor, pattern: AnyPattern) -> Tensor:
 
 def with_real_indices(problem: GemmProblem, mask: Mask, hardware: Hardware) -> GemmProblem:
     """The unstructured baseline with the density and the bank conflicts of real weights."""
-    assert isinstance(problem.pattern, Unstructured)
-    density = Fraction(max(1, int(np.count_nonzero(mask))), mask.size)
+    assert isinstance(problem.pattern, Gathered)
+    density = Unstructured(Fraction(max(1, int(np.count_nonzero(mask))), mask.size))
     conflict = real_conflicts(mask, fetch_ways(hardware, problem.dtype))
-    pattern = replace(problem.pattern, density=density, conflict_ratio=conflict)
+    pattern = replace(problem.pattern, pattern=density, conflict_ratio=conflict)
     return replace(problem, pattern=pattern)
 
 

@@ -17,8 +17,8 @@ from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
 from simulator.schedule.program import Program, gemm_program
 from simulator.schedule.ranking import Ranked, candidates, rank
-from simulator.sparsity import AnyPattern, Unstructured
-from simulator.workload.lowering import GemmProblem
+from simulator.workload.gathered import Gathered
+from simulator.workload.lowering import Executed, GemmProblem
 
 EQUAL_RATIO = 0.005
 """Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
@@ -61,9 +61,9 @@ class Option:
     def tie_order(self, hardware: Hardware) -> tuple[Fraction, int]:
         """Equally fast patterns go by metadata, then by group."""
         pattern = self.problem.pattern
-        if isinstance(pattern, Unstructured):
+        if isinstance(pattern, Gathered):
             return Fraction(0), 0
-        return pattern.metadata_a_weight(hardware.sparsity.metadata)
+        return pattern.metadata_per_weight(hardware.sparsity.metadata)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Choice:
         self.library_name, self.accuracy = library, accuracy
         self.ranked: dict[GemmProblem, Ranked | MappingError] = {}
 
-    def library(self, pattern: AnyPattern) -> Library:
+    def library(self, pattern: Executed) -> Library:
         """The library that runs a pattern."""
         choice = self.hardware.library
         name = self.library_name or (choice.dense if pattern.is_dense else choice.sparse)
@@ -122,7 +122,7 @@ class Choice:
         """Rank the mappings of many problems at once, which is faster than one after another."""
         if self.mapping != "auto":
             return
-        alike: dict[tuple[AnyPattern, str], dict[GemmProblem, None]] = {}
+        alike: dict[tuple[Executed, str], dict[GemmProblem, None]] = {}
         for problem in problems:
             alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
         for (pattern, _), same in alike.items():

@@ -22,9 +22,10 @@ from simulator.run.sampling import Estimate
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program, stream_program
-from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
+from simulator.sparsity import DENSE, AnyPattern, asked_name, parse_asked
 from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.workload import Conv, Gemm, Layer, Stream, Workload
+from simulator.workload.gathered import Gathered
 from simulator.workload.lowering import GemmProblem, Lowered, asked_pattern, lower
 
 Progress = Callable[[int, int, str], None]
@@ -70,7 +71,8 @@ def simulate(
     workload : Workload, str or Path
         As `load_workload` takes it.
     pattern : Pattern or str, optional
-        ``keep:group`` for every layer that has weights; None: as the trace says.
+        ``keep:group`` or ``unstructured:density`` for every layer that has weights; ``trace`` or
+        None: as the trace says.
     engine : {"fast", "reference"}
         Both give the same figures.
     mapping : "auto" or Mapping
@@ -106,7 +108,7 @@ def simulate(
     workload = load_workload(workload)
     roomy = with_room(hardware) if allow_overflow else hardware
     run = _Run(roomy, _engine(engine), mapping, library, accuracy, weights or {}, prune)
-    override = parse_pattern(pattern) if pattern is not None else None
+    override = parse_asked(pattern)
     works = [run.lowered(layer, asked_pattern(layer, override)) for layer in workload.layers]
     if not allow_overflow:
         works = _with_room(hardware, workload, works)
@@ -146,7 +148,7 @@ def simulate(
 def compare(
     hardware: Hardware | str | Path,
     workload: Workload | str | Path,
-    patterns: Sequence[AnyPattern | str] = ("1:1", "2:4", "1:8"),
+    patterns: Sequence[AnyPattern | str | None] = ("1:1", "2:4", "1:8"),
     engine: str = "fast",
     *,
     mapping: Mapping | str = "auto",
@@ -158,14 +160,17 @@ def compare(
 ) -> Comparison:
     """Simulate a workload under several patterns; speed-ups are against the first.
 
-    Parameters other than ``patterns`` are those of `simulate`; ``weights`` are pruned by magnitude
-    to each pattern.
+    Parameters other than ``patterns`` are those of `simulate`, as is each of its patterns:
+    ``("trace", "2:4")`` compares with what the trace says. ``weights`` are pruned by magnitude to
+    each pattern.
     """
     if not patterns:
         raise ConfigError("patterns", "name at least one", want="such as 1:1,2:4,1:8")
-    parsed = [parse_pattern(pattern) for pattern in patterns]
+    parsed = [parse_asked(pattern) for pattern in patterns]
     if len(set(parsed)) < len(parsed):
-        raise ConfigError("patterns", "the same pattern twice", got=",".join(map(str, parsed)))
+        raise ConfigError(
+            "patterns", "the same pattern twice", got=",".join(map(asked_name, parsed))
+        )
     hardware, workload = load_hardware(hardware), load_workload(workload)
     return Comparison(
         tuple(
@@ -381,7 +386,7 @@ class _Run:
         for problem in lowered.problems:
             rows = rows_of(layer, tensor, problem)
             mask, pattern = (rows != 0).view(np.uint8), problem.pattern
-            if isinstance(pattern, Unstructured):
+            if isinstance(pattern, Gathered):
                 return [Option(with_real_indices(problem, mask, self.hardware), mask)]
             if pattern == sparsest and not pattern.is_dense:
                 require_compliance(mask, pattern, layer.name)

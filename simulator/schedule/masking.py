@@ -19,7 +19,7 @@ from simulator.hardware import Hardware
 from simulator.schedule.classes import STAGE_CLASSES, StageClass
 from simulator.schedule.partition import IntArray, TileGrid
 from simulator.schedule.timing import StageCost, StageWork, masked_work, stage_cost
-from simulator.sparsity import SAMPLED_FETCHES
+from simulator.workload.gathered import SAMPLED_FETCHES, Gathered
 from simulator.workload.lowering import GemmProblem
 
 Mask = npt.NDArray[np.uint8]
@@ -77,7 +77,7 @@ def masked_stages(
         counts, which = np.unique(row_steps[where], return_inverse=True)
         kinds[int(edges.last_column), where] = len(found_works) + which
         for count in counts.tolist():
-            masked = masked_work(work, count, lanes, step, gathers=problem.pattern.gathers)
+            masked = masked_work(work, count, lanes, step, gathers=problem.gathers)
             found_works.append(masked)
             found_costs.append(stage_cost(hardware, problem, masked))
     used = int(np.count_nonzero(mask)) * grid.n
@@ -96,7 +96,8 @@ def _row_steps(problem: GemmProblem, grid: TileGrid, mask: Mask, lanes: int, ste
             want=f"a divisor of {grid.tile_m}",
         )
     # Without groups, rows wait for each other at the end of a stage only.
-    group = grid.tile_k if problem.pattern.gathers else problem.pattern.group
+    pattern = problem.pattern
+    group = grid.tile_k if isinstance(pattern, Gathered) else pattern.group
     row_steps = np.empty((grid.count, grid.rows, grid.stages), dtype=np.int64)
     for gemm in range(grid.count):
         part = mask[gemm * grid.m : (gemm + 1) * grid.m]
@@ -121,7 +122,7 @@ def _rows_blocks(grid: TileGrid, edges: StageClass) -> IntArray:
 def real_conflicts(mask: Mask, ways: int) -> Fraction:
     """Mean cycles of a wave of ``ways`` fetches of the rows of X that real weights need.
 
-    As `simulator.sparsity.bank_conflicts`, on the non-zeros of a mask: slot j of ``ways``
+    As `simulator.workload.gathered.bank_conflicts`, on the non-zeros of a mask: slot j of ``ways``
     consecutive rows of W at a time, as far as the shortest of them goes.
 
     Parameters

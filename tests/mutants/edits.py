@@ -115,9 +115,9 @@ EDITS = (
     ),
     Edit(
         "bank ways ignore the dtype",
-        "tests/unit/test_program.py::test_fetches_that_banks_serve_at_a_time_follow_the_dtype",
-        (("simulator/workload/lowering.py", "columns * DTYPE_BITS[dtype], 8 * pad.bank_bytes",
-          "columns * 16, 8 * pad.bank_bytes"),),
+        "tests/unit/test_gathered.py::test_fetches_that_banks_serve_at_a_time_follow_the_dtype",
+        (("simulator/workload/gathered.py", "step * DTYPE_BITS[dtype], 8 * pad.bank_bytes",
+          "step * 16, 8 * pad.bank_bytes"),),
     ),
     Edit(
         "the barrier is left out of the account",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from machines import library_of, problem_of, tiny
 
-from simulator import Conv, Gemm, Mapping, Stream
+from simulator import Conv, Mapping, Stream
 from simulator.errors import MappingError, WorkloadError
-from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, ROWS
+from simulator.schedule.classes import COLUMNS, OUTPUTS, ROWS
 from simulator.schedule.program import Program, gemm_program, stream_program
-from simulator.sparsity import DENSE, parse_pattern
-from simulator.workload.lowering import fetch_ways, lower
+from simulator.sparsity import DENSE
+from simulator.workload.lowering import lower
 
 MAPPING = Mapping(16, 16, 32, 8, 8)
 
@@ -106,22 +105,7 @@ def test_a_warm_l2_holds_what_was_used_last() -> None:
     hardware = tiny(memory__l2__start="warm")
     problem = problem_of(hardware, "1:1", m=32, n=32, k=64)
     program = gemm_program(hardware, library_of(hardware), problem, MAPPING)
-    w, x = (
-        0,
-        program.grid.columns_base,
-    )  # tile (0, 0), then the columns of (0, 1), then rows of (1, 0)
+    # Tile (0, 0), then the columns of (0, 1), then rows of (1, 0).
+    w, x = 0, program.grid.columns_base
     wanted = [w, x, w + 1, x + 1, x + 2, x + 3, w + 2, w + 3]
     assert program.warm_blocks.tolist() == wanted
-
-
-@pytest.mark.parametrize(("dtype", "ways"), [("fp16", 16), ("int8", 32), ("int4", 32)])
-def test_fetches_that_banks_serve_at_a_time_follow_the_dtype(dtype: str, ways: int) -> None:
-    """Four columns of an instruction take 8, 4 or 2 bytes: two of 32 banks of four, or one."""
-    assert fetch_ways(tiny(), dtype) == ways
-
-
-def test_gathered_layers_use_them() -> None:
-    layer = Gemm("g", m=64, n=64, k=256)
-    pattern = lower(layer, parse_pattern("unstructured:0.5"), tiny()).problem.pattern
-    assert pattern.conflict_ratio > 1
-    assert np.isfinite(float(pattern.conflict_ratio))
