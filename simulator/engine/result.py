@@ -8,7 +8,7 @@ import numpy as np
 
 from simulator.schedule.partition import IntArray
 
-WAIT_KINDS = ("memory", "prologue", "epilogue", "reduction")
+WAIT_KINDS = ("memory_stall", "prologue", "epilogue", "reduction")
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,11 @@ from simulator.errors import ConfigError, MappingError, OutputError
 from simulator.hardware import Hardware, load_hardware
 from simulator.pictures import save
 from simulator.quantities import time
+from simulator.report.account import CORE_TIME
 from simulator.report.comparison import Comparison
-from simulator.report.report import CORE_TIME, LEVELS, LayerReport, Report
+from simulator.report.layer import LayerReport
+from simulator.report.report import Report
+from simulator.traffic import LEVELS
 
 LAYERS = Workload(
     "mixed",
