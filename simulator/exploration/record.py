@@ -10,15 +10,17 @@ from typing import Any
 
 from simulator.exploration.row import Row
 from simulator.exploration.space import Settings
-from simulator.report.figures import KEPT
 
 COLUMNS = tuple(field.name for field in fields(Row))
 
-_SQL_TYPE_OF = {int: "INTEGER", bool: "INTEGER", float: "REAL", str: "TEXT"}
 _SQL_TYPES = {
     "key": "BLOB PRIMARY KEY",
     "setup": "BLOB",
-    **{figure.name: _SQL_TYPE_OF[figure.kind] for figure in KEPT},
+    **dict.fromkeys(("time_ps", "cycles", "macs", "macs_executed"), "INTEGER"),
+    **dict.fromkeys(("dram_bytes", "l2_bytes"), "INTEGER"),
+    **dict.fromkeys(("mac_utilization", "energy_pj", "area_mm2"), "REAL"),
+    **dict.fromkeys(("power_w", "time_error_ratio", "dram_error_ratio"), "REAL"),
+    "throttled": "INTEGER",
 }
 _PYTHON_TYPES: dict[str, type] = {"BLOB": bytes, "INTEGER": int, "REAL": float, "TEXT": str}
 _KINDS = {name: _PYTHON_TYPES[_SQL_TYPES.get(name, "TEXT").split()[0]] for name in COLUMNS}
