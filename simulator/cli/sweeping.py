@@ -317,7 +317,10 @@ _TITLES = {
 
 def _scale(name: str, values: Sequence[object]) -> Scale | None:
     """One unit for a column of times or energies."""
-    units = {"time_ns": COLUMN_TIME, "energy_pj": ENERGY}.get(name)
+    from simulator.report.figures import SHOWN
+
+    unit = next((figure.unit for figure in SHOWN if figure.name == name), "")
+    units = {"ns": COLUMN_TIME, "pJ": ENERGY}.get(unit)
     if units is None:
         return None
     return Scale.of((x for x in values if isinstance(x, int | float) and x == x), units)

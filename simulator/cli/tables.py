@@ -15,9 +15,13 @@ from simulator.hardware import Hardware
 from simulator.hardware.microbench import mma_timing
 from simulator.names import words
 from simulator.quantities import COLUMN_TIME, SIZE, Scale, count, percent
+from simulator.report.account import CORE_TIME
 from simulator.report.comparison import Comparison
-from simulator.report.report import CORE_TIME, LayerReport, Report, Total
+from simulator.report.layer import LayerReport
+from simulator.report.report import Report
+from simulator.report.total import Total
 from simulator.sparsity import Pattern
+from simulator.traffic import DIRECTIONS
 
 PIPE_WIDTH = 1_000_000
 
@@ -238,10 +242,8 @@ def _traffic_table(reports: Sequence[Report]) -> Grid:
     """Bytes by level; for the scratchpad by operand, since there the pattern shows."""
     table: dict[str, list[float]] = {}
     moved = [report.total.traffic_bytes for report in reports]
-    for level, way in product(("dram", "l2"), ("read", "written")):
-        table[f"{words(level)} {way}"] = [
-            sum(ways[way] for ways in traffic[level].values()) for traffic in moved
-        ]
+    for level, way in product(("dram", "l2"), DIRECTIONS):
+        table[f"{words(level)} {way}"] = [traffic.total(level, way) for traffic in moved]
     operands = ("weights", "metadata", "activations")
     for way, side in (("written", "in"), ("read", "out")):
         for operand in operands:

@@ -299,7 +299,7 @@ class Core:
             else:
                 for arrival in blocks:
                     yield arrival
-                waits_ps = Waits(memory=self.env.now_ps - self.worked_until_ps)
+                waits_ps = Waits(memory_stall=self.env.now_ps - self.worked_until_ps)
             self.waits = self.waits.plus(waits_ps)
             yield self.env.timeout(first_load_ps + length_ps)
             if self.machine.observer is not None:

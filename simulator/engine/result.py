@@ -14,7 +14,7 @@ class Waits(NamedTuple):
     """Picoseconds for which a core that has work waits: for a stage in the midst of a tile, for a
     tile's first one, for accumulators that an epilogue holds, or a reduction."""
 
-    memory: int = 0
+    memory_stall: int = 0
     prologue: int = 0
     epilogue: int = 0
     reduction: int = 0

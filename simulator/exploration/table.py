@@ -10,40 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SpecError, did_you_mean
 from simulator.exploration.row import Row
+from simulator.report.figures import SHOWN
 from simulator.sparsity import DENSE, TRACE, asked_name, parse_asked, parse_pattern
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ABOUT = ("hardware", "workload", "pattern", "engine", "accuracy")
-FIGURES = (
-    "executed_as",
-    "time_ns",
-    "time_ps",
-    "speedup",
-    "cycles",
-    "macs",
-    "macs_executed",
-    "mac_utilization",
-    "bound",
-    "dram_bytes",
-    "l2_bytes",
-    "energy_pj",
-    "area_mm2",
-    "power_w",
-    "throttled",
-    "time_error_ratio",
-    "dram_error_ratio",
-    "error",
-)
+FIGURES = (*(figure.name for figure in SHOWN), "error")
+_KIND_OF = {int: "Int64", float: "float64", bool: "boolean", str: "string"}
 _TYPES = {
-    **dict.fromkeys(("time_ps", "cycles", "macs", "macs_executed"), "Int64"),
-    **dict.fromkeys(("dram_bytes", "l2_bytes", "ties"), "Int64"),
-    **dict.fromkeys(("time_ns", "mac_utilization", "energy_pj", "area_mm2"), "float64"),
-    **dict.fromkeys(("power_w", "time_error_ratio", "dram_error_ratio", "speedup"), "float64"),
-    **dict.fromkeys(("hardware", "workload", "pattern", "engine", "accuracy"), "string"),
-    **dict.fromkeys(("executed_as", "bound", "error", "key", "idle"), "string"),
-    "throttled": "boolean",
+    **dict.fromkeys((*ABOUT, "error", "key", "idle"), "string"),
+    **{figure.name: _KIND_OF[figure.kind] for figure in SHOWN},
+    "ties": "Int64",
 }
 
 

@@ -6,12 +6,10 @@ power limit costs its full share of time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from simulator.hardware import Hardware
-
-Traffic = Mapping[str, Mapping[str, Mapping[str, int]]]
+from simulator.traffic import Traffic
 
 CLOCK_STEPS: Final = 100
 """A power limit lowers the clock in hundredths of the YAML's."""
@@ -20,13 +18,7 @@ CLOCK_STEPS: Final = 100
 def layer_energy_pj(
     hardware: Hardware, dtype: str, macs_executed: int, traffic: Traffic, time_ps: int
 ) -> float | None:
-    """Energy of one run of a layer in picojoules; None where the machine lists no energies.
-
-    Parameters
-    ----------
-    traffic : mapping
-        Bytes by level, operand and direction, as in ``LayerReport.traffic_bytes``.
-    """
+    """Energy of one run of a layer in picojoules; None where the machine lists no energies."""
     energy = hardware.energy
     if energy is None or (macs_executed and dtype not in energy.mac_pj):
         return None
@@ -38,7 +30,7 @@ def layer_energy_pj(
     }
     total = macs_executed * energy.mac_pj.get(dtype, 0.0)
     for level, cost in per_byte.items():
-        total += cost * sum(sum(way.values()) for way in traffic[level].values())
+        total += cost * traffic.total(level)
     return total + energy.static_w * time_ps  # 1 W is 1 pJ a ps
 
 

@@ -60,12 +60,12 @@ def core_time(
     longest = max(ends)
     unit = axis_unit(longest, quantities.TIME)
     left = np.zeros(len(bars))
-    for kind, colour in CORE_TIME_COLOURS.items():
+    for kind in bars[0].times_ns:
         width = np.array([bar.times_ns[kind] for bar in bars]) / unit.size
         if not width.any():
             continue
-        axes.barh(range(len(bars)), width, HEIGHT, left, color=colour, label=words(kind),
-                  edgecolor="white", linewidth=0.4)  # fmt: skip
+        axes.barh(range(len(bars)), width, HEIGHT, left, color=CORE_TIME_COLOURS[kind],
+                  label=words(kind), edgecolor="white", linewidth=0.4)  # fmt: skip
         left += width
     for row, (bar, end) in enumerate(zip(bars, ends, strict=True)):
         axes.annotate(bar.note, (end / unit.size, row), (5, 0), textcoords="offset points",

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from simulator.names import words
 from simulator.quantities import time
-from simulator.report.report import CORE_TIME, Report
+from simulator.report.account import CORE_TIME
+from simulator.report.report import Report
 from simulator.sparsity import parse_pattern
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import FigureBase
 
     from simulator.pictures import Picture
 
@@ -123,62 +123,27 @@ class Comparison:
 
     def plot(self) -> Picture:
         """One page: speed-ups beside what density alone would give, and where the time goes."""
-        from simulator.pictures import new_picture
+        from simulator.report.drawn import comparison_page
 
-        heights = [4.2, 1.9 + 0.42 * len(self.reports)]
-        page = new_picture(10.5, sum(heights) + 0.4, self.title)
-        speedups, core_time = page.subfigures(
-            2, 1, height_ratios=heights, hspace=0.04, squeeze=False
-        )[:, 0]
-        self._draw_speedup(speedups, "Speed-up by pattern")
-        self._draw_core_time(core_time, "Where the time goes, by pattern")
-        return page
+        return comparison_page(self)
 
     def plot_speedup(self) -> Picture:
         """Speed-up of every pattern, with the bound that the density of its weights sets."""
-        from simulator.pictures import new_picture
+        from simulator.report.drawn import speedup_picture
 
-        picture = new_picture(10.5, 4.4)
-        self._draw_speedup(picture, f"Speed-up: {self.title}")
-        return picture
+        return speedup_picture(self)
 
     def plot_core_time(self) -> Picture:
         """Where an average core's time goes, a bar a pattern."""
-        from simulator.pictures import new_picture
+        from simulator.report.drawn import core_times_picture
 
-        picture = new_picture(10.5, 2.2 + 0.42 * len(self.reports))
-        self._draw_core_time(picture, f"Where the time goes: {self.title}")
-        return picture
+        return core_times_picture(self)
 
     def plot_traffic(self) -> Picture:
         """Bytes read and written at each level by operand, two bars a pattern."""
-        from simulator.pictures import TrafficBar, new_picture, traffic
+        from simulator.report.drawn import traffics_picture
 
-        picture = new_picture(10.5, 2.2 + 0.5 * len(self.reports))
-        bars = [TrafficBar(r.pattern_name, r.total.traffic_bytes) for r in self.reports]
-        traffic(picture, bars, title=f"Traffic by level: {self.title}")
-        return picture
-
-    def _draw_speedup(self, panel: FigureBase, title: str) -> None:
-        from simulator.pictures import speedup
-
-        labels = []
-        for report in self.reports:
-            ran_as = [pattern for pattern in self.executed(report) if pattern != "1:1"]
-            other = ran_as and report.pattern not in ran_as
-            labels.append(report.pattern_name + (f"\nas {', '.join(ran_as)}" if other else ""))
-        speedups = [self.speedup(report) for report in self.reports]
-        bounds = [self.density_speedup(report) for report in self.reports]
-        speedup(panel, labels, speedups, bounds, title=title, over=self.first.pattern_name)
-
-    def _draw_core_time(self, panel: FigureBase, title: str) -> None:
-        from simulator.pictures import CoreTimeBar, core_time
-
-        bars = [
-            CoreTimeBar(r.pattern_name, self.core_time_ns(r), f"{self.speedup(r):.2f}x")
-            for r in self.reports
-        ]
-        core_time(panel, bars, title=title, ylabel="pattern")
+        return traffics_picture(self)
 
     def to_json(self) -> str:
         """The reports, as `Report.to_json` gives them, in a list."""

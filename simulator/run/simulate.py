@@ -15,7 +15,9 @@ from simulator.hardware import Hardware, load_hardware
 from simulator.hardware.energy import CLOCK_STEPS, has_limit, limited_step
 from simulator.importers import load_workload
 from simulator.report.comparison import Comparison
-from simulator.report.report import LayerReport, Report, Roof, layer_report, total_of
+from simulator.report.layer import LayerReport, layer_report
+from simulator.report.report import Report, Roof
+from simulator.report.total import total_of
 from simulator.run.attach import Tensor, find_tensor, pruned, rows_of, with_real_indices
 from simulator.run.choice import Choice, Option, Outcome
 from simulator.run.sampling import Estimate

@@ -12,21 +12,10 @@ import numpy.typing as npt
 from simulator.engine import reference
 from simulator.engine.result import EngineResult, Waits
 from simulator.errors import OutputError
+from simulator.report.account import Account
 from simulator.schedule.partition import IntArray, Place
 from simulator.schedule.program import Program
-
-KINDS: Final = (
-    "mac",
-    "scratchpad_stall",
-    "operand_stall",
-    "barrier",
-    "memory_stall",
-    "prologue",
-    "epilogue",
-    "reduction",
-)
-"""Where a core's time goes while it has work; `mac` is useful and padding together."""
-MAC, SCRATCHPAD, OPERAND, BARRIER, MEMORY, PROLOGUE, EPILOGUE, REDUCTION = range(len(KINDS))
+from simulator.schedule.timing import StageCost
 
 REPLAYED_STAGES: Final = 20_000
 """Stages of a layer that are replayed by default: some seconds."""
@@ -76,6 +65,7 @@ class Detail:
 
 
 def detail_of(program: Program, room: int, tiles: TileRange | None) -> Detail:
+    """As much as there is ``room`` for, in stages; or the tiles asked for."""
     grid = program.grid
     shared = -(-grid.tiles // SHOWN_TILES)
     if tiles is not None:
@@ -94,8 +84,11 @@ class _Enough(Exception):  # noqa: N818 - not an error
 
 @dataclass
 class StageRecord:
+    """A stage: what it waited for, and where its time went once it was worked on."""
+
     number: int
-    parts: list[int]  # picoseconds, by KINDS
+    waits: Account
+    work: Account
 
 
 @dataclass
@@ -103,15 +96,15 @@ class TileRecord:
     """A tile that a core has begun, or several that share a slice.
 
     ``since_ps`` is when the core was done with what came before, ``ahead`` how long it then waited
-    for accumulators, and ``sums`` all that follows, by KINDS. ``stages`` is None without detail.
+    for accumulators, and ``sums`` all that follows. ``stages`` is None without detail.
     """
 
     number: int
     since_ps: int
-    ahead: list[int]
+    ahead: Account
     where: dict[str, Any]
     stages: list[StageRecord] | None = field(default_factory=list)
-    sums: list[int] = field(default_factory=lambda: [0] * len(KINDS))
+    sums: Account = field(default_factory=Account)
     end_ps: int = 0
     count: int = 1
 
@@ -123,7 +116,7 @@ class Track:
         self.core, self.detail = core, detail
         self.tiles: list[TileRecord] = []
         self.end_ps = 0
-        self.rest = [0] * len(KINDS)  # what the core's account has beyond its tiles
+        self.rest = Account()  # what the core's account has beyond its tiles
         self.stopped = False
 
     def begin(self, tile: TileRecord) -> None:
@@ -137,12 +130,12 @@ class Track:
         if detail.tiles is None and late >= detail.ends:
             self.tiles[late].stages = None
 
-    def close(self, account: list[int], stopped: bool) -> None:
-        """Nothing follows; ``account`` is all of the core's time until it ended, by KINDS."""
+    def close(self, account: Account, stopped: bool) -> None:
+        """Nothing follows; ``account`` is all of the core's time until the layer ends."""
         self.stopped = stopped
         self.rest = account
         for tile in self.tiles:
-            self.rest = _difference(_difference(self.rest, tile.ahead), tile.sums)
+            self.rest = self.rest - tile.ahead - tile.sums
         merged: list[TileRecord] = []
         for tile in self.tiles:
             before = merged[-1] if merged else None
@@ -154,7 +147,7 @@ class Track:
             ):
                 merged.append(tile)
                 continue
-            before.sums = _sum(_sum(before.sums, tile.ahead), tile.sums)
+            before.sums = before.sums + tile.ahead + tile.sums
             before.end_ps, before.count = tile.end_ps, before.count + 1
         self.tiles = merged
 
@@ -184,6 +177,7 @@ class Replay:
     def __init__(self, program: Program, result: EngineResult, detail: Detail) -> None:
         self.program, self.detail = program, detail
         self.tracks = [Track(core, detail) for core in range(program.cores)]
+        self.work = [_work(cost) for cost in program.costs]
         self.transfers = {
             level: {written: Moved() for written in (False, True)} for level in ("l2", "dram")
         }
@@ -196,7 +190,7 @@ class Replay:
             self.stopped = True
             self.seen_ps = max(track.end_ps for track in self.tracks)
         for track in self.tracks:
-            track.close(_account(program, result, track.core), self.stopped)
+            track.close(Account.of(program, result, core=track.core), self.stopped)
 
     def worked(
         self,
@@ -209,18 +203,16 @@ class Replay:
         stage_ps: int,
     ) -> None:
         track = self.tracks[core]
-        memory_ps, prologue_ps, epilogue_ps, reduction_ps = waits_ps
         if stage == tile.stages[0]:
-            ahead = [0] * len(KINDS)
-            ahead[EPILOGUE], ahead[REDUCTION] = epilogue_ps, reduction_ps
+            ahead = Account(epilogue=waits_ps.epilogue, reduction=waits_ps.reduction)
             track.begin(TileRecord(tile.place.tile, since_ps, ahead, _where(tile.place)))
-        parts = self._inside(tile, stage)
-        parts[MEMORY], parts[PROLOGUE] = memory_ps, prologue_ps
+        waits = Account(memory_stall=waits_ps.memory_stall, prologue=waits_ps.prologue)
+        work = self.work[self.program.stage_kind(tile.place, stage)]
         now = track.tiles[-1]
-        now.sums = _sum(now.sums, parts)
+        now.sums = now.sums + waits + work
         now.end_ps = track.end_ps = since_ps + sum(waits_ps) + stage_ps
         if now.stages is not None:
-            now.stages.append(StageRecord(stage, parts))
+            now.stages.append(StageRecord(stage, waits, work))
         self.stages += 1
         if self.detail.tiles is not None and tile.place.tile in self.detail.tiles:
             self.wanted -= 1
@@ -250,36 +242,13 @@ class Replay:
         numbers: Any = np.arange(tiles.first, min(tiles.last + 1, grid.tiles))
         return int(lengths[grid.place(numbers).split].sum())
 
-    def _inside(self, tile: reference.TakenTile, stage: int) -> list[int]:
-        """A stage's time by KINDS; what exceeds MACs and barrier is a stall of its kind."""
-        kind = self.program.stage_kind(tile.place, stage)
-        cost = self.program.costs[kind]
-        parts = [0] * len(KINDS)
-        parts[MAC], parts[BARRIER] = cost.mac_ps, cost.barrier_ps
-        parts[OPERAND if cost.stalled_by_operand else SCRATCHPAD] = cost.stall_ps
-        return parts
-
 
 def _where(place: Place) -> dict[str, Any]:
     inside = {"row": place.row, "column": place.column, "split": place.split}
     return {"tile": place.tile, "gemm": place.gemm, **inside}
 
 
-def _account(program: Program, result: EngineResult, core: int) -> list[int]:
-    """All of a core's time until its last epilogue ended, by KINDS."""
-    barrier = operand = 0
-    mac, worked = int(result.mac_ps[core]), int(result.worked_ps[core])
-    for count, cost in zip(result.stages[core].tolist(), program.costs, strict=True):
-        barrier += count * cost.barrier_ps
-        operand += count * cost.stall_ps * cost.stalled_by_operand
-    memory, prologue, epilogue, reduction = result.waits(core)
-    scratchpad = worked - mac - barrier - operand
-    return [mac, scratchpad, operand, barrier, memory, prologue, epilogue, reduction]
-
-
-def _sum(one: list[int], other: list[int]) -> list[int]:
-    return [a + b for a, b in zip(one, other, strict=True)]
-
-
-def _difference(one: list[int], other: list[int]) -> list[int]:
-    return [a - b for a, b in zip(one, other, strict=True)]
+def _work(cost: StageCost) -> Account:
+    """A stage's time once it is worked on; what exceeds MACs and barrier is a stall of its kind."""
+    stall = "operand_stall" if cost.stalled_by_operand else "scratchpad_stall"
+    return Account(mac_useful=cost.mac_ps, barrier=cost.barrier_ps, **{stall: cost.stall_ps})

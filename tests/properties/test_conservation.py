@@ -13,7 +13,8 @@ from machines import Case, random_case
 from simulator import Conv, Gemm, Mapping, Matmul, Stream, Workload, load_hardware, simulate
 from simulator.catalog import presets
 from simulator.engine import fast
-from simulator.report.report import CORE_TIME, LayerReport
+from simulator.report.account import CORE_TIME
+from simulator.report.layer import LayerReport
 from simulator.schedule.classes import BLOCKS_OF, COLUMNS, OUTPUTS, PARTIALS, ROWS
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from machines import library_of, problem_of, tiny
 
 from simulator import Conv, Mapping, Stream
 from simulator.errors import MappingError, WorkloadError
-from simulator.schedule.classes import COLUMNS, OUTPUTS, ROWS
+from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, ROWS
 from simulator.schedule.program import Program, gemm_program, stream_program
 from simulator.sparsity import DENSE
 from simulator.workload.lowering import lower
