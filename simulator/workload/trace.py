@@ -1,9 +1,10 @@
 """The native layer trace: a CSV with one layer a line, a header row, and parameters.
 
-``# parameter: seq = 128`` declares a parameter and its default; every size may be an expression
-of parameters: ``batch*seq``. ``# blocks: 32`` says that the layers are one of 32 equal blocks of
-their network. ``# Note: text`` says what was assumed when the trace was written; reports repeat
-it. Other lines that start with ``#`` are comments. The columns:
+``# nmsim trace 2`` says in which version of this format a file is written; one that does not is of
+version 1, as all were before. ``# parameter: seq = 128`` declares a parameter and its default;
+every size may be an expression of parameters: ``batch*seq``. ``# blocks: 32`` says that the layers
+are one of 32 equal blocks of their network. ``# Note: text`` says what was assumed when the trace
+was written; reports repeat it. Other lines that start with ``#`` are comments. The columns:
 
 =============  ==========================================================================
 name, kind     kind: linear, matmul, conv, or a streaming kind such as softmax
@@ -18,6 +19,9 @@ reads, writes  elements moved by a streaming layer
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
 pattern        ``keep:group`` or ``unstructured:density`` of the weights (default dense)
+accumulate, inputs, weights
+               reserved for dtypes of their own: of sums, activations and weights. They may be there
+               and empty; what stands in them is refused, since nothing simulates it yet
 =============  ==========================================================================
 """
 
@@ -31,10 +35,16 @@ from dataclasses import dataclass
 
 from simulator.errors import SimulatorError, WorkloadError, did_you_mean
 from simulator.workload.layer import MAX_SIZE, Conv, Gemm, Layer, Matmul, Stream, Workload
-from simulator.workload.table import Row, Table
+from simulator.workload.table import Cell, Row, Table
 
 STREAM_KINDS = ("elementwise", "pool", "softmax", "normalization")
-COMMON = frozenset({"name", "kind", "repeat", "dtype"})
+RESERVED = frozenset({"accumulate", "inputs", "weights"})
+COMMON = frozenset({"name", "kind", "repeat", "dtype"}) | RESERVED
+
+VERSION = 2
+VERSION_LINE = f"# nmsim trace {VERSION}"
+"""What a written trace begins with; a comment to whoever reads CSV."""
+_VERSION = re.compile(r"#\s*nmsim\s+trace\s+([0-9]{1,9})", re.IGNORECASE)
 
 
 def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
@@ -45,6 +55,7 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     WorkloadError
         With file, line and column of the first thing that is wrong.
     """
+    _check_version(table)
     values = _parameters(table, parameters)
     header = table.rows[0]
     names = [cell.text for cell in header.filled]
@@ -63,6 +74,30 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
         raise WorkloadError(str(table.path), "has no layers", want="one layer a line")
     blocks = _blocks(table, values)
     return Workload(table.path.stem, layers, _notes(table), blocks)
+
+
+def versions(table: Table) -> list[tuple[Cell, int]]:
+    """The lines that say a version, and which: one at most, if nothing is wrong."""
+    found = ((cell, _VERSION.fullmatch(cell.text)) for cell in table.comments)
+    return [(cell, int(match[1])) for cell, match in found if match]
+
+
+def description(table: Table) -> str:
+    """What the first comment says, the version apart."""
+    said = [cell for cell, _ in versions(table)]
+    return next((c.text.lstrip("# ") for c in table.comments if c not in said), "")
+
+
+def _check_version(table: Table) -> None:
+    said = versions(table)
+    if len(said) > 1:
+        raise WorkloadError(said[1][0].where, "the version is said twice", got=said[1][0].text)
+    for cell, version in said:
+        if not 1 <= version <= VERSION:
+            raise WorkloadError(
+                cell.where, "a version of traces that this nmsim does not know", got=version,
+                want=f"1 to {VERSION}", hint="a newer nmsim may read it",
+            )  # fmt: skip
 
 
 def _notes(table: Table) -> list[str]:
@@ -125,6 +160,11 @@ class _Line:
     def refuse_foreign(self, allowed: frozenset[str]) -> None:
         """A cell that the layer's kind has no use for is a mistake, not a comment."""
         for name, cell in self.cells.items():
+            if cell.text and name in RESERVED:
+                raise WorkloadError(
+                    f"{cell.where} {name}", "is reserved: this nmsim does not simulate it yet",
+                    got=cell.text, want="an empty cell",
+                )  # fmt: skip
             if cell.text and name not in allowed | COMMON:
                 raise WorkloadError(
                     f"{cell.where} {name}", f"{self.article} has no '{name}'", got=cell.text
