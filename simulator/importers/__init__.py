@@ -12,9 +12,10 @@ from simulator.errors import WorkloadError
 from simulator.importers.hf_config import read_hf_config
 from simulator.importers.imported import Imported
 from simulator.importers.json_file import read_bytes
-from simulator.importers.model_weights import Array, model_weights
+from simulator.importers.model_weights import model_weights
 from simulator.importers.onnx_model import read_onnx
 from simulator.importers.torch_trace import MAX_FILE_BYTES, read_torch_trace
+from simulator.weights.layout import Array
 from simulator.workload.layer import Gemm, Workload
 from simulator.workload.scalesim import read_scalesim
 from simulator.workload.table import read_table
