@@ -86,6 +86,7 @@ def _networks() -> Grid:
     from simulator.cli.grid import Grid, columns
     from simulator.importers import load_workload
     from simulator.workload.table import read_table
+    from simulator.workload.trace import description
 
     titles, prose = ["network", "rows", "GMAC", "blocks"], ["parameters", "what"]
     listing = Grid(
@@ -95,7 +96,8 @@ def _networks() -> Grid:
     )
     for preset, path in catalog.presets("workloads", ".csv").items():
         trace = load_workload(preset)
-        comments = [cell.text.lstrip("# ") for cell in read_table(path).comments]
+        table = read_table(path)
+        comments = [cell.text.lstrip("# ") for cell in table.comments]
         declared = [c.split(":", 1)[1].strip() for c in comments if c.startswith("parameter:")]
         listing.add_row(
             preset,
@@ -103,7 +105,7 @@ def _networks() -> Grid:
             f"{trace.macs / 1e9:,.3f}",
             f"1 of {trace.blocks}" if trace.blocks > 1 else "all",
             ", ".join(declared),
-            comments[0],
+            description(table),
         )
     return listing
 

@@ -12,13 +12,14 @@ from simulator.errors import WorkloadError
 from simulator.importers.hf_config import read_hf_config
 from simulator.importers.imported import Imported
 from simulator.importers.json_file import read_bytes
-from simulator.importers.model_weights import Array, model_weights
+from simulator.importers.model_weights import model_weights
 from simulator.importers.onnx_model import read_onnx
 from simulator.importers.torch_trace import MAX_FILE_BYTES, read_torch_trace
+from simulator.weights.layout import Array
 from simulator.workload.layer import Gemm, Workload
 from simulator.workload.scalesim import read_scalesim
 from simulator.workload.table import read_table
-from simulator.workload.trace import read_trace
+from simulator.workload.trace import read_trace, versions
 
 __all__ = ["FORMATS", "Imported", "detect", "import_workload", "load_model", "load_workload"]
 
@@ -117,7 +118,8 @@ def detect(path: Path) -> str:
     """The format of a file: by suffix, and by content where a suffix means several.
 
     A JSON with ``traceEvents``, compressed or not, is a profiler trace, other JSON a configuration;
-    a CSV whose header has a column ``kind`` is native, anything else is read as SCALE-Sim's.
+    a CSV that says its version, or whose header has a column ``kind``, is native, anything else is
+    read as SCALE-Sim's.
     """
     suffix = path.suffix.lower()
     if suffix == ".onnx":
@@ -128,8 +130,9 @@ def detect(path: Path) -> str:
         )
     if suffix in (".json", ".gz"):
         return "torch-trace" if _is_trace(path) else "hf-config"
-    header = [cell.text.lower() for cell in read_table(path).rows[0].cells]
-    return "native" if "kind" in header else "scalesim"
+    table = read_table(path)
+    header = [cell.text.lower() for cell in table.rows[0].cells]
+    return "native" if "kind" in header or versions(table) else "scalesim"
 
 
 def _is_trace(path: Path) -> bool:

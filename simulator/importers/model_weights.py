@@ -6,19 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from simulator.errors import WeightsError
 from simulator.importers.imported import Imported, Stored
 from simulator.importers.onnx_weights import read_onnx_weights
 from simulator.weights.compressed import left_alone, summary
 from simulator.weights.files import Tensor, read_weights
+from simulator.weights.layout import Array
 from simulator.workload import Layer, Workload
-
-Array = npt.NDArray[Any]
 
 LONGEST_END = 10
 """Parts of a name that a model's prefix may stand before; more than any family's have."""

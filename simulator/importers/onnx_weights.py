@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from simulator.errors import WeightsError
 from simulator.importers.onnx_graph import Operand, attributes
 from simulator.importers.onnx_model import one_line, parse, read_with_operands
 from simulator.importers.onnx_values import BROADCASTING, evaluate
 from simulator.weights.files import Tensor
+from simulator.weights.layout import Array
 from simulator.workload import Conv, Gemm
 
 if TYPE_CHECKING:
     import onnx
 
-Array = npt.NDArray[Any]
 
 REARRANGING = frozenset(
     {"Cast", "Mul", "Div", "Add", "Sub", "Transpose", "Constant", "ConstantOfShape", "Identity"}

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import WeightsError
 from simulator.sparsity import Pattern
-from simulator.weights.layout import channel_rows, from_channel_rows
+from simulator.weights.layout import Array, channel_rows, from_channel_rows
 from simulator.weights.masks import magnitude_mask
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

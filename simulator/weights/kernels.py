@@ -312,18 +312,18 @@ def decompress_groups(values, stream, keep, group, bits, choose, where, weights)
 
 
 @numba.njit(**OPTIONS)
-def _group_terms(columns, members, keep, own, thresholds, constants, order):
-    """For each column of a group: what a column in its place would have to beat, row by row.
+def _group_terms(channels, members, keep, own, thresholds, constants, order):
+    """For each channel of a group: what a channel in its place would have to beat, row by row.
 
-    With S the sum of the ``keep`` largest of a row, the group with column c replaced by x keeps
+    With S the sum of the ``keep`` largest of a row, the group with channel c replaced by x keeps
     ``S - s + max(x, t)``: c kept: s = c and t the largest not kept; else s = t the smallest kept.
     """
-    rows, group = columns.shape[1], members.shape[0]
+    rows, group = channels.shape[1], members.shape[0]
     for j in range(group):
         constants[members[j]] = 0
     for row in range(rows):
         for j in range(group):
-            own[j] = columns[members[j], row]
+            own[j] = channels[members[j], row]
             order[j] = j
         for j in range(1, group):  # insertion sort, largest first
             chosen = order[j]
@@ -344,25 +344,25 @@ def _group_terms(columns, members, keep, own, thresholds, constants, order):
 
 
 @numba.njit(**OPTIONS)
-def _swap_gain(columns, thresholds, constants, a, b):
-    """What swapping columns a and b of different groups adds to the kept magnitude."""
+def _swap_gain(channels, thresholds, constants, a, b):
+    """What swapping channels a and b of different groups adds to the kept magnitude."""
     gain = constants[a] + constants[b]
-    for row in range(columns.shape[1]):
-        gain += max(columns[b, row], thresholds[a, row])
-        gain += max(columns[a, row], thresholds[b, row])
+    for row in range(channels.shape[1]):
+        gain += max(channels[b, row], thresholds[a, row])
+        gain += max(channels[a, row], thresholds[b, row])
     return gain
 
 
 @numba.njit(**OPTIONS)
 def improve_by_swaps(
-    columns, places, keep, group, firsts, seconds, thresholds, constants, own, order, budget
+    channels, places, keep, group, firsts, seconds, thresholds, constants, own, order, budget
 ):  # fmt: skip
-    """Swap columns of different groups while that keeps more, in a given order of pairs.
+    """Swap channels of different groups while that keeps more, in a given order of pairs.
 
     Parameters
     ----------
-    columns : array (k, rows), int32
-        Magnitudes, one column of the weights after another, k in whole groups.
+    channels : array (k, rows), int32
+        Magnitudes, one channel of the weights after another, k in whole groups.
     places : array (k,), int64
         Column at each place; changed.
     firsts, seconds : arrays, int64
@@ -379,7 +379,7 @@ def improve_by_swaps(
     """
     total, tried = np.int64(0), np.int64(0)
     for left in range(0, places.shape[0], group):
-        _group_terms(columns, places[left : left + group], keep, own, thresholds, constants, order)
+        _group_terms(channels, places[left : left + group], keep, own, thresholds, constants, order)
     while True:
         before = total
         for i in range(firsts.shape[0]):
@@ -390,13 +390,13 @@ def improve_by_swaps(
                 if tried >= budget:
                     return total, tried
                 tried += 1
-                gain = _swap_gain(columns, thresholds, constants, places[p], places[q])
+                gain = _swap_gain(channels, thresholds, constants, places[p], places[q])
                 if gain > 0:
                     places[p], places[q] = places[q], places[p]
                     for place in (p, q):
                         left = place // group * group
                         members = places[left : left + group]
-                        _group_terms(columns, members, keep, own, thresholds, constants, order)
+                        _group_terms(channels, members, keep, own, thresholds, constants, order)
                     total += gain
         if total == before:
             return total, tried

@@ -1,9 +1,9 @@
-"""A channel permutation that raises what N:M keeps: columns of k in another order, for all rows.
+"""A permutation that raises what N:M keeps: channels along k in another order, for all rows.
 
-Greedy swaps of two columns of different groups, until none helps; then some random swaps and again,
-keeping the best: after channel permutations of NVIDIA's apex (Pool and Yu, NeurIPS 2021), with the
-gain of a swap found from thresholds of each row instead of sorting. Magnitudes are integers while
-searching, so that the result depends on nothing but weights, seed and budget.
+Greedy swaps of two channels of different groups, until none helps; then some random swaps and
+again, keeping the best: after channel permutations of NVIDIA's apex (Pool and Yu, NeurIPS 2021),
+with the gain of a swap found from thresholds of each row instead of sorting. Magnitudes are
+integers while searching, so that the result depends on nothing but weights, seed and budget.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ LEVELS = 1 << 22
 """Steps into which the largest magnitude is divided; sums over 2**41 rows fit int64."""
 
 BUDGET = 1 << 29
-"""Rows compared at most, each for one pair of columns: about a second."""
+"""Rows compared at most, each for one pair of channels: about a second."""
 
 LARGEST_SEARCHED_GROUP = 64
-"""Sorting a group's columns row by row costs its square."""
+"""Sorting a group's channels row by row costs its square."""
 
-SWAPS_A_RESTART = 3
+SWAPS_PER_RESTART = 3
 RESTARTS = 500
 """At most, so that small matrices do not spend the whole budget."""
 
 
 @dataclass(frozen=True)
 class Permutation:
-    """A permutation of columns and what it gives.
+    """A permutation of channels and what it gives.
 
     Attributes
     ----------
@@ -52,13 +52,13 @@ class Permutation:
 def search_permutation(
     weights: npt.NDArray[Any], pattern: Pattern | str, seed: int = 0, budget: int = BUDGET
 ) -> Permutation:
-    """Search a permutation of columns under which ``pattern`` keeps more.
+    """Search a permutation of channels under which ``pattern`` keeps more.
 
     Parameters
     ----------
     weights : array (rows, k)
     budget : int
-        Rows times pairs of columns to compare, whatever the time that takes.
+        Rows times pairs of channels to compare, whatever the time that takes.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def search_permutation(
     identity = np.arange(weights.shape[1], dtype=np.int64)
     if pattern.is_dense or weights.shape[1] <= pattern.group or not before:
         return Permutation(identity, before, before)
-    places = _search(_columns(weights, pattern.group), pattern, seed, budget)
+    places = _search(_channels(weights, pattern.group), pattern, seed, budget)
     order = places[: weights.shape[1]]  # padding stays at the end
     after = _kept(weights[:, order], pattern)
     if after <= before:
@@ -87,27 +87,27 @@ def search_permutation(
 
 
 def _search(
-    columns: npt.NDArray[np.int32], pattern: Pattern, seed: int, budget: int
+    channels: npt.NDArray[np.int32], pattern: Pattern, seed: int, budget: int
 ) -> npt.NDArray[np.int64]:
-    """Iterated local search; returns the column at each place."""
+    """Iterated local search; returns the channel at each place."""
     from simulator.weights.kernels import improve_by_swaps
 
     rng = np.random.default_rng(seed)
-    k, rows = columns.shape
+    k, rows = channels.shape
     pairs = budget // rows
     scratch = (
-        np.empty_like(columns),
+        np.empty_like(channels),
         np.zeros(k, dtype=np.int64),
         np.zeros(pattern.group, dtype=np.int32),
         np.zeros(pattern.group, dtype=np.int64),
     )
-    movable = int(np.count_nonzero(columns[:, 0] >= 0))  # padding has -1 and stays
+    movable = int(np.count_nonzero(channels[:, 0] >= 0))  # padding has -1 and stays
     best = np.arange(k, dtype=np.int64)
     places, best_gain, disturbed = best.copy(), 0, 0
     for _ in range(RESTARTS):
         orders = rng.permutation(movable), rng.permutation(movable)
         gain, tried = improve_by_swaps(
-            columns, places, pattern.keep, pattern.group, *orders, *scratch, pairs
+            channels, places, pattern.keep, pattern.group, *orders, *scratch, pairs
         )
         pairs -= tried
         if gain + disturbed > best_gain:
@@ -115,26 +115,26 @@ def _search(
         if pairs <= 0:
             break
         places = best.copy()
-        before = _kept_integers(columns[places], pattern)
-        for _ in range(SWAPS_A_RESTART):
+        before = _kept_integers(channels[places], pattern)
+        for _ in range(SWAPS_PER_RESTART):
             a, b = rng.integers(0, movable, size=2)
             places[[a, b]] = places[[b, a]]
-        disturbed = best_gain + _kept_integers(columns[places], pattern) - before
+        disturbed = best_gain + _kept_integers(channels[places], pattern) - before
     return best
 
 
-def _columns(weights: npt.NDArray[Any], group: int) -> npt.NDArray[np.int32]:
-    """Magnitudes as integers, one column after another, padded with -1 to whole groups."""
+def _channels(weights: npt.NDArray[Any], group: int) -> npt.NDArray[np.int32]:
+    """Magnitudes as integers, one channel after another, padded with -1 to whole groups."""
     rows, k = weights.shape
-    columns = np.full((-(-k // group) * group, rows), -1, dtype=np.int32)
+    channels = np.full((-(-k // group) * group, rows), -1, dtype=np.int32)
     values = magnitudes(weights)
     scale = LEVELS / float(values.max())
-    columns[:k] = np.rint(values.T.astype(np.float64) * scale)
-    return columns
+    channels[:k] = np.rint(values.T.astype(np.float64) * scale)
+    return channels
 
 
-def _kept_integers(columns: npt.NDArray[np.int32], pattern: Pattern) -> int:
-    groups = columns.reshape(-1, pattern.group, columns.shape[1])
+def _kept_integers(channels: npt.NDArray[np.int32], pattern: Pattern) -> int:
+    groups = channels.reshape(-1, pattern.group, channels.shape[1])
     largest = np.partition(groups, pattern.group - pattern.keep, axis=1)
     kept = largest[:, pattern.group - pattern.keep :]
     return int(kept.sum(dtype=np.int64))

@@ -193,7 +193,7 @@ class Conv:
         return (ceil_div(room, stride) if self.ceil_output else room // stride) + 1
 
     def _touched(self, axis: int) -> int:
-        """Input rows (axis 0) or columns (axis 1) that some output reads."""
+        """How much of the input's height (axis 0) or width (axis 1) some output reads."""
         size = (self.in_h, self.in_w)[axis]
         kernel, stride = self.pair("kernel")[axis], self.pair("stride")[axis]
         dilation, pad = self.pair("dilation")[axis], self.pads[axis]

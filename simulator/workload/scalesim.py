@@ -35,17 +35,17 @@ SHOWN = {
 }  # fmt: skip
 """As SCALE-Sim's own files call the columns."""
 
-_ROWS, _COLUMNS = "(height|h|rows?)", "(width|w|cols?|columns?)"
+_HEIGHT, _WIDTH = "(height|h|rows?)", "(width|w|cols?|columns?)"
 SPELLINGS = {
     "name": "l|layers?|(layer )?names?",
-    "ifmap height": f"(ifmap|input) ?{_ROWS}",
-    "ifmap width": f"(ifmap|input) ?{_COLUMNS}",
-    "filter height": f"(filter|kernel) ?{_ROWS}",
-    "filter width": f"(filter|kernel) ?{_COLUMNS}",
+    "ifmap height": f"(ifmap|input) ?{_HEIGHT}",
+    "ifmap width": f"(ifmap|input) ?{_WIDTH}",
+    "filter height": f"(filter|kernel) ?{_HEIGHT}",
+    "filter width": f"(filter|kernel) ?{_WIDTH}",
     "channels": "((num|number of|input|in|ifmap) )?channels?",
     "filters": "((num|number of) )?(filters?|kernels?|output channels?|out channels?)",
-    "stride height": f"strides?( ?{_ROWS})?",
-    "stride width": f"strides? ?{_COLUMNS}",
+    "stride height": f"strides?( ?{_HEIGHT})?",
+    "stride width": f"strides? ?{_WIDTH}",
     "m": "m", "n": "n", "k": "k",
     "batch": "batch(es)?|batch ?(size|count)",
     "sparsity": "(n m )?(sparsity|sparse|pattern)( ?(ratio|support|pattern))?( n m)?|n m( ratio)?",

@@ -16,6 +16,9 @@ MAX_FILE_BYTES, MAX_LINES, MAX_CELLS, MAX_CHARACTERS = 16 * 2**20, 200_000, 32, 
 SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons"}
 """What may stand between cells; the first that a file's header holds is the file's."""
 
+BLANK = "".join(SEPARATORS) + " "
+"""What spreadsheets leave of cells that are empty, behind comments, too."""
+
 QUOTED = re.compile(r'"((?:[^"]|"")*+)"')
 
 
@@ -81,8 +84,8 @@ def read_table(path: Path) -> Table:
     for number, line in enumerate(lines, start=1):
         stripped = line.strip()
         if stripped.startswith("#"):
-            comments.append(Cell(stripped, f"{path}:{number}"))
-        elif stripped.strip(", \t;"):
+            comments.append(Cell(stripped.rstrip(BLANK), f"{path}:{number}"))
+        elif stripped.strip(BLANK):
             separator = separator or _separator(line)
             rows.append(Row(path, number, tuple(_cells(f"{path}:{number}", line, separator))))
     if not rows:

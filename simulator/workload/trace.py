@@ -1,9 +1,10 @@
 """The native layer trace: a CSV with one layer a line, a header row, and parameters.
 
-``# parameter: seq = 128`` declares a parameter and its default; every size may be an expression
-of parameters: ``batch*seq``. ``# blocks: 32`` says that the layers are one of 32 equal blocks of
-their network. ``# Note: text`` says what was assumed when the trace was written; reports repeat
-it. Other lines that start with ``#`` are comments. The columns:
+``# nmsim trace 2`` says in which version of this format a file is written; one that does not is of
+version 1, as all were before. ``# parameter: seq = 128`` declares a parameter and its default;
+every size may be an expression of parameters: ``batch*seq``. ``# blocks: 32`` says that the layers
+are one of 32 equal blocks of their network. ``# Note: text`` says what was assumed when the trace
+was written; reports repeat it. Other lines that start with ``#`` are comments. The columns:
 
 =============  ==========================================================================
 name, kind     kind: linear, matmul, conv, or a streaming kind such as softmax
@@ -18,6 +19,9 @@ reads, writes  elements moved by a streaming layer
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
 pattern        ``keep:group`` or ``unstructured:density`` of the weights (default dense)
+accumulate, inputs, weights
+               reserved for dtypes of their own: of sums, activations and weights. They may be there
+               and empty; what stands in them is refused, since nothing simulates it yet
 =============  ==========================================================================
 """
 
@@ -31,10 +35,16 @@ from dataclasses import dataclass
 
 from simulator.errors import SimulatorError, WorkloadError, did_you_mean
 from simulator.workload.layer import MAX_SIZE, Conv, Gemm, Layer, Matmul, Stream, Workload
-from simulator.workload.table import Row, Table
+from simulator.workload.table import Cell, Row, Table
 
 STREAM_KINDS = ("elementwise", "pool", "softmax", "normalization")
-COMMON = frozenset({"name", "kind", "repeat", "dtype"})
+RESERVED = frozenset({"accumulate", "inputs", "weights"})
+COMMON = frozenset({"name", "kind", "repeat", "dtype"}) | RESERVED
+
+VERSION = 2
+VERSION_LINE = f"# nmsim trace {VERSION}"
+"""What a written trace begins with; a comment to whoever reads CSV."""
+_VERSION = re.compile(r"#\s*nmsim\s+trace\s+([0-9]{1,9})", re.IGNORECASE)
 
 
 def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
@@ -45,6 +55,7 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     WorkloadError
         With file, line and column of the first thing that is wrong.
     """
+    _check_version(table)
     values = _parameters(table, parameters)
     header = table.rows[0]
     names = [cell.text for cell in header.filled]
@@ -58,11 +69,35 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     for required in ("name", "kind"):
         if required not in names:
             raise WorkloadError(header.where, f"no column '{required}'")
-    layers = [_layer(_Line(row, names, values)) for row in table.rows[1:]]
+    layers = [_layer(_Cells(row, names, values)) for row in table.rows[1:]]
     if not layers:
         raise WorkloadError(str(table.path), "has no layers", want="one layer a line")
     blocks = _blocks(table, values)
     return Workload(table.path.stem, layers, _notes(table), blocks)
+
+
+def versions(table: Table) -> list[tuple[Cell, int]]:
+    """The lines that say a version, and which: one at most, if nothing is wrong."""
+    found = ((cell, _VERSION.fullmatch(cell.text)) for cell in table.comments)
+    return [(cell, int(match[1])) for cell, match in found if match]
+
+
+def description(table: Table) -> str:
+    """What the first comment says, the version apart."""
+    said = [cell for cell, _ in versions(table)]
+    return next((c.text.lstrip("# ") for c in table.comments if c not in said), "")
+
+
+def _check_version(table: Table) -> None:
+    said = versions(table)
+    if len(said) > 1:
+        raise WorkloadError(said[1][0].where, "the version is said twice", got=said[1][0].text)
+    for cell, version in said:
+        if not 1 <= version <= VERSION:
+            raise WorkloadError(
+                cell.where, "a version of traces that this nmsim does not know", got=version,
+                want=f"1 to {VERSION}", hint="a newer nmsim may read it",
+            )  # fmt: skip
 
 
 def _notes(table: Table) -> list[str]:
@@ -72,7 +107,7 @@ def _notes(table: Table) -> list[str]:
 
 
 @dataclass
-class _Line:
+class _Cells:
     """One layer's cells by column name."""
 
     row: Row
@@ -83,10 +118,10 @@ class _Line:
         for extra in self.row.cells[len(self.names) :]:
             if extra.text:
                 raise WorkloadError(extra.where, "more cells than columns", got=extra.text)
-        self.cells = dict(zip(self.names, self.row.cells, strict=False))
+        self.by_column = dict(zip(self.names, self.row.cells, strict=False))
 
     def text(self, column: str, default: str | None = None) -> str:
-        cell = self.cells.get(column)
+        cell = self.by_column.get(column)
         if cell is not None and cell.text:
             return cell.text
         if default is None:
@@ -97,7 +132,7 @@ class _Line:
 
     @property
     def kind(self) -> str:
-        return self.cells["kind"].text if "kind" in self.cells else ""
+        return self.by_column["kind"].text if "kind" in self.by_column else ""
 
     @property
     def article(self) -> str:
@@ -119,12 +154,17 @@ class _Line:
         return tuple(evaluate(part, self.values, self.where(column)) for part in parts)
 
     def where(self, column: str) -> str:
-        cell = self.cells.get(column)
+        cell = self.by_column.get(column)
         return f"{cell.where if cell else self.row.where} {column}"
 
     def refuse_foreign(self, allowed: frozenset[str]) -> None:
         """A cell that the layer's kind has no use for is a mistake, not a comment."""
-        for name, cell in self.cells.items():
+        for name, cell in self.by_column.items():
+            if cell.text and name in RESERVED:
+                raise WorkloadError(
+                    f"{cell.where} {name}", "is reserved: this nmsim does not simulate it yet",
+                    got=cell.text, want="an empty cell",
+                )  # fmt: skip
             if cell.text and name not in allowed | COMMON:
                 raise WorkloadError(
                     f"{cell.where} {name}", f"{self.article} has no '{name}'", got=cell.text
@@ -134,59 +174,59 @@ class _Line:
         return self.text("pattern", "") or None
 
 
-def _linear(line: _Line) -> Layer:
-    sizes = {name: line.size(name) for name in ("m", "n", "k")}
+def _linear(cells: _Cells) -> Layer:
+    sizes = {name: cells.size(name) for name in ("m", "n", "k")}
     return Gemm(
-        line.text("name"),
+        cells.text("name"),
         **sizes,
-        batch=line.size("batch", "1"),
-        dtype=line.text("dtype", "fp16"),
-        pattern=line.pattern(),
-        repeat=line.size("repeat", "1"),
+        batch=cells.size("batch", "1"),
+        dtype=cells.text("dtype", "fp16"),
+        pattern=cells.pattern(),
+        repeat=cells.size("repeat", "1"),
     )
 
 
-def _matmul(line: _Line) -> Layer:
-    sizes = {name: line.size(name) for name in ("m", "n", "k")}
+def _matmul(cells: _Cells) -> Layer:
+    sizes = {name: cells.size(name) for name in ("m", "n", "k")}
     return Matmul(
-        line.text("name"),
+        cells.text("name"),
         **sizes,
-        batch=line.size("batch", "1"),
-        dtype=line.text("dtype", "fp16"),
-        repeat=line.size("repeat", "1"),
-        cached=line.flag("cached"),
+        batch=cells.size("batch", "1"),
+        dtype=cells.text("dtype", "fp16"),
+        repeat=cells.size("repeat", "1"),
+        cached=cells.flag("cached"),
     )
 
 
-def _conv(line: _Line) -> Layer:
-    padding = line.pair("padding", "0")
+def _conv(cells: _Cells) -> Layer:
+    padding = cells.pair("padding", "0")
     return Conv(
-        line.text("name"),
-        in_channels=line.size("in_channels"),
-        out_channels=line.size("out_channels"),
-        in_h=line.size("in_h"),
-        in_w=line.size("in_w"),
-        kernel=_square(line.pair("kernel", "1")),
-        stride=_square(line.pair("stride", "1")),
+        cells.text("name"),
+        in_channels=cells.size("in_channels"),
+        out_channels=cells.size("out_channels"),
+        in_h=cells.size("in_h"),
+        in_w=cells.size("in_w"),
+        kernel=_square(cells.pair("kernel", "1")),
+        stride=_square(cells.pair("stride", "1")),
         padding=padding[0] if len(padding) == 1 else padding,
-        dilation=_square(line.pair("dilation", "1")),
-        groups=line.size("groups", "1"),
-        ceil_output=line.flag("ceil_output"),
-        batch=line.size("batch", "1"),
-        dtype=line.text("dtype", "fp16"),
-        pattern=line.pattern(),
-        repeat=line.size("repeat", "1"),
+        dilation=_square(cells.pair("dilation", "1")),
+        groups=cells.size("groups", "1"),
+        ceil_output=cells.flag("ceil_output"),
+        batch=cells.size("batch", "1"),
+        dtype=cells.text("dtype", "fp16"),
+        pattern=cells.pattern(),
+        repeat=cells.size("repeat", "1"),
     )
 
 
-def _stream(line: _Line) -> Layer:
+def _stream(cells: _Cells) -> Layer:
     return Stream(
-        line.text("name"),
-        reads=line.size("reads"),
-        writes=line.size("writes"),
-        op=line.kind,
-        dtype=line.text("dtype", "fp16"),
-        repeat=line.size("repeat", "1"),
+        cells.text("name"),
+        reads=cells.size("reads"),
+        writes=cells.size("writes"),
+        op=cells.kind,
+        dtype=cells.text("dtype", "fp16"),
+        repeat=cells.size("repeat", "1"),
     )
 
 
@@ -197,7 +237,7 @@ _CONV_COLUMNS = frozenset(
 )
 _STREAM_COLUMNS = frozenset({"reads", "writes"})
 
-KINDS: dict[str, tuple[Callable[[_Line], Layer], frozenset[str]]] = {
+KINDS: dict[str, tuple[Callable[[_Cells], Layer], frozenset[str]]] = {
     "linear": (_linear, _GEMM_COLUMNS | {"pattern"}),
     "matmul": (_matmul, _GEMM_COLUMNS | {"cached"}),
     "conv": (_conv, _CONV_COLUMNS),
@@ -207,19 +247,22 @@ KINDS: dict[str, tuple[Callable[[_Line], Layer], frozenset[str]]] = {
 COLUMNS = COMMON | frozenset().union(*(columns for _, columns in KINDS.values()))
 
 
-def _layer(line: _Line) -> Layer:
-    if line.kind not in KINDS:
+def _layer(cells: _Cells) -> Layer:
+    if cells.kind not in KINDS:
         raise WorkloadError(
-            line.where("kind"), "unknown kind", got=line.kind, hint=did_you_mean(line.kind, KINDS)
+            cells.where("kind"),
+            "unknown kind",
+            got=cells.kind,
+            hint=did_you_mean(cells.kind, KINDS),
         )
-    build, columns = KINDS[line.kind]
-    line.refuse_foreign(columns)
+    build, columns = KINDS[cells.kind]
+    cells.refuse_foreign(columns)
     try:
-        return build(line)
+        return build(cells)
     except SimulatorError as error:
-        if error.where.startswith(str(line.row.path)):
+        if error.where.startswith(str(cells.row.path)):
             raise
-        raise WorkloadError(line.row.where, str(error)) from None
+        raise WorkloadError(cells.row.where, str(error)) from None
 
 
 def _square(sizes: tuple[int, ...]) -> int | tuple[int, int]:

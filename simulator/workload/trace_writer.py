@@ -6,7 +6,7 @@ from simulator.catalog import CONTROL
 from simulator.errors import WorkloadError, did_you_mean
 from simulator.sparsity import parse_pattern
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Workload
-from simulator.workload.trace import STREAM_KINDS
+from simulator.workload.trace import STREAM_KINDS, VERSION_LINE
 
 COLUMNS = (
     "name", "kind", "m", "n", "k", "batch", "cached", "in_channels", "in_h", "in_w",
@@ -29,7 +29,7 @@ def write_trace(workload: Workload) -> str:
     Returns
     -------
     str
-        A CSV: comments, a header, one layer a line.
+        A CSV: its version and other comments, a header, one layer a line.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def write_trace(workload: Workload) -> str:
     """
     rows = [_cells(layer) for layer in workload.layers]
     filled = [column for column in COLUMNS if any(row.get(column) for row in rows)]
-    lines = [_comment(f"Layers of {workload.name}.")]
+    lines = [VERSION_LINE, _comment(f"Layers of {workload.name}.")]
     lines += [_comment(f"Note: {note}") for note in workload.notes]
     if workload.blocks > 1:
         lines.append(f"# blocks: {workload.blocks}")

@@ -100,6 +100,65 @@ def test_csv_as_it_really_is(write: Write, text: bytes) -> None:
     assert load_workload(write(text)).layers == (Gemm("fc", 4, 3, 5),)
 
 
+def test_what_a_spreadsheet_makes_of_comments(write: Write) -> None:
+    """It saves as many cells a line as the longest has."""
+    path = write(
+        "# nmsim trace 2,,,,\n# parameter: rows = 4,,,,\n# blocks: 3,,,,\n"
+        "name,kind,m,n,k\nfc,linear,rows,3,5\n"
+    )
+    workload = load_workload(path)
+    assert workload.layers == (Gemm("fc", 4, 3, 5),)
+    assert workload.blocks == 3
+
+
+# Versions and what they reserve
+
+LAYER = "name,kind,m,n,k{}\nfc,linear,4,3,5{}\n"
+
+
+@pytest.mark.parametrize(
+    "line", ["", "# nmsim trace 1\n", "# nmsim trace 2\n", "#NMSIM Trace 02\r\n"]
+)
+def test_versions_that_are_read(write: Write, line: str) -> None:
+    assert load_workload(write(line + LAYER.format("", ""))).layers == (Gemm("fc", 4, 3, 5),)
+
+
+@pytest.mark.parametrize("version", ["0", "3", "10"])
+def test_other_versions_are_refused_before_all_else(write: Write, version: str) -> None:
+    path = write(f"# by a newer one\n# nmsim trace {version}\nlayer,form\nfc,of another kind\n")
+    assert message(path) == (
+        f"{path}:2: a version of traces that this nmsim does not know, want 1 to 2, "
+        f"got {version} (a newer nmsim may read it)"
+    )
+
+
+def test_a_version_is_said_once(write: Write) -> None:
+    path = write("# nmsim trace 1\n# nmsim trace 2\n" + LAYER.format("", ""))
+    assert message(path).startswith(f"{path}:2: the version is said twice")
+
+
+def test_a_comment_that_names_nmsim_says_no_version(write: Write) -> None:
+    path = write("# nmsim trace of a network\n" + LAYER.format("", ""))
+    assert load_workload(path).layers == (Gemm("fc", 4, 3, 5),)
+
+
+def test_reserved_columns_may_be_empty(write: Write) -> None:
+    path = write(
+        "# nmsim trace 2\n" + LAYER.format(",accumulate,inputs,weights,pattern", ",,, ,2:4")
+    )
+    assert load_workload(path).layers == (Gemm("fc", 4, 3, 5, pattern="2:4"),)
+
+
+@pytest.mark.parametrize("column", ["accumulate", "inputs", "weights"])
+@pytest.mark.parametrize("line", ["", "# nmsim trace 2\n"])
+def test_what_stands_in_a_reserved_column_is_refused(write: Write, line: str, column: str) -> None:
+    path = write(line + LAYER.format(f",{column}", ",int4"))
+    assert message(path) == (
+        f"{path}:{2 + bool(line)}:17 {column}: is reserved: this nmsim does not simulate it yet, "
+        "want an empty cell, got 'int4'"
+    )
+
+
 def test_a_quoted_name_may_hold_a_comma(write: Write) -> None:
     path = write('name,kind,m,n,k\n"fc, first",linear,4,3,5\n')
     assert load_workload(path).layers[0].name == "fc, first"

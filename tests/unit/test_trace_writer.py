@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +63,15 @@ def test_every_layer_survives(
 def test_presets_survive(tmp_path: Path, name: str) -> None:
     preset = load_workload(name)
     assert read_back(preset, tmp_path).layers == preset.layers
+
+
+@pytest.mark.parametrize("name", catalog.presets("workloads", ".csv"))
+def test_the_version_is_a_comment_to_other_readers(name: str) -> None:
+    preset, text = load_workload(name), io.StringIO(write_trace(load_workload(name)))
+    assert text.getvalue().startswith("# nmsim trace 2\n# Layers of ")
+    for table in (text, catalog.presets("workloads", ".csv")[name]):
+        frame = pd.read_csv(table, comment="#")
+        assert list(frame["name"]) == [layer.name for layer in preset.layers]
 
 
 @pytest.mark.parametrize("name", ["a\nb", " a", "a\0", "\ud800"])
