@@ -23,8 +23,9 @@ class TileGrid:
     """The tiles of ``count`` GEMMs ``m x n x k``, and the blocks that they read and write.
 
     Tile ids run over (GEMM, row, column, split), the split innermost. Block ids are, in this order,
-    those of W by (GEMM, row, stage), of X by (GEMM, column, stage), of Y by (GEMM, row, column),
-    and of partial sums by tile. ``has_columns`` is False where nothing but one operand is read.
+    those of the rows operand by (GEMM, row, stage), of the columns operand by (GEMM, column,
+    stage), of outputs by (GEMM, row, column), and of partial sums by tile. ``has_columns`` is False
+    where only the rows operand is read.
     """
 
     m: int
@@ -43,7 +44,7 @@ class TileGrid:
     stages: int = field(init=False)  # along all of k
     outputs: int = field(init=False)
     tiles: int = field(init=False)
-    # The first block of an operand; those of W begin at 0.
+    # The first block of an operand; the rows operand's is 0.
     columns_base: int = field(init=False)
     outputs_base: int = field(init=False)
     partials_base: int = field(init=False)
@@ -119,12 +120,12 @@ class Place:
 
     @cached_property
     def rows_block(self) -> int:
-        """The block of W at stage 0 of k."""
+        """The block of the rows operand at stage 0 of k."""
         return (self.gemm * self.grid.rows + self.row) * self.grid.stages
 
     @cached_property
     def columns_block(self) -> int:
-        """The block of X at stage 0 of k."""
+        """The block of the columns operand at stage 0 of k."""
         line = self.gemm * self.grid.columns + self.column
         return self.grid.columns_base + line * self.grid.stages
 
