@@ -38,7 +38,8 @@ def stage_code(last_row: bool, last_column: bool, last_stage: bool) -> int:
 
 
 ROWS, COLUMNS, OUTPUTS, PARTIALS = range(4)
-"""Operands: blocks of W, blocks of X, tiles of Y, and their partial sums where k is split."""
+"""Operands: what is read along m (W, unless operands are swapped) and along n, tiles of Y, and
+their partial sums where k is split."""
 
 
 class BlockClass(NamedTuple):
@@ -53,6 +54,7 @@ class BlockClass(NamedTuple):
 
 
 BLOCK_CLASSES: Final = (
+    #          of, last row, last column, last along k
     BlockClass(ROWS, StageClass(False, False, False)),
     BlockClass(ROWS, StageClass(False, False, True)),
     BlockClass(ROWS, StageClass(True, False, False)),
@@ -74,4 +76,4 @@ BLOCKS_OF: Final = {
     operand: slice(first, first + 4)
     for operand, first in ((ROWS, 0), (COLUMNS, 4), (OUTPUTS, 8), (PARTIALS, 12))
 }
-"""Codes of an operand's blocks: the edge of the line of tiles counts two, the other one."""
+"""Codes of an operand's blocks."""

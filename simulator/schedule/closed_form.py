@@ -45,21 +45,22 @@ class _Depths(NamedTuple):
         return cls(deep, np.where(splits == 1, deep, longest), deep / splits)
 
 
-class _Traffic(NamedTuple):
+class _WaveReads(NamedTuple):
     """What waves of tiles read through DRAM.
 
-    ``rows`` and ``columns`` are bytes of one stage of all cores, each once; the ``new`` ones are
-    shares of later waves whose rows, or columns, are not in L2.
+    ``rows_bytes`` and ``columns_bytes`` are those of one stage of all cores, each once; the ``new``
+    ones are shares of later waves whose rows, or columns, are not in L2. ``dram_bytes`` are all
+    that pass, writes included.
     """
 
-    rows: Any
-    columns: Any
-    new_rows: Any
-    new_columns: Any
+    rows_bytes: Any
+    columns_bytes: Any
+    new_rows_ratio: Any
+    new_columns_ratio: Any
     dram_bytes: Any
 
 
-def _traffic(
+def _wave_reads(
     hardware: Hardware,
     library: Library,
     problem: GemmProblem,
@@ -67,26 +68,26 @@ def _traffic(
     stages: Stages,
     splits: Any,
     depths: _Depths,
-) -> _Traffic:
+) -> _WaveReads:
     """Which blocks LRU keeps: those of a band from wave to wave, and the columns between bands."""
     l2_bytes = hardware.memory.l2.bytes
-    rows, lines, _ = offers.grid
-    tiles = offers.count * rows * lines * splits
+    rows, columns, _ = offers.grid
+    tiles = offers.count * rows * columns * splits
     busy = np.minimum(tiles, hardware.core.count)
     waves = whole(tiles, hardware.core.count)
     at_once = np.maximum(1, busy / splits)
-    gemms = np.maximum(1, at_once / (rows * lines))
+    gemms = np.maximum(1, at_once / (rows * columns))
     inside = at_once / gemms
     band = np.minimum(library.swizzle, rows)
-    rows_at_once = np.minimum(rows, np.maximum(np.minimum(inside, band), np.ceil(inside / lines)))
-    columns_at_once = np.minimum(lines, np.ceil(np.maximum(1, inside / band)))
+    rows_at_once = np.minimum(rows, np.maximum(np.minimum(inside, band), np.ceil(inside / columns)))
+    columns_at_once = np.minimum(columns, np.ceil(np.maximum(1, inside / band)))
     wave_rows = gemms * rows_at_once * stages.rows_bytes
     wave_columns = gemms * columns_at_once * stages.columns_bytes
 
-    tall = np.maximum(band, np.ceil(np.minimum(rows, busy / splits / lines)))
+    tall = np.maximum(band, np.ceil(np.minimum(rows, busy / splits / columns)))
     bands = whole(rows, tall)
     all_rows = stages.rows_bytes * depths.all * rows
-    all_columns = stages.columns_bytes * depths.all * lines
+    all_columns = stages.columns_bytes * depths.all * columns
     keeps_columns = all_columns + all_rows / rows * tall <= l2_bytes
     band_rows = np.maximum(wave_rows, tall * stages.rows_bytes)
     keeps_rows = (band_rows + wave_columns) * depths.all <= l2_bytes
@@ -98,7 +99,7 @@ def _traffic(
     read = np.where(keeps_columns, once, np.where(keeps_rows, each_band, each_wave))
     read = np.where(waves <= 1, once, read)
     together = np.minimum(splits, busy)
-    return _Traffic(
+    return _WaveReads(
         wave_rows * together,
         wave_columns * together,
         np.where(keeps_rows, np.minimum(1, bands * offers.count / waves), 1.0),
@@ -153,14 +154,14 @@ class _Pipeline(NamedTuple):
     later_period: Any
 
     @classmethod
-    def of(cls, rates: Rates, stages: Stages, traffic: _Traffic, busy: Any) -> _Pipeline:
+    def of(cls, rates: Rates, stages: Stages, reads: _WaveReads, busy: Any) -> _Pipeline:
         """Of ``busy`` cores, which share L2 and DRAM."""
         l2 = busy * stages.l2_bytes / rates.l2
         near, far = np.maximum(stages.near_period, l2), np.maximum(stages.far_period, l2)
-        rows, columns = traffic.rows / rates.dram, traffic.columns / rates.dram
+        rows, columns = reads.rows_bytes / rates.dram, reads.columns_bytes / rates.dram
         both = rows + columns
         # Of later waves, rows and columns may both be new to L2, or either.
-        new_rows, new_columns = traffic.new_rows, traffic.new_columns
+        new_rows, new_columns = reads.new_rows_ratio, reads.new_columns_ratio
         kept = (1 - new_rows) * (1 - new_columns)
         later = kept * near
         later += (new_rows - new_rows * new_columns) * np.maximum(far, rows)
@@ -201,11 +202,11 @@ def times_ps(
     """Times of mappings in picoseconds; ``problem`` stands for what all share."""
     rates, depths = Rates.of(hardware, library), _Depths.of(offers, splits)
     ends = _Ends.of(rates, problem, stages, splits)
-    traffic = _traffic(hardware, library, problem, offers, stages, splits, depths)
+    reads = _wave_reads(hardware, library, problem, offers, stages, splits, depths)
     tiles, exists = stages.outputs * splits, stages.outputs > 0
     all_tiles = tiles.sum(axis=0)
     waves, busy = whole(all_tiles, rates.cores), np.minimum(all_tiles, rates.cores)
-    pipeline = _Pipeline.of(rates, stages, traffic, busy)
+    pipeline = _Pipeline.of(rates, stages, reads, busy)
 
     def longest(of_kind: Any) -> Any:
         return np.where(exists, of_kind, 0.0).max(axis=0)
@@ -223,7 +224,7 @@ def times_ps(
     cold = np.maximum(0, longest(first + ends.mean) - slowest)
     many = _dealt_out(rates.cores, tiles, later, slowest) + cold + tail - slowest
     computed = np.where(waves == 1, longest(first + ends.last), many)
-    dram = traffic.dram_bytes / rates.dram + rates.dram_latency + longest(ends.last)
+    dram = reads.dram_bytes / rates.dram + rates.dram_latency + longest(ends.last)
     return np.asarray(
         np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz), dtype=np.float64
     )

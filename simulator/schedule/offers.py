@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.hardware import Hardware, Library
+from simulator.schedule.classes import COLUMNS, ROWS
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import IntArray
 from simulator.schedule.timing import StageShape, StageWork, alignment_factors, stage_work
@@ -73,7 +74,7 @@ class Offers(NamedTuple):
 
     def take(self, places: IntArray) -> Offers:
         """Some of the mappings, in that order, perhaps several times."""
-        return Offers(*(column[places] for column in self))
+        return Offers(*(each[places] for each in self))
 
     @property
     def grid(self) -> tuple[Any, Any, Any]:
@@ -141,13 +142,13 @@ class Stages(NamedTuple):
 
     def take(self, places: IntArray) -> Stages:
         """Of some of the mappings."""
-        return Stages(*(column[..., places] for column in self))
+        return Stages(*(each[..., places] for each in self))
 
 
 def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers) -> Stages:
     """What mappings' stages move and take; ``problem`` stands for what all share."""
     rates = Rates.of(hardware, library)
-    rows, lines, _ = offers.grid
+    rows, columns, _ = offers.grid
     outputs, m, n = _kinds(offers)
     k = np.minimum(offers.tile_k, offers.k)
     deep: Any = np.broadcast_to(k, m.shape)
@@ -158,15 +159,16 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     busiest = np.maximum(core, port)
 
     def mean(of_kind: Any) -> Any:
-        return (of_kind * outputs).sum(axis=0) / (rows * lines * offers.count)
+        return (of_kind * outputs).sum(axis=0) / (rows * columns * offers.count)
 
     stored = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
     moved = stored[0] + stored[1]
     # Of a convolution, the activations as they are stored.
-    for side, lines_of_side in ((0, rows), (1, lines)):
-        is_unique = (offers.unique_bytes >= 0) & ((offers.inputs_are_rows > 0) == (side == 0))
-        unique = offers.unique_bytes / (lines_of_side * offers.k / k)
-        stored[side] = np.where(is_unique, unique, stored[side])
+    for operand, of_operand in ((ROWS, rows), (COLUMNS, columns)):
+        is_input = (offers.inputs_are_rows > 0) == (operand == ROWS)
+        unique = offers.unique_bytes / (of_operand * offers.k / k)
+        is_unique = (offers.unique_bytes >= 0) & is_input
+        stored[operand] = np.where(is_unique, unique, stored[operand])
     return Stages(
         outputs,
         core,
@@ -183,14 +185,14 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
 def _kinds(offers: Offers) -> tuple[Any, Any, Any]:
     """How many tiles of each kind there are, and their extents; kinds that no mapping has are left
     out, as most do where tiles divide Y."""
-    rows, lines, _ = offers.grid
+    rows, columns, _ = offers.grid
     full_m, full_n = np.minimum(offers.tile_m, offers.m), np.minimum(offers.tile_n, offers.n)
     last_m = offers.m - (rows - 1) * offers.tile_m
-    last_n = offers.n - (lines - 1) * offers.tile_n
-    edge_rows, edge_lines = last_m < full_m, last_n < full_n
-    rows, lines = rows - edge_rows, lines - edge_lines
+    last_n = offers.n - (columns - 1) * offers.tile_n
+    edge_rows, edge_columns = last_m < full_m, last_n < full_n
+    rows, columns = rows - edge_rows, columns - edge_columns
     outputs = offers.count * np.stack(
-        [rows * lines, edge_rows * lines, rows * edge_lines, edge_rows * edge_lines]
+        [rows * columns, edge_rows * columns, rows * edge_columns, edge_rows * edge_columns]
     )
     m, n = np.stack([full_m, last_m, full_m, last_m]), np.stack([full_n, full_n, last_n, last_n])
     occurs = outputs.any(axis=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,9 @@ class TileGrid:
     """The tiles of ``count`` GEMMs ``m x n x k``, and the blocks that they read and write.
 
     Tile ids run over (GEMM, row, column, split), the split innermost. Block ids are, in this order,
-    those of W by (GEMM, row, stage), of X by (GEMM, column, stage), of Y by (GEMM, row, column),
-    and of partial sums by tile. ``has_columns`` is False where nothing but one operand is read.
+    those of the rows operand by (GEMM, row, stage), of the columns operand by (GEMM, column,
+    stage), of outputs by (GEMM, row, column), and of partial sums by tile. ``has_columns`` is False
+    where only the rows operand is read.
     """
 
     m: int
@@ -42,7 +44,7 @@ class TileGrid:
     stages: int = field(init=False)  # along all of k
     outputs: int = field(init=False)
     tiles: int = field(init=False)
-    # The first block of an operand; those of W begin at 0.
+    # The first block of an operand; the rows operand's is 0.
     columns_base: int = field(init=False)
     outputs_base: int = field(init=False)
     partials_base: int = field(init=False)
@@ -92,51 +94,51 @@ class Place:
     column: int
     split: int
 
-    @property
+    @cached_property
     def output(self) -> int:
         """Which tile of Y, whatever its splits."""
         return (self.gemm * self.grid.rows + self.row) * self.grid.columns + self.column
 
-    @property
+    @cached_property
     def tile(self) -> int:
         """The id of the tile: `TileGrid.place` turned around."""
         return self.output * self.grid.splits + self.split
 
-    @property
+    @cached_property
     def last_row(self) -> bool:
         return self.row == self.grid.rows - 1
 
-    @property
+    @cached_property
     def last_column(self) -> bool:
         return self.column == self.grid.columns - 1
 
-    @property
+    @cached_property
     def stages(self) -> range:
         """Stages along k of this split."""
         first, end = self.grid.split_bounds()[self.split : self.split + 2]
         return range(first, end)
 
-    @property
+    @cached_property
     def rows_block(self) -> int:
-        """The block of W at stage 0 of k."""
+        """The block of the rows operand at stage 0 of k."""
         return (self.gemm * self.grid.rows + self.row) * self.grid.stages
 
-    @property
+    @cached_property
     def columns_block(self) -> int:
-        """The block of X at stage 0 of k."""
+        """The block of the columns operand at stage 0 of k."""
         line = self.gemm * self.grid.columns + self.column
         return self.grid.columns_base + line * self.grid.stages
 
-    @property
+    @cached_property
     def output_block(self) -> int:
         return self.grid.outputs_base + self.output
 
-    @property
+    @cached_property
     def partial_block(self) -> int:
         """Of this split; those of its output follow each other by split."""
         return self.grid.partials_base + self.tile
 
-    @property
+    @cached_property
     def other_partials(self) -> list[int]:
         """Blocks of the other splits of its output, in their order."""
         first = self.partial_block - self.split

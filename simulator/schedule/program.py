@@ -202,13 +202,11 @@ def _assemble(
     drain_ps: int,
     streaming: bool = False,
 ) -> Program:
-    l2, cores = hardware.memory.l2, hardware.core.count
-    masked = stages.masked
+    l2, cores, masked = hardware.memory.l2, hardware.core.count, stages.masked
 
     def ps(rate: Rate | None) -> IntArray:
-        """Of a block of every class; no rate takes no time."""
-        sizes = blocks.class_bytes
-        return _array([rate.ps(size) if rate and size else 0 for size in sizes])
+        """Of a block of every class; without a rate, none."""
+        return _array([rate.ps(size) if rate and size else 0 for size in blocks.class_bytes])
 
     # Model: a streaming kernel's epilogue is its store alone.
     epilogue_ps = 0 if streaming else ns_to_ps(library.epilogue_ns)
@@ -306,12 +304,12 @@ def _check_time(program: Program) -> None:
     latencies = program.l2_latency_ps + program.far_latency_ps + program.dram_latency_ps
     port = max(program.rows_port_ps.tolist()) + max(program.columns_port_ps.tolist())
     longest = max(program.stage_ps.tolist())
-    a_stage = longest + max(program.prologue_ps.tolist()) + port
-    a_stage += 2 * memory + 2 * latencies + program.issue_ps
-    a_tile = 2 * max(program.hold_ps.tolist()) + program.drain_ps + 2 * memory + latencies
+    per_stage_ps = longest + max(program.prologue_ps.tolist()) + port
+    per_stage_ps += 2 * memory + 2 * latencies + program.issue_ps
+    per_tile_ps = 2 * max(program.hold_ps.tolist()) + program.drain_ps + 2 * memory + latencies
     reduction = max(program.partial_port_ps.tolist()) + 2 * memory + 2 * latencies
-    a_tile += program.grid.splits * reduction
-    serial = program.stage_events * a_stage + program.grid.tiles * a_tile
+    per_tile_ps += program.grid.splits * reduction
+    serial = program.stage_events * per_stage_ps + program.grid.tiles * per_tile_ps
     core_bits = (program.cores - 1).bit_length() + 1
     if serial >= 2 ** (TIME_BITS - core_bits):
         raise MappingError(

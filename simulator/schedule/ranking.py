@@ -167,8 +167,8 @@ def _splits(hardware: Hardware, library: Library, offers: Offers) -> tuple[IntAr
     array of float
         The splits.
     """
-    rows, lines, stages = offers.grid
-    most = np.minimum(SPLIT_WAVES * hardware.core.count / (rows * lines * offers.count), stages)
+    rows, columns, stages = offers.grid
+    most = np.minimum(SPLIT_WAVES * hardware.core.count / (rows * columns * offers.count), stages)
     splits = np.array([1, *library.splits], dtype=np.float64)
     allowed = splits <= np.maximum(1, most)[:, None]
     allowed[:, 0] = ~allowed[:, 1:].any(axis=1)  # 1 where the library offers nothing that fits

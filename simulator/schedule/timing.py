@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from simulator.hardware import Hardware
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND, bits_to_bytes, ceil_div, exact
@@ -115,6 +116,51 @@ class StageCost:
         return self.operand_ps > self.scratchpad_ps
 
 
+class _Instructions(NamedTuple):
+    """Instructions that cover a stage, and what they span: rows and columns of Y, slots along k."""
+
+    row_strips: int
+    column_strips: int
+    m: int
+    n: int
+    steps: int
+    depth: int
+
+    @classmethod
+    def of(cls, hardware: Hardware, problem: GemmProblem, shape: StageShape) -> _Instructions:
+        pattern = problem.pattern
+        instruction = hardware.core.tensor_cores.instructions[problem.dtype]
+        row_strips = _in_strips(shape.m, shape.fragment_m, instruction.m)
+        column_strips = _in_strips(shape.n, shape.fragment_n, instruction.n)
+        step = instruction.column_step
+        n = _in_strips(shape.n, shape.fragment_n, step) * step
+        # Model: skip none stores zeros compressed but computes them: a step spans instruction_k
+        # of k.
+        skips = hardware.sparsity.skip != "none"
+        depth = pattern.slots(shape.k) if skips else pattern.padded(shape.k)
+        steps = ceil_div(depth, instruction.k)
+        return cls(
+            row_strips, column_strips, row_strips * instruction.m, n, steps, steps * instruction.k
+        )
+
+    def operand_bits(self, hardware: Hardware, problem: GemmProblem) -> tuple[int, int, int]:
+        """Of rows, metadata and columns, from the register file to the tensor cores."""
+        pattern, bits, source = problem.pattern, problem.bits, hardware.core.operand_source
+        skips = hardware.sparsity.skip != "none"
+        rows = metadata = columns = 0
+        if source.w == "register":
+            rows = self.column_strips * self.m * self.depth * bits
+            if skips:
+                per_row = pattern.slot_metadata_bits(self.depth, hardware.sparsity.metadata)
+                metadata = self.column_strips * self.m * per_row
+        if problem.gathers:  # nothing is shared between rows: every slot has its own activations
+            columns = self.m * self.n * self.depth * bits
+        elif source.x == "register":
+            span = pattern.span(self.depth) if skips else self.depth
+            columns = self.row_strips * self.n * span * bits
+        return rows, metadata, columns
+
+
 def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> StageWork:
     """Count what a stage moves and executes.
 
@@ -122,48 +168,25 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     mappings counts all its candidates at once.
     """
     pattern, bits = problem.pattern, problem.bits
-    instruction = hardware.core.tensor_cores.instructions[problem.dtype]
-    source = hardware.core.operand_source
+    source, code = hardware.core.operand_source, hardware.sparsity.metadata
     slots = pattern.slots(shape.k)
-    code = hardware.sparsity.metadata
     rows_bytes = bits_to_bytes(shape.m * slots * bits)
     metadata_bytes = bits_to_bytes(shape.m * pattern.stored_metadata_bits(shape.k, code))
     columns_bytes = bits_to_bytes(shape.k * shape.n * bits)
-
-    row_instructions = _in_strips(shape.m, shape.fragment_m, instruction.m)
-    column_instructions = _in_strips(shape.n, shape.fragment_n, instruction.n)
-    step = instruction.column_step
-    executed_m = row_instructions * instruction.m
-    executed_n = _in_strips(shape.n, shape.fragment_n, step) * step
-
-    # Model: skip none stores zeros compressed but computes them: a step spans instruction_k of k.
-    skips = hardware.sparsity.skip != "none"
-    depth = slots if skips else pattern.padded(shape.k)
-    steps = ceil_div(depth, instruction.k)
-    depth_executed = steps * instruction.k
+    executed = _Instructions.of(hardware, problem, shape)
+    rows_bits, metadata_bits, columns_bits = executed.operand_bits(hardware, problem)
 
     # Register-sourced operands are read once a fragment strip, others once an instruction.
-    rows_loads = column_instructions
-    if source.w == "register":
-        rows_loads = ceil_div(shape.n, shape.fragment_n)
-    columns_loads = row_instructions
-    if source.x == "register":
-        columns_loads = ceil_div(shape.m, shape.fragment_m)
-    rows_operand = metadata_operand = columns_operand = 0
-    if source.w == "register":
-        rows_operand = column_instructions * executed_m * depth_executed * bits
-        if skips:
-            metadata_per_row = pattern.slot_metadata_bits(depth_executed, code)
-            metadata_operand = column_instructions * executed_m * metadata_per_row
-    if source.x == "register":
-        span = pattern.span(depth_executed) if skips else depth_executed
-        columns_operand = row_instructions * executed_n * span * bits
-    columns_read = columns_loads * columns_bytes
-    if problem.gathers:  # nothing is shared between rows: every slot has activations of its own
-        columns_read = bits_to_bytes(shape.m * slots * shape.n * bits)
-        columns_operand = executed_m * executed_n * depth_executed * bits
-    rows_read, metadata_read = rows_loads * rows_bytes, rows_loads * metadata_bytes
     fills_rows, fills_columns = source.w == "register", source.x == "register"
+    rows_loads, columns_loads = executed.column_strips, executed.row_strips
+    if fills_rows:
+        rows_loads = ceil_div(shape.n, shape.fragment_n)
+    if fills_columns:
+        columns_loads = ceil_div(shape.m, shape.fragment_m)
+    rows_read, metadata_read = rows_loads * rows_bytes, rows_loads * metadata_bytes
+    columns_read = columns_loads * columns_bytes
+    if problem.gathers:
+        columns_read = bits_to_bytes(shape.m * slots * shape.n * bits)
     return StageWork(
         rows_bytes=rows_bytes,
         metadata_bytes=metadata_bytes,
@@ -174,15 +197,15 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
         rows_fill_bytes=rows_read if fills_rows else 0,
         metadata_fill_bytes=metadata_read if fills_rows else 0,
         columns_fill_bytes=columns_read if fills_columns else 0,
-        steps=steps,
-        executed_m=executed_m,
-        executed_n=executed_n,
-        macs_executed=executed_m * executed_n * depth_executed,
+        steps=executed.steps,
+        executed_m=executed.m,
+        executed_n=executed.n,
+        macs_executed=executed.m * executed.n * executed.depth,
         slots_stored=shape.m * shape.n * slots,
-        rows_operand_bits=rows_operand,
-        metadata_operand_bits=metadata_operand,
-        columns_operand_bits=columns_operand,
-        accumulator_bits=executed_m * executed_n * steps * ACCUMULATOR_BITS,
+        rows_operand_bits=rows_bits,
+        metadata_operand_bits=metadata_bits,
+        columns_operand_bits=columns_bits,
+        accumulator_bits=executed.m * executed.n * executed.steps * ACCUMULATOR_BITS,
     )
 
 
@@ -194,8 +217,8 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
     ticks = core_ticks(hardware, problem.dtype)
     conflict = problem.conflict_ratio
     scale = conflict.denominator  # of ticks: a wave of fetches may take a broken number of cycles
-    mac = work.macs_executed * ticks.a_mac * scale
-    operand = work.operand_bits * ticks.an_operand_bit * scale
+    mac = work.macs_executed * ticks.ticks_per_mac * scale
+    operand = work.operand_bits * ticks.ticks_per_operand_bit * scale
     rows_factor, columns_factor = alignment_factors(hardware, problem)
     # Model: misaligned rows slow the writes into the scratchpad, whose own layout is padded, so
     # that reads from it stay aligned.
@@ -208,7 +231,7 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
     fill = work.fill_bytes * scale
     if hardware.core.operand_source.x == "register":
         fill += longer
-    scratchpad, fill = both * ticks.a_byte, fill * ticks.a_byte
+    scratchpad, fill = both * ticks.ticks_per_byte, fill * ticks.ticks_per_byte
     if hardware.core.register_file.buffers == 2:
         stage = max(mac, scratchpad, operand)
     else:
@@ -216,9 +239,10 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
 
     def ps(count: int, shares: int = 1) -> int:
         """Picoseconds of ticks over shares, rounded up once."""
-        return ceil_div(count * PS_PER_SECOND, shares * scale * ticks.a_cycle * hardware.clock_hz)
+        per_second = scale * ticks.ticks_per_cycle * hardware.clock_hz
+        return ceil_div(count * PS_PER_SECOND, shares * per_second)
 
-    barrier = ticks.barrier * scale
+    barrier = ticks.barrier_ticks * scale
     stage_ps = max(1, ps(stage + barrier))
     mac_ps = min(stage_ps, ps(mac))
     return StageCost(
@@ -227,20 +251,20 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
         scratchpad_ps=ps(scratchpad),
         operand_ps=ps(operand),
         barrier_ps=min(stage_ps - mac_ps, ps(barrier)),
-        prologue_ps=ps(fill + ticks.latency * scale * work.steps, work.steps),
+        prologue_ps=ps(fill + ticks.latency_ticks * scale * work.steps, work.steps),
     )
 
 
 @dataclass(frozen=True)
 class CoreTicks:
-    """A core's rates in ticks, of which ``a_cycle`` make a cycle."""
+    """A core's rates in ticks, the longest time of which all of them are multiples."""
 
-    a_cycle: int
-    a_mac: int
-    a_byte: int  # through the scratchpad's port
-    an_operand_bit: int
-    barrier: int
-    latency: int  # of the scratchpad
+    ticks_per_cycle: int
+    ticks_per_mac: int
+    ticks_per_byte: int  # through the scratchpad's port
+    ticks_per_operand_bit: int
+    barrier_ticks: int
+    latency_ticks: int  # of the scratchpad
 
 
 def core_ticks(hardware: Hardware, dtype: str) -> CoreTicks:
@@ -261,7 +285,7 @@ def core_ticks(hardware: Hardware, dtype: str) -> CoreTicks:
 
 
 def masked_work(
-    work: StageWork, row_steps: int, rows: int, step: int, *, gathers: bool
+    work: StageWork, row_steps: int, lockstep_rows: int, step: int, *, gathers: bool
 ) -> StageWork:
     """A stage's work where real non-zeros decide how many steps its rows take.
 
@@ -269,7 +293,7 @@ def masked_work(
     ----------
     row_steps : int
         Steps summed over the stage's blocks of lockstep rows; each block waits for its fullest row.
-    rows : int
+    lockstep_rows : int
         Rows of a block.
     step : int
         Slots of a step (instruction_k).
@@ -283,10 +307,10 @@ def masked_work(
     leaves the scratchpad, does not depend on which slots hold zeros.
     """
     full = work.executed_m * work.steps
-    share = Fraction(row_steps * rows, full) if full else Fraction(0)
+    share = Fraction(row_steps * lockstep_rows, full) if full else Fraction(0)
     return replace(
         work,
-        macs_executed=row_steps * rows * step * work.executed_n,
+        macs_executed=row_steps * lockstep_rows * step * work.executed_n,
         rows_operand_bits=math.ceil(work.rows_operand_bits * share),
         metadata_operand_bits=math.ceil(work.metadata_operand_bits * share),
         columns_operand_bits=math.ceil(work.columns_operand_bits * (share if gathers else 1)),

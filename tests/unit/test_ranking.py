@@ -1,0 +1,66 @@
+"""Which of the mappings that fit are simulated, one problem at a time or many?"""
+
+from __future__ import annotations
+
+import pytest
+from machines import library_of, problem_of, tiny
+
+from simulator.errors import MappingError
+from simulator.hardware import Hardware
+from simulator.schedule.ranking import SIMULATED_CANDIDATES, SIMULATED_RATIO, candidates, rank
+
+TILES = [
+    {"m": m, "n": n, "slots": 16, "fragment_m": 8, "fragment_n": 8}
+    for m, n in ((8, 8), (16, 16), (16, 32), (32, 16), (64, 64))
+]
+
+
+def machine(**changes: object) -> Hardware:
+    return tiny(core__count=4, libraries__own__tiles=TILES, **changes)
+
+
+@pytest.mark.parametrize("pattern", ["1:1", "2:4"])
+def test_many_problems_rank_as_each_does_alone(pattern: str) -> None:
+    hardware = machine()
+    library = library_of(hardware)
+    problems = [
+        problem_of(hardware, pattern, m=m, n=n, k=k)
+        for m, n, k in ((64, 64, 64), (8, 200, 512), (300, 17, 96))
+    ]
+    together = rank(hardware, library, problems)
+    for problem, ranked in zip(problems, together, strict=True):
+        assert not isinstance(ranked, MappingError)
+        assert [mapping for mapping, _ in ranked] == candidates(hardware, library, problem)
+
+
+def test_those_simulated_are_few_and_nearly_as_fast_as_the_first() -> None:
+    hardware = machine()
+    problem = problem_of(hardware, "2:4", m=256, n=256, k=512)
+    (ranked,) = rank(hardware, library_of(hardware), [problem])
+    assert not isinstance(ranked, MappingError)
+    costs = [cost for _, cost in ranked]
+    assert 1 <= len(costs) <= SIMULATED_CANDIDATES
+    assert costs == sorted(costs)
+    assert costs[-1] <= costs[0] * (1 + SIMULATED_RATIO)
+
+
+def test_mirror_images_count_as_one() -> None:
+    """16 x 32 of a square GEMM and 32 x 16 of its swapped operands take as long."""
+    hardware = machine()
+    problem = problem_of(hardware, "1:1", m=256, n=256, k=512)
+    (ranked,) = rank(hardware, library_of(hardware), [problem])
+    turned = {(x.tile_m, x.tile_n, x.swapped) for x, _ in ranked}
+    assert not any((n, m, not swapped) in turned for m, n, swapped in turned)
+
+
+def test_a_problem_that_nothing_fits_is_refused_and_the_others_are_not() -> None:
+    """A scratchpad of 600 bytes holds no stage of 16 x 16 that is more than a group deep."""
+    hardware = tiny(core__scratchpad__bytes=600)
+    library = library_of(hardware)
+    deep = problem_of(hardware, "1:8", m=64, n=64, k=256)
+    with pytest.raises(MappingError, match="the scratchpad is"):
+        candidates(hardware, library, deep)
+    shallow = problem_of(hardware, "1:8", m=64, n=64, k=8)
+    found = rank(hardware, library, [deep, shallow])
+    assert isinstance(found[0], MappingError)
+    assert isinstance(found[1], list)
