@@ -1,10 +1,9 @@
-"""Do reports and comparisons say what the counters say, in every format?"""
+"""Do reports say what the counters say, in every format?"""
 
 from __future__ import annotations
 
 import io
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,20 +15,12 @@ from simulator import Conv, Gemm, Mapping, Matmul, Stream, Workload, compare, si
 from simulator.errors import ConfigError, MappingError, OutputError
 from simulator.hardware import load_hardware
 from simulator.pictures import save
-from simulator.quantities import time
-from simulator.report.account import CORE_TIME
-from simulator.report.comparison import Comparison
 from simulator.report.report import Report
 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
     return simulate(contended(), MIXED, "2:4")
-
-
-@pytest.fixture(scope="module")
-def comparison() -> Comparison:
-    return compare(contended(), MIXED, ["1:1", "2:4", "1:8"])
 
 
 def test_layers_appear_in_order_once_each(report: Report) -> None:
@@ -118,93 +109,7 @@ def test_html_escapes_names() -> None:
     assert "<i>g</i>" not in html
 
 
-# Comparisons
-
-
-def test_speedups_are_ratios_of_device_time(comparison: Comparison) -> None:
-    first = comparison.reports[0]
-    assert comparison.first is first
-    assert [r.pattern for r in comparison.reports] == ["1:1", "2:4", "1:8"]
-    assert comparison.speedup(first) == 1
-    for report in comparison.reports:
-        assert comparison.speedup(report) == first.total.time_ps / report.total.time_ps
-        for index, layer in enumerate(report.layers):
-            ratio = first.layers[index].time_ps / layer.time_ps
-            assert comparison.layer_speedup(report, index) == ratio
-    assert [comparison.density_speedup(r) for r in comparison.reports] == [1, 2, 8]
-
-
-def test_layers_without_prunable_weights_do_not_change(comparison: Comparison) -> None:
-    for report in comparison.reports:
-        for index, layer in enumerate(report.layers):
-            if layer.name in ("scores", "softmax"):
-                assert comparison.layer_speedup(report, index) == 1
-
-
-def test_core_time_of_an_average_core_adds_up_to_the_device_time(comparison: Comparison) -> None:
-    for report in comparison.reports:
-        times = comparison.core_time_ns(report)
-        assert list(times) == list(CORE_TIME)
-        assert sum(times.values()) == pytest.approx(report.total.time_ns)
-
-
-def test_launches_by_the_pattern_they_ran_as(comparison: Comparison) -> None:
-    assert [comparison.executed(r) for r in comparison.reports] == [
-        {"1:1": 6},
-        {"2:4": 5, "1:1": 1},
-        {"1:8": 5, "1:2": 1},  # a stem of three channels fills groups of two
-    ]
-
-
-def test_an_explanation_tells_gain_ideal_and_what_is_left(comparison: Comparison) -> None:
-    dense, sparse, sparser = comparison.reports
-    sentences = list(comparison.explanation())
-    assert len(sentences) == 2
-    gain = dense.total.time_ps / sparse.total.time_ps
-    assert sentences[0].startswith(f"2:4 is {gain:.2f}x 1:1, where density alone would give 2.00x.")
-    gain = sparse.total.time_ps / sparser.total.time_ps
-    assert sentences[1].startswith(f"1:8 is {gain:.2f}x 2:4, where density alone would give 4.00x.")
-    useful = comparison.core_time_ns(sparse)["mac_useful"]
-    assert f"to {time(useful)} a core" in sentences[0]
-    largest = max(
-        (kind for kind in CORE_TIME if kind != "mac_useful"),
-        key=comparison.core_time_ns(sparse).get,
-    )
-    assert f"Most of the rest: {largest.replace('_', ' ')} " in sentences[0]
-
-
-def test_a_pattern_that_runs_as_the_one_before_is_told_so() -> None:
-    hardware = contended(sparsity__largest_group=0, sparsity__patterns=["2:4"])
-    workload = Workload("w", [Gemm("g", m=64, n=64, k=128)])
-    comparison = compare(hardware, workload, ["1:1", "2:4", "1:8"])
-    assert list(comparison.explanation())[1] == (
-        "1:8 is 1.00x 2:4: tiny has no such pattern and runs it as 2:4."
-    )
-    assert list(comparison.notes()) == ["1:8 runs as 2:4 (g)"]
-
-
-def test_notes_are_given_once_with_the_layers_they_concern() -> None:
-    layers = [Conv(f"stem{i}", 3, 8, 6, 6, kernel=3) for i in range(5)]
-    layers += [Conv("stem0", 3, 8, 6, 6, kernel=3)]
-    comparison = compare(contended(), Workload("w", layers, ["a note"]), ["1:1", "2:4"])
-    assert list(comparison.notes()) == [
-        "2:4 runs dense: 3 channels are less than a group (stem0, stem1, stem2 and 2 more)",
-        "a note",
-    ]
-
-
-def test_a_comparison_as_json_and_as_a_frame(comparison: Comparison) -> None:
-    data = json.loads(comparison.to_json())
-    assert data == [json.loads(report.to_json()) for report in comparison.reports]
-    frame = comparison.to_frame()
-    assert len(frame) == 15
-    assert list(frame["pattern"]) == ["1:1"] * 5 + ["2:4"] * 5 + ["1:8"] * 5
-    fc = frame[frame["name"] == "fc"]
-    times = [report.layers[0].time_ps for report in comparison.reports]
-    assert list(fc["speedup"]) == [times[0] / time for time in times]
-
-
-# Arguments of simulate and compare
+# Arguments of simulate
 
 
 def test_progress_is_told_of_every_layer() -> None:
@@ -248,15 +153,6 @@ def test_names_that_do_not_exist() -> None:
         simulate(contended(), MIXED, pattern="sparse")
 
 
-@pytest.mark.parametrize(
-    ("patterns", "what"),
-    [([], "name at least one"), (["2:4", "2:4"], "same pattern twice"), (["a"], "not a pattern")],
-)
-def test_patterns_that_cannot_be_compared(patterns: list[str], what: str) -> None:
-    with pytest.raises(ConfigError, match=what):
-        compare(contended(), MIXED, patterns)
-
-
 def test_a_file_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     report = simulate("nm-edge", "gemm:64x64x64")
     for path in (tmp_path / "no" / "r.csv", tmp_path):
@@ -290,21 +186,3 @@ def _keys(data: object) -> object:
     if isinstance(data, dict):
         return {name: _keys(value) for name, value in sorted(data.items())}
     return None
-
-
-def test_a_comparison_says_why_nothing_changed() -> None:
-    """No figure that did not change explains anything."""
-    gemm, matmul = Gemm("g", 64, 64, 64), Matmul("m", 64, 64, 64)
-    alone = compare("nm-edge", Workload("w", [matmul]), ["1:1", "2:4"])
-    assert list(alone.explanation()) == ["2:4 is 1.00x 1:1: no layer of w has weights to prune."]
-    dense_only = compare("v100-sxm2", Workload("w", [gemm]), ["1:1", "2:4", "1:8"])
-    assert list(dense_only.explanation()) == [
-        "2:4 is 1.00x 1:1: v100-sxm2 has no such pattern and runs it as 1:1.",
-        "1:8 is 1.00x 2:4: both run as 1:1.",
-    ]
-    through = compare("a100-sxm4-80gb", "bert-base", ["1:1", "1:8"], accuracy="sampled")
-    (sentence,) = through.explanation()
-    assert sentence.startswith("1:8, run as 2:4, is ")
-    for now, was in re.findall(r"([0-9.]+ [µm]?s) \(was ([0-9.]+ [µm]?s)\)", sentence):
-        assert now != was
-    assert "Sparsity leaves as it was: kernel start " in sentence

@@ -16,7 +16,6 @@ from machines import tiny
 
 from simulator import Conv, Gemm, Hardware, Matmul, Report, Stream, Workload, simulate
 from simulator.engine.result import EngineResult
-from simulator.errors import OutputError
 from simulator.report.account import CORE_TIME
 from simulator.report.layer import LayerReport
 from simulator.schedule.program import Program
@@ -392,14 +391,3 @@ def test_a_replay_that_is_too_long_stops(tmp_path: Path, monkeypatch: pytest.Mon
 def test_everything_shown_is_said_so(recorded: Recorded) -> None:
     assert recorded.trace["otherData"]["cut"] == "nothing"
     assert recorded.trace["otherData"]["title"] == "mixed on tiny, 2:4"
-
-
-@pytest.mark.parametrize("text", ["", "3", "5:2", "-1:3", "a:b", "1:2:3", "1: 2x", "²:3"])
-def test_a_range_is_two_numbers(text: str) -> None:
-    with pytest.raises(OutputError, match="tiles: not a range of tiles, want FIRST:LAST"):
-        TileRange.parse(text)
-
-
-def test_a_range_holds_its_ends() -> None:
-    tiles = TileRange.parse("2:4")
-    assert [tile in tiles for tile in range(1, 6)] == [False, True, True, True, False]

@@ -1,0 +1,409 @@
+"""Mutants of the shared model code, and which of them no test notices: `make mutants`.
+
+cosmic-ray makes the mutants. Of all that are evaluated code a sample is drawn, each by a hash of
+what it changes, so that moved lines and files leave it as it is. A mutant runs only tests that
+reach its statement, cheapest first, until one fails; two run at a time, each in a copy of the
+project. Results are kept one by one in `.mutants/`: a killed run goes on where it was. Where code
+or tests changed since, it starts anew, but for `--survivors`, which after a change of tests alone
+runs only those again that had survived. `equivalent.toml` lists mutants that change nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import difflib
+import hashlib
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
+from pathlib import Path
+
+from cosmic_ray.commands.init import init
+from cosmic_ray.mutating import use_mutation
+from cosmic_ray.plugins import get_operator
+from cosmic_ray.testing import run_tests
+from cosmic_ray.work_db import WorkDB, use_db
+from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+EQUIVALENT = HERE / "equivalent.toml"
+COPIED = ("simulator", "tests", "configs", "workloads", "pyproject.toml")
+MODULES = (
+    "timing", "partition", "sparsity", "workload/lowering", "mapping", "offers", "closed_form",
+    "ranking", "program", "masking", "report", "audit", "sampling", "energy",
+)  # fmt: skip
+DRAWING = ("plot", "_draw", "_repr_html_", "PLOTTED_LAYERS")
+"""What such names begin holds no figures."""
+
+TESTS = ("unit", "closed_form", "differential", "properties", "golden")
+SEED, DRAWN, WORKERS = "7", 420, 2
+Place = tuple[int, int]
+KILLED_RATIO, EQUIVALENT_RATIO = 0.9, 0.05
+BATCHES_S = (5.0, 60.0, float("inf"))
+"""Tests are run in batches of at most so many seconds, since most mutants end in the first."""
+
+MEMORY_BYTES = 12 * 2**30
+
+
+# Which mutants.
+
+
+@cache
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def _annotations(path: Path) -> list[tuple[Place, Place]]:
+    """Where annotations begin and end, which are never evaluated."""
+    notes = [
+        note
+        for node in ast.walk(ast.parse(path.read_text()))
+        for note in (getattr(node, "annotation", None), getattr(node, "returns", None))
+        if isinstance(note, ast.expr)
+    ]
+    return [
+        ((x.lineno, x.col_offset), (x.end_lineno or x.lineno, x.end_col_offset or 0)) for x in notes
+    ]
+
+
+def _is_evaluated(mutation: MutationSpec) -> bool:
+    notes = _annotations(mutation.module_path)
+    return not any(start <= mutation.start_pos < end for start, end in notes)
+
+
+def _is_figure(mutation: MutationSpec) -> bool:
+    line = _lines(mutation.module_path)[mutation.start_pos[0] - 1]
+    name = mutation.definition_name or line
+    return not name.startswith(DRAWING)
+
+
+def drawn(modules: list[Path], count: int) -> list[WorkItem]:
+    """One mutant each of as many places of evaluated code, those with the smallest hashes.
+
+    A place is an operator's in a line of a function: an addition counts once, however many
+    operators it could be replaced by.
+    """
+    with use_db(":memory:", WorkDB.Mode.create) as everything:
+        init(modules, everything, {})
+        mutations = [item.mutations[0] for item in everything.work_items]
+    kept = [x for x in mutations if _is_evaluated(x) and _is_figure(x)]
+    kept.sort(key=lambda x: (x.operator_name, str(x.module_path), x.occurrence))
+    alike: Counter[tuple[str, ...]] = Counter()
+    places: dict[str, tuple[str, MutationSpec]] = {}
+    for mutation in kept:
+        kind = mutation.operator_name.partition("_")[0]
+        place = (kind, *_place(mutation))
+        alike[mutation.operator_name, *place] += 1
+        variant = mutation.operator_name, str(alike[mutation.operator_name, *place])
+        key = _hash(SEED, *place)
+        places[key] = min(
+            (_hash(key, *variant), mutation), places.get(key, ("~", mutation)), key=itemgetter(0)
+        )
+    chosen = sorted(places)[:count]
+    print(f"{len(chosen)} mutants drawn of {len(places)} places, {len(kept)} mutants", flush=True)
+    return [WorkItem.single(job_id=key, mutation=places[key][1]) for key in chosen]
+
+
+def _place(mutation: MutationSpec) -> tuple[str, str, str]:
+    """Where a mutant is, however its file is called and whatever stands above."""
+    line = _lines(mutation.module_path)[mutation.start_pos[0] - 1]
+    column = mutation.start_pos[1] - (len(line) - len(line.lstrip()))
+    return mutation.definition_name or "", line.strip(), str(column)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+# Which tests reach which line.
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Tests by file and line, and what each of them takes."""
+
+    tests: dict[str, dict[int, set[str]]]
+    seconds: dict[str, float]
+
+    def of(self, mutation: MutationSpec) -> list[str]:
+        """Tests that reach a mutant's statement, cheapest first.
+
+        What runs when its module is imported belongs to every test that reaches the module.
+        """
+        lines = self.tests.get(str(mutation.module_path), {})
+        first, last, imported = _statement(mutation)
+        numbers = lines if imported else range(first, last + 1)
+        found: set[str] = set().union(*(lines.get(number, set()) for number in numbers))
+        return sorted(found, key=lambda test: (self.seconds[test], test))
+
+
+def _statement(mutation: MutationSpec) -> tuple[int, int, bool]:
+    """First and last line of a mutant's statement (or its head), and whether importing runs it."""
+    line = mutation.start_pos[0]
+    found, imported, body = (line, line, True), True, list(_tree(mutation.module_path).body)
+    while body:
+        node = body.pop()
+        first = min([node.lineno, *(x.lineno for x in getattr(node, "decorator_list", []))])
+        if not first <= line <= (node.end_lineno or node.lineno):
+            continue
+        inside = [x for x in ast.iter_child_nodes(node) if isinstance(x, ast.stmt)]
+        inside += [y for x in getattr(node, "handlers", []) for y in x.body]
+        last = min([node.end_lineno or node.lineno, *(x.lineno - 1 for x in inside)])
+        found = first, max(first, last), imported
+        if line > last and isinstance(node, ast.FunctionDef):
+            imported = False
+        body = inside
+    return found
+
+
+def _digest(paths: list[Path]) -> str:
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        total.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def _sources() -> str:
+    folders = ("simulator", "configs", "workloads")
+    return _digest([x for name in folders for x in (ROOT / name).rglob("*.*") if _is_source(x)])
+
+
+def _is_source(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts
+
+
+def _tests() -> dict[str, str]:
+    """Digests of test files, each with the helpers that all of them share."""
+    files = [x for name in TESTS for x in (ROOT / "tests" / name).rglob("*.*") if _is_source(x)]
+    shared = [x for x in files if not x.name.startswith("test_")]
+    shared += (ROOT / "tests").glob("*.py")
+    names = {x: str(x.relative_to(ROOT)) for x in files if x.name.startswith("test_")}
+    return {name: _digest([path, *shared]) for path, name in names.items()}
+
+
+def _reach(work: Path) -> Reach:
+    """From a run of the tests under coverage, of which what is still true is kept."""
+    path, sources, tests = work / "reach.json", _sources(), _tests()
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    if kept.get("sources") != sources:
+        kept = {"sources": sources, "files": {}, "seconds": {}, "lines": {}}
+    stale = sorted(name for name, digest in tests.items() if kept["files"].get(name) != digest)
+    if stale or set(kept["files"]) - set(tests):
+        fresh = {name for name in tests if name not in stale}
+        lines: dict[str, dict[str, list[str]]] = {
+            module: {n: [t for t in names if t.split("::")[0] in fresh] for n, names in of.items()}
+            for module, of in kept["lines"].items()
+        }
+        seconds = {t: s for t, s in kept["seconds"].items() if t.split("::")[0] in fresh}
+        for part in _recorded(work, stale):
+            seconds |= part["seconds"]
+            names = list(part["seconds"])
+            for module, of in part["lines"].items():
+                for line, numbers in of.items():
+                    lines.setdefault(module, {}).setdefault(line, []).extend(
+                        names[number] for number in numbers
+                    )
+        kept = {"sources": sources, "files": tests, "seconds": seconds, "lines": lines}
+        path.write_text(json.dumps(kept))
+    return Reach(
+        {
+            module: {int(line): set(names) for line, names in of.items()}
+            for module, of in kept["lines"].items()
+        },
+        kept["seconds"],
+    )
+
+
+def _recorded(work: Path, files: list[str]) -> list[dict[str, dict[str, dict[str, list[int]]]]]:
+    """What each process of a run of ``files`` wrote down, in a copy of the project."""
+    if not files:
+        return []
+    copy, record = work / "copy", work / "record"
+    _copy(copy)
+    shutil.rmtree(record, ignore_errors=True)
+    record.mkdir()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "reach", "-n", str(WORKERS), *files]
+    environment = _environment(MUTANTS_RECORD=str(record))
+    print(f"running {len(files)} files of tests under coverage", flush=True)
+    subprocess.run(command, cwd=copy, env=environment, check=False)
+    parts = [json.loads(path.read_text()) for path in record.glob("*.json")]
+    failed = sorted({name for part in parts for name in part["failed"]})
+    assert parts, "no test ran"
+    assert not failed, f"these fail without a mutant: {failed}"
+    return parts
+
+
+def _environment(**added: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(HERE), **added}
+
+
+def _copy(copy: Path) -> None:
+    """The project with its compiled kernels, which are found by the age of their file."""
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir(parents=True)
+    for name in COPIED:
+        duplicate = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        duplicate(ROOT / name, copy / name)
+
+
+# What becomes of them.
+
+
+def run(work: Path, items: list[WorkItem], reach: Reach, again: bool = False) -> None:
+    """Run what the session still lacks, or what survived, too; results are kept one by one."""
+    with use_db(str(work / "session.sqlite"), WorkDB.Mode.create) as session:
+        known = {item.job_id for item in session.work_items}
+        session.add_work_items([item for item in items if item.job_id not in known])
+        done = {job for job, result in session.results if result.is_killed or not again}
+        pending = [item for item in items if item.job_id not in done]
+        spawned = multiprocessing.get_context("spawn")
+        numbers = spawned.Queue()
+        for number in range(WORKERS):
+            numbers.put(number)
+        with ProcessPoolExecutor(WORKERS, spawned, _in_a_copy, (work, numbers)) as pool:
+            jobs = {pool.submit(_test, x.mutations[0], _batches(x, reach)): x for x in pending}
+            for count, job in enumerate(as_completed(jobs), start=1):
+                item, result = jobs[job], job.result()
+                session.set_result(item.job_id, result)
+                print(f"{count}/{len(pending)} {_line(item.mutations[0], result)}", flush=True)
+
+
+def _batches(item: WorkItem, reach: Reach) -> list[tuple[list[str], float]]:
+    """Reaching tests in batches, each with its seconds."""
+    batches: list[tuple[list[str], float]] = []
+    tests = reach.of(item.mutations[0])
+    for longest in BATCHES_S:
+        batch: list[str] = []
+        spent = 0.0
+        while tests and (not batch or spent + reach.seconds[tests[0]] <= longest):
+            spent += reach.seconds[tests[0]]
+            batch.append(tests.pop(0))
+        if batch:
+            batches.append((batch, spent))
+    return batches
+
+
+def _in_a_copy(work: Path, numbers: multiprocessing.Queue[int]) -> None:
+    """A worker's own copy of the project, in which mutants are made and may not eat all memory."""
+    copy = work / f"copy{numbers.get()}"
+    _copy(copy)
+    os.chdir(copy)
+    os.environ.update(_environment(MUTANTS_ONLY="reaching.txt"))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def _test(mutation: MutationSpec, batches: list[tuple[list[str], float]]) -> WorkResult:
+    """One mutant in this worker's copy; without a test that reaches it, it survives."""
+    path, outcome, output = mutation.module_path, TestOutcome.SURVIVED, ""
+    age = path.stat()
+    operator = get_operator(mutation.operator_name)(**mutation.operator_args)
+    with use_mutation(path, operator, mutation.occurrence) as (right, wrong):
+        for tests, seconds in batches:
+            Path("reaching.txt").write_text("\n".join(tests))
+            files = sorted({name.split("::")[0] for name in tests})
+            command = f"{sys.executable} -m pytest -x -q --tb=line -p reach {' '.join(files)}"
+            outcome, output = run_tests(command, 60 + 4 * seconds)
+            if outcome != TestOutcome.SURVIVED:
+                break
+    os.utime(path, ns=(age.st_atime_ns, age.st_mtime_ns))
+    lines = difflib.unified_diff(right.splitlines(), wrong.splitlines(), lineterm="", n=0)
+    diff = "\n".join(line for line in list(lines)[2:] if line[0] in "+-")
+    return WorkResult(WorkerOutcome.NORMAL, output[-2000:], outcome, diff)
+
+
+def _line(mutation: MutationSpec, result: WorkResult) -> str:
+    line, column = mutation.start_pos
+    outcome = result.test_outcome.value if result.test_outcome else "not run"
+    text = f"{outcome} {mutation.module_path}:{line}:{column} {mutation.operator_name}"
+    return f"{text}\n{result.diff}" if outcome == "survived" else text
+
+
+# What is said of them.
+
+
+def report(work: Path, items: list[WorkItem]) -> int:
+    """Killed of all, and every survivor with its difference; 1 where too many survived."""
+    with use_db(str(work / "session.sqlite"), WorkDB.Mode.open) as session:
+        results = dict(session.results)
+    missing = sum(item.job_id not in results for item in items)
+    known = {_named(entry) for entry in tomllib.loads(EQUIVALENT.read_text())["equivalent"]}
+    by_module: Counter[tuple[str, str]] = Counter()
+    for item in sorted(items, key=lambda item: str(item.mutations[0])):
+        result = results.get(item.job_id)
+        if result is None:
+            continue
+        mutation = item.mutations[0]
+        kind = "killed"
+        if not result.is_killed:
+            kind = "equivalent" if _name(mutation, result) in known else "survived"
+            print(f"\n{kind.upper()} {_line(mutation, result)}")
+        elif _name(mutation, result) in known:
+            print(f"\nlisted as equivalent, but {_line(mutation, result)}\n{result.diff}")
+        by_module[str(mutation.module_path), kind] += 1
+    print()
+    for module in sorted({module for module, _ in by_module}):
+        counts = {kind: by_module[module, kind] for kind in ("killed", "survived", "equivalent")}
+        print(f"{module:36}" + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    killed, equivalent = (
+        sum(count for (_, of), count in by_module.items() if of == kind)
+        for kind in ("killed", "equivalent")
+    )
+    count = max(1, len(items))
+    print(
+        f"{killed} of {len(items)} killed ({killed / count:.1%}), {equivalent} of the others are"
+        f" equivalent ({equivalent / count:.1%}), {missing} not run"
+    )
+    enough = killed >= KILLED_RATIO * count and equivalent <= EQUIVALENT_RATIO * count
+    return 0 if enough and not missing else 1
+
+
+def _name(mutation: MutationSpec, result: WorkResult) -> tuple[str, str, str]:
+    changed = "\n".join(f"{x[0]} {x[1:].strip()}" for x in (result.diff or "").splitlines())
+    return str(mutation.module_path), mutation.operator_name, changed
+
+
+def _named(entry: dict[str, str]) -> tuple[str, str, str]:
+    return entry["module"], entry["operator"], entry["change"].strip()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--survivors", action="store_true", help="run survivors again, no others")
+    parser.add_argument("--list", action="store_true", help="only list what the session holds")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    work = ROOT / ".mutants"
+    work.mkdir(exist_ok=True)
+    items = drawn([Path("simulator") / f"{name}.py" for name in MODULES], DRAWN)
+    if not options.list:
+        state, session = work / "state.json", work / "session.sqlite"
+        now = {"sources": _sources(), "tests": _tests()}
+        then = json.loads(state.read_text()) if state.exists() else {}
+        if then != now and not (options.survivors and then.get("sources") == now["sources"]):
+            session.unlink(missing_ok=True)
+        reach = _reach(work)
+        state.write_text(json.dumps(now))
+        run(work, items, reach, again=options.survivors)
+    return report(work, items)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
