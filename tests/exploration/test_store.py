@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,10 +16,23 @@ import pytest
 from specs import small
 
 import simulator
-from simulator import StoreError, sweep
+from simulator import StoreError, simulate, sweep
+from simulator.energy import layer_energy_pj
+from simulator.engine import fast, reference
+from simulator.engine.result import EngineResult
 from simulator.exploration import store as store_module
+from simulator.exploration.plan import model_digest
 from simulator.exploration.row import Row
 from simulator.exploration.store import Store
+from simulator.hardware import Hardware
+from simulator.masking import masked_stages
+from simulator.partition import TileGrid
+from simulator.program import gemm_program
+from simulator.ranking import candidates
+from simulator.sampling import estimate
+from simulator.sparsity import Pattern
+from simulator.timing import stage_work
+from simulator.workload.lowering import lower
 
 
 @pytest.fixture
@@ -74,6 +89,31 @@ def test_rows_are_committed_together(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(store_module, "COMMIT_S", 60.0)
         store.add([row(n) for n in range(2, 2 + store_module.COMMIT_ROWS)])
         assert stored(tmp_path / "s") == 1 + store_module.COMMIT_ROWS
+
+
+COMPUTING = (
+    Hardware, Pattern, lower, TileGrid, stage_work, masked_stages, gemm_program, candidates,
+    fast.run, reference.run, EngineResult, estimate, layer_energy_pj, simulate,
+)  # fmt: skip
+"""Each of a file that decides figures."""
+
+
+@pytest.mark.parametrize("part", COMPUTING, ids=lambda part: part.__module__)
+def test_a_changed_model_is_another_digest(
+    part: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of another model are computed anew, whichever of its files changed."""
+    package = Path(simulator.__file__).parent
+    shutil.copytree(package, tmp_path / "simulator", ignore=shutil.ignore_patterns("*.py[co]"))
+    monkeypatch.setattr(simulator, "__file__", str(tmp_path / "simulator" / "__init__.py"))
+    model_digest.cache_clear()
+    before = model_digest()
+    file = tmp_path / "simulator" / Path(inspect.getfile(part)).relative_to(package)
+    file.write_text(file.read_text() + "\n")
+    model_digest.cache_clear()
+    after = model_digest()
+    model_digest.cache_clear()
+    assert before != after
 
 
 def stored(path: Path) -> int:

@@ -29,6 +29,7 @@ class Edit:
 
 NAIVE = "tests/differential/test_naive_machine.py"
 MASKS = "tests/unit/test_masking.py"
+SAMPLES = "tests/unit/test_sampling.py"
 
 EDITS = (
     Edit(
@@ -128,6 +129,22 @@ EDITS = (
         NAIVE,
         (("simulator/report.py", "memory, prologue, epilogue, reduction = result.waits_ps",
           "memory, prologue, reduction, epilogue = result.waits_ps"),),
+    ),
+    Edit(
+        "sampling's phase ratios are off",
+        f"{SAMPLES}::test_misses_follow_where_in_a_band_each_wave_falls",
+        (("simulator/sampling.py", "enumerate(self._phase_ratios())", "enumerate((1.0, 1.0))"),),
+    ),
+    Edit(
+        "a sample holds one wave of tiles, not four",
+        f"{SAMPLES}::test_every_part_fills_all_cores_four_times_and_l2_twice",
+        (("simulator/sampling.py", "FEWEST_WAVES = 4", "FEWEST_WAVES = 1"),),
+    ),
+    Edit(
+        "a store's digest forgets engine/",
+        "tests/exploration/test_store.py::test_a_changed_model_is_another_digest",
+        (("simulator/exploration/plan.py", 'NO_MODEL = frozenset({"cli",',
+          'NO_MODEL = frozenset({"engine", "cli",'),),
     ),
 )  # fmt: skip
 

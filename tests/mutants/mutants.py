@@ -14,13 +14,16 @@ import argparse
 import ast
 import difflib
 import hashlib
+import importlib
 import json
 import multiprocessing
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -29,17 +32,18 @@ from functools import cache
 from operator import itemgetter
 from pathlib import Path
 
+import pytest
 from cosmic_ray.commands.init import init
 from cosmic_ray.mutating import use_mutation
 from cosmic_ray.plugins import get_operator
-from cosmic_ray.testing import run_tests
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 EQUIVALENT = HERE / "equivalent.toml"
-COPIED = ("simulator", "tests", "configs", "workloads", "pyproject.toml")
+COPIED = ("simulator", "tests", "configs", "workloads", "pyproject.toml", "README.md",
+          "ARCHITECTURE.md", "CHANGELOG.md")  # fmt: skip
 MODULES = (
     "timing", "partition", "sparsity", "workload/lowering", "mapping", "offers", "closed_form",
     "ranking", "program", "masking", "report", "audit", "sampling", "energy",
@@ -54,6 +58,8 @@ KILLED_RATIO, EQUIVALENT_RATIO = 0.9, 0.05
 BATCHES_S = (5.0, 60.0, float("inf"))
 """Tests are run in batches of at most so many seconds, since most mutants end in the first."""
 
+REACHING = "reaching.txt"
+PRELOADED = ("hypothesis", "nbmake", "numba", "pandas", "pydantic", "ruamel.yaml", "simpy", "typer")
 MEMORY_BYTES = 12 * 2**30
 
 
@@ -214,13 +220,12 @@ def _reach(work: Path) -> Reach:
         }
         seconds = {t: s for t, s in kept["seconds"].items() if t.split("::")[0] in fresh}
         for part in _recorded(work, stale):
-            seconds |= part["seconds"]
             names = list(part["seconds"])
+            seconds |= {t: s for t, s in part["seconds"].items() if t not in part["failed"]}
             for module, of in part["lines"].items():
                 for line, numbers in of.items():
-                    lines.setdefault(module, {}).setdefault(line, []).extend(
-                        names[number] for number in numbers
-                    )
+                    found = lines.setdefault(module, {}).setdefault(line, [])
+                    found += (names[number] for number in numbers if names[number] in seconds)
         kept = {"sources": sources, "files": tests, "seconds": seconds, "lines": lines}
         path.write_text(json.dumps(kept))
     return Reach(
@@ -241,18 +246,19 @@ def _recorded(work: Path, files: list[str]) -> list[dict[str, dict[str, dict[str
     shutil.rmtree(record, ignore_errors=True)
     record.mkdir()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "reach", "-n", str(WORKERS), *files]
-    environment = _environment(MUTANTS_RECORD=str(record))
+    environment = _environment(copy, MUTANTS_RECORD=str(record))
     print(f"running {len(files)} files of tests under coverage", flush=True)
     subprocess.run(command, cwd=copy, env=environment, check=False)
     parts = [json.loads(path.read_text()) for path in record.glob("*.json")]
-    failed = sorted({name for part in parts for name in part["failed"]})
     assert parts, "no test ran"
-    assert not failed, f"these fail without a mutant: {failed}"
+    for part in parts:
+        for name in part["failed"]:  # could kill no mutant
+            print(f"left out, since it fails without a mutant: {name}", flush=True)
     return parts
 
 
-def _environment(**added: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(HERE), **added}
+def _environment(copy: Path, **added: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{HERE}", **added}
 
 
 def _copy(copy: Path) -> None:
@@ -302,31 +308,58 @@ def _batches(item: WorkItem, reach: Reach) -> list[tuple[list[str], float]]:
 
 
 def _in_a_copy(work: Path, numbers: multiprocessing.Queue[int]) -> None:
-    """A worker's own copy of the project, in which mutants are made and may not eat all memory."""
+    """A worker's own copy of the project, in which mutants are made and may not eat all memory.
+
+    What tests import besides the project is imported here, once: a mutant's tests run in a fork.
+    """
     copy = work / f"copy{numbers.get()}"
     _copy(copy)
     os.chdir(copy)
-    os.environ.update(_environment(MUTANTS_ONLY="reaching.txt"))
+    os.environ.update(_environment(copy, MUTANTS_ONLY=REACHING))
+    sys.path[:0] = [str(copy), str(HERE)]
+    sys.dont_write_bytecode = True
+    for name in PRELOADED:
+        importlib.import_module(name)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
 def _test(mutation: MutationSpec, batches: list[tuple[list[str], float]]) -> WorkResult:
     """One mutant in this worker's copy; without a test that reaches it, it survives."""
-    path, outcome, output = mutation.module_path, TestOutcome.SURVIVED, ""
+    path, outcome, output = mutation.module_path, TestOutcome.SURVIVED, "no test reaches it"
     age = path.stat()
     operator = get_operator(mutation.operator_name)(**mutation.operator_args)
     with use_mutation(path, operator, mutation.occurrence) as (right, wrong):
         for tests, seconds in batches:
-            Path("reaching.txt").write_text("\n".join(tests))
-            files = sorted({name.split("::")[0] for name in tests})
-            command = f"{sys.executable} -m pytest -x -q --tb=line -p reach {' '.join(files)}"
-            outcome, output = run_tests(command, 60 + 4 * seconds)
+            outcome, output = _outcome(tests, 30 + 4 * seconds)
             if outcome != TestOutcome.SURVIVED:
                 break
     os.utime(path, ns=(age.st_atime_ns, age.st_mtime_ns))
     lines = difflib.unified_diff(right.splitlines(), wrong.splitlines(), lineterm="", n=0)
     diff = "\n".join(line for line in list(lines)[2:] if line[0] in "+-")
     return WorkResult(WorkerOutcome.NORMAL, output[-2000:], outcome, diff)
+
+
+def _outcome(tests: list[str], longest_s: float) -> tuple[TestOutcome, str]:
+    """Whether one of some tests fails, or does not end, in a process of its own."""
+    Path(REACHING).write_text("\n".join(tests))
+    files = sorted({name.split("::")[0] for name in tests})
+    child = os.fork()
+    if not child:
+        os.setsid()
+        output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os._exit(int(pytest.main(["-x", "--tb=line", "-p", "reach", *files])))
+    end = time.monotonic() + longest_s
+    while time.monotonic() < end:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            outcome = TestOutcome.KILLED if status else TestOutcome.SURVIVED
+            return outcome, Path("output.txt").read_text(errors="replace")
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return TestOutcome.KILLED, "does not end"
 
 
 def _line(mutation: MutationSpec, result: WorkResult) -> str:

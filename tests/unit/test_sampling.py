@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
+from machines import library_of, problem_of, tiny
 
 from simulator import Gemm, LayerReport, Workload, load_hardware, simulate
 from simulator.engine import fast, reference
+from simulator.engine.result import EngineResult
 from simulator.errors import SimulatorError
 from simulator.hardware import Hardware
 from simulator.mapping import Mapping
-from simulator.program import gemm_program
+from simulator.partition import TileGrid, grouped_order
+from simulator.program import Program, gemm_program
 from simulator.ranking import candidates
-from simulator.sampling import estimate
-from simulator.sparsity import parse_pattern
+from simulator.sampling import Estimate, estimate
+from simulator.sparsity import DENSE, parse_pattern
 from simulator.workload import Conv, Layer, Matmul
-from simulator.workload.lowering import lower
+from simulator.workload.lowering import GemmProblem, lower
 
 
 def layer(machine: str, pattern: str, m: int, n: int, k: int, **options: Any) -> LayerReport:
@@ -180,3 +185,234 @@ def test_every_class_of_stage_and_every_core_adds_up(machine: str, m: int, n: in
 def test_accuracy_is_exact_or_sampled() -> None:
     with pytest.raises(SimulatorError, match="accuracy: want 'exact' or 'sampled', got 'rough'"):
         layer("nm-edge", "1:1", 64, 64, 64, accuracy="rough")
+
+
+# By hand: an engine whose counters are linear in every side of the grid
+
+MAPPING = Mapping(16, 16, 32, 8, 8)
+
+
+def batch_of(hardware: Hardware, rows: int, columns: int, stages: int, gemms: int) -> GemmProblem:
+    """Full tiles of the mapping above."""
+    layer = Matmul("g", m=16 * rows, n=16 * columns, k=32 * stages, batch=gemms)
+    return lower(layer, DENSE, hardware).problem
+
+
+class Linear:
+    """Counts as a formula has it, and remembers which grids it was asked for.
+
+    ``bend_ps`` adds that much time for the square of the number of tiles and stages.
+    """
+
+    def __init__(self, bend_ps: int = 0) -> None:
+        self.bend_ps = bend_ps
+        self.asked: list[TileGrid] = []
+
+    def __call__(self, program: Program) -> EngineResult:
+        grid, cores = program.grid, program.cores
+        self.asked.append(grid)
+        sides = [(grid.rows - 1, 1), (grid.columns - 1, 1), (grid.stages - 1, 1)]
+        classes = [
+            grid.count * sides[0][c >> 2] * sides[1][c >> 1 & 1] * sides[2][c & 1] for c in range(8)
+        ]
+
+        def shared(totals: list[int]) -> np.ndarray:
+            total = np.array(totals, dtype=np.int64)
+            return total // cores + (np.arange(cores)[:, None] < total % cores)
+
+        a, b, c, d = grid.stages, grid.columns, grid.rows, grid.count
+        stages = shared(classes)
+        waits = shared([3 * a * b * c * d, 5 * b * c * d + a, 7 * a * b + 11 * d, 13 * a * c * d])
+        waits[0, 0] += self.bend_ps * (a * b * c * d) ** 2
+        worked = stages @ program.stage_ps
+        end = worked + waits.sum(axis=1)
+        ports = program.rows_port_ps + program.columns_port_ps
+        kinds = np.arange(16)
+        return EngineResult(
+            makespan_ps=(int(end.sum()) + self.tail_ps(grid)) // cores,
+            stages=stages,
+            waits_ps=waits,
+            end_ps=end,
+            worked_ps=worked,
+            mac_ps=stages @ program.mac_ps,
+            port_ps=stages @ ports + shared([17 * b * c * d])[:, 0],
+            requests=kinds + 9 * a * b * c * d,
+            misses=kinds + a * b * (c + d),
+            far=kinds + 2 * a * b * c * d,
+            written=kinds * b * c * d,
+            dram_written=kinds * c * d,
+            evictions=a * b * c * d,
+            in_flight_hits=19 * a * b,
+            ties=23 * c * d + a,
+        )
+
+    def tail_ps(self, grid: TileGrid) -> int:
+        """What of all cores' time comes after their ends: so much for every tile of the last wave.
+
+        No line, but the same for two grids of which the last waves are as full.
+        """
+        return 4 * (10**6 + grid.tiles % 4)
+
+
+SUMMED = ("stages", "waits_ps", "end_ps", "worked_ps", "mac_ps", "port_ps")
+COUNTED = ("requests", "misses", "far", "written", "dram_written")
+SINGLE = ("evictions", "in_flight_hits", "ties")
+
+
+def fast_memory(**changes: object) -> Hardware:
+    """Four cores, whose memory is so fast that no queue is ever busy for long."""
+    memory = {
+        "memory__l2__bytes_per_cycle": 1e6,
+        "memory__dram__bytes": 2**40,
+        "memory__dram__bytes_per_second": 1e15,
+    }
+    return tiny(**{"core__count": 4, **memory, **changes})
+
+
+def sampled(
+    engine: Linear, sides: tuple[int, int, int, int], budget: int, **changes: object
+) -> tuple[Estimate, EngineResult]:
+    """An estimate of a batch of GEMMs, and what the engine would have said of the whole."""
+    hardware = fast_memory(**changes)
+    library, problem = library_of(hardware, swizzle=2), batch_of(hardware, *sides)
+    found = estimate(hardware, library, problem, MAPPING, engine, budget)
+    return found, Linear(engine.bend_ps)(gemm_program(hardware, library, problem, MAPPING))
+
+
+@pytest.mark.parametrize(
+    ("sides", "budget", "shortest"),
+    [
+        ((4, 4, 4000, 1), 3000, (4, 4, 32, 1)),
+        ((41, 4, 40, 1), 2000, (5, 4, 40, 1)),
+        ((4, 50, 40, 1), 3000, (4, 10, 40, 1)),
+        ((4, 5, 40, 40), 3000, (4, 5, 40, 2)),
+        ((30, 30, 200, 30), 30000, (4, 2, 24, 30)),
+        ((50, 33, 200, 3), 9000, None),
+    ],
+    ids=["k", "rows", "columns", "gemms", "three", "more"],
+)
+def test_what_is_linear_is_found_exactly(
+    sides: tuple[int, int, int, int], budget: int, shortest: tuple[int, ...] | None
+) -> None:
+    """However many sides are cut: every counter but those that no line describes."""
+    engine = Linear()
+    found, whole = sampled(engine, sides, budget)
+    asked = [(grid.rows, grid.columns, grid.stages, grid.count) for grid in engine.asked]
+    assert len(set(asked)) == len(asked) > 1  # nothing twice, not all at once
+    assert sides not in asked
+    if shortest is not None:
+        assert min(asked) == shortest
+    for name in SUMMED:
+        ours, theirs = (getattr(result, name).sum(axis=0) for result in (found.result, whole))
+        assert ours.tolist() == theirs.tolist(), name
+    for name in COUNTED:
+        assert getattr(found.result, name).tolist() == getattr(whole, name).tolist(), name
+    for name in SINGLE:
+        assert getattr(found.result, name) == getattr(whole, name), name
+    result = found.result
+    # The end of the last wave is that of a run whose last wave is as full.
+    tail_ps = engine.tail_ps(MAPPING.grid(batch_of(fast_memory(), *sides)))
+    end_ps = (int(result.end_ps.sum()) + tail_ps) // 4
+    assert abs(result.makespan_ps - max(end_ps, int(result.end_ps.max()))) <= 1
+    assert result.end_ps.tolist() == (result.worked_ps + result.waits_ps.sum(axis=1)).tolist()
+
+
+def test_a_line_has_no_error_but_the_floor() -> None:
+    for sides, budget in (((4, 4, 4000, 1), 3000), ((40, 4, 40, 1), 2000), ((4, 50, 40, 1), 3000)):
+        found, _ = sampled(Linear(), sides, budget)
+        assert found.time_error_ratio == pytest.approx(0.009)
+        assert found.dram_error_ratio == pytest.approx(0.03)
+
+
+@pytest.mark.parametrize(
+    ("sides", "budget"),
+    [
+        ((4, 4, 4000, 1), 3000),
+        ((40, 4, 40, 1), 2000),
+        ((4, 50, 40, 1), 3000),
+        ((4, 4, 40, 40), 3000),
+    ],
+    ids=["k", "rows", "columns", "gemms"],
+)
+def test_the_error_is_how_far_a_third_length_is_off_the_line(
+    sides: tuple[int, int, int, int], budget: int
+) -> None:
+    """Three points of time over the side that is cut; extrapolated from two of them each."""
+    engine = Linear(bend_ps=50)
+    found, _ = sampled(engine, sides, budget)
+    hardware = fast_memory()
+    library, problem = library_of(hardware, swizzle=2), batch_of(hardware, *sides)
+    points = {}
+    for grid in engine.asked:
+        lengths = (grid.rows, grid.columns, grid.stages, grid.count)
+        program = gemm_program(hardware, library, problem, MAPPING, grid=grid)
+        (axis,) = [x for x in range(4) if lengths[x] != sides[x]]
+        points[lengths[axis]] = int(Linear(bend_ps=50)(program).end_ps.sum())
+    short, long, check = list(points)
+    assert short == min(points)
+    true = sides[axis]
+    line, other = (
+        points[short] + Fraction(points[x] - points[short], x - short) * (true - short)
+        for x in (long, check)
+    )
+    assert found.result.end_ps.sum() == line
+    assert other != line
+    assert found.time_error_ratio == pytest.approx(0.009 + float(abs(other - line) / line))
+
+
+# What a sample must hold
+
+
+def touched(grid: TileGrid, swizzle: int, cores: int) -> tuple[int, int]:
+    """Rows and columns of tiles that waves touch, wave by wave, tile by tile."""
+    order = grouped_order(grid, swizzle).tolist()
+    rows = columns = 0
+    for first in range(0, len(order), cores):
+        wave = [divmod(tile, grid.columns) for tile in order[first : first + cores]]
+        rows += len({line for line, _ in wave})
+        columns += len({(line // grid.rows, column) for line, column in wave})
+    return rows, columns
+
+
+@pytest.mark.parametrize(
+    ("cores", "swizzle", "rows", "columns"),
+    [(9, 3, 26, 51), (8, 4, 31, 60), (16, 4, 22, 73), (12, 3, 20, 54), (9, 3, 47, 66)],
+)
+def test_misses_follow_where_in_a_band_each_wave_falls(
+    cores: int, swizzle: int, rows: int, columns: int
+) -> None:
+    """L2 holds what is read at a time, but nothing of it until the next wave: so every wave reads
+    each of its rows and columns once a stage. Where waves fall decides how many those are."""
+    hardware = tiny(core__count=cores, memory__l2__bytes=100_000)
+    library = library_of(hardware, swizzle=swizzle)
+    problem = problem_of(hardware, "1:1", m=16 * rows, n=16 * columns, k=32 * 40)
+    grid = MAPPING.grid(problem)
+    found = estimate(hardware, library, problem, MAPPING, fast.run, grid.outputs * 40 // 8)
+    assert found.program.grid.outputs < grid.outputs, "nothing was cut"
+    misses = found.result.misses.reshape(4, 4).sum(axis=1)[:2] / 40
+    assert misses.tolist() == pytest.approx(touched(grid, swizzle, cores), rel=0.002)
+
+
+def held_bytes(grid: TileGrid) -> int:
+    """Of both operands and the output, in fp16."""
+    return 2 * (grid.m * grid.k + grid.n * grid.k + grid.m * grid.n)
+
+
+@pytest.mark.parametrize("l2_bytes", [2**24, 300_000])
+@pytest.mark.parametrize("cores", [1, 4, 16])
+def test_every_part_fills_all_cores_four_times_and_l2_twice(cores: int, l2_bytes: int) -> None:
+    """Fewer waves do not contend for memory as many do; until L2 is full nothing is written back,
+    which does not matter where all of the GEMM fits."""
+    engine = Linear()
+    hardware = fast_memory(core__count=cores, memory__l2__bytes=l2_bytes)
+    problem = problem_of(hardware, "1:1", m=16 * 120, n=16 * 90, k=32 * 40)
+    library, whole = library_of(hardware, swizzle=4), MAPPING.grid(problem)
+    estimate(hardware, library, problem, MAPPING, engine, 100)  # as little as it may
+    assert (held_bytes(whole) > l2_bytes) == (l2_bytes == 300_000)
+    deep = [replace(grid, k=whole.k) for grid in engine.asked]
+    fewest = min(grid.tiles for grid in deep)
+    assert 4 * cores <= fewest < whole.tiles / 4
+    if l2_bytes == 300_000:
+        assert min(held_bytes(grid) for grid in deep) >= 2 * l2_bytes
+    elif cores > 1:
+        assert fewest <= 2 * 4 * cores  # no more than it takes, a band more or less
