@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from machines import library_of, problem_of, tiny
@@ -91,6 +93,77 @@ def test_what_would_not_fit_in_the_simulator_is_refused() -> None:
     problem = problem_of(hardware, "1:1", m=2**17, n=2**17, k=2**17)
     with pytest.raises(WorkloadError, match="too large to simulate"):
         gemm_program(hardware, library_of(hardware), problem, MAPPING)
+
+
+def test_what_an_engine_would_hold_is_told_in_gib() -> None:
+    """A block takes 48 bytes, a tile 40 more; blocks are those of W, of X, outputs and partials."""
+    hardware = tiny(memory__dram__bytes=2**40)
+    rows, columns, stages = 2**16, 2**15, 2**14
+    problem = problem_of(hardware, "1:1", m=16 * rows, n=16 * columns, k=32 * stages)
+    tiles = rows * columns
+    need = ((rows + columns) * stages + 2 * tiles) * 48 + 40 * tiles
+    with pytest.raises(WorkloadError) as caught:
+        gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    assert str(caught.value) == (
+        f"gemm {16 * rows}x{16 * columns}x{32 * stages} x 1: too large to simulate:"
+        f" {tiles * stages} stages, {need / 1024**3:.0f} GiB of engine state,"
+        " want at most 10000000000 stages and 4 GiB (simulate a part of the layer)"
+    )
+    stream = Stream("s", reads=2**39, writes=2**39, op="copy")
+    what = f"copy of {2**39} reads and {2**39} writes: too large to simulate"
+    with pytest.raises(WorkloadError, match=what):
+        stream_program(hardware, library_of(hardware), stream)
+
+
+def test_engines_and_equality_leave_aside_what_only_a_report_reads() -> None:
+    hardware = tiny()
+    problem = problem_of(hardware, "2:4", m=20, n=24, k=72)
+    program = gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    same = replace(program, works=(), costs=(), metadata_bytes=np.zeros(1), masked="none")
+    assert same == program
+    assert replace(program, stage_buffers=9) != program
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        # Of 4 tiles with 2 stages each, one after the other: X cycles of a second, each ...
+        ({"core__issue_cycles": 1e7}, 8e7),  # stage
+        ({"core__barrier_cycles": 1e7}, 8e7),
+        ({"core__scratchpad__latency_cycles": 1e7}, 8e7),
+        ({"core__tensor_cores__drain_cycles": 1e7}, 4e7),  # tile
+        ({"libraries__own__epilogue_ns": 1e16}, 2 * 4e7),  # tile, and the one before it
+        # ... way to L2, to its far half and to DRAM: two a stage, one a tile, two of a reduction
+        ({"memory__l2__latency_cycles": 1e7}, (8 * 2 + 4 + 4 * 2) * 1e7),
+        ({"memory__dram__latency_ns": 1e16}, (8 * 2 + 4 + 4 * 2) * 1e7),
+        ({"memory__l2__halves": {"far_latency_cycles": 1e7, "link_bytes_per_cycle": 4096}},
+         (8 * 2 + 4 + 4 * 2) * 1e7),
+        # ... KiB through L2, its link or DRAM, where a write may go ahead of each: four a stage,
+        # four a tile, four of a reduction
+        ({"memory__l2__bytes_per_cycle": 1e-4}, (8 * 4 + 4 * 4 + 4 * 4) * 1024e4),
+        ({"memory__dram__bytes_per_second": 1e-4}, (8 * 4 + 4 * 4 + 4 * 4) * 1024e4),
+        # ... KiB of W and of X through the port, half of it of an output, and one of partial sums
+        ({"core__port_bytes_per_cycle": 1e-4}, (8 * 2 + 4 * 2 / 2 + 4) * 1024e4),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_the_longest_time_that_a_run_could_take_by_hand(
+    changes: dict[str, object], seconds: float
+) -> None:
+    hardware = tiny(**{"clock_hz": 1, "core__count": 2, **changes})
+    problem = problem_of(hardware, "1:1", m=32, n=32, k=64)
+    with pytest.raises(MappingError) as caught:
+        gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    assert f"could reach {seconds:.3g} s," in str(caught.value)
+
+
+@pytest.mark.parametrize(("cores", "bits"), [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4)])
+def test_an_event_key_has_room_for_kind_and_core(cores: int, bits: int) -> None:
+    hardware = tiny(clock_hz=1, core__count=cores, core__issue_cycles=1e7)
+    problem = problem_of(hardware, "1:1", m=32, n=32, k=64)
+    with pytest.raises(MappingError) as caught:
+        gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    assert f"want less than {2 ** (62 - bits) / 1e12:.3g} s" in str(caught.value)
 
 
 def test_times_that_an_event_key_cannot_hold_are_refused() -> None:
