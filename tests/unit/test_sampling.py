@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from itertools import product
+from math import floor, lcm, prod
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -15,13 +18,14 @@ from simulator import Gemm, LayerReport, Workload, load_hardware, simulate
 from simulator.engine import fast, reference
 from simulator.engine.result import EngineResult
 from simulator.errors import SimulatorError
-from simulator.hardware import Hardware
+from simulator.hardware import Hardware, Library
 from simulator.mapping import Mapping
 from simulator.partition import TileGrid, grouped_order
 from simulator.program import Program, gemm_program
 from simulator.ranking import candidates
 from simulator.sampling import Estimate, estimate
 from simulator.sparsity import DENSE, parse_pattern
+from simulator.units import ceil_div
 from simulator.workload import Conv, Layer, Matmul
 from simulator.workload.lowering import GemmProblem, lower
 
@@ -416,3 +420,164 @@ def test_every_part_fills_all_cores_four_times_and_l2_twice(cores: int, l2_bytes
         assert min(held_bytes(grid) for grid in deep) >= 2 * l2_bytes
     elif cores > 1:
         assert fewest <= 2 * 4 * cores  # no more than it takes, a band more or less
+
+
+# Which parts are simulated
+
+
+class Side(NamedTuple):
+    """A side's lengths that are simulated, one that checks, and how far they extrapolate."""
+
+    short: int
+    long: int
+    check: int
+    factor: int
+
+
+def sides_of(length: int, cuts: list[tuple[int, int, int]]) -> list[Side]:
+    """The whole side, and cuts of it that keep (at least so much, in steps, checked by units)."""
+    found = [Side(length, length, length, 0)]
+    for least, step, unit in cuts:
+        factor = (length - least) // step
+        if factor > 1:
+            short = length - factor * step
+            half = step // 2 - step // 2 % unit
+            found.append(Side(short, short + step, short + (half or 2 * step), factor))
+    return found
+
+
+def held_bits(problem: GemmProblem, grid: TileGrid, columns: int, rows: int, gemms: int) -> float:
+    """Of operands, without metadata, and outputs of so many whole tiles."""
+    a_row = grid.tile_m * problem.pattern.slots(grid.k) * problem.bits
+    a_column = grid.tile_n * grid.k * problem.bits
+    if problem.unique_input_bytes is not None and problem.inputs_are_rows:
+        a_row = 8 * problem.unique_input_bytes // grid.rows
+    elif problem.unique_input_bytes is not None:
+        a_column = 8 * problem.unique_input_bytes // grid.columns
+    outputs = rows * columns * grid.tile_m * grid.tile_n * problem.output_bits
+    return gemms * (rows * a_row + columns * a_column + outputs)
+
+
+def planned(
+    hardware: Hardware,
+    library: Library,
+    problem: GemmProblem,
+    grid: TileGrid,
+    budget: int,
+    settles_late: bool,
+    check: bool,
+) -> tuple[Side, ...]:
+    """Of all combinations of cuts that are affordable, the one that extrapolates least; else the
+    cheapest. Lengths are safe ones, unless all of those cost several times the budget."""
+    cores, l2_bits = hardware.core.count, 8 * hardware.memory.l2.bytes
+    band = min(library.swizzle, grid.rows)
+    wave, period = ceil_div(cores, band), lcm(cores, band) // band
+    again = {4**n for n in range(8)} | {2}
+    rows_again = sorted(again | {lcm(cores, band * grid.columns) // (band * grid.columns)})
+    tiles = grid.rows * grid.columns
+    gemms_again = sorted(again | {lcm(cores, tiles) // tiles})
+    steps = sorted({wave, period} if period <= 2 * wave else {wave})
+
+    # Columns are not cut to where they would stay in L2 from band to band.
+    band_bits = band * grid.tile_m * problem.pattern.slots(grid.k) * problem.bits
+    a_column = grid.tile_n * grid.k * problem.bits
+    fewest = wave
+    if grid.rows > band and band_bits + grid.columns * a_column >= l2_bits / 2:
+        fewest = max(wave, floor((1.5 * l2_bits - band_bits) / a_column) + 1)
+
+    def is_enough(plan: tuple[Side, ...]) -> bool:
+        if not any(side.factor for side in plan[1:]):
+            return True
+        columns, rows, gemms = (side.short for side in plan[1:])
+        if library.dispatch == "contiguous" or grid.splits * columns * rows * gemms < 4 * cores:
+            return False
+        whole = held_bits(problem, grid, grid.columns, grid.rows, grid.count)
+        return whole <= l2_bits or held_bits(problem, grid, columns, rows, gemms) >= 2 * l2_bits
+
+    def cost(plan: tuple[Side, ...]) -> int:
+        short = prod(side.short for side in plan)
+        checks = sum(short // side.short * side.check for side in plan if side.factor)
+        return checks + prod(side.short + side.long if side.factor else side.long for side in plan)
+
+    def badness(plan: tuple[Side, ...]) -> tuple[float, int]:
+        stages, columns, rows, gemms = plan
+        in_phase = (columns.long - columns.short) % period == 0
+        far = 0.02 * stages.factor + (6 if in_phase else 12) * columns.factor
+        return far + rows.factor + gemms.factor, -cost(plan)
+
+    depth = (64 if settles_late else 32) * grid.splits
+    for least, shallow in ((fewest, depth), (wave, depth if settles_late else depth // 2)):
+        columns = [(least * 4**n, size * 4**n, 1) for n in range(8) for size in steps]
+        every = product(
+            sides_of(
+                grid.stages, [(shallow * 2**n, shallow * 2**n, grid.splits) for n in range(16)]
+            ),
+            sides_of(grid.columns, columns),
+            sides_of(grid.rows, [(2 * band * n, band * n, band) for n in rows_again]),
+            sides_of(grid.count, [(2 * n, n, 1) for n in gemms_again]),
+        )
+        plans = [plan for plan in every if is_enough(plan)]
+        affordable = [plan for plan in plans if cost(plan) <= budget]
+        if affordable:
+            return min(affordable, key=badness)
+        cheapest = min(plans, key=cost)
+        if cost(cheapest) <= (3 if check else 1.4) * budget:
+            break
+    return cheapest
+
+
+def random_part(rng: random.Random) -> tuple[Hardware, Library, GemmProblem, Mapping, bool]:
+    """A GEMM in whole tiles and stages, and whether its stages wait for DRAM longer than for L2."""
+    settles_late = rng.random() < 0.3
+    hardware = fast_memory(
+        core__count=rng.choice([1, 4, 6, 12, 16]),
+        memory__l2__bytes=rng.choice([10**5, 10**6, 10**7, 10**8]),
+        memory__dram__latency_ns=10**5 if settles_late else 0,
+    )
+    dispatch = rng.choice(["dynamic", "dynamic", "dynamic", "round_robin", "contiguous"])
+    library = library_of(hardware, swizzle=rng.choice([1, 2, 3, 4, 8]), dispatch=dispatch)
+    rows, columns, stages = (rng.choice([1, 5, 30, 77, 160, 400]) for _ in "mnk")
+    kind = rng.choice(["gemm", "gemm", "batch", "conv"])
+    pattern = parse_pattern(rng.choice(["1:1", "2:4", "1:8"]))
+    layer: Layer = Gemm("g", m=16 * rows, n=16 * columns, k=32 * stages)
+    if kind == "batch":
+        layer = Matmul("g", m=16 * rows, n=16 * columns, k=32 * stages, batch=rng.choice([7, 90]))
+    elif kind == "conv":
+        layer = Conv("g", 32 * stages, 16 * rows, 16, columns, kernel=3, padding=1, batch=3)
+    problem = lower(layer, pattern, hardware).problem
+    if problem.pattern.is_dense and rng.random() < 0.3:
+        problem = problem.swapped()
+    splits = 2 if stages > 1 and rng.random() < 0.2 else 1
+    mapping = Mapping(16, 16, 32, 8, 8, splits=splits, swapped=problem.inputs_are_rows)
+    return hardware, library, problem, mapping, settles_late
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_parts_are_those_that_extrapolate_least(seed: int) -> None:
+    """What the engine is asked for: both lengths of every side that is cut, in all combinations,
+    and one length more of each, at the shortest of the others."""
+    rng = random.Random(seed)
+    cut = 0
+    while cut < 12:
+        hardware, library, problem, mapping, settles_late = random_part(rng)
+        grid = mapping.grid(problem)
+        budget, check = rng.choice([300, 3000, 30_000, 200_000]), rng.random() < 0.7
+        if not budget < grid.outputs * grid.stages < 10**10:
+            continue
+        plan = planned(hardware, library, problem, grid, budget, settles_late, check)
+        engine = Linear()
+        if not any(side.factor for side in plan):
+            continue
+        if prod(side.long for side in plan) > 10**6:  # blocks that it would take to lay it out
+            continue
+        estimate(hardware, library, problem, mapping, engine, budget, check=check)
+        asked = {(x.stages, x.columns, x.rows, x.count) for x in engine.asked}
+        wanted = set(product(*((side.short, side.long) for side in plan)))
+        shortest = [side.short for side in plan]
+        for axis, side in enumerate(plan):
+            if side.factor and check:
+                wanted.add((*shortest[:axis], side.check, *shortest[axis + 1 :]))
+        assert wanted <= asked, (grid, budget)
+        for more in asked - wanted:  # some, with a last wave as full as that of the whole
+            assert more[1] == plan[1].short
+        cut += 1
