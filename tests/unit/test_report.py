@@ -241,6 +241,10 @@ def test_equal_layers_give_equal_figures() -> None:
 # Energy
 
 
+def test_a_report_as_json_is_text_that_one_can_read(report: Report) -> None:
+    assert report.to_json().startswith('{\n  "hardware": "tiny",\n  "workload": "mixed",\n')
+
+
 def test_without_an_energy_section_there_is_no_energy(report: Report) -> None:
     assert machine().energy is None
     assert [x.energy_pj for x in report.layers] == [None] * 5

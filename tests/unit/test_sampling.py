@@ -21,7 +21,7 @@ from simulator.errors import SimulatorError
 from simulator.hardware import Hardware, Library
 from simulator.mapping import Mapping
 from simulator.partition import TileGrid, grouped_order
-from simulator.program import Program, gemm_program
+from simulator.program import COLUMNS, OUTPUTS, ROWS, Program, gemm_program
 from simulator.ranking import candidates
 from simulator.sampling import Estimate, estimate
 from simulator.sparsity import DENSE, parse_pattern
@@ -211,10 +211,12 @@ class Linear:
     def __init__(self, bend_ps: int = 0) -> None:
         self.bend_ps = bend_ps
         self.asked: list[TileGrid] = []
+        self.programs: list[Program] = []
 
     def __call__(self, program: Program) -> EngineResult:
         grid, cores = program.grid, program.cores
         self.asked.append(grid)
+        self.programs.append(program)
         sides = [(grid.rows - 1, 1), (grid.columns - 1, 1), (grid.stages - 1, 1)]
         classes = [
             grid.count * sides[0][c >> 2] * sides[1][c >> 1 & 1] * sides[2][c & 1] for c in range(8)
@@ -364,6 +366,51 @@ def test_the_error_is_how_far_a_third_length_is_off_the_line(
     assert found.time_error_ratio == pytest.approx(0.009 + float(abs(other - line) / line))
 
 
+def queue_ps(program: Program, whole: EngineResult) -> dict[str, int]:
+    """How long each shared queue is busy, block by block."""
+    total = dict.fromkeys(("dram", "l2", "link"), 0)
+    for kind in range(16):
+        reads, writes = int(whole.misses[kind]), int(whole.dram_written[kind])
+        total["dram"] += (reads + writes) * int(program.dram_ps[kind])
+        passed = int(whole.requests[kind]) + int(whole.written[kind])
+        total["l2"] += passed * int(program.l2_ps[kind])
+        total["link"] += int(whole.far[kind]) * int(program.link_ps[kind])
+    return total
+
+
+@pytest.mark.parametrize(
+    ("queue", "changes"),
+    [
+        ("dram", {"memory__dram__bytes_per_second": 1e9}),
+        ("l2", {"memory__l2__bytes_per_cycle": 1}),
+        ("link", {"memory__l2__halves": {"far_latency_cycles": 0, "link_bytes_per_cycle": 1}}),
+    ],
+)
+def test_no_queue_is_busy_for_longer_than_the_run(queue: str, changes: dict[str, object]) -> None:
+    """By how much it would be is an error of the time, too; and, where DRAM is busy for more than
+    half of it, what is not known of its bytes."""
+    sides = (4, 4, 4000, 1)
+    found, whole = sampled(Linear(), sides, 3000, **changes)
+    hardware = fast_memory(**changes)
+    program = gemm_program(
+        hardware, library_of(hardware, swizzle=2), batch_of(hardware, *sides), MAPPING
+    )
+    busy = queue_ps(program, whole)
+    assert max(busy, key=lambda name: busy[name]) == queue
+    unhurried = max((int(whole.end_ps.sum()) + 4 * 10**6) // 4, int(found.result.end_ps.max()))
+    assert found.result.makespan_ps == busy[queue] > unhurried
+    error = 0.009 + busy[queue] / unhurried - 1
+    if queue == "dram":
+        error += 0.03
+    assert found.time_error_ratio == pytest.approx(error, rel=1e-6)
+    assert found.dram_error_ratio == pytest.approx(0.03)
+
+
+def test_a_port_that_is_busy_for_longer_holds_the_run_up() -> None:
+    found, _ = sampled(Linear(), (4, 4, 4000, 1), 3000, core__port_bytes_per_cycle=1)
+    assert found.result.makespan_ps == found.result.port_ps.max() > found.result.end_ps.max()
+
+
 # What a sample must hold
 
 
@@ -420,6 +467,60 @@ def test_every_part_fills_all_cores_four_times_and_l2_twice(cores: int, l2_bytes
         assert min(held_bytes(grid) for grid in deep) >= 2 * l2_bytes
     elif cores > 1:
         assert fewest <= 2 * 4 * cores  # no more than it takes, a band more or less
+
+
+@pytest.mark.parametrize(
+    ("tiles", "l2_bytes", "left"),
+    [
+        # 32 of 4000 stages have so much of L2 as they are less deep ...
+        ((4, 4), 2**24, 2**24 * 32 // 4000),
+        # ... but at least half of what a wave, two rows and two columns of a KiB, reads in them;
+        ((4, 4), 2**22, 4 * 1024 * 32 // 2),
+        # and no more than there is; what a single wave reads nobody reads again.
+        ((4, 4), 40_000, 40_000),
+        ((2, 2), 2**24, 2**24),
+    ],
+)
+def test_l2_shrinks_with_k(tiles: tuple[int, int], l2_bytes: int, left: int) -> None:
+    engine = Linear()
+    sampled(engine, (*tiles, 4000, 1), 1500, memory__l2__bytes=l2_bytes)
+    shortest = min(engine.programs, key=lambda program: program.grid.stages)
+    assert shortest.grid.stages == 32
+    assert shortest.l2_bytes == left
+    # So do outputs, that as many of them are written back; operands stay as they are.
+    sizes = shortest.block_bytes.reshape(4, 4)
+    assert set(sizes[OUTPUTS]) == {512 * left // l2_bytes}
+    assert set(sizes[ROWS]) == set(sizes[COLUMNS]) == {1024}
+
+
+def test_tiles_that_end_sooner_put_cores_out_of_step() -> None:
+    """The last row has 13 of 16: as many MACs, fewer bytes. Bytes decide how long full stages take,
+    MACs the last one of a single weight: full ones count. 24 bytes a cycle are 256 cycles for
+    6 KiB, and 128 are for 16 x 16 x 32 MACs; the last takes 16 of MACs, four slots at least."""
+    hardware = fast_memory(core__scratchpad__bytes_per_cycle=24)
+    library = library_of(hardware, swizzle=2)
+    for m, k, floors in (
+        (16 * 40 - 3, 32 * 40 - 31, (0.03, 0.45)),
+        (16 * 40, 32 * 40 - 31, (0.009, 0.03)),
+    ):
+        problem = problem_of(hardware, "1:1", m=m, n=64, k=k)
+        found = estimate(hardware, library, problem, MAPPING, Linear(), 2000)
+        assert (found.time_error_ratio, found.dram_error_ratio) == pytest.approx(floors)
+
+
+@pytest.mark.parametrize(
+    ("budget", "check", "is_safe"),
+    [(768, True, True), (767, True, False), (1646, False, True), (1645, False, False)],
+)
+def test_lengths_that_are_too_short_are_said_to_be(budget: int, check: bool, is_safe: bool) -> None:
+    """16 tiles of 32, 64 and 48 stages are 2304: up to three times the budget, or 1.4 times where
+    nobody asks how far off they are."""
+    hardware, engine = fast_memory(), Linear()
+    library, problem = library_of(hardware, swizzle=2), batch_of(hardware, 4, 4, 4000, 1)
+    found = estimate(hardware, library, problem, MAPPING, engine, budget, check=check)
+    floors = (0.009, 0.03) if is_safe else (0.1, 0.65)
+    assert (found.time_error_ratio, found.dram_error_ratio) == pytest.approx(floors)
+    assert (min(grid.stages for grid in engine.asked) >= 32) == is_safe
 
 
 # Which parts are simulated
