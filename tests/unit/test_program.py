@@ -9,9 +9,18 @@ import pytest
 from machines import library_of, problem_of, tiny
 
 from simulator import Conv, Gemm, Mapping, Stream
+from simulator.engine import fast
 from simulator.errors import MappingError, WorkloadError
 from simulator.hardware import Hardware
-from simulator.program import COLUMNS, OUTPUTS, ROWS, Program, gemm_program, stream_program
+from simulator.program import (
+    COLUMNS,
+    OUTPUTS,
+    PARTIALS,
+    ROWS,
+    Program,
+    gemm_program,
+    stream_program,
+)
 from simulator.sparsity import DENSE, parse_pattern
 from simulator.workload.lowering import fetch_ways, lower
 
@@ -71,6 +80,41 @@ def test_a_streaming_layer_reads_and_writes_all_of_it(reads: int, writes: int) -
     assert sizes[operands == OUTPUTS].sum() == writes * 2
     assert not (operands == COLUMNS).any()
     assert sizes.max() <= 16384 or min(reads, writes) == 9
+
+
+def test_every_chunk_passes_the_core_once_with_two_buffers() -> None:
+    """Nothing is computed; the last chunk is what the others leave."""
+    hardware = tiny()
+    stream = Stream("s", reads=20_000, writes=9)
+    library = library_of(hardware, epilogue_ns=50)
+    program = stream_program(hardware, library, stream)
+    result = fast.run(program)
+    done = result.stages.sum(axis=0).tolist()
+    for name in ("rows_bytes", "rows_read_bytes", "rows_fill_bytes"):
+        passed = sum(n * getattr(work, name) for n, work in zip(done, program.works, strict=True))
+        assert passed == 2 * 20_000, name
+    assert sum(done) == 3  # chunks of 16 KiB, evenly
+    assert program.stage_buffers == program.accumulator_sets == 2
+    assert program.prefetch
+    assert program.hold_ps.tolist() == program.partial_port_ps.tolist()  # no epilogue but the store
+    assert (
+        stream_program(hardware, library_of(hardware, stage_buffers=1), stream).stage_buffers == 1
+    )
+
+
+def test_an_overlapped_epilogue_has_accumulators_of_its_own() -> None:
+    hardware = tiny()
+    problem = problem_of(hardware, "1:1", m=16, n=16, k=32)
+    for overlap, sets in ((False, 1), (True, 2)):
+        library = library_of(hardware, epilogue_overlap=overlap)
+        assert gemm_program(hardware, library, problem, MAPPING).accumulator_sets == sets
+
+
+def test_blocks_that_do_not_occur_have_no_bytes() -> None:
+    hardware = tiny()
+    problem = problem_of(hardware, "1:1", m=32, n=32, k=64)
+    program = gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    assert program.block_bytes.reshape(4, 4)[PARTIALS].tolist() == [0] * 4
 
 
 def test_what_exceeds_main_memory_is_refused_to_the_byte() -> None:
@@ -183,6 +227,13 @@ def test_times_that_an_event_key_cannot_hold_are_refused() -> None:
     hardware = tiny(memory__dram__bytes_per_second=1)
     problem = problem_of(hardware, "1:1", m=4096, n=4096, k=4096)
     with pytest.raises(MappingError, match="more than an event key holds"):
+        gemm_program(hardware, library_of(hardware), problem, MAPPING)
+
+
+def test_a_transfer_longer_than_picoseconds_can_count_is_refused() -> None:
+    hardware = tiny(memory__dram__bytes_per_second=1e-12)
+    problem = problem_of(hardware, "1:1", m=16, n=16, k=32)
+    with pytest.raises(MappingError, match="takes longer than int64 picoseconds can hold"):
         gemm_program(hardware, library_of(hardware), problem, MAPPING)
 
 

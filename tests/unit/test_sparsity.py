@@ -305,3 +305,12 @@ def test_the_host_chosen_is_never_denser_than_another_that_would_do() -> None:
             containing = [host for host in hosts if asked.fits(host)]
             assert executed.density == min((h.density for h in containing), default=Fraction(1))
             assert executed.is_dense or executed in containing
+
+
+def test_the_largest_group_is_read() -> None:
+    assert Pattern.parse("1:4096") == Pattern(1, 4096)
+
+
+def test_of_larger_groups_the_sparsest_host_alone_is_named_besides_powers_of_two() -> None:
+    """Pairs of a group of 8 lie in one group, so that 1:2 holds them; 2:3 is denser."""
+    assert Capability(largest_group=3).hosts(Pattern(1, 8)) == [Pattern(1, 2)]
