@@ -437,16 +437,20 @@ def main() -> int:
     os.chdir(ROOT)
     work = ROOT / ".mutants"
     work.mkdir(exist_ok=True)
-    items = drawn([Path("simulator") / f"{name}.py" for name in MODULES], DRAWN)
+    state, path = work / "state.json", work / "session.sqlite"
     if not options.list:
-        state, session = work / "state.json", work / "session.sqlite"
-        now = {"sources": _sources(), "tests": _tests()}
         then = json.loads(state.read_text()) if state.exists() else {}
-        if then != now and not (options.survivors and then.get("sources") == now["sources"]):
-            session.unlink(missing_ok=True)
-        reach = _reach(work)
+        now = {"draw": [SEED, DRAWN, *MODULES], "sources": _sources(), "tests": _tests()}
+        if then != now and not (options.survivors and {**then, "tests": now["tests"]} == now):
+            path.unlink(missing_ok=True)
         state.write_text(json.dumps(now))
-        run(work, items, reach, again=options.survivors, quick=options.quick)
+    with use_db(str(path), WorkDB.Mode.create) as session:
+        if not session.num_work_items:
+            names = [Path("simulator") / f"{name}.py" for name in MODULES]
+            session.add_work_items(drawn(names, DRAWN))
+        items = sorted(session.work_items, key=lambda item: item.job_id)
+    if not options.list:
+        run(work, items, _reach(work), again=options.survivors, quick=options.quick)
     return report(work, items)
 
 

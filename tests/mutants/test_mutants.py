@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkResult
+from cosmic_ray import work_item
+from cosmic_ray.work_item import MutationSpec, WorkerOutcome, WorkResult
 from mutants import Reach, drawn, report, run
 
 CODE = '''"""A module of two functions."""
@@ -97,7 +98,8 @@ def test_a_resumed_session_runs_only_what_is_missing(
     def test(mutation: MutationSpec, _: object) -> WorkResult:
         ran.append(mutation)
         survives = mutation == items[1].mutations[0]
-        outcome = TestOutcome.SURVIVED if survives else TestOutcome.KILLED
+        outcomes = work_item.TestOutcome
+        outcome = outcomes.SURVIVED if survives else outcomes.KILLED
         return WorkResult(WorkerOutcome.NORMAL, "", outcome, "-before\n+after")
 
     monkeypatch.setattr("mutants.ProcessPoolExecutor", Inline)

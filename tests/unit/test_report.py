@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from machines import tiny
+from machines import library_of, problem_of, tiny
 
 from simulator import Conv, Gemm, Mapping, Matmul, Stream, Workload, compare, simulate
+from simulator.engine import fast
 from simulator.errors import ConfigError, MappingError, OutputError
 from simulator.hardware import Hardware, load_hardware
 from simulator.pictures import save
-from simulator.report import CORE_TIME, LEVELS, LayerReport, Report
+from simulator.program import gemm_program
+from simulator.report import CORE_TIME, LEVELS, LayerReport, Report, layer_report
+from simulator.sparsity import DENSE
 
 LAYERS = Workload(
     "mixed",
@@ -276,6 +279,20 @@ def test_a_narrow_operand_path_is_its_own_stall() -> None:
     (layer,) = simulate(hardware, workload, mapping=Mapping(16, 16, 32, 8, 8)).layers
     assert layer.core_time_ps["operand_stall"] == 3 * 128_000
     assert layer.core_time_ps["scratchpad_stall"] == layer.core_time_ps["barrier"] == 0
+
+
+def test_what_is_not_said_of_a_layer_is_exact_and_at_the_full_clock() -> None:
+    hardware, gemm, mapping = tiny(), Gemm("g", m=16, n=16, k=96), Mapping(16, 16, 32, 8, 8)
+    problem = problem_of(hardware, "1:1", m=16, n=16, k=96)
+    program = gemm_program(hardware, library_of(hardware), problem, mapping)
+    layer = layer_report(
+        hardware, gemm, program, fast.run(program),
+        problem=problem, mapping=mapping, asked=DENSE, note="",
+    )  # fmt: skip
+    assert not layer.throttled
+    assert layer.time_error_ratio == layer.dram_error_ratio == 0
+    workload = Workload("w", [gemm])
+    assert simulate(hardware, workload, mapping=mapping).layers == (layer,)
 
 
 def test_one_of_several_blocks_is_named_so(report: Report) -> None:

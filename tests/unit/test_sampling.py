@@ -530,6 +530,15 @@ def test_lengths_that_are_too_short_are_said_to_be(budget: int, check: bool, is_
     assert (min(grid.stages for grid in engine.asked) >= 32) == is_safe
 
 
+def test_rows_are_checked_by_whole_bands() -> None:
+    """Bands of 150: two of them and three, and four to check, since half a band is none."""
+    hardware, engine = fast_memory(memory__l2__bytes=10**9), Linear()
+    library, problem = library_of(hardware, swizzle=150), batch_of(hardware, 3000, 1, 40, 1)
+    estimate(hardware, library, problem, MAPPING, engine, 1)
+    lengths = {grid.rows for grid in engine.asked}
+    assert {300, 450, 600} <= lengths
+
+
 # Which parts are simulated
 
 
