@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-peers fuzz edits leave-one-out figures format coverage clean
+.PHONY: demo test check bench bench-peers fuzz edits mutants leave-one-out figures format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -44,6 +44,9 @@ fuzz: .venv/installed-dev  ## damaged files into every importer, SECONDS for eac
 edits: .venv/installed-dev  ## wrong edits of shared code, each of which must fail its test; 3 minutes
 	$(BIN)/python tests/mutants/edits.py
 
+mutants: .venv/installed-dev  ## mutants of shared code, and which of them no test notices; an hour, goes on where it was
+	$(BIN)/python tests/mutants/mutants.py
+
 leave-one-out: .venv/installed-dev  ## spread of the fitted constants
 	$(BIN)/python tests/validation/leave_one_out.py
 
@@ -55,7 +58,7 @@ coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lin
 	$(BIN)/coverage report --skip-covered
 
 clean:
-	rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -31,6 +31,7 @@ NAIVE = "tests/differential/test_naive_machine.py"
 ACCOUNT = "simulator/report/account.py"
 LAYER = "simulator/report/layer.py"
 MASKS = "tests/unit/test_masking.py"
+SAMPLES = "tests/unit/test_sampling.py"
 
 EDITS = (
     Edit(
@@ -128,13 +129,24 @@ EDITS = (
     Edit(
         "epilogue and reduction are exchanged",
         NAIVE,
-        (("simulator/engine/result.py", '"prologue", "epilogue", "reduction")',
-          '"prologue", "reduction", "epilogue")'),),
+        (("simulator/engine/result.py", "    epilogue: int = 0\n    reduction: int = 0\n",
+          "    reduction: int = 0\n    epilogue: int = 0\n"),),
     ),
     Edit(
         "a store's digest forgets engine/",
         "tests/unit/test_store_digest.py::test_an_edit_of_the_model_changes_the_digest",
         (("simulator/exploration/plan.py", '"engine", ', ""),),
+    ),
+    Edit(
+        "sampling's phase ratios are off",
+        f"{SAMPLES}::test_misses_follow_where_in_a_band_each_wave_falls",
+        (("simulator/run/sampling.py", "zip((ROWS, COLUMNS), self._phase_ratios(), strict=True)",
+          "((ROWS, 1.0), (COLUMNS, 1.0))"),),
+    ),
+    Edit(
+        "a sample holds one wave of tiles, not four",
+        f"{SAMPLES}::test_every_part_fills_all_cores_four_times_and_l2_twice",
+        (("simulator/run/sampling_plan.py", "FEWEST_WAVES = 4", "FEWEST_WAVES = 1"),),
     ),
 )  # fmt: skip
 

@@ -12,15 +12,19 @@ from __future__ import annotations
 
 import argparse
 import ast
+import compileall
 import difflib
 import hashlib
+import importlib
 import json
 import multiprocessing
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -29,20 +33,24 @@ from functools import cache
 from operator import itemgetter
 from pathlib import Path
 
+import pytest
 from cosmic_ray.commands.init import init
 from cosmic_ray.mutating import use_mutation
 from cosmic_ray.plugins import get_operator
-from cosmic_ray.testing import run_tests
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 EQUIVALENT = HERE / "equivalent.toml"
-COPIED = ("simulator", "tests", "configs", "workloads", "pyproject.toml")
+COPIED = ("simulator", "tests", "configs", "workloads", "pyproject.toml", "README.md",
+          "ARCHITECTURE.md", "CHANGELOG.md")  # fmt: skip
 MODULES = (
-    "timing", "partition", "sparsity", "workload/lowering", "mapping", "offers", "closed_form",
-    "ranking", "program", "masking", "report", "audit", "sampling", "energy",
+    "sparsity", "traffic", "hardware/energy", "workload/lowering", "workload/gathered",
+    "schedule/partition", "schedule/classes", "schedule/blocks", "schedule/timing",
+    "schedule/masking", "schedule/mapping", "schedule/offers", "schedule/closed_form",
+    "schedule/ranking", "schedule/program", "report/account", "report/layer", "report/total",
+    "report/figures", "report/audit", "run/power", "run/sampling_plan", "run/sampling",
 )  # fmt: skip
 DRAWING = ("plot", "_draw", "_repr_html_", "PLOTTED_LAYERS")
 """What such names begin holds no figures."""
@@ -51,9 +59,15 @@ TESTS = ("unit", "closed_form", "differential", "properties", "golden")
 SEED, DRAWN, WORKERS = "7", 420, 2
 Place = tuple[int, int]
 KILLED_RATIO, EQUIVALENT_RATIO = 0.9, 0.05
-BATCHES_S = (5.0, 60.0, float("inf"))
-"""Tests are run in batches of at most so many seconds, since most mutants end in the first."""
+BATCHES_S = (2.0, 10.0, 100.0)
+"""Tests are run in batches of at most so many seconds, since most mutants end in the first. Who is
+noticed by none of them has survived: what guards shared code should be quick."""
 
+REACHING = "reaching.txt"
+PRELOADED = (
+    "hypothesis", "matplotlib.figure", "nbmake", "numba", "onnx", "optuna", "pandas", "pyarrow",
+    "pydantic", "ruamel.yaml", "safetensors", "simpy", "typer", "typer.testing",
+)  # fmt: skip
 MEMORY_BYTES = 12 * 2**30
 
 
@@ -214,13 +228,12 @@ def _reach(work: Path) -> Reach:
         }
         seconds = {t: s for t, s in kept["seconds"].items() if t.split("::")[0] in fresh}
         for part in _recorded(work, stale):
-            seconds |= part["seconds"]
             names = list(part["seconds"])
+            seconds |= {t: s for t, s in part["seconds"].items() if t not in part["failed"]}
             for module, of in part["lines"].items():
                 for line, numbers in of.items():
-                    lines.setdefault(module, {}).setdefault(line, []).extend(
-                        names[number] for number in numbers
-                    )
+                    found = lines.setdefault(module, {}).setdefault(line, [])
+                    found += (names[number] for number in numbers if names[number] in seconds)
         kept = {"sources": sources, "files": tests, "seconds": seconds, "lines": lines}
         path.write_text(json.dumps(kept))
     return Reach(
@@ -241,18 +254,19 @@ def _recorded(work: Path, files: list[str]) -> list[dict[str, dict[str, dict[str
     shutil.rmtree(record, ignore_errors=True)
     record.mkdir()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "reach", "-n", str(WORKERS), *files]
-    environment = _environment(MUTANTS_RECORD=str(record))
+    environment = _environment(copy, MUTANTS_RECORD=str(record))
     print(f"running {len(files)} files of tests under coverage", flush=True)
     subprocess.run(command, cwd=copy, env=environment, check=False)
     parts = [json.loads(path.read_text()) for path in record.glob("*.json")]
-    failed = sorted({name for part in parts for name in part["failed"]})
     assert parts, "no test ran"
-    assert not failed, f"these fail without a mutant: {failed}"
+    for part in parts:
+        for name in part["failed"]:  # could kill no mutant
+            print(f"left out, since it fails without a mutant: {name}", flush=True)
     return parts
 
 
-def _environment(**added: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(HERE), **added}
+def _environment(copy: Path, **added: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{HERE}", **added}
 
 
 def _copy(copy: Path) -> None:
@@ -262,12 +276,15 @@ def _copy(copy: Path) -> None:
     for name in COPIED:
         duplicate = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         duplicate(ROOT / name, copy / name)
+    compileall.compile_dir(copy, quiet=1)
 
 
 # What becomes of them.
 
 
-def run(work: Path, items: list[WorkItem], reach: Reach, again: bool = False) -> None:
+def run(
+    work: Path, items: list[WorkItem], reach: Reach, *, again: bool = False, quick: bool = False
+) -> None:
     """Run what the session still lacks, or what survived, too; results are kept one by one."""
     with use_db(str(work / "session.sqlite"), WorkDB.Mode.create) as session:
         known = {item.job_id for item in session.work_items}
@@ -279,7 +296,11 @@ def run(work: Path, items: list[WorkItem], reach: Reach, again: bool = False) ->
         for number in range(WORKERS):
             numbers.put(number)
         with ProcessPoolExecutor(WORKERS, spawned, _in_a_copy, (work, numbers)) as pool:
-            jobs = {pool.submit(_test, x.mutations[0], _batches(x, reach)): x for x in pending}
+            batches = [_batches(item, reach)[: -1 if quick else None] for item in pending]
+            jobs = {
+                pool.submit(_test, item.mutations[0], of): item
+                for item, of in zip(pending, batches, strict=True)
+            }
             for count, job in enumerate(as_completed(jobs), start=1):
                 item, result = jobs[job], job.result()
                 session.set_result(item.job_id, result)
@@ -296,37 +317,63 @@ def _batches(item: WorkItem, reach: Reach) -> list[tuple[list[str], float]]:
         while tests and (not batch or spent + reach.seconds[tests[0]] <= longest):
             spent += reach.seconds[tests[0]]
             batch.append(tests.pop(0))
-        if batch:
-            batches.append((batch, spent))
+        batches.append((batch, spent))
     return batches
 
 
 def _in_a_copy(work: Path, numbers: multiprocessing.Queue[int]) -> None:
-    """A worker's own copy of the project, in which mutants are made and may not eat all memory."""
+    """A worker's own copy of the project, in which mutants are made and may not eat all memory.
+
+    What tests import besides the project is imported here, once: a mutant's tests run in a fork.
+    """
     copy = work / f"copy{numbers.get()}"
     _copy(copy)
     os.chdir(copy)
-    os.environ.update(_environment(MUTANTS_ONLY="reaching.txt"))
+    os.environ.update(_environment(copy, MUTANTS_ONLY=REACHING))
+    sys.path[:0] = [str(copy), str(HERE)]
+    sys.dont_write_bytecode = True
+    for name in PRELOADED:
+        importlib.import_module(name)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
 def _test(mutation: MutationSpec, batches: list[tuple[list[str], float]]) -> WorkResult:
     """One mutant in this worker's copy; without a test that reaches it, it survives."""
-    path, outcome, output = mutation.module_path, TestOutcome.SURVIVED, ""
+    path, outcome, output = mutation.module_path, TestOutcome.SURVIVED, "no test reaches it"
     age = path.stat()
     operator = get_operator(mutation.operator_name)(**mutation.operator_args)
     with use_mutation(path, operator, mutation.occurrence) as (right, wrong):
-        for tests, seconds in batches:
-            Path("reaching.txt").write_text("\n".join(tests))
-            files = sorted({name.split("::")[0] for name in tests})
-            command = f"{sys.executable} -m pytest -x -q --tb=line -p reach {' '.join(files)}"
-            outcome, output = run_tests(command, 60 + 4 * seconds)
+        for tests, seconds in filter(itemgetter(0), batches):
+            outcome, output = _outcome(tests, 30 + 4 * seconds)
             if outcome != TestOutcome.SURVIVED:
                 break
     os.utime(path, ns=(age.st_atime_ns, age.st_mtime_ns))
     lines = difflib.unified_diff(right.splitlines(), wrong.splitlines(), lineterm="", n=0)
     diff = "\n".join(line for line in list(lines)[2:] if line[0] in "+-")
     return WorkResult(WorkerOutcome.NORMAL, output[-2000:], outcome, diff)
+
+
+def _outcome(tests: list[str], longest_s: float) -> tuple[TestOutcome, str]:
+    """Whether one of some tests fails, or does not end, in a process of its own."""
+    Path(REACHING).write_text("\n".join(tests))
+    files = sorted({name.split("::")[0] for name in tests})
+    child = os.fork()
+    if not child:
+        os.setsid()
+        output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os._exit(int(pytest.main(["-x", "--tb=line", "--assert=plain", "-p", "reach", *files])))
+    end = time.monotonic() + longest_s
+    while time.monotonic() < end:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            outcome = TestOutcome.KILLED if status else TestOutcome.SURVIVED
+            return outcome, Path("output.txt").read_text(errors="replace")
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return TestOutcome.KILLED, "does not end"
 
 
 def _line(mutation: MutationSpec, result: WorkResult) -> str:
@@ -387,21 +434,26 @@ def _named(entry: dict[str, str]) -> tuple[str, str, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--survivors", action="store_true", help="run survivors again, no others")
+    parser.add_argument("--quick", action="store_true", help="leave out the longest tests")
     parser.add_argument("--list", action="store_true", help="only list what the session holds")
     options = parser.parse_args()
     os.chdir(ROOT)
     work = ROOT / ".mutants"
     work.mkdir(exist_ok=True)
-    items = drawn([Path("simulator") / f"{name}.py" for name in MODULES], DRAWN)
+    state, path = work / "state.json", work / "session.sqlite"
     if not options.list:
-        state, session = work / "state.json", work / "session.sqlite"
-        now = {"sources": _sources(), "tests": _tests()}
         then = json.loads(state.read_text()) if state.exists() else {}
-        if then != now and not (options.survivors and then.get("sources") == now["sources"]):
-            session.unlink(missing_ok=True)
-        reach = _reach(work)
+        now = {"draw": [SEED, DRAWN, *MODULES], "sources": _sources(), "tests": _tests()}
+        if then != now and not (options.survivors and {**then, "tests": now["tests"]} == now):
+            path.unlink(missing_ok=True)
         state.write_text(json.dumps(now))
-        run(work, items, reach, again=options.survivors)
+    with use_db(str(path), WorkDB.Mode.create) as session:
+        if not session.num_work_items:
+            names = [Path("simulator") / f"{name}.py" for name in MODULES]
+            session.add_work_items(drawn(names, DRAWN))
+        items = sorted(session.work_items, key=lambda item: item.job_id)
+    if not options.list:
+        run(work, items, _reach(work), again=options.survivors, quick=options.quick)
     return report(work, items)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -71,6 +72,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if ONLY:
         found = {item.nodeid: item for item in items}
         items[:] = [found[name] for name in Path(ONLY).read_text().splitlines() if name in found]
+
+
+def pytest_collection_finish() -> None:
+    simulator = sys.modules.get("simulator")
+    path = Path(getattr(simulator, "__file__", None) or "simulator").absolute()
+    assert path.is_relative_to(Path.cwd()), f"{path} is tested, not the copy"
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -85,3 +85,22 @@ def test_grouped_order_walks_bands_column_by_column() -> None:
     grid = TileGrid(m=4, n=3, k=1, count=1, tile_m=1, tile_n=1, tile_k=1)
     assert grouped_order(grid, 1).tolist() == list(range(12))
     assert grouped_order(grid, 2).tolist() == [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "splits", "swizzle", "order"),
+    [
+        (2, 3, 1, 2, [0, 3, 1, 4, 2, 5]),
+        (2, 3, 1, 1, [0, 1, 2, 3, 4, 5]),
+        (3, 2, 1, 2, [0, 2, 1, 3, 4, 5]),
+        (2, 2, 2, 2, [0, 1, 4, 5, 2, 3, 6, 7]),
+        (1, 4, 1, 4, [0, 1, 2, 3]),
+    ],
+)
+def test_bands_are_walked_column_by_column(
+    rows: int, columns: int, splits: int, swizzle: int, order: list[int]
+) -> None:
+    grid = TileGrid(4 * rows, 4 * columns, 8, 2, 4, 4, 4, splits)
+    tiles = rows * columns * splits
+    twice = [*order, *(tile + tiles for tile in order)]
+    assert grouped_order(grid, swizzle).tolist() == twice

@@ -12,7 +12,7 @@ from machines import problem_of, tiny
 from simulator import Conv, Gemm, Mapping, Workload, compare, simulate
 from simulator.schedule.masking import real_conflicts
 from simulator.schedule.timing import StageShape, stage_cost, stage_work
-from simulator.sparsity import parse_pattern
+from simulator.sparsity import Unstructured, parse_pattern
 from simulator.workload.gathered import Gathered, bank_conflicts, fetch_ways
 from simulator.workload.lowering import lower
 
@@ -115,6 +115,16 @@ def test_equal_rows_always_conflict_and_shifted_ones_never_do() -> None:
     assert real_conflicts(equal, 8) == 8
     assert real_conflicts(np.eye(8, 64, dtype=np.uint8), 8) == 1
     assert real_conflicts(np.zeros((8, 64), dtype=np.uint8), 8) == 1
+    # Sixteen rows are two times eight; of twelve, the last four are no wave.
+    assert real_conflicts(np.vstack([equal, equal]), 8) == 8
+    assert real_conflicts(np.vstack([equal, np.eye(4, 64, dtype=np.uint8)]), 8) == 8
+
+
+def test_slots_stand_for_so_many_weights_rounded_up() -> None:
+    pattern = Gathered.seeded(Unstructured(Fraction(3, 10)), 64, 8)
+    assert [pattern.span(slots) for slots in (0, 1, 3, 4)] == [0, 4, 10, 14]
+    assert [pattern.slots(weights) for weights in (0, 1, 10, 11)] == [0, 1, 3, 4]
+    assert [pattern.weights_of(slots) for slots in (1, 3, 4)] == [3, 10, 13]
 
 
 def test_slots_of_convolutions_are_counted_where_they_are_executed() -> None:

@@ -240,3 +240,22 @@ def test_every_useful_slot_is_at_most_a_mac_of_the_dense_problem() -> None:
         assert 0 < found.slots_used <= found.macs
         if channels % found.pattern.group == 0:
             assert found.slots_used == found.macs * found.pattern.density
+
+
+@pytest.mark.parametrize(
+    ("changes", "has_mask", "executed"),
+    [
+        ({"sparsity__skip": "nonzeros"}, True, Pattern(16, 16)),
+        ({"sparsity__skip": "nonzeros"}, False, DENSE),
+        ({"sparsity__skip": "slots"}, True, DENSE),
+        ({"sparsity__skip": "nonzeros", "sparsity__largest_group": 1}, True, DENSE),
+        ({"sparsity__skip": "nonzeros", "sparsity__largest_group": 2}, True, Pattern(2, 2)),
+    ],
+)
+def test_real_weights_of_no_pattern_run_as_full_groups_where_non_zeros_are_skipped(
+    changes: dict[str, object], has_mask: bool, executed: Pattern
+) -> None:
+    lowered = lower(Gemm("g", 16, 16, 64), DENSE, tiny(**changes), has_mask=has_mask)
+    assert lowered.problem.pattern == executed
+    reason = f"real non-zeros in groups of {executed.group}" if executed != DENSE else ""
+    assert lowered.note(executed) == reason

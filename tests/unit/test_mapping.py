@@ -9,11 +9,13 @@ from dataclasses import replace
 import pytest
 from machines import library_of, problem_of, tiny
 
+from simulator import Gemm
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Tile
 from simulator.schedule.mapping import Mapping, check, register_bytes, scratchpad_bytes
 from simulator.schedule.ranking import candidates, estimate_ps
-from simulator.workload.lowering import GemmProblem
+from simulator.sparsity import parse_pattern
+from simulator.workload.lowering import GemmProblem, lower
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +67,15 @@ def test_registers_hold_accumulators_slots_and_group_buffers(
     hardware = tiny(**changes)
     problem = problem_of(hardware, pattern, m=64, n=64, k=256)
     assert needed_registers(hardware, problem, mapping) == size
+
+
+def test_zeros_anywhere_hold_the_activations_of_every_slot_of_an_instruction() -> None:
+    """Of each of 4 fragments twice: 8 rows of 4 slots of 2 bytes and 8 bits of index, and 4 rows x
+    4 slots x 4 columns of activations."""
+    hardware = tiny()
+    problem = lower(Gemm("g", 64, 64, 256), parse_pattern("unstructured:0.5"), hardware).problem
+    size = 1024 + 4 * 2 * (8 * 4 * (2 + 1) + 4 * 4 * 4 * 2)
+    assert needed_registers(hardware, problem, TILE) == size
 
 
 def test_an_overlapped_epilogue_needs_two_sets_of_accumulators() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import Case, library_of, problem_of, random_case, tiny
 
-from simulator import Gemm, Workload, load_hardware, simulate
+from simulator import Gemm, Matmul, Workload, load_hardware, simulate
 from simulator.engine import fast
 from simulator.errors import MappingError
 from simulator.hardware import Hardware
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import gemm_program
-from simulator.workload.lowering import GemmProblem
+from simulator.sparsity import DENSE, Pattern
+from simulator.workload.lowering import GemmProblem, lower
 
 
 def machine(**overrides: object) -> Hardware:
@@ -193,3 +195,24 @@ def test_blocks_of_rows_may_not_be_cut_by_tiles() -> None:
 def test_random_cases_reach_masks() -> None:
     cases: list[Case] = [random_case(random.Random(seed)) for seed in range(40)]
     assert sum(case.program.is_masked for case in cases) >= 4
+
+
+def test_every_row_of_tiles_has_its_own_non_zeros() -> None:
+    """Two GEMMs of four rows of tiles, of which each has one slot a group more than the one before,
+    the last but one three and the last, of a single row, none."""
+    hardware = machine()
+    problem = lower(Matmul("g", m=25, n=16, k=64, batch=2), DENSE, hardware).problem
+    problem = replace(problem, pattern=Pattern(4, 4))
+    mask = np.zeros((2, 25, 16, 4), dtype=np.uint8)
+    for row in range(3):
+        mask[:, 8 * row : 8 * row + 8, :, : row + 1] = 1
+    program = gemm_program(
+        hardware, library_of(hardware), problem, Mapping(8, 16, 32, 8, 8), mask.reshape(50, 64)
+    )
+    for gemm in range(2):
+        for row in range(4):
+            for stage in range(2):
+                kind = program.stage_kind(4 * (row == 3) + 2, (4 * gemm + row) * 2, stage)
+                # 8 groups, a step of 4 slots, two blocks of 4 rows; 4 x 4 x 16 MACs each.
+                steps = 2 * (row + 1) * 2 if row < 3 else 0
+                assert program.works[kind].macs_executed == steps * 4 * 4 * 16

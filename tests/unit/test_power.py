@@ -86,6 +86,7 @@ def test_steps_follow_from_energy_and_time() -> None:
     # 600 pJ of actions in 1000 ps; 0.3 W are left for them, so 2000 ps.
     assert limited_step(hardware, 100, 700, 1000) == 50
     assert limited_step(hardware, 50, 401, 1000) == 49
+    assert limited_step(hardware, 2, 10**6, 1) == 1
     assert limited_step(hardware, 1, 10**9, 1) == 1
     assert limited_step(hardware, 100, None, 1000) == 100
 

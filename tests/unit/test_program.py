@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from machines import library_of, problem_of, tiny
 
 from simulator import Conv, Mapping, Stream
+from simulator.engine import fast
 from simulator.errors import MappingError, WorkloadError
-from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, ROWS
+from simulator.hardware import Hardware
+from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, PARTIALS, ROWS
 from simulator.schedule.program import Program, gemm_program, stream_program
 from simulator.sparsity import DENSE
 from simulator.workload.lowering import lower
@@ -71,6 +75,41 @@ def test_a_streaming_layer_reads_and_writes_all_of_it(reads: int, writes: int) -
     assert sizes.max() <= 16384 or min(reads, writes) == 9
 
 
+def test_every_chunk_passes_the_core_once_with_two_buffers() -> None:
+    """Nothing is computed; the last chunk is what the others leave."""
+    hardware = tiny()
+    stream = Stream("s", reads=20_000, writes=9)
+    library = library_of(hardware, epilogue_ns=50)
+    program = stream_program(hardware, library, stream)
+    result = fast.run(program)
+    done = result.stages.sum(axis=0).tolist()
+    for name in ("rows_bytes", "rows_read_bytes", "rows_fill_bytes"):
+        passed = sum(n * getattr(work, name) for n, work in zip(done, program.works, strict=True))
+        assert passed == 2 * 20_000, name
+    assert sum(done) == 3  # chunks of 16 KiB, evenly
+    assert program.stage_buffers == program.accumulator_sets == 2
+    assert program.prefetch
+    assert program.hold_ps.tolist() == program.partial_port_ps.tolist()  # no epilogue but the store
+    assert (
+        stream_program(hardware, library_of(hardware, stage_buffers=1), stream).stage_buffers == 1
+    )
+
+
+def test_an_overlapped_epilogue_has_accumulators_of_its_own() -> None:
+    hardware = tiny()
+    problem = problem_of(hardware, "1:1", m=16, n=16, k=32)
+    for overlap, sets in ((False, 1), (True, 2)):
+        library = library_of(hardware, epilogue_overlap=overlap)
+        assert gemm_program(hardware, library, problem, MAPPING).accumulator_sets == sets
+
+
+def test_blocks_that_do_not_occur_have_no_bytes() -> None:
+    hardware = tiny()
+    problem = problem_of(hardware, "1:1", m=32, n=32, k=64)
+    program = gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    assert program.block_bytes.reshape(4, 4)[PARTIALS].tolist() == [0] * 4
+
+
 def test_what_exceeds_main_memory_is_refused_to_the_byte() -> None:
     """Operands, metadata and output of one layer must fit."""
     need = 64 * 64 * 2 // 2 + 64 * 64 // 4 * 4 // 8 + 64 * 32 * 2 + 64 * 32 * 2
@@ -94,10 +133,100 @@ def test_what_would_not_fit_in_the_simulator_is_refused() -> None:
         gemm_program(hardware, library_of(hardware), problem, MAPPING)
 
 
+def test_what_an_engine_would_hold_is_told_in_gib() -> None:
+    """A block takes 48 bytes, a tile 40 more; blocks are those of W, of X, outputs and partials."""
+    hardware = tiny(memory__dram__bytes=2**40)
+    rows, columns, stages = 2**16, 2**15, 2**14
+    problem = problem_of(hardware, "1:1", m=16 * rows, n=16 * columns, k=32 * stages)
+    tiles = rows * columns
+    need = ((rows + columns) * stages + 2 * tiles) * 48 + 40 * tiles
+    with pytest.raises(WorkloadError) as caught:
+        gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    assert str(caught.value) == (
+        f"gemm {16 * rows}x{16 * columns}x{32 * stages} x 1: too large to simulate:"
+        f" {tiles * stages} stages, {need / 1024**3:.0f} GiB of engine state,"
+        " want at most 10000000000 stages and 4 GiB (simulate a part of the layer)"
+    )
+    stream = Stream("s", reads=2**39, writes=2**39, op="copy")
+    what = f"copy of {2**39} reads and {2**39} writes: too large to simulate"
+    with pytest.raises(WorkloadError, match=what):
+        stream_program(hardware, library_of(hardware), stream)
+
+
+def test_engines_and_equality_leave_aside_what_only_a_report_reads() -> None:
+    hardware = tiny()
+    problem = problem_of(hardware, "2:4", m=20, n=24, k=72)
+    program = gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    same = replace(program, works=(), costs=(), metadata_bytes=np.zeros(1), masked="none")
+    assert same == program
+    assert replace(program, stage_buffers=9) != program
+
+
+STAGES, TILES = 4096, 2048
+KIB_RATE = 1.024
+"""Bytes a second at which 1 KiB, a block of W or X, takes 1000 s."""
+
+
+def slow(**changes: object) -> Hardware:
+    """A machine of 1 MHz, on which the tiles above do not end in time."""
+    return tiny(**{"clock_hz": 10**6, "core__count": 2, **changes})
+
+
+def refusal(hardware: Hardware) -> str:
+    problem = problem_of(hardware, "1:1", m=16 * 64, n=16 * 32, k=64)
+    assert MAPPING.stage_events(problem) == STAGES
+    with pytest.raises(MappingError) as caught:
+        gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "thousands_of_seconds"),
+    [
+        ({"core__issue_cycles": 1e9}, STAGES),
+        ({"core__barrier_cycles": 1e9}, STAGES),
+        ({"core__scratchpad__latency_cycles": 1e9}, STAGES),
+        ({"core__tensor_cores__drain_cycles": 1e9}, TILES),
+        ({"libraries__own__epilogue_ns": 1e12}, 2 * TILES),  # its own and the one before it
+        # To L2, to its far half, to DRAM: two a stage, one a tile, and two of its reduction.
+        ({"memory__l2__latency_cycles": 1e9}, 2 * STAGES + 3 * TILES),
+        ({"memory__dram__latency_ns": 1e12}, 2 * STAGES + 3 * TILES),
+        ({"memory__l2__halves": {"far_latency_cycles": 1e9, "link_bytes_per_cycle": 4096}},
+         2 * STAGES + 3 * TILES),
+        # Of two blocks a stage, and of as many of a tile and of its reduction, each may wait for
+        # another that is written; all as if they were as large as the largest.
+        ({"memory__l2__bytes_per_cycle": KIB_RATE / 10**6}, 4 * STAGES + 8 * TILES),
+        ({"memory__dram__bytes_per_second": KIB_RATE}, 4 * STAGES + 8 * TILES),
+        # W and X of a stage; outputs of the tile and of the one before it, and partial sums.
+        ({"core__port_bytes_per_cycle": KIB_RATE / 10**6}, 2 * STAGES + 3 * TILES),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_the_longest_time_that_a_run_could_take_by_hand(
+    changes: dict[str, object], thousands_of_seconds: float
+) -> None:
+    """As if nothing ran beside anything else; all else takes next to no time."""
+    said = f"could reach {1000 * thousands_of_seconds:.3g} s,"
+    assert said in refusal(slow(**changes))
+
+
+@pytest.mark.parametrize(("cores", "bits"), [(1, 1), (2, 2), (3, 3), (4, 3), (5, 4)])
+def test_an_event_key_has_room_for_kind_and_core(cores: int, bits: int) -> None:
+    said = f"want less than {2 ** (62 - bits) / 1e12:.3g} s"
+    assert said in refusal(slow(core__count=cores, core__issue_cycles=1e9))
+
+
 def test_times_that_an_event_key_cannot_hold_are_refused() -> None:
     hardware = tiny(memory__dram__bytes_per_second=1)
     problem = problem_of(hardware, "1:1", m=4096, n=4096, k=4096)
     with pytest.raises(MappingError, match="more than an event key holds"):
+        gemm_program(hardware, library_of(hardware), problem, MAPPING)
+
+
+def test_a_transfer_longer_than_picoseconds_can_count_is_refused() -> None:
+    hardware = tiny(memory__dram__bytes_per_second=1e-12)
+    problem = problem_of(hardware, "1:1", m=16, n=16, k=32)
+    with pytest.raises(MappingError, match="takes longer than int64 picoseconds can hold"):
         gemm_program(hardware, library_of(hardware), problem, MAPPING)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -36,7 +36,17 @@ def test_layers_appear_in_order_once_each(report: Report) -> None:
     assert report.notes == ("read from memory",)
 
 
+def test_one_of_several_blocks_is_named_so(report: Report) -> None:
+    assert report.network == "mixed"
+    several = replace(report, total=replace(report.total, blocks=12))
+    assert several.title == "mixed (one of 12 blocks) on tiny, 2:4"
+
+
 # Formats
+
+
+def test_a_report_as_json_is_text_that_one_can_read(report: Report) -> None:
+    assert report.to_json().startswith('{\n  "hardware": "tiny",\n  "workload": "mixed",\n')
 
 
 def test_json_holds_every_figure_and_reads_back(report: Report) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import pytest
-from machines import MIXED, contended, tiny
+from machines import MIXED, contended, library_of, problem_of, tiny
 
 from simulator import Gemm, LayerReport, Mapping, Report, Workload, simulate
+from simulator.engine import fast
+from simulator.report.layer import layer_report
+from simulator.schedule.program import gemm_program
+from simulator.sparsity import DENSE
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +118,54 @@ def test_equal_layers_give_equal_figures() -> None:
         "name": "",
         "repeat": 0,
     }
+
+
+def test_the_account_and_traffic_of_two_tiles() -> None:
+    """Two stages of each: 16 x 16 x 32 MACs are 128 cycles, half of that for 2:4; bytes through the
+    scratchpad take longer, and 3 cycles of barrier follow."""
+    hardware = tiny(core__scratchpad__bytes_per_cycle=16, core__barrier_cycles=3)
+    mapping = Mapping(16, 16, 32, 8, 8)
+    workload = Workload("w", [Gemm("g", m=16, n=32, k=64)])
+    (layer,) = simulate(hardware, workload, "2:4", mapping=mapping).layers
+    assert layer.executed_as == "2:4"
+    # W: 16 rows of 16 slots of 2 bytes, and 4 bits for each of 8 groups; X: 32 rows of 16 columns.
+    slots, metadata, columns = 16 * 16 * 2, 16 * 8 * 4 // 8, 32 * 16 * 2
+    moved = slots + metadata + columns + 2 * (slots + metadata + columns)
+    account = layer.core_time_ps
+    assert account["mac_useful"] == 4 * 64_000
+    assert (account["mac_padding"], account["operand_stall"]) == (0, 0)
+    assert account["scratchpad_stall"] == 4 * (moved * 1000 // 16 - 64_000)
+    assert account["barrier"] == 4 * 3000
+    pad, registers = layer.traffic_bytes["scratchpad"], layer.traffic_bytes["register_file"]
+    for operand, size in (("weights", slots), ("metadata", metadata), ("activations", columns)):
+        assert pad[operand] == {"read": 4 * 2 * size, "written": 4 * size}
+        assert registers[operand]["written"] == 4 * 2 * size
+    # Each of 4 x 4 instructions of 4 slots reads W, metadata and all of its groups; sums both ways.
+    assert registers["weights"]["read"] == 4 * 4 * slots
+    assert registers["metadata"]["read"] == 4 * 4 * metadata
+    assert registers["activations"]["read"] == 4 * 4 * columns
+    sums = 4 * 4 * (16 * 16 * 4)  # 4 stages of 4 steps
+    assert registers["partial_sums"] == {"read": sums, "written": sums}
+
+
+def test_a_narrow_operand_path_is_its_own_stall() -> None:
+    """As many bytes as `test_replay` counts: 16 KiB a stage at 64 a cycle, 256 cycles."""
+    hardware = tiny(core__register_file__operand_bytes_per_cycle=64)
+    workload = Workload("w", [Gemm("g", m=16, n=16, k=96)])
+    (layer,) = simulate(hardware, workload, mapping=Mapping(16, 16, 32, 8, 8)).layers
+    assert layer.core_time_ps["operand_stall"] == 3 * 128_000
+    assert layer.core_time_ps["scratchpad_stall"] == layer.core_time_ps["barrier"] == 0
+
+
+def test_what_is_not_said_of_a_layer_is_exact_and_at_the_full_clock() -> None:
+    hardware, gemm, mapping = tiny(), Gemm("g", m=16, n=16, k=96), Mapping(16, 16, 32, 8, 8)
+    problem = problem_of(hardware, "1:1", m=16, n=16, k=96)
+    program = gemm_program(hardware, library_of(hardware), problem, mapping)
+    layer = layer_report(
+        hardware, gemm, program, fast.run(program),
+        problem=problem, mapping=mapping, asked=DENSE, note="",
+    )  # fmt: skip
+    assert not layer.throttled
+    assert layer.time_error_ratio == layer.dram_error_ratio == 0
+    workload = Workload("w", [gemm])
+    assert simulate(hardware, workload, mapping=mapping).layers == (layer,)

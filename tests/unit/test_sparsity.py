@@ -357,3 +357,12 @@ def test_a_density_lies_between_none_and_all(text: str) -> None:
 def test_a_density_is_an_exact_share(density: Fraction) -> None:
     with pytest.raises(ConfigError, match="not a density"):
         Unstructured(density)
+
+
+def test_the_largest_group_is_read() -> None:
+    assert Pattern.parse("1:4096") == Pattern(1, 4096)
+
+
+def test_of_larger_groups_the_sparsest_host_alone_is_named_besides_powers_of_two() -> None:
+    """Pairs of a group of 8 lie in one group, so that 1:2 holds them; 2:3 is denser."""
+    assert Capability(largest_group=3).hosts(Pattern(1, 8)) == [Pattern(1, 2)]

@@ -108,3 +108,12 @@ def test_misalignment_follows_the_operands_when_they_are_swapped() -> None:
     problem = lower(layer, DENSE, tiny()).problem
     assert alignment_factors(tiny(), problem) == (1, 2)
     assert alignment_factors(tiny(), problem.swapped()) == (2, 1)
+
+
+def test_channels_of_a_kernel_are_one_row() -> None:
+    """9 positions of 6 channels of 2 bytes are 108 bytes a row of W, whose vectors are of 4 of 16;
+    6 channels are 12 bytes of a pixel, with vectors of 4, too."""
+    hardware = tiny(core__alignment_bytes=16)
+    layer = Conv("c", in_channels=6, out_channels=8, in_h=8, in_w=8, kernel=3)
+    problem = lower(layer, DENSE, hardware).problem
+    assert alignment_factors(hardware, problem) == (4, 4)
