@@ -17,7 +17,7 @@ DELAY_S = 1.0
 
 
 @contextmanager
-def progress_bar(runs: int = 1) -> Iterator[Callable[[int, int, str], None] | None]:
+def layers_bar(runs: int = 1) -> Iterator[Callable[[int, int, str], None] | None]:
     """A callback for `simulate`; it draws nothing before ``DELAY_S`` and nothing in a pipe.
 
     Parameters
