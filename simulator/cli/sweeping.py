@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from simulator.cli.grid import Grid
     from simulator.cli.tables import Part
     from simulator.exploration.search import SearchResult
-    from simulator.exploration.sweep import SweepResult
+    from simulator.exploration.sweep import PointProgress, SweepResult
     from simulator.exploration.table import Rows
 
 SpecFile = Annotated[
@@ -157,7 +157,7 @@ def _files_of(option: str, store: Path | None) -> dict[str, Path | None]:
 
 
 @contextmanager
-def _interruptible(store: Path | None, what: str) -> Iterator[Callable[[int, int], None]]:
+def _interruptible(store: Path | None, what: str) -> Iterator[PointProgress]:
     """A callback for what is done and what there is to do; Ctrl-C ends with one line."""
     from simulator.cli.progress import points_bar
 
@@ -214,7 +214,7 @@ def _summary(result: SweepResult) -> str:
 
 def _trials(result: SearchResult) -> str:
     """The Pareto front of a search."""
-    from simulator.cli.grid import Grid, columns
+    from simulator.cli.grid import Grid, headings
     from simulator.cli.tables import render
 
     numbers = {trial.number for trial in result.front}
@@ -228,7 +228,7 @@ def _trials(result: SearchResult) -> str:
     names = [name for name in best[0] if name not in ("pareto", "error")]
     scales = {name: _scale(name, [record[name] for record in best]) for name in names}
     titles = [_title(name, scales[name]) for name in names]
-    made = Grid("Pareto front", columns(titles, word=["pattern"]))
+    made = Grid("Pareto front", headings(titles, word=["pattern"]))
     for record in sorted(best, key=lambda record: record[result.objectives[0]]):
         made.add_row(*(_cell(name, record[name], scales[name]) for name in names))
     return render([*parts, made])
@@ -243,7 +243,7 @@ def _table(title: str, rows: Rows, asked: Sequence[str] = ()) -> Grid:
 
     Figures that were asked for come first, and are never left out for want of room.
     """
-    from simulator.cli.grid import Grid, columns
+    from simulator.cli.grid import Grid, headings
 
     frame = rows.to_frame()
     figures = ["time_ns", "speedup", "mac_utilization", "bound", "energy_pj", "area_mm2"]
@@ -255,7 +255,7 @@ def _table(title: str, rows: Rows, asked: Sequence[str] = ()) -> Grid:
     titles = {name: _title(name, scales[name]) for name in names}
     made = Grid(
         title,
-        columns(
+        headings(
             titles.values(),
             name=["workload", "hardware"],
             word=["pattern", "bound"],

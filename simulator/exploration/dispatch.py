@@ -14,7 +14,7 @@ from simulator.exploration.row import Batch, evaluate
 from simulator.exploration.store import COMMIT_S, Store
 from simulator.version import __version__
 
-Progress = Callable[[int], None]
+Settled = Callable[[int], None]
 
 CHUNK_S = 0.25
 """A worker is given about so much work at a time: less costs messages, more costs balance."""
@@ -46,7 +46,7 @@ class Dispatch:
         shared: Shared,
         store: Store,
         pool: Pool,
-        progress: Progress | None = None,
+        progress: Settled | None = None,
     ) -> None:
         self.shared, self.store, self.pool = shared, store, pool
         self.progress = progress or (lambda _: None)
