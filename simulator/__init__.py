@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from simulator.hardware.area import area_parts, relative_area
     from simulator.importers import load_model, load_workload
     from simulator.report.comparison import Comparison
-    from simulator.report.report import LayerReport, Report, Total
+    from simulator.report.layer import LayerReport
+    from simulator.report.report import Report
+    from simulator.report.total import Total
     from simulator.run.simulate import compare, simulate
     from simulator.schedule.mapping import Mapping
     from simulator.sparsity import Pattern
@@ -58,11 +60,11 @@ _HOMES = {
     "search": "exploration.search",
     "sweep": "exploration.sweep",
     "Mapping": "schedule.mapping",
-    "LayerReport": "report.report",
+    "LayerReport": "report.layer",
     "Report": "report.report",
     "area_parts": "hardware.area",
     "relative_area": "hardware.area",
-    "Total": "report.report",
+    "Total": "report.total",
     "compare": "run.simulate",
     "Comparison": "report.comparison",
     "simulate": "run.simulate",

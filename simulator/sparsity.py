@@ -8,7 +8,6 @@ slot where in the group it came from.
 from __future__ import annotations
 
 import math
-import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -108,6 +107,10 @@ class Pattern:
         """Groups that cover ``weights`` consecutive weights, the last one perhaps in part."""
         return -(-weights // self.group)
 
+    def padded(self, weights: int) -> int:
+        """Weights of the whole groups that cover ``weights`` consecutive ones."""
+        return self.groups(weights) * self.group
+
     def slots(self, weights: int) -> int:
         """Slots stored for ``weights`` consecutive weights: ``keep`` a group, always."""
         return self.groups(weights) * self.keep
@@ -128,9 +131,6 @@ class Pattern:
         if code == "index":
             return self.keep * (self.group - 1).bit_length()
         return (math.comb(self.group, self.keep) - 1).bit_length()
-
-    gathers: ClassVar[bool] = False
-    conflict_ratio: ClassVar[Fraction] = Fraction(1)
 
     def stored_metadata_bits(self, weights: int, code: MetadataCode = "index") -> int:
         """Metadata bits stored for ``weights`` consecutive weights."""
@@ -160,7 +160,7 @@ class Pattern:
         """The most weights that an aligned window of ``window`` weights can hold."""
         return _most_in(self.keep, self.group, window)
 
-    def metadata_a_weight(self, code: MetadataCode = "index") -> tuple[Fraction, int]:
+    def metadata_per_weight(self, code: MetadataCode = "index") -> tuple[Fraction, int]:
         """What ties between equal densities go by: metadata bits per weight, then the group."""
         return Fraction(self.metadata_bits(code), self.group), self.group
 
@@ -185,95 +185,32 @@ def _most_in(keep: int, group: int, window: int) -> int:
 class Unstructured:
     """Zeros anywhere: the baseline that N:M exists to beat, written ``unstructured:density``.
 
-    No group bounds which activation a slot needs, so that each slot fetches its own activations
-    from the scratchpad, and its index spans all of k.
+    What it costs depends on the machine: see `simulator.workload.gathered`.
 
     Parameters
     ----------
     density : Fraction
         Stored weights over all weights, above 0, at most 1.
-    index_bits : int
-        Of one slot: ``ceil(log2 k)``.
-    conflict_ratio : Fraction
-        Cycles that a wave of fetches takes because of bank conflicts, >= 1.
     """
 
     density: Fraction
-    index_bits: int = 0
-    conflict_ratio: Fraction = Fraction(1)
 
-    gathers: ClassVar[bool] = True
-    group: ClassVar[int] = 1
-    keep: ClassVar[int] = 1
     is_dense: ClassVar[bool] = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.density, Fraction) or not 0 < self.density <= 1:
+            want = "a Fraction above 0 and at most 1"
+            raise ConfigError("pattern", "not a density", want=want, got=self.density)
+
     def __str__(self) -> str:
-        return f"unstructured:{float(self.density):g}"
-
-    @property
-    def expansion(self) -> Fraction:
-        """Weights along k that one slot stands for on average."""
-        return 1 / self.density
-
-    def groups(self, weights: int) -> int:
-        """Every weight is a group of its own."""
-        return weights
-
-    def slots(self, weights: int) -> int:
-        """Slots of ``weights`` consecutive weights, on average, rounded up."""
-        return -(-weights * self.density.numerator // self.density.denominator)
-
-    useful_slots = slots
-
-    def stored_metadata_bits(self, weights: int, _: MetadataCode = "index") -> int:
-        """Index bits stored for ``weights`` consecutive weights."""
-        return self.slots(weights) * self.index_bits
-
-    def slot_metadata_bits(self, slots: int, _: MetadataCode = "index") -> int:
-        """Index bits that go with ``slots`` slots."""
-        return slots * self.index_bits
-
-    def span(self, slots: int) -> int:
-        """Weights along k that ``slots`` slots stand for."""
-        return -(-slots * self.density.denominator // self.density.numerator)
-
-    def weights_of(self, slots: int) -> int:
-        """Weights along k whose slots fit in ``slots``."""
-        return max(1, math.floor(slots / self.density))
+        billionths = self.density * 10**9
+        if billionths.denominator > 1:  # counted on real weights
+            return f"unstructured:{float(self.density):g}"
+        whole, rest = divmod(billionths.numerator, 10**9)
+        return f"unstructured:{whole}.{rest:09}".rstrip("0").rstrip(".")
 
 
 AnyPattern = Pattern | Unstructured
-
-
-SAMPLED_FETCHES = 1 << 15
-"""Fetches on which bank conflicts are counted; the ratio is good to 1 %."""
-
-
-@cache
-def bank_conflicts(density: Fraction, k: int, ways: int) -> Fraction:
-    """Mean cycles of a wave of ``ways`` simultaneous fetches of random rows of X.
-
-    Row ``i`` of X lies in bank group ``i mod ways``; a wave takes as many cycles as its fullest
-    bank group has fetches. Counted on the non-zeros of seeded random rows, in the order in which
-    an instruction takes them: one slot of ``ways`` rows of W at a time.
-
-    Parameters
-    ----------
-    ways : int
-        Fetches that the scratchpad could serve in a cycle if all banks were distinct.
-    """
-    if ways == 1:
-        return Fraction(1)
-    generator = random.Random(k)
-    slots = max(1, math.floor(k * density))
-    waves = cycles = 0
-    while waves * ways < SAMPLED_FETCHES:
-        rows = [sorted(generator.sample(range(k), slots)) for _ in range(ways)]
-        for slot in range(min(slots, SAMPLED_FETCHES // ways)):
-            banks = [row[slot] % ways for row in rows]
-            cycles += max(banks.count(bank) for bank in banks)
-            waves += 1
-    return Fraction(cycles, waves)
 
 
 def parse_pattern(text: object, where: str = "pattern") -> AnyPattern:
@@ -296,6 +233,28 @@ def parse_pattern(text: object, where: str = "pattern") -> AnyPattern:
             raise ConfigError(where, "a density is above 0 and at most 1", want=want, got=text)
         return Unstructured(density)
     return Pattern.parse(text, where)
+
+
+TRACE = "trace"
+"""What stands for a pattern where every layer has its own: as the trace says."""
+
+
+def parse_asked(text: object, where: str = "pattern") -> AnyPattern | None:
+    """Read a pattern for all layers, or ``trace`` or None: as the trace says, which is None.
+
+    Raises
+    ------
+    ConfigError
+        If the text is none of these.
+    """
+    if text is None or (isinstance(text, str) and text.strip().lower() == TRACE):
+        return None
+    return parse_pattern(text, where)
+
+
+def asked_name(pattern: AnyPattern | str | None) -> str:
+    """A pattern for all layers as `parse_asked` reads it."""
+    return TRACE if pattern is None else str(pattern)
 
 
 @dataclass(frozen=True)
@@ -355,7 +314,7 @@ class Capability:
 
 def _by_density(code: MetadataCode) -> Callable[[Pattern], tuple[Fraction, Fraction, int]]:
     """Sparsest first, then the fewest metadata bits per weight, then the smaller group."""
-    return lambda pattern: (pattern.density, *pattern.metadata_a_weight(code))
+    return lambda pattern: (pattern.density, *pattern.metadata_per_weight(code))
 
 
 def _is_power(number: int) -> bool:

@@ -13,7 +13,7 @@ from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.program import Program, gemm_program, stream_program
 from simulator.sparsity import Pattern
 from simulator.units import ceil_div
-from simulator.workload import Conv, Gemm, Matmul, Stream
+from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 from simulator.workload.lowering import GemmProblem, lower
 
 TINY = {
@@ -53,6 +53,35 @@ def tiny(**overrides: object) -> Hardware:
     base = Hardware.model_validate(TINY)
     dotted = {key.replace("__", "."): value for key, value in overrides.items()}
     return load_hardware(base, dotted)
+
+
+MIXED = Workload(
+    "mixed",
+    [
+        Gemm("fc", m=64, n=48, k=128, repeat=3),
+        Conv("stem", 3, 16, 12, 12, kernel=3, padding=1),
+        Conv("conv", 16, 32, 12, 12, kernel=3, padding=1, repeat=2),
+        Matmul("scores", m=32, n=32, k=64, batch=2),
+        Stream("softmax", reads=4000, writes=4000, op="softmax", repeat=5),
+    ],
+    ["read from memory"],
+)
+"""A layer of every kind."""
+
+
+def contended(**changes: object) -> Hardware:
+    """The tiny machine with several cores and caches that are felt."""
+    return tiny(
+        core__count=4,
+        core__port_bytes_per_cycle=32,
+        core__scratchpad__bytes_per_cycle=64,
+        memory__l2__bytes_per_cycle=64,
+        memory__l2__bytes=20_000,
+        memory__l2__latency_cycles=30,
+        memory__dram__bytes_per_second=20e9,
+        memory__dram__latency_ns=100,
+        **changes,
+    )
 
 
 def library_of(hardware: Hardware, **changes: object) -> Library:

@@ -41,7 +41,11 @@ def run(
     hardware: HardwareName,
     workload: WorkloadName,
     pattern: Annotated[
-        str | None, typer.Option(help="keep:group for all weights; default: as the trace says.")
+        str | None,
+        typer.Option(
+            help="keep:group or unstructured:density for all weights; trace (default): as the "
+            "trace says."
+        ),
     ] = None,
     settings: Settings = None,
     engine: EngineName = "fast",
@@ -101,7 +105,10 @@ def compare(
     hardware: HardwareName,
     workload: WorkloadName,
     patterns: Annotated[
-        str, typer.Option(help="Comma-separated; speed-ups are against the first.")
+        str,
+        typer.Option(
+            help="Comma-separated; trace: as the trace says. Speed-ups are against the first."
+        ),
     ] = "1:1,2:4,1:8",
     settings: Settings = None,
     engine: EngineName = "fast",
@@ -162,9 +169,10 @@ def _side_by_side(comparison: Comparison, brief: bool, verbose: bool) -> str:
 def _timeline(
     machine: Hardware, trace: Workload, pattern: str | None, tiles: TileRange | None
 ) -> Timeline:
+    from simulator.sparsity import parse_asked
     from simulator.timeline.trace_file import Timeline
 
-    title = f"{trace.name} on {machine.name}, {pattern or 'as the trace says'}"
+    title = f"{trace.name} on {machine.name}, {parse_asked(pattern) or 'as the trace says'}"
     return Timeline(machine, title, len(trace.layers), tiles)
 
 

@@ -15,6 +15,7 @@ import typer
 from simulator.cli.options import Format, Output
 from simulator.cli.screen import screen
 from simulator.quantities import COLUMN_TIME, ENERGY, Scale, count, percent, times
+from simulator.sparsity import asked_name
 
 if TYPE_CHECKING:
     from simulator.cli.grid import Grid
@@ -118,10 +119,10 @@ def pareto(
 @contextmanager
 def _stored(store: Path, patterns: Sequence[str] | None) -> Iterator[Rows]:
     """The rows of a store; what is wrong with it is said once those that are left are written."""
-    from simulator.exploration.store import Store
+    from simulator.exploration.runs import Runs
     from simulator.exploration.table import Rows
 
-    with Store(store, must_exist=True) as opened:
+    with Runs(store, must_exist=True) as opened:
         every = Rows.of_store(opened.rows(), opened.baseline)
         if not every.rows:
             opened.check_whole()
@@ -148,7 +149,7 @@ def _explore(
 
 def _files_of(option: str, store: Path | None) -> dict[str, Path | None]:
     """What a store consists of, by name: nothing else may be written there."""
-    from simulator.exploration.database import SIDE_FILES
+    from simulator.store.database import SIDE_FILES
 
     if store is None:
         return {}
@@ -208,7 +209,7 @@ def _summary(result: SweepResult) -> str:
     rows = [row for row in result.rows if row.key.hex() in kept]
     title = "Fastest of each workload and pattern"
     if fastest["speedup"].notna().any():
-        title += f"; speed-up over {result.baseline or 'the trace as it is'}"
+        title += f"; speed-up over {asked_name(result.baseline)}"
     return render([*parts, "", _table(title, replace(result.table, rows=rows))])
 
 
@@ -291,7 +292,10 @@ _EXPLORED: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
 
 def _scale(name: str, values: Sequence[object]) -> Scale | None:
     """One unit for a column of times or energies."""
-    units = {"time_ns": COLUMN_TIME, "energy_pj": ENERGY}.get(name)
+    from simulator.report.figures import SHOWN
+
+    unit = next((figure.unit for figure in SHOWN if figure.name == name), "")
+    units = {"ns": COLUMN_TIME, "pJ": ENERGY}.get(unit)
     if units is None:
         return None
     return Scale.of((x for x in values if isinstance(x, int | float) and x == x), units)

@@ -15,9 +15,13 @@ from simulator.hardware import Hardware
 from simulator.hardware.microbench import mma_timing
 from simulator.names import words
 from simulator.quantities import COLUMN_TIME, SIZE, Scale, count, percent
+from simulator.report.account import CORE_TIME
 from simulator.report.comparison import Comparison
-from simulator.report.report import CORE_TIME, LayerReport, Report, Total
+from simulator.report.layer import LayerReport
+from simulator.report.report import Report
+from simulator.report.total import Total
 from simulator.sparsity import Pattern
+from simulator.traffic import DIRECTIONS
 
 PIPE_WIDTH = 1_000_000
 
@@ -54,7 +58,7 @@ def render(parts: Iterable[Part]) -> str:
 def report_parts(report: Report, brief: bool = False) -> Iterable[Part]:
     """`nmsim run`: the total, what limits it, the layers, where core-time went, the traffic."""
     total = report.total
-    yield f"{report.network} on {report.hardware}, pattern: {report.pattern or 'trace'}"
+    yield f"{report.network} on {report.hardware}, pattern: {report.pattern_name}"
     launches = count(total.launches, "launch", "launches")
     yield (
         f"Total: {quantities.time(total.time_ns)}, {total.cycles:,} cycles, "
@@ -170,9 +174,9 @@ def _layers_table(comparison: Comparison) -> Grid:
     scale = Scale.of(times, COLUMN_TIME)
     heads = [Column("layer", "name"), Column("x"), *_size_columns()]
     for report in comparison.reports:
-        heads.append(Column(f"{report.pattern} {scale.unit.name}"))
+        heads.append(Column(f"{report.pattern_name} {scale.unit.name}"))
         if report is not first:
-            heads.append(Column(f"x{first.pattern}"))
+            heads.append(Column(f"x{first.pattern_name}"))
         heads += [Column("util.", group=UTILIZATION), Column(BOUND, "word", group=BOUND)]
     made = Grid(
         f"{first.workload} on {first.hardware}, by layer",
@@ -192,7 +196,7 @@ def _layers_table(comparison: Comparison) -> Grid:
 
 
 def _mappings_table(comparison: Comparison) -> Grid:
-    patterns = [Column(str(report.pattern), "word") for report in comparison.reports]
+    patterns = [Column(report.pattern_name, "word") for report in comparison.reports]
     made = Grid("Mappings", [Column("layer", "name"), *patterns])
     for index, layer in enumerate(comparison.first.layers):
         made.add_row(layer.name, *(r.layers[index].mapping for r in comparison.reports))
@@ -200,7 +204,7 @@ def _mappings_table(comparison: Comparison) -> Grid:
 
 
 def _summary_table(comparison: Comparison) -> Grid:
-    first, totals = comparison.first.pattern, [report.total for report in comparison.reports]
+    first, totals = comparison.first.pattern_name, [report.total for report in comparison.reports]
     scale = Scale.of((total.time_ns for total in totals), COLUMN_TIME)
     launch = Scale.of((total.time_with_launch_ns for total in totals), COLUMN_TIME)
     launched, bound = f"with launches {launch.unit.name}", "bound by (share of time)"
@@ -214,7 +218,7 @@ def _summary_table(comparison: Comparison) -> Grid:
     for report in comparison.reports:
         ran_as, energy = comparison.executed(report), report.total.energy_pj
         summary.add_row(
-            str(report.pattern),
+            report.pattern_name,
             scale.text(report.total.time_ns),
             launch.text(report.total.time_with_launch_ns),
             f"{comparison.speedup(report):.2f}",
@@ -238,10 +242,8 @@ def _traffic_table(reports: Sequence[Report]) -> Grid:
     """Bytes by level; for the scratchpad by operand, since there the pattern shows."""
     table: dict[str, list[float]] = {}
     moved = [report.total.traffic_bytes for report in reports]
-    for level, way in product(("dram", "l2"), ("read", "written")):
-        table[f"{words(level)} {way}"] = [
-            sum(ways[way] for ways in traffic[level].values()) for traffic in moved
-        ]
+    for level, way in product(("dram", "l2"), DIRECTIONS):
+        table[f"{words(level)} {way}"] = [traffic.total(level, way) for traffic in moved]
     operands = ("weights", "metadata", "activations")
     for way, side in (("written", "in"), ("read", "out")):
         for operand in operands:
@@ -260,7 +262,7 @@ def _by_pattern(
 ) -> Grid:
     """A row a figure and a column a pattern, all in one unit; rows of nothing are left out."""
     scale = Scale.of((value for values in table.values() for value in values), units)
-    heads = [Column(rows, "word"), *(Column(report.pattern or "trace") for report in reports)]
+    heads = [Column(rows, "word"), *(Column(report.pattern_name) for report in reports)]
     made = Grid(f"{title}, {scale.unit.name}", heads)
     for name, values in table.items():
         if any(values):

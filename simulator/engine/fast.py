@@ -18,16 +18,26 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from simulator.engine.result import EngineResult
+from simulator.engine.result import EngineResult, Waits
 from simulator.jit import OPTIONS, waiting
+from simulator.schedule import classes as table
 from simulator.schedule.partition import IntArray
-from simulator.schedule.program import BLOCK_CLASSES, Program
+from simulator.schedule.program import Program
 
 LONG_STAGES = 5_000_000
 """Runs of more stages, some tenths of a second, can be interrupted."""
 
 NEVER = 2**63 - 1
 ABSENT, CLEAN, DIRTY = 0, 1, 2
+
+# What edges add to a stage's code: those of `schedule.classes`, once more since numba's cache does
+# not see edits across files.
+LAST_ROW, LAST_COLUMN, LAST_STAGE = 4, 2, 1
+assert (LAST_ROW, LAST_COLUMN, LAST_STAGE) == (
+    table.LAST_ROW,
+    table.LAST_COLUMN,
+    table.LAST_STAGE,
+)
 
 # Columns of a core's state: one row of 32 int64. The first 16, two cache lines, are all that an
 # ordinary stage touches.
@@ -43,7 +53,7 @@ ABSENT, CLEAN, DIRTY = 0, 1, 2
     STAGE_END,  # one past its last stage
     ROWS_BLOCK,  # id of the tile's rows block at stage 0
     COLUMNS_BLOCK,
-    TILE_CLASS,  # 4 * last_row + 2 * last_column
+    TILE_CLASS,  # code of its stages, the last one of k apart
     EXHAUSTED,  # its queue was empty
     PORT_FREE,
     MEMORY_PS,
@@ -60,21 +70,35 @@ ABSENT, CLEAN, DIRTY = 0, 1, 2
 CORE_FIELDS = 32
 
 # Columns of a stage in flight; END holds its length until its end is known.
-ARRIVE, KIND, END = range(3)
+STAGE_FIELDS = 3
+ARRIVE, KIND, END = range(STAGE_FIELDS)
 FIRST, LAST = 1, 2  # flags of KIND below the stage's kind
 FLAG_BITS = 2
 
 # Shared state.
-L2_FREE, DRAM_FREE, LINK_FREE, L2_USED, DRAIN, EVICTIONS, IN_FLIGHT, TIES, LAST_REQUEST = range(9)
+SHARED_FIELDS = 9
+(
+    L2_FREE,
+    DRAM_FREE,
+    LINK_FREE,
+    L2_USED,
+    DRAIN,
+    EVICTIONS,
+    IN_FLIGHT,
+    TIES,
+    LAST_REQUEST,
+) = range(SHARED_FIELDS)
 
 # Columns of the cost table of block classes, and rows of their counters.
 BYTES, DRAM_PS, L2_PS, LINK_PS, HOLD_PS, PARTIAL_PORT_PS = range(6)
-REQUESTS, MISSES, FAR, WRITTEN, DRAM_WRITTEN = range(5)
+COUNTERS = 5
+REQUESTS, MISSES, FAR, WRITTEN, DRAM_WRITTEN = range(COUNTERS)
 
 # Columns of the cost table of the kinds of stages.
 STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
 
 # Accounts of the cores, once all is done.
+ACCOUNTS = 8
 (
     MEMORY_WAIT,
     PROLOGUE_WAIT,
@@ -84,7 +108,8 @@ STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
     WORKED_PS,
     MAC_PS,
     PORT_PS,
-) = range(8)
+) = range(ACCOUNTS)
+WAITS = Waits(MEMORY_WAIT, PROLOGUE_WAIT, EPILOGUE_WAIT, REDUCTION_WAIT)
 
 # Constants of a run.
 (
@@ -350,7 +375,8 @@ def _take_tile(c, core, k, queue_at, queue_start, queue_of, tiles, bounds, tiles
     row = line - gemm * k[K_ROWS]
     c[ROWS_BLOCK] = line * k[K_STAGES]
     c[COLUMNS_BLOCK] = k[K_COLUMNS_BASE] + (gemm * k[K_COLUMNS] + column) * k[K_STAGES]
-    c[TILE_CLASS] = 4 * (row == k[K_ROWS] - 1) + 2 * (column == k[K_COLUMNS] - 1)
+    last_row, last_column = row == k[K_ROWS] - 1, column == k[K_COLUMNS] - 1
+    c[TILE_CLASS] = LAST_ROW * last_row + LAST_COLUMN * last_column
     c[STAGE] = bounds[split]
     c[STAGE_END] = bounds[split + 1]
     return True
@@ -428,9 +454,10 @@ def _run(
                     continue
                 flags = FIRST
             stage = c[STAGE]
-            kind = c[TILE_CLASS] + (stage == last_stage)
+            kind = c[TILE_CLASS] + LAST_STAGE * (stage == last_stage)
             if k[K_MASKED]:
-                kind = masked_kinds[kind >> 1 & 1, c[ROWS_BLOCK] + stage]
+                last_column = (kind & LAST_COLUMN) // LAST_COLUMN
+                kind = masked_kinds[last_column, c[ROWS_BLOCK] + stage]
             shared[TIES] += shared[LAST_REQUEST] == now
             shared[LAST_REQUEST] = now
             arrive = _fetch(
@@ -500,10 +527,10 @@ def _constants(program: Program) -> IntArray:
         K_COLUMNS: grid.columns,
         K_STAGES: grid.stages,
         K_SPLITS: grid.splits,
-        K_COLUMNS_BASE: program.columns_base,
-        K_OUTPUTS_BASE: program.outputs_base,
-        K_PARTIALS_BASE: program.partials_base,
-        K_HAS_COLUMNS: program.has_columns,
+        K_COLUMNS_BASE: grid.columns_base,
+        K_OUTPUTS_BASE: grid.outputs_base,
+        K_PARTIALS_BASE: grid.partials_base,
+        K_HAS_COLUMNS: grid.has_columns,
         K_BUFFERS: buffers,
         K_SETS: sets,
         K_PREFETCH: program.prefetch,
@@ -523,60 +550,43 @@ def _constants(program: Program) -> IntArray:
     return np.array([*values.values()], dtype=np.int64)
 
 
+def _zeros(*shape: int) -> IntArray:
+    return np.zeros(shape, dtype=np.int64)
+
+
 def run(program: Program) -> EngineResult:
     """Simulate one program."""
-    grid, cores = program.grid, program.cores
-    leaves = 1 << (cores - 1).bit_length()
+    grid, cores, queues = program.grid, program.cores, program.queues
     sets, buffers = program.accumulator_sets, program.stage_buffers
     k, times, costs = _constants(program), stage_table(program), block_table(program)
-    blocks = program.block_class.size
-    state = np.zeros((cores, CORE_FIELDS), dtype=np.int64)
+    classes, blocks = program.block_class, program.block_class.size
+    state = _zeros(cores, CORE_FIELDS)
     state[:, REQUEST_KEY] = state[:, EPILOGUE_KEY] = NEVER
     state[:, EPILOGUE_READY] = -1
-    shared = np.zeros(9, dtype=np.int64)
+    shared = _zeros(SHARED_FIELDS)
     shared[LAST_REQUEST] = -1
-    ends = np.zeros((cores, sets, 2), dtype=np.int64)
     lru = np.full((blocks + 1 if k[K_RECENCY] else 1, 2), blocks, dtype=np.uint32)
     resident = np.zeros(blocks, dtype=np.uint8)
-    ready = np.zeros(blocks, dtype=np.int64)
-    stages = np.zeros((cores, len(times)), dtype=np.int64)
-    counts = np.zeros((5, BLOCK_CLASSES), dtype=np.int64)
-    _warm(program.warm_blocks, k, shared, lru, resident, program.block_class, costs, counts)
+    stages, counts = _zeros(cores, len(times)), _zeros(COUNTERS, len(table.BLOCK_CLASSES))
+    _warm(program.warm_blocks, k, shared, lru, resident, classes, costs, counts)
     shared[EVICTIONS] = 0
-    accounts = np.empty((8, cores), dtype=np.int64)
+    accounts = np.empty((ACCOUNTS, cores), dtype=np.int64)
+    tree = np.full(2 << (cores - 1).bit_length(), NEVER, dtype=np.int64)
+    arrived = np.zeros(grid.outputs if grid.splits > 1 else 1, dtype=np.int32)
+    pendings, ends = _zeros(cores, buffers, STAGE_FIELDS), _zeros(cores, sets, 2)
     arguments = (
-        k,
-        program.queues.tiles,
-        program.queues.start,
-        program.queues.start[:-1].copy(),
-        program.queues.of_core,
-        program.split_bounds,
-        times,
-        program.mac_ps,
-        program.masked_kinds,
-        costs,
-        program.block_class,
-        state,
-        np.zeros((cores, buffers, 3), dtype=np.int64),
-        ends,
-        np.zeros((cores, buffers + sets + 2), dtype=np.int64),
-        np.zeros(grid.outputs if grid.splits > 1 else 1, dtype=np.int32),
-        shared,
-        lru,
-        resident,
-        ready,
-        np.full(2 * leaves, NEVER, dtype=np.int64),
-        stages,
-        counts,
-        accounts,
-    )
+        k, queues.tiles, queues.start, queues.start[:-1].copy(), queues.of_core,
+        program.split_bounds, times, program.mac_ps, program.masked_kinds, costs, classes,
+        state, pendings, ends, _zeros(cores, k[K_RING]), arrived, shared,
+        lru, resident, _zeros(blocks), tree, stages, counts, accounts,
+    )  # fmt: skip
     is_long = program.stage_events > LONG_STAGES
     finished = waiting(_run, *arguments) if is_long else _run(*arguments)
     assert finished, "a core stopped before its work was done"
     return EngineResult(
         makespan_ps=int(max(accounts[END_PS].max(), shared[DRAIN])),
         stages=stages,
-        waits_ps=accounts[: REDUCTION_WAIT + 1].T,
+        waits_ps=accounts[list(WAITS)].T,
         end_ps=accounts[END_PS],
         worked_ps=accounts[WORKED_PS],
         mac_ps=accounts[MAC_PS],

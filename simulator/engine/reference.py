@@ -20,8 +20,10 @@ import numpy as np
 import simpy
 from simpy.events import EventPriority
 
-from simulator.engine.result import EngineResult
-from simulator.schedule.program import BLOCK_CLASSES, Program
+from simulator.engine.result import EngineResult, Waits
+from simulator.schedule.classes import BLOCK_CLASSES
+from simulator.schedule.partition import Place
+from simulator.schedule.program import Program
 
 Process = Generator[simpy.Event, Any, Any]
 EPILOGUE_ENDS, STAGE_REQUEST = 0, 1
@@ -35,14 +37,14 @@ class Observer(Protocol):
     def worked(
         self,
         core: int,
-        tile: Tile,
+        tile: TakenTile,
         stage: int,
         *,
         since_ps: int,
-        waits_ps: tuple[int, int, int, int],
+        waits_ps: Waits,
         stage_ps: int,
     ) -> None:
-        """A stage is done: since then the core first waited, by ``WAIT_KINDS``, then worked."""
+        """A stage is done: since then the core first waited, then worked."""
 
     def moved(self, level: str, written: bool, start_ps: int, end_ps: int, size: int) -> None:
         """A block of ``size`` bytes has passed "l2" or "dram", one at a time each."""
@@ -95,11 +97,11 @@ class Memory:
         self.resident: OrderedDict[int, bool] = OrderedDict()  # block -> dirty; front is last
         self.used_bytes = 0
         self.filled: dict[int, simpy.Event] = {}  # its value is the time of the fill
-        self.requests = np.zeros(BLOCK_CLASSES, dtype=np.int64)
-        self.misses = np.zeros(BLOCK_CLASSES, dtype=np.int64)
-        self.far = np.zeros(BLOCK_CLASSES, dtype=np.int64)
-        self.written = np.zeros(BLOCK_CLASSES, dtype=np.int64)
-        self.dram_written = np.zeros(BLOCK_CLASSES, dtype=np.int64)
+        self.requests = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
+        self.misses = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
+        self.far = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
+        self.written = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
+        self.dram_written = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
         self.evictions = self.in_flight_hits = self.drained_ps = 0
         for block in program.warm_blocks:
             self._insert(int(block), dirty=False)
@@ -210,16 +212,12 @@ class Memory:
 
 
 @dataclass
-class Tile:
+class TakenTile:
     """A tile that a core has taken."""
 
-    number: int  # of the tile, in the grid
+    place: Place
     count: int  # how many the core had taken before
-    output: int  # its output block, without splits
     stages: range
-    rows_block: int  # at stage 0
-    columns_block: int
-    stage_class: int
     main_loop_ended: simpy.Event
     reduction_ps: int = 0
 
@@ -237,10 +235,10 @@ class Core:
         self.epilogue_unit = simpy.Resource(self.env)
         self.pipeline = simpy.Store(self.env)
         self.taken = 0
-        self.ended: list[tuple[int, Tile]] = []  # when, and which, in order
+        self.ended: list[tuple[int, TakenTile]] = []  # when, and which, in order
         self.worked_until_ps = 0
-        self.port_ps = self.memory_ps = self.prologue_ps = 0
-        self.epilogue_ps = self.reduction_ps = self.stage_ps = self.mac_ps = 0
+        self.waits = Waits()
+        self.port_ps = self.stage_ps = self.mac_ps = 0
         self.stages = np.zeros(len(self.program.costs), dtype=np.int64)
         self.env.process(self._request_stages())
         self.env.process(self._work())
@@ -269,24 +267,24 @@ class Core:
                 earliest_ps = self.env.now_ps + self.program.issue_ps
                 self.pipeline.put((tile, stage, self._fetch(tile, stage)))
 
-    def _fetch(self, tile: Tile, stage: int) -> list[simpy.Process]:
+    def _fetch(self, tile: TakenTile, stage: int) -> list[simpy.Process]:
         """Request the blocks of a stage, rows first, both now."""
         program, memory = self.program, self.machine.memory
         self.machine.count_tie()
-        kind = self._stage_kind(tile, stage)
+        kind, place = program.stage_kind(tile.place, stage), tile.place
         self.stages[kind] += 1
-        rows = memory.fetch(tile.rows_block + stage, self, int(program.rows_port_ps[kind]))
-        if not program.has_columns:
+        rows = memory.fetch(place.rows_block + stage, self, int(program.rows_port_ps[kind]))
+        if not program.grid.has_columns:
             return [rows]
         columns_ps = int(program.columns_port_ps[kind])
-        return [rows, memory.fetch(tile.columns_block + stage, self, columns_ps)]
+        return [rows, memory.fetch(place.columns_block + stage, self, columns_ps)]
 
     def _work(self) -> Process:
         """Work on stages in order, as soon as each has arrived."""
         program = self.program
         while True:
             tile, stage, blocks = yield self.pipeline.get()
-            kind = self._stage_kind(tile, stage)
+            kind = program.stage_kind(tile.place, stage)
             length_ps = int(program.stage_ps[kind])
             self.stage_ps += length_ps
             self.mac_ps += int(program.mac_ps[kind])
@@ -301,11 +299,8 @@ class Core:
             else:
                 for arrival in blocks:
                     yield arrival
-                waits_ps = (self.env.now_ps - self.worked_until_ps, 0, 0, 0)
-            self.memory_ps += waits_ps[0]
-            self.prologue_ps += waits_ps[1]
-            self.epilogue_ps += waits_ps[2]
-            self.reduction_ps += waits_ps[3]
+                waits_ps = Waits(memory_stall=self.env.now_ps - self.worked_until_ps)
+            self.waits = self.waits.plus(waits_ps)
             yield self.env.timeout(first_load_ps + length_ps)
             if self.machine.observer is not None:
                 self.machine.observer.worked(
@@ -322,7 +317,7 @@ class Core:
                 tile.main_loop_ended.succeed()
                 self.env.process(self._carry_out(tile))
 
-    def _waits_before(self, tile: Tile, first_load_ps: int) -> tuple[int, int, int, int]:
+    def _waits_before(self, tile: TakenTile, first_load_ps: int) -> Waits:
         """Waiting for accumulators is epilogue or reduction; for the first stage, prologue."""
         held_ps = reduction_ps = 0
         earlier = tile.count - self.program.accumulator_sets
@@ -331,14 +326,13 @@ class Core:
             held_ps = max(0, freed_ps - self.worked_until_ps)
             reduction_ps = min(previous.reduction_ps, held_ps)
         prologue_ps = self.env.now_ps - self.worked_until_ps - held_ps + first_load_ps
-        return 0, prologue_ps, held_ps - reduction_ps, reduction_ps
+        return Waits(prologue=prologue_ps, epilogue=held_ps - reduction_ps, reduction=reduction_ps)
 
-    def _carry_out(self, tile: Tile) -> Process:
+    def _carry_out(self, tile: TakenTile) -> Process:
         """The epilogue of a tile; the last of several splits adds up what the others left."""
         program, memory = self.program, self.machine.memory
         yield self.env.timeout(program.drain_ps)
-        output = program.outputs_base + tile.output
-        partial = program.partials_base + tile.number
+        output, partial = tile.place.output_block, tile.place.partial_block
         splits = program.grid.splits
         with self.epilogue_unit.request() as unit:
             yield unit
@@ -349,9 +343,8 @@ class Core:
                 memory.write(partial, straight_to_dram=False)
             else:
                 started_ps = self.env.now_ps
-                first = program.partials_base + tile.output * splits
-                others = [block for block in range(first, first + splits) if block != partial]
-                yield simpy.AllOf(self.env, [self._fetch_partial(block) for block in others])
+                others = [self._fetch_partial(block) for block in tile.place.other_partials]
+                yield simpy.AllOf(self.env, others)
                 tile.reduction_ps = self.env.now_ps - started_ps
                 yield self._turn(EPILOGUE_ENDS, self._hold_ps(output))
                 memory.write(output, program.writes_to_dram)
@@ -365,24 +358,16 @@ class Core:
     def _hold_ps(self, block: int) -> int:
         return int(self.program.hold_ps[self.program.block_class[block]])
 
-    def _stage_kind(self, tile: Tile, stage: int) -> int:
-        return self.program.stage_kind(tile.stage_class, tile.rows_block, stage)
-
     def _turn(self, kind: int, delay: int = 0) -> Turn:
         return Turn(self.env, delay, kind, self.number, self.program.cores)
 
-    def waits_ps(self) -> tuple[int, int, int, int]:
-        """Memory stall, prologue, epilogue, reduction; the last tile's way out included."""
+    def all_waits(self) -> Waits:
+        """Until the core has ended: the last tile's way out included."""
         tail = reduction = 0
         if self.ended:
             tail = self.ended[-1][0] - self.worked_until_ps
             reduction = min(tail, self.ended[-1][1].reduction_ps)
-        return (
-            self.memory_ps,
-            self.prologue_ps,
-            self.epilogue_ps + tail - reduction,
-            self.reduction_ps + reduction,
-        )
+        return self.waits.plus(Waits(epilogue=tail - reduction, reduction=reduction))
 
 
 class Machine:
@@ -401,32 +386,20 @@ class Machine:
         self.ties = 0
         self.cores = [Core(number, self) for number in range(program.cores)]
 
-    def take_tile(self, core: Core) -> Tile | None:
+    def take_tile(self, core: Core) -> TakenTile | None:
         """The next tile of the core's queue, if there is one."""
         number = next(self.queues[self.program.queues.of_core[core.number]], None)
         if number is None:
             return None
-        grid, bounds = self.program.grid, self.program.split_bounds
-        output, split = divmod(number, grid.splits)
-        line, column = divmod(output, grid.columns)
-        gemm, row = divmod(line, grid.rows)
-        columns_line = gemm * grid.columns + column
+        place = self.program.grid.place(number)
         core.taken += 1
-        return Tile(
-            number,
-            core.taken - 1,
-            output,
-            range(int(bounds[split]), int(bounds[split + 1])),
-            line * grid.stages,
-            self.program.columns_base + columns_line * grid.stages,
-            4 * (row == grid.rows - 1) + 2 * (column == grid.columns - 1),
-            self.env.event(),
-        )
+        return TakenTile(place, core.taken - 1, place.stages, self.env.event())
 
-    def is_last_split(self, tile: Tile) -> bool:
+    def is_last_split(self, tile: TakenTile) -> bool:
         """Count a split whose epilogue has ended; True for the last one of its output."""
-        self.arrived[tile.output] = self.arrived.get(tile.output, 0) + 1
-        return self.arrived[tile.output] == self.program.grid.splits
+        output = tile.place.output
+        self.arrived[output] = self.arrived.get(output, 0) + 1
+        return self.arrived[output] == self.program.grid.splits
 
     def count_tie(self) -> None:
         self.ties += self.last_request_ps == self.env.now_ps
@@ -444,7 +417,7 @@ def run(program: Program, observer: Observer | None = None) -> EngineResult:
     return EngineResult(
         makespan_ps=max(*ends, memory.drained_ps, 0),
         stages=np.stack([core.stages for core in machine.cores]),
-        waits_ps=np.array([core.waits_ps() for core in machine.cores], dtype=np.int64),
+        waits_ps=np.array([core.all_waits() for core in machine.cores], dtype=np.int64),
         end_ps=np.array(ends, dtype=np.int64),
         worked_ps=np.array([core.stage_ps for core in machine.cores], dtype=np.int64),
         mac_ps=np.array([core.mac_ps for core in machine.cores], dtype=np.int64),

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from simulator.schedule.partition import IntArray
 
-WAIT_KINDS = ("memory", "prologue", "epilogue", "reduction")
+
+class Waits(NamedTuple):
+    """Picoseconds for which a core that has work waits: for a stage in the midst of a tile, for a
+    tile's first one, for accumulators that an epilogue holds, or a reduction."""
+
+    memory_stall: int = 0
+    prologue: int = 0
+    epilogue: int = 0
+    reduction: int = 0
+
+    def plus(self, other: Waits) -> Waits:
+        """Sums by kind."""
+        return Waits(*(one + more for one, more in zip(self, other, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -22,7 +35,7 @@ class EngineResult:
     stages : array (cores, kinds)
         Stages done, by core and kind: the stage class, or finer under real masks.
     waits_ps : array (cores, 4)
-        Time of each core in memory stall, prologue, epilogue and reduction.
+        Time of each core by the kinds of `Waits`; `waits` reads it by name.
     end_ps : array (cores,)
         When a core's last epilogue ended; 0 if it had no tile.
     worked_ps, mac_ps : array (cores,)
@@ -58,6 +71,11 @@ class EngineResult:
     evictions: int
     in_flight_hits: int
     ties: int
+
+    def waits(self, core: int | None = None) -> Waits:
+        """How long one core has waited, or all of them."""
+        by_kind = self.waits_ps.sum(axis=0) if core is None else self.waits_ps[core]
+        return Waits(*by_kind.tolist())
 
     def differences(self, other: EngineResult) -> list[str]:
         """Names of the fields in which two results differ; none is agreement to the last bit."""

@@ -6,9 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from simulator.errors import CombinationError, ConfigError, SimulatorError, SpecError, did_you_mean
@@ -24,29 +23,22 @@ from simulator.exploration.spec import SweepSpec, WorkloadChoice
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
 from simulator.run.simulate import ENGINES
-from simulator.sparsity import parse_pattern
-from simulator.version import __version__
+from simulator.sparsity import asked_name, parse_asked
+from simulator.store.digest import code_digest
 from simulator.workload import Workload
 
 ORIGIN = "parameters"
 CHECKED_VALUES = 1000
 """So many values of an axis are tried on the base machine before a sweep starts."""
 
+MODEL = frozenset(
+    ("engine", "hardware", "jit", "report", "run", "schedule", "sparsity", "traffic", "units",
+     "weights", "workload")
+)  # fmt: skip
+"""What computes the figures of a row: folders and root modules, whose edit makes a row another.
 
-NO_MODEL = frozenset({"cli", "exploration", "importers", "pictures", "validation", "__pycache__"})
-"""Folders of the package that decide nothing about the figures of a run."""
-
-
-@cache
-def model_digest() -> str:
-    """SHA-256 of what computes figures, so that no store keeps those of an older model."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256(__version__.encode())
-    for path in sorted(package.rglob("*.py")):
-        parts = path.relative_to(package).parts
-        if not NO_MODEL & set(parts):
-            digest.update("/".join(parts).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+Importers are none of it: they make layers, and a key has the layers themselves.
+"""
 
 
 @dataclass(frozen=True)
@@ -82,7 +74,7 @@ class Plan:
     patterns: tuple[str | None, ...]
     space: Space
     baseline: str | None = None
-    """The pattern that the spec compares with, if it names one."""
+    """The pattern that the spec compares with, if it names one, ``trace`` among them."""
 
     @cached_property
     def _digests(self) -> tuple[str, ...]:
@@ -108,7 +100,7 @@ class Plan:
         """Every workload and pattern at one setting."""
         settings, machine = _resolved(self.shared.base, settings)
         for number, digest in enumerate(self._digests):
-            what = (digest, self.shared.engine, self.shared.accuracy, model_digest())
+            what = (digest, self.shared.engine, self.shared.accuracy, code_digest(MODEL))
             setup = _sha256((machine + json.dumps(what)).encode())
             for pattern in patterns:
                 key = _sha256(setup + json.dumps(pattern).encode())
@@ -186,10 +178,11 @@ def _patterns(spec: SweepSpec) -> tuple[str | None, ...]:
     patterns: list[str | None] = []
     for index, pattern in enumerate(spec.patterns):
         try:
-            patterns.append(None if pattern is None else str(parse_pattern(pattern)))
+            asked = parse_asked(pattern)
         except SimulatorError as error:
             raise SpecError(spec.where("patterns", index), str(error)) from None
-    _refuse_twice(patterns, spec.where("patterns"), "pattern")
+        patterns.append(None if asked is None else str(asked))
+    _refuse_twice([asked_name(pattern) for pattern in patterns], spec.where("patterns"), "pattern")
     return tuple(patterns)
 
 
@@ -197,13 +190,12 @@ def _baseline(spec: SweepSpec, patterns: tuple[str | None, ...]) -> str | None:
     if spec.baseline is None:
         return None
     try:
-        pattern = str(parse_pattern(spec.baseline))
+        pattern = asked_name(parse_asked(spec.baseline))
     except SimulatorError as error:
         raise SpecError(spec.where("baseline"), str(error)) from None
-    if pattern not in patterns:
-        names = [name for name in patterns if name is not None]
-        hint = did_you_mean(pattern, names) if names else "add it"
-        where = spec.where("baseline")
+    names = [asked_name(one) for one in patterns]
+    if pattern not in names:
+        where, hint = spec.where("baseline"), did_you_mean(pattern, names)
         raise SpecError(where, "is none of the patterns", got=pattern, hint=hint)
     return pattern
 

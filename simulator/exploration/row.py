@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +13,11 @@ from simulator.exploration.space import Settings
 from simulator.hardware import Hardware, load_hardware
 from simulator.hardware.area import relative_area
 from simulator.report.comparison import Comparison
+from simulator.report.figures import KEPT
 from simulator.report.report import Report
 from simulator.run.simulate import simulate
+from simulator.store.record import LARGEST
 from simulator.units import PS_PER_NS
-from simulator.version import __version__
-
-LARGEST = 2**63 - 1
-"""What a store's integers hold."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Row:
     area_mm2 : float
         As `simulator.hardware.area` estimates it.
     power_w, throttled, time_error_ratio, dram_error_ratio
-        As in `simulator.report.report.Total`.
+        As in `simulator.report.total.Total`.
     setup : bytes
         SHA-256 of all that decides the figures but the pattern: rows of one setup compare.
     """
@@ -81,18 +78,8 @@ class Row:
         return None if self.time_ps is None else self.time_ps / PS_PER_NS
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What a worker sends back."""
-
-    rows: list[Row]
-    seconds: float
-    version: str
-
-
-def evaluate(shared: Shared, points: Sequence[Point]) -> Batch:
+def evaluate(shared: Shared, points: Sequence[Point]) -> list[Row]:
     """Simulate some points; this is what runs in workers. A point that fails is a row, too."""
-    started = time.perf_counter()
     rows = []
     settings: Settings | None = None
     machine: Hardware | SimulatorError
@@ -100,7 +87,7 @@ def evaluate(shared: Shared, points: Sequence[Point]) -> Batch:
         if point.settings != settings:
             settings, machine = point.settings, _machine(shared.base, point.settings)
         rows.append(_row(shared, point, machine))
-    return Batch(rows, time.perf_counter() - started, __version__)
+    return rows
 
 
 def warm() -> None:
@@ -132,29 +119,16 @@ def _row(shared: Shared, point: Point, machine: Hardware | SimulatorError) -> Ro
 
 
 def _figures(report: Report, machine: Hardware) -> dict[str, Any]:
-    total = report.total
-    ran_as = Comparison((report,)).executed(report)
-    moved = {
-        level: sum(sum(way.values()) for way in total.traffic_bytes[level].values())
-        for level in ("dram", "l2")
-    }
-    figures: dict[str, Any] = {
+    """What a row keeps: figures of the total, and those that it does not have."""
+    total, ran_as = report.total, Comparison((report,)).executed(report)
+    others = {
         "executed_as": ", ".join(f"{pattern} x{count}" for pattern, count in ran_as.items()),
-        "time_ps": total.time_ps,
-        "cycles": total.cycles,
-        "macs": total.macs,
-        "macs_executed": total.macs_executed,
-        "mac_utilization": total.mac_utilization,
-        "bound": total.bound,
-        "dram_bytes": moved["dram"],
-        "l2_bytes": moved["l2"],
-        "energy_pj": total.energy_pj,
+        "dram_bytes": total.traffic_bytes.total("dram"),
+        "l2_bytes": total.traffic_bytes.total("l2"),
         "area_mm2": relative_area(machine),
-        "power_w": total.power_w,
-        "throttled": total.throttled,
-        "time_error_ratio": total.time_error_ratio,
-        "dram_error_ratio": total.dram_error_ratio,
     }
+    names = [figure.name for figure in KEPT]
+    figures = {name: others[name] if name in others else getattr(total, name) for name in names}
     for name, figure in figures.items():
         if isinstance(figure, int) and figure > LARGEST:
             raise SpecError(report.workload, f"{name} is too large to keep", got=figure)

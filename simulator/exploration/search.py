@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.errors import SpecError
-from simulator.exploration.dispatch import Dispatch
 from simulator.exploration.pareto import front
 from simulator.exploration.plan import Plan, Point, plan_of
 from simulator.exploration.row import Row
+from simulator.exploration.runs import Runs, filling
 from simulator.exploration.space import Settings, at, is_continuous, length_of, values_of
 from simulator.exploration.spec import Axis, Search, SweepSpec
-from simulator.exploration.store import Store
-from simulator.exploration.sweep import PointProgress, dispatching, recomputed
+from simulator.exploration.sweep import PointProgress
 from simulator.exploration.table import frame_of, records_of, typed
+from simulator.workers.dispatch import Dispatch
+from simulator.workers.executors import pool_of
 
 if TYPE_CHECKING:
     import optuna
@@ -123,11 +124,8 @@ def search(
     plan = plan_of(spec, sampled=True)
     _check(spec, asked, plan)
     journal = None if store is None else Path(f"{store}.journal")
-    with (
-        Store(store) as opened,
-        dispatching(plan.shared, opened, executor, workers, scheduler, None) as dispatch,
-    ):
-        opened.name_baseline(plan.baseline)
+    pool = pool_of(executor, workers, scheduler)
+    with Runs(store) as opened, filling(opened, plan, pool) as dispatch:
         kept = open_study(journal, _name(spec, asked, plan), len(asked.objectives))
         run = _Run(plan, asked, kept, dispatch, opened)
         with reading(journal):
@@ -137,7 +135,7 @@ def search(
         with reading(journal):
             run.check_known(known)
         run.to_the_end(known, progress)
-        return SearchResult(asked.objectives, run.trials(), tuple(recomputed(opened)))
+        return SearchResult(asked.objectives, run.trials(), opened.notes)
 
 
 class _Run:
@@ -148,7 +146,12 @@ class _Run:
     """
 
     def __init__(
-        self, plan: Plan, asked: Search, kept: optuna.Study, dispatch: Dispatch, store: Store
+        self,
+        plan: Plan,
+        asked: Search,
+        kept: optuna.Study,
+        dispatch: Dispatch[Point, Row],
+        store: Runs,
     ) -> None:
         from simulator.exploration.journal import open_study
 

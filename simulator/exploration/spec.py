@@ -162,7 +162,9 @@ class SweepSpec(Section):
     settings: dict[str, Any] = Field({}, description="Dotted keys that all points share.")
     workloads: tuple[WorkloadChoice, ...] = Field(min_length=1)
     patterns: tuple[str | None, ...] = Field(
-        (None,), min_length=1, description="keep:group, or null: as the trace says."
+        (None,),
+        min_length=1,
+        description="keep:group, unstructured:density, or trace (or null): as the trace says.",
     )
     baseline: str | None = Field(
         None, description="The pattern that speed-ups are over. Default: dense, else the first."

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SpecError
-from simulator.exploration.dispatch import Dispatch
-from simulator.exploration.executors import pool_of
-from simulator.exploration.plan import Plan, Point, Shared, plan_of
-from simulator.exploration.row import Row, warm
+from simulator.exploration.plan import Plan, Point, plan_of
+from simulator.exploration.row import Row
+from simulator.exploration.runs import Runs, filling
 from simulator.exploration.spec import SweepSpec
-from simulator.exploration.store import Store
 from simulator.exploration.table import Rows, baseline_of
+from simulator.workers.executors import pool_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,30 +108,31 @@ def sweep(
         raise SpecError("constraints", "no point fulfils them all", hint="loosen one")
     settled = 0
 
-    def counted(points: int) -> None:
+    def count(points: int) -> None:
         nonlocal settled
         settled += points
         if progress is not None:
             progress(settled, total)
 
-    order: dict[bytes, None] = {}  # as a set that keeps its order
-
-    def noted() -> Iterator[Point]:
-        for point in plan.points():
-            order[point.key] = None
-            yield point
-
     if workers is None and scheduler is None and total < ALONE and executor == "processes":
         executor = "serial"
-    with Store(store) as opened:
-        opened.name_baseline(plan.baseline)
-        with dispatching(plan.shared, opened, executor, workers, scheduler, counted) as dispatch:
-            dispatch.run(noted())
-        rows = opened.rows(list(order))
-        notes = (*_sampled(plan, total, len(order)), *recomputed(opened))
+    keys: dict[bytes, None] = {}  # as a set that keeps its order
+    pool = pool_of(executor, workers, scheduler)
+    with Runs(store) as opened:
+        with filling(opened, plan, pool, count) as dispatch:
+            dispatch.run(_noted(plan.points(), keys))
+        rows = opened.rows(list(keys))
     tally, failed = dispatch.tally, sum(row.error is not None for row in rows)
     baseline = baseline_of(plan.patterns, plan.baseline)
+    notes = (*_sampled(plan, total, len(keys)), *opened.notes)
     return SweepResult(tuple(rows), tally.computed, tally.known, failed, baseline, notes)
+
+
+def _noted(points: Iterator[Point], keys: dict[bytes, None]) -> Iterator[Point]:
+    """Points, whose keys are noted as they go by."""
+    for point in points:
+        keys[point.key] = None
+        yield point
 
 
 def _sampled(plan: Plan, allowed_points: int, points: int) -> Iterator[str]:
@@ -150,25 +149,3 @@ def _sampled(plan: Plan, allowed_points: int, points: int) -> Iterator[str]:
     if machines < allowed:
         reasons.append(f"{allowed - machines} are drawn twice")
     yield f"sample: {machines} machines of {sample.points} asked for: {' and '.join(reasons)}"
-
-
-def recomputed(store: Store) -> Iterator[str]:
-    """What was wrong with a store, and is no more."""
-    if store.changed:
-        yield f"{store.path}: {store.changes}; dropped, and computed anew where asked for"
-
-
-@contextmanager
-def dispatching(
-    shared: Shared,
-    store: Store,
-    executor: str,
-    workers: int | None,
-    scheduler: str | None,
-    progress: Callable[[int], None] | None,
-) -> Iterator[Dispatch]:
-    """Workers that are ready, and a store for what they find."""
-    with pool_of(executor, workers, scheduler) as pool:
-        if scheduler is None and shared.engine == "fast":
-            warm()
-        yield Dispatch(shared, store, pool, progress)

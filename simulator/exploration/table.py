@@ -10,43 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SpecError, did_you_mean
 from simulator.exploration.row import Row
-from simulator.sparsity import DENSE, parse_pattern
+from simulator.report.figures import SHOWN
+from simulator.sparsity import DENSE, TRACE, asked_name, parse_asked, parse_pattern
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ABOUT = ("hardware", "workload", "pattern", "engine", "accuracy")
-FIGURES = (
-    "executed_as",
-    "time_ns",
-    "time_ps",
-    "speedup",
-    "cycles",
-    "macs",
-    "macs_executed",
-    "mac_utilization",
-    "bound",
-    "dram_bytes",
-    "l2_bytes",
-    "energy_pj",
-    "area_mm2",
-    "power_w",
-    "throttled",
-    "time_error_ratio",
-    "dram_error_ratio",
-    "error",
-)
-TRACE = "trace"
-"""How the pattern is called where none was asked for: as the trace says."""
-
+FIGURES = (*(figure.name for figure in SHOWN), "error")
+_KIND_OF = {int: "Int64", float: "float64", bool: "boolean", str: "string"}
 _TYPES = {
-    **dict.fromkeys(("time_ps", "cycles", "macs", "macs_executed"), "Int64"),
-    **dict.fromkeys(("dram_bytes", "l2_bytes", "ties"), "Int64"),
-    **dict.fromkeys(("time_ns", "mac_utilization", "energy_pj", "area_mm2"), "float64"),
-    **dict.fromkeys(("power_w", "time_error_ratio", "dram_error_ratio", "speedup"), "float64"),
-    **dict.fromkeys(("hardware", "workload", "pattern", "engine", "accuracy"), "string"),
-    **dict.fromkeys(("executed_as", "bound", "error", "key", "idle"), "string"),
-    "throttled": "boolean",
+    **dict.fromkeys((*ABOUT, "error", "key", "idle"), "string"),
+    **{figure.name: _KIND_OF[figure.kind] for figure in SHOWN},
+    "ties": "Int64",
 }
 
 
@@ -81,7 +57,7 @@ class Rows:
     def of_store(cls, rows: Sequence[Row], named: str | None) -> Rows:
         """All rows of a store, which compares with what its last spec named, or with dense."""
         patterns = {row.pattern for row in rows}
-        known = named if named in patterns else None
+        known = named if named in {asked_name(pattern) for pattern in patterns} else None
         return cls.over(baseline_of(sorted(patterns, key=_densest), known), rows)
 
     def of_patterns(self, asked: Sequence[str]) -> Rows:
@@ -96,14 +72,13 @@ class Rows:
         """
         if not asked:
             return self
-        wanted = {_named(name) for text in asked for name in text.split(",")}
-        there = {row.pattern for row in self.rows}
+        where, there = "--pattern", {asked_name(row.pattern) for row in self.rows}
+        named = [parse_asked(name, where) for text in asked for name in text.split(",")]
+        wanted = {asked_name(pattern) for pattern in named}
         for pattern in wanted - there:
-            names = [name or TRACE for name in there]
-            hint = did_you_mean(pattern or TRACE, names) if names else None
-            where = "--pattern"
-            raise SpecError(where, "no row has it", got=pattern or TRACE, hint=hint)
-        return replace(self, rows=[row for row in self.rows if row.pattern in wanted])
+            hint = did_you_mean(pattern, there) if there else None
+            raise SpecError(where, "no row has it", got=pattern, hint=hint)
+        return replace(self, rows=[row for row in self.rows if asked_name(row.pattern) in wanted])
 
     @property
     def parameters(self) -> list[str]:
@@ -147,9 +122,12 @@ class Rows:
 
 
 def baseline_of(patterns: Sequence[str | None], named: str | None) -> str | None:
-    """The pattern that speed-ups are over: the one named, else dense, else the first."""
+    """The pattern that speed-ups are over: the one named, else dense, else the first.
+
+    ``trace`` names None, which is a pattern of rows: as the trace says.
+    """
     if named is not None:
-        return named
+        return None if named == TRACE else named
     return str(DENSE) if str(DENSE) in patterns else next(iter(patterns), None)
 
 
@@ -158,10 +136,6 @@ def _densest(pattern: str | None) -> tuple[float, str]:
     if pattern is None:
         return -math.inf, ""
     return -float(parse_pattern(pattern).density), pattern
-
-
-def _named(text: str) -> str | None:
-    return None if text.strip() == TRACE else str(parse_pattern(text, "--pattern"))
 
 
 def records_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

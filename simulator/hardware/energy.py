@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from simulator.hardware import Hardware
-
-Traffic = Mapping[str, Mapping[str, Mapping[str, int]]]
+from simulator.traffic import Traffic
 
 
 def layer_energy_pj(
     hardware: Hardware, dtype: str, macs_executed: int, traffic: Traffic, time_ps: int
 ) -> float | None:
-    """Energy of one run of a layer in picojoules; None where the machine lists no energies.
-
-    Parameters
-    ----------
-    traffic : mapping
-        Bytes by level, operand and direction, as in ``LayerReport.traffic_bytes``.
-    """
+    """Energy of one run of a layer in picojoules; None where the machine lists no energies."""
     energy = hardware.energy
     if energy is None or (macs_executed and dtype not in energy.mac_pj):
         return None
@@ -30,7 +21,7 @@ def layer_energy_pj(
     }
     total = macs_executed * energy.mac_pj.get(dtype, 0.0)
     for level, cost in per_byte.items():
-        total += cost * sum(sum(way.values()) for way in traffic[level].values())
+        total += cost * traffic.total(level)
     return total + energy.static_w * time_ps  # 1 W is 1 pJ a ps
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -59,12 +60,12 @@ def core_time(
     longest = max(ends)
     unit = axis_unit(longest, quantities.TIME)
     left = np.zeros(len(bars))
-    for kind, colour in CORE_TIME_COLOURS.items():
+    for kind in bars[0].times_ns:
         width = np.array([bar.times_ns[kind] for bar in bars]) / unit.size
         if not width.any():
             continue
-        axes.barh(range(len(bars)), width, HEIGHT, left, color=colour, label=words(kind),
-                  edgecolor="white", linewidth=0.4)  # fmt: skip
+        axes.barh(range(len(bars)), width, HEIGHT, left, color=CORE_TIME_COLOURS[kind],
+                  label=words(kind), edgecolor="white", linewidth=0.4)  # fmt: skip
         left += width
     for row, (bar, end) in enumerate(zip(bars, ends, strict=True)):
         axes.annotate(bar.note, (end / unit.size, row), (5, 0), textcoords="offset points",
@@ -180,7 +181,7 @@ def speedup(
         )  # fmt: skip
     axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
     # A long name, such as unstructured:0.5, takes two lines.
-    labels = [p.replace(":", ":\n", 1) if p.find(":") > 4 else p for p in patterns]
+    labels = [re.sub(r"^([^:\n]{5,}:)", r"\1\n", pattern) for pattern in patterns]
     axes.set_xticks(places, labels)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.6, len(patterns) - 0.4)

@@ -50,7 +50,7 @@ def audit(
 def _values(figures: Figures) -> Iterator[Any]:
     """The numbers alone, since every layer of every run is audited."""
     for value in figures.values():
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             yield from _values(value)
         else:
             yield value
@@ -59,7 +59,7 @@ def _values(figures: Figures) -> Iterator[Any]:
 def _named(figures: Figures, prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Numbers with their dotted names."""
     for name, value in figures.items():
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             yield from _named(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from simulator.names import words
 from simulator.quantities import time
-from simulator.report.report import CORE_TIME, Report
+from simulator.report.account import CORE_TIME
+from simulator.report.report import Report
 from simulator.sparsity import parse_pattern
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import FigureBase
 
     from simulator.pictures import Picture
 
@@ -41,8 +42,7 @@ class Comparison:
 
     def density_speedup(self, report: Report) -> float:
         """What skipping alone would give: stored weights of the first over stored weights."""
-        patterns = [parse_pattern(r.pattern or "1:1") for r in (self.first, report)]
-        return float(patterns[0].density / patterns[1].density)
+        return float(_density(self.first) / _density(report))
 
     def core_time_ns(self, report: Report) -> dict[str, float]:
         """Where an average core's time went; adds up to the device time."""
@@ -66,10 +66,10 @@ class Comparison:
         if before.total.core_time_ps != after.total.core_time_ps:
             return ""
         ran_as = self.executed(after)
-        start = f"{after.pattern} is 1.00x {before.pattern}: "
+        start = f"{after.pattern_name} is 1.00x {before.pattern_name}: "
         if not ran_as:
             return f"{start}no layer of {after.workload} has weights to prune."
-        if after.pattern not in ran_as and before.pattern in ran_as:
+        if after.pattern and after.pattern not in ran_as and before.pattern in ran_as:
             start += f"{after.hardware} has no such pattern and runs it as "
             return f"{start}{', '.join(ran_as)}."
         return f"{start}both run as {', '.join(ran_as)}."
@@ -80,8 +80,8 @@ class Comparison:
         ideal = self.density_speedup(after) / self.density_speedup(before)
         ran_as = self.executed(after)
         other = "" if after.pattern in ran_as else f", run as {', '.join(ran_as)},"
-        text = f"{after.pattern}{other} is {gain:.2f}x {before.pattern}, where density alone "
-        text += f"would give {ideal:.2f}x."
+        text = f"{after.pattern_name}{other} is {gain:.2f}x {before.pattern_name}, "
+        text += f"where density alone would give {ideal:.2f}x."
         old, new = self.core_time_ns(before), self.core_time_ns(after)
         useful = [time(times["mac_useful"]) for times in (old, new)]
         if useful[0] != useful[1]:
@@ -123,62 +123,27 @@ class Comparison:
 
     def plot(self) -> Picture:
         """One page: speed-ups beside what density alone would give, and where the time goes."""
-        from simulator.pictures import new_picture
+        from simulator.report.drawn import comparison_page
 
-        heights = [4.2, 1.9 + 0.42 * len(self.reports)]
-        page = new_picture(10.5, sum(heights) + 0.4, self.title)
-        speedups, core_time = page.subfigures(
-            2, 1, height_ratios=heights, hspace=0.04, squeeze=False
-        )[:, 0]
-        self._draw_speedup(speedups, "Speed-up by pattern")
-        self._draw_core_time(core_time, "Where the time goes, by pattern")
-        return page
+        return comparison_page(self)
 
     def plot_speedup(self) -> Picture:
         """Speed-up of every pattern, with the bound that the density of its weights sets."""
-        from simulator.pictures import new_picture
+        from simulator.report.drawn import speedup_picture
 
-        picture = new_picture(10.5, 4.4)
-        self._draw_speedup(picture, f"Speed-up: {self.title}")
-        return picture
+        return speedup_picture(self)
 
     def plot_core_time(self) -> Picture:
         """Where an average core's time goes, a bar a pattern."""
-        from simulator.pictures import new_picture
+        from simulator.report.drawn import core_times_picture
 
-        picture = new_picture(10.5, 2.2 + 0.42 * len(self.reports))
-        self._draw_core_time(picture, f"Where the time goes: {self.title}")
-        return picture
+        return core_times_picture(self)
 
     def plot_traffic(self) -> Picture:
         """Bytes read and written at each level by operand, two bars a pattern."""
-        from simulator.pictures import TrafficBar, new_picture, traffic
+        from simulator.report.drawn import traffics_picture
 
-        picture = new_picture(10.5, 2.2 + 0.5 * len(self.reports))
-        bars = [TrafficBar(str(r.pattern), r.total.traffic_bytes) for r in self.reports]
-        traffic(picture, bars, title=f"Traffic by level: {self.title}")
-        return picture
-
-    def _draw_speedup(self, panel: FigureBase, title: str) -> None:
-        from simulator.pictures import speedup
-
-        labels = []
-        for report in self.reports:
-            ran_as = [pattern for pattern in self.executed(report) if pattern != "1:1"]
-            other = ran_as and report.pattern not in ran_as
-            labels.append(f"{report.pattern}" + (f"\nas {', '.join(ran_as)}" if other else ""))
-        speedups = [self.speedup(report) for report in self.reports]
-        bounds = [self.density_speedup(report) for report in self.reports]
-        speedup(panel, labels, speedups, bounds, title=title, over=str(self.first.pattern))
-
-    def _draw_core_time(self, panel: FigureBase, title: str) -> None:
-        from simulator.pictures import CoreTimeBar, core_time
-
-        bars = [
-            CoreTimeBar(str(r.pattern), self.core_time_ns(r), f"{self.speedup(r):.2f}x")
-            for r in self.reports
-        ]
-        core_time(panel, bars, title=title, ylabel="pattern")
+        return traffics_picture(self)
 
     def to_json(self) -> str:
         """The reports, as `Report.to_json` gives them, in a list."""
@@ -192,7 +157,17 @@ class Comparison:
         for report in self.reports:
             frame = report.to_frame()
             speedups = [self.layer_speedup(report, i) for i in range(len(report.layers))]
-            frame.insert(0, "pattern", report.pattern)
+            frame.insert(0, "pattern", report.pattern_name)
             frame.insert(1, "speedup", speedups)
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
+
+
+def _density(report: Report) -> Fraction:
+    """Of the pattern; of what the trace says, the mean over the MACs of layers with weights."""
+    if report.pattern is not None:
+        return parse_pattern(report.pattern).density
+    bearing = [layer for layer in report.layers if layer.kind in ("gemm", "conv")]
+    macs = sum(layer.macs * layer.repeat for layer in bearing)
+    stored = (x.macs * x.repeat * parse_pattern(x.asked).density for x in bearing)
+    return sum(stored, Fraction(0)) / macs if macs else Fraction(1)

@@ -19,8 +19,9 @@ from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.weights.compressed import encoding_of
 from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix
 from simulator.weights.masks import magnitude_mask, unstructured_mask
+from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Stream
-from simulator.workload.lowering import GemmProblem, Lowered, fetch_ways, lower
+from simulator.workload.lowering import GemmProblem, Lowered, lower
 
 Array = npt.NDArray[Any]
 
@@ -121,7 +122,7 @@ def options_of(work: Attached, hardware: Hardware, *, prune: bool) -> list[Optio
     for problem in problems:
         rows = rows_of(layer, tensor, problem)
         mask, pattern = (rows != 0).view(np.uint8), problem.pattern
-        if isinstance(pattern, Unstructured):
+        if isinstance(pattern, Gathered):
             return [Option(with_real_indices(problem, mask, hardware), mask)]
         if pattern == problems[0].pattern and not pattern.is_dense:
             require_compliance(mask, pattern, layer.name)
@@ -176,7 +177,7 @@ def rows_of(layer: Gemm | Conv, tensor: Array, problem: GemmProblem) -> Array:
     wanted_4d = (layer.out_channels, channels, *layer.pair("kernel"))
     if tensor.shape != wanted_4d:
         raise _shape_error(layer, tensor, f"{wanted_4d}: output, input channels, height, width")
-    return to_matrix(tensor, problem.pattern.group)
+    return to_matrix(tensor, problem.run)
 
 
 def pruned(layer: Gemm | Conv, tensor: Array, pattern: AnyPattern) -> Array:
@@ -196,10 +197,10 @@ def pruned(layer: Gemm | Conv, tensor: Array, pattern: AnyPattern) -> Array:
 
 def with_real_indices(problem: GemmProblem, mask: Mask, hardware: Hardware) -> GemmProblem:
     """The unstructured baseline with the density and the bank conflicts of real weights."""
-    assert isinstance(problem.pattern, Unstructured)
-    density = Fraction(max(1, int(np.count_nonzero(mask))), mask.size)
+    assert isinstance(problem.pattern, Gathered)
+    density = Unstructured(Fraction(max(1, int(np.count_nonzero(mask))), mask.size))
     conflict = real_conflicts(mask, fetch_ways(hardware, problem.dtype))
-    pattern = replace(problem.pattern, density=density, conflict_ratio=conflict)
+    pattern = replace(problem.pattern, pattern=density, conflict_ratio=conflict)
     return replace(problem, pattern=pattern)
 
 

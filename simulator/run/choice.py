@@ -18,9 +18,10 @@ from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
 from simulator.schedule.program import Program, gemm_program, stream_program
 from simulator.schedule.ranking import Ranked, rank
-from simulator.sparsity import DENSE, AnyPattern, Unstructured
+from simulator.sparsity import DENSE
 from simulator.workload import Stream
-from simulator.workload.lowering import GemmProblem
+from simulator.workload.gathered import Gathered
+from simulator.workload.lowering import Executed, GemmProblem
 
 EQUAL_RATIO = 0.005
 """Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
@@ -63,9 +64,9 @@ class Option:
     def tie_order(self, hardware: Hardware) -> tuple[Fraction, int]:
         """Equally fast patterns go by metadata, then by group."""
         pattern = self.problem.pattern
-        if isinstance(pattern, Unstructured):
+        if isinstance(pattern, Gathered):
             return Fraction(0), 0
-        return pattern.metadata_a_weight(hardware.sparsity.metadata)
+        return pattern.metadata_per_weight(hardware.sparsity.metadata)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Terms:
     library_name: str | None = None
     accuracy: str = "exact"
 
-    def library(self, pattern: AnyPattern) -> Library:
+    def library(self, pattern: Executed) -> Library:
         """The library that runs a pattern."""
         choice = self.hardware.library
         name = self.library_name or (choice.dense if pattern.is_dense else choice.sparse)
@@ -126,7 +127,7 @@ def ranking(terms: Terms, problems: Iterable[GemmProblem]) -> Ranking:
     found: dict[GemmProblem, Ranked | MappingError] = {}
     if terms.mapping != "auto":
         return found
-    alike: dict[tuple[AnyPattern, str], dict[GemmProblem, None]] = {}
+    alike: dict[tuple[Executed, str], dict[GemmProblem, None]] = {}
     for problem in problems:
         alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
     for (pattern, _), same in alike.items():

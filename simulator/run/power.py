@@ -11,7 +11,7 @@ from typing import Final
 
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware
-from simulator.report.report import LayerReport, layer_report
+from simulator.report.layer import LayerReport, layer_report
 from simulator.run.choice import Outcome, Terms, fastest, streamed
 from simulator.sparsity import DENSE, AnyPattern
 from simulator.workload import Layer, Stream

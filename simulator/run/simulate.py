@@ -12,14 +12,16 @@ from simulator.errors import ConfigError, MappingError, did_you_mean
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
 from simulator.report.comparison import Comparison
-from simulator.report.report import LayerReport, Report, Roof, total_of
+from simulator.report.layer import LayerReport
+from simulator.report.report import Report, Roof
+from simulator.report.total import total_of
 from simulator.run.attach import Array, Attached, attach, options_of, require_names, weights_note
 from simulator.run.choice import Option, Outcome, Ranking, Terms, fastest, ranking, streamed
 from simulator.run.power import report_of, within_limit
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program
-from simulator.sparsity import AnyPattern, parse_pattern
+from simulator.sparsity import AnyPattern, asked_name, parse_asked
 from simulator.workload import Layer, Stream, Workload
 from simulator.workload.lowering import asked_pattern
 
@@ -66,7 +68,8 @@ def simulate(
     workload : Workload, str or Path
         As `load_workload` takes it.
     pattern : Pattern or str, optional
-        ``keep:group`` for every layer that has weights; None: as the trace says.
+        ``keep:group`` or ``unstructured:density`` for every layer that has weights; ``trace`` or
+        None: as the trace says.
     engine : {"fast", "reference"}
         Both give the same figures.
     mapping : "auto" or Mapping
@@ -101,7 +104,7 @@ def simulate(
     hardware, workload = load_hardware(hardware), load_workload(workload)
     roomy = with_room(hardware) if allow_overflow else hardware
     terms = _terms(roomy, engine, mapping, library, accuracy)
-    override = parse_pattern(pattern) if pattern is not None else None
+    override = parse_asked(pattern)
     works = [
         attach(layer, asked_pattern(layer, override), roomy, weights or {})
         for layer in workload.layers
@@ -135,7 +138,7 @@ def simulate(
 def compare(
     hardware: Hardware | str | Path,
     workload: Workload | str | Path,
-    patterns: Sequence[AnyPattern | str] = ("1:1", "2:4", "1:8"),
+    patterns: Sequence[AnyPattern | str | None] = ("1:1", "2:4", "1:8"),
     engine: str = "fast",
     *,
     mapping: Mapping | str = "auto",
@@ -147,14 +150,17 @@ def compare(
 ) -> Comparison:
     """Simulate a workload under several patterns; speed-ups are against the first.
 
-    Parameters other than ``patterns`` are those of `simulate`; ``weights`` are pruned by magnitude
-    to each pattern.
+    Parameters other than ``patterns`` are those of `simulate`, as is each of its patterns:
+    ``("trace", "2:4")`` compares with what the trace says. ``weights`` are pruned by magnitude to
+    each pattern.
     """
     if not patterns:
         raise ConfigError("patterns", "name at least one", want="such as 1:1,2:4,1:8")
-    parsed = [parse_pattern(pattern) for pattern in patterns]
+    parsed = [parse_asked(pattern) for pattern in patterns]
     if len(set(parsed)) < len(parsed):
-        raise ConfigError("patterns", "the same pattern twice", got=",".join(map(str, parsed)))
+        raise ConfigError(
+            "patterns", "the same pattern twice", got=",".join(map(asked_name, parsed))
+        )
     hardware, workload = load_hardware(hardware), load_workload(workload)
     return Comparison(
         tuple(

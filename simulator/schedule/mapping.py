@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
 from simulator.schedule.partition import TileGrid
 from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div
+from simulator.workload.gathered import Gathered
 from simulator.workload.lowering import GemmProblem
 
 
@@ -86,12 +88,13 @@ def check(hardware: Hardware, library: Library, problem: GemmProblem, mapping: M
         raise MappingError(
             "mapping.stage_buffers", "out of range", got=mapping.stage_buffers, want="1 to 64"
         )
-    if mapping.tile_k % problem.pattern.group:
+    pattern = problem.pattern
+    if mapping.tile_k != pattern.padded(mapping.tile_k):
         raise MappingError(
             "mapping.tile_k",
             "would cut a group",
             got=mapping.tile_k,
-            want=f"a multiple of group {problem.pattern.group}",
+            want=f"a multiple of group {pattern.padded(1)}",
         )
     stages = ceil_div(problem.k, mapping.tile_k)
     if mapping.splits > stages:
@@ -101,7 +104,7 @@ def check(hardware: Hardware, library: Library, problem: GemmProblem, mapping: M
     need, have = register_bytes(hardware, library, problem, mapping), _register_room(hardware)
     if need > have:
         raise MappingError(
-            f"tile {mapping} of {problem.pattern}",
+            f"tile {mapping} of {pattern}",
             f"the register file is {need - have} bytes too small",
             got=f"{need} bytes needed",
             want=f"at most {have}",
@@ -111,7 +114,7 @@ def check(hardware: Hardware, library: Library, problem: GemmProblem, mapping: M
     need, have = scratchpad_bytes(hardware, problem, mapping), hardware.core.scratchpad.bytes
     if need > have:
         raise MappingError(
-            f"tile {mapping} of {problem.pattern}",
+            f"tile {mapping} of {pattern}",
             f"the scratchpad is {need - have} bytes too small",
             got=f"{need} bytes needed for {mapping.stage_buffers} stages",
             want=f"at most {have}",
@@ -137,11 +140,12 @@ def register_bytes(
         metadata = pattern.slot_metadata_bits(step, code) if skips else 0
         fragment += mapping.fragment_m * (step * problem.bits + metadata)
     if core.operand_source.x == "register":
-        span = ceil_div(step, pattern.keep) * pattern.group if skips else step
-        held = mapping.fragment_n * span
-        if pattern.gathers:  # what one instruction takes: activations of every slot of every row
+        if isinstance(pattern, Gathered):  # one instruction's: every slot of every row has its own
             shape = core.tensor_cores.instructions[problem.dtype]
             held = shape.m * step * shape.n
+        else:
+            span = ceil_div(step, pattern.keep) * pattern.group if skips else step
+            held = mapping.fragment_n * span
         fragment += held * problem.bits
     fragments = ceil_div(mapping.tile_m, mapping.fragment_m)
     fragments *= ceil_div(mapping.tile_n, mapping.fragment_n)
@@ -193,8 +197,8 @@ def fitting(
     wanted = min(2, library.stage_buffers)
     found: dict[int, Mapping] = {}
     while True:
-        depth = pattern.weights_of(slots if skips else slots * pattern.keep // pattern.group)
-        depth = min(depth, pattern.groups(problem.k) * pattern.group)
+        depth = pattern.weights_of(slots if skips else math.floor(slots * pattern.density))
+        depth = min(depth, pattern.padded(problem.k))
         mapping = Mapping(
             tile.m,
             tile.n,

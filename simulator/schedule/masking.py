@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware
+from simulator.schedule.classes import STAGE_CLASSES, StageClass
 from simulator.schedule.partition import IntArray, TileGrid
 from simulator.schedule.timing import StageCost, StageWork, masked_work, stage_cost
-from simulator.sparsity import SAMPLED_FETCHES
+from simulator.workload.gathered import SAMPLED_FETCHES, Gathered
 from simulator.workload.lowering import GemmProblem
 
 Mask = npt.NDArray[np.uint8]
@@ -71,13 +72,12 @@ def masked_stages(
     kinds = np.empty((2, row_steps.size), dtype=np.int32)
     found_works: list[StageWork] = []
     found_costs: list[StageCost] = []
-    for kind, work in enumerate(works):
-        last_row, last_column, last_stage = kind >> 2, kind >> 1 & 1, kind & 1
-        where = _where(grid, last_row, last_stage)
+    for edges, work in zip(STAGE_CLASSES, works, strict=True):
+        where = _rows_blocks(grid, edges)
         counts, which = np.unique(row_steps[where], return_inverse=True)
-        kinds[last_column, where] = len(found_works) + which
+        kinds[int(edges.last_column), where] = len(found_works) + which
         for count in counts.tolist():
-            masked = masked_work(work, count, lanes, step, gathers=problem.pattern.gathers)
+            masked = masked_work(work, count, lanes, step, gathers=problem.gathers)
             found_works.append(masked)
             found_costs.append(stage_cost(hardware, problem, masked))
     used = int(np.count_nonzero(mask)) * grid.n
@@ -96,7 +96,8 @@ def _row_steps(problem: GemmProblem, grid: TileGrid, mask: Mask, lanes: int, ste
             want=f"a divisor of {grid.tile_m}",
         )
     # Without groups, rows wait for each other at the end of a stage only.
-    group = grid.tile_k if problem.pattern.gathers else problem.pattern.group
+    pattern = problem.pattern
+    group = grid.tile_k if isinstance(pattern, Gathered) else pattern.group
     row_steps = np.empty((grid.count, grid.rows, grid.stages), dtype=np.int64)
     for gemm in range(grid.count):
         part = mask[gemm * grid.m : (gemm + 1) * grid.m]
@@ -110,19 +111,18 @@ def _step(hardware: Hardware, problem: GemmProblem) -> int:
     return hardware.core.tensor_cores.instructions[problem.dtype].k
 
 
-def _where(grid: TileGrid, last_row: int, last_stage: int) -> IntArray:
-    """Ids of the rows blocks of one kind of edge."""
-    rows = [grid.rows - 1] if last_row else list(range(grid.rows - 1))
-    stages = [grid.stages - 1] if last_stage else list(range(grid.stages - 1))
-    gemm, row, stage = np.meshgrid(range(grid.count), rows, stages, indexing="ij")
-    ids: IntArray = ((gemm * grid.rows + row) * grid.stages + stage).ravel().astype(np.int64)
-    return ids
+def _rows_blocks(grid: TileGrid, edges: StageClass) -> IntArray:
+    """Ids of the rows blocks at those edges, and at no others."""
+    ids = np.arange(grid.columns_base).reshape(grid.count, grid.rows, grid.stages)
+    last, others = slice(-1, None), slice(-1)
+    rows = last if edges.last_row else others
+    return ids[:, rows, last if edges.last_stage else others].ravel()
 
 
 def real_conflicts(mask: Mask, ways: int) -> Fraction:
     """Mean cycles of a wave of ``ways`` fetches of the rows of X that real weights need.
 
-    As `simulator.sparsity.bank_conflicts`, on the non-zeros of a mask: slot j of ``ways``
+    As `simulator.workload.gathered.bank_conflicts`, on the non-zeros of a mask: slot j of ``ways``
     consecutive rows of W at a time, as far as the shortest of them goes.
 
     Parameters

@@ -206,7 +206,7 @@ def _core_cycles(
     operand = work.operand_bits / 8 / core.register_file.operand_bytes_per_cycle
     writes: Any = (work.rows_bytes + work.metadata_bytes) * offers.rows_factor
     writes = writes + work.columns_bytes * offers.columns_factor
-    conflicts = work.columns_read_bytes * (float(problem.pattern.conflict_ratio) - 1)
+    conflicts = work.columns_read_bytes * (float(problem.conflict_ratio) - 1)
     reads: Any = work.read_bytes + conflicts
     both = writes + reads if core.scratchpad.shared_port else np.maximum(writes, reads)
     fill: Any = work.fill_bytes + (conflicts if core.operand_source.x == "register" else 0)

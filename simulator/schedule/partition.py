@@ -19,9 +19,11 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TileGrid:
-    """The tiles of ``count`` GEMMs ``m x n x k``.
+    """The tiles of ``count`` GEMMs ``m x n x k``, and the blocks that they read and write.
 
-    Tile ids run over (GEMM, row, column, split), the split innermost.
+    Tile ids run over (GEMM, row, column, split), the split innermost. Block ids are, in this order,
+    those of W by (GEMM, row, stage), of X by (GEMM, column, stage), of Y by (GEMM, row, column),
+    and of partial sums by tile. ``has_columns`` is False where nothing but one operand is read.
     """
 
     m: int
@@ -32,6 +34,7 @@ class TileGrid:
     tile_n: int
     tile_k: int
     splits: int = 1
+    has_columns: bool = True
 
     # Tiles of Y whatever the splits, and tiles with their splits.
     rows: int = field(init=False)
@@ -39,16 +42,31 @@ class TileGrid:
     stages: int = field(init=False)  # along all of k
     outputs: int = field(init=False)
     tiles: int = field(init=False)
+    # The first block of an operand; those of W begin at 0.
+    columns_base: int = field(init=False)
+    outputs_base: int = field(init=False)
+    partials_base: int = field(init=False)
 
     def __post_init__(self) -> None:
         rows, columns = ceil_div(self.m, self.tile_m), ceil_div(self.n, self.tile_n)
-        outputs = self.count * rows * columns
+        stages, outputs = ceil_div(self.k, self.tile_k), self.count * rows * columns
+        columns_base = self.count * rows * stages
+        outputs_base = columns_base + self.count * columns * stages * self.has_columns
         derived = (
-            ("rows", rows), ("columns", columns), ("stages", ceil_div(self.k, self.tile_k)),
+            ("rows", rows), ("columns", columns), ("stages", stages),
             ("outputs", outputs), ("tiles", outputs * self.splits),
+            ("columns_base", columns_base), ("outputs_base", outputs_base),
+            ("partials_base", outputs_base + outputs),
         )  # fmt: skip
         for name, value in derived:
             object.__setattr__(self, name, value)
+
+    def place(self, tile: int) -> Place:
+        """Where a tile lies; an array of tiles gives a place of arrays."""
+        output, split = divmod(tile, self.splits)
+        line, column = divmod(output, self.columns)
+        gemm, row = divmod(line, self.rows)
+        return Place(self, gemm, row, column, split)
 
     def extent(self, axis: str, edge: bool) -> int:
         """Valid size of a tile along "m", "n" or "k": full, or what the last one has left."""
@@ -61,16 +79,80 @@ class TileGrid:
         return [split * self.stages // self.splits for split in range(self.splits + 1)]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a tile lies in its grid, and which blocks are its own.
+
+    A *line* of tiles is a row or a column of one GEMM, whose blocks follow each other along k.
+    """
+
+    grid: TileGrid
+    gemm: int
+    row: int
+    column: int
+    split: int
+
+    @property
+    def output(self) -> int:
+        """Which tile of Y, whatever its splits."""
+        return (self.gemm * self.grid.rows + self.row) * self.grid.columns + self.column
+
+    @property
+    def tile(self) -> int:
+        """The id of the tile: `TileGrid.place` turned around."""
+        return self.output * self.grid.splits + self.split
+
+    @property
+    def last_row(self) -> bool:
+        return self.row == self.grid.rows - 1
+
+    @property
+    def last_column(self) -> bool:
+        return self.column == self.grid.columns - 1
+
+    @property
+    def stages(self) -> range:
+        """Stages along k of this split."""
+        first, end = self.grid.split_bounds()[self.split : self.split + 2]
+        return range(first, end)
+
+    @property
+    def rows_block(self) -> int:
+        """The block of W at stage 0 of k."""
+        return (self.gemm * self.grid.rows + self.row) * self.grid.stages
+
+    @property
+    def columns_block(self) -> int:
+        """The block of X at stage 0 of k."""
+        line = self.gemm * self.grid.columns + self.column
+        return self.grid.columns_base + line * self.grid.stages
+
+    @property
+    def output_block(self) -> int:
+        return self.grid.outputs_base + self.output
+
+    @property
+    def partial_block(self) -> int:
+        """Of this split; those of its output follow each other by split."""
+        return self.grid.partials_base + self.tile
+
+    @property
+    def other_partials(self) -> list[int]:
+        """Blocks of the other splits of its output, in their order."""
+        first = self.partial_block - self.split
+        return [first + split for split in range(self.grid.splits) if split != self.split]
+
+
 def grouped_order(grid: TileGrid, swizzle: int) -> IntArray:
     """Tile ids in the order of dispatch: bands of ``swizzle`` tile rows, walked column by column.
 
     ``swizzle`` 1 is raster order. A band's W stays in L2 while its columns of X pass by.
     """
-    rows, columns = grid.rows, grid.columns
-    if swizzle <= 1 or rows == 1:
-        return np.arange(grid.tiles, dtype=np.int64)
-    order = np.arange(grid.tiles, dtype=np.int64).reshape(grid.count, rows, columns, grid.splits)
-    bands = [order[:, top : top + swizzle] for top in range(0, rows, swizzle)]
+    order = np.arange(grid.tiles, dtype=np.int64)
+    if swizzle <= 1 or grid.rows == 1:
+        return order
+    places = order.reshape(grid.count, grid.rows, grid.columns, grid.splits)
+    bands = [places[:, top : top + swizzle] for top in range(0, grid.rows, swizzle)]
     walked = [band.swapaxes(1, 2).reshape(grid.count, -1) for band in bands]
     return np.concatenate(walked, axis=1).ravel()
 

@@ -125,7 +125,7 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     pattern, bits = problem.pattern, problem.bits
     instruction = hardware.core.tensor_cores.instructions[problem.dtype]
     source = hardware.core.operand_source
-    groups, slots = pattern.groups(shape.k), pattern.slots(shape.k)
+    slots = pattern.slots(shape.k)
     code = hardware.sparsity.metadata
     rows_bytes = bits_to_bytes(shape.m * slots * bits)
     metadata_bytes = bits_to_bytes(shape.m * pattern.stored_metadata_bits(shape.k, code))
@@ -139,7 +139,7 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
 
     # Model: skip none stores zeros compressed but computes them: a step spans instruction_k of k.
     skips = hardware.sparsity.skip != "none"
-    depth = slots if skips else groups * pattern.group
+    depth = slots if skips else pattern.padded(shape.k)
     steps = ceil_div(depth, instruction.k)
     depth_executed = steps * instruction.k
 
@@ -154,13 +154,13 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     if source.w == "register":
         rows_operand = column_instructions * executed_m * depth_executed * bits
         if skips:
-            metadata_a_row = pattern.slot_metadata_bits(depth_executed, code)
-            metadata_operand = column_instructions * executed_m * metadata_a_row
+            metadata_per_row = pattern.slot_metadata_bits(depth_executed, code)
+            metadata_operand = column_instructions * executed_m * metadata_per_row
     if source.x == "register":
         span = pattern.span(depth_executed) if skips else depth_executed
         columns_operand = row_instructions * executed_n * span * bits
     columns_read = columns_loads * columns_bytes
-    if pattern.gathers:  # nothing is shared between rows: every slot has activations of its own
+    if problem.gathers:  # nothing is shared between rows: every slot has activations of its own
         columns_read = bits_to_bytes(shape.m * slots * shape.n * bits)
         columns_operand = executed_m * executed_n * depth_executed * bits
     rows_read, metadata_read = rows_loads * rows_bytes, rows_loads * metadata_bytes
@@ -193,7 +193,7 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
     Exact: all terms are integers of *ticks*, a fraction of a cycle that every rate divides.
     """
     ticks = core_ticks(hardware, problem.dtype)
-    conflict = problem.pattern.conflict_ratio
+    conflict = problem.conflict_ratio
     scale = conflict.denominator  # of ticks: a wave of fetches may take a broken number of cycles
     mac = work.macs_executed * ticks.a_mac * scale
     operand = work.operand_bits * ticks.an_operand_bit * scale

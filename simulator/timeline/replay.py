@@ -10,23 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.engine import reference
-from simulator.engine.result import EngineResult
+from simulator.engine.result import EngineResult, Waits
 from simulator.errors import OutputError
-from simulator.schedule.partition import IntArray
+from simulator.report.account import Account
+from simulator.schedule.partition import IntArray, Place
 from simulator.schedule.program import Program
-
-KINDS: Final = (
-    "mac",
-    "scratchpad_stall",
-    "operand_stall",
-    "barrier",
-    "memory_stall",
-    "prologue",
-    "epilogue",
-    "reduction",
-)
-"""Where a core's time goes while it has work; `mac` is useful and padding together."""
-MAC, SCRATCHPAD, OPERAND, BARRIER, MEMORY, PROLOGUE, EPILOGUE, REDUCTION = range(len(KINDS))
+from simulator.schedule.timing import StageCost
 
 REPLAYED_STAGES: Final = 20_000
 """Stages of a layer that are replayed by default: some seconds."""
@@ -61,7 +50,7 @@ class TileRange:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Detail:
     """What of a layer is shown in detail.
 
     ``ends`` tiles of a core at either end, of the first ``cores`` cores; or the tiles of a range.
@@ -75,17 +64,18 @@ class Plan:
     tiles: TileRange | None
 
 
-def plan_of(program: Program, room: int, tiles: TileRange | None) -> Plan:
+def detail_of(program: Program, room: int, tiles: TileRange | None) -> Detail:
+    """As much as there is ``room`` for, in stages; or the tiles asked for."""
     grid = program.grid
     shared = -(-grid.tiles // SHOWN_TILES)
     if tiles is not None:
-        return Plan(0, program.cores, program.stage_events, shared, tiles)
+        return Detail(0, program.cores, program.stage_events, shared, tiles)
     if program.stage_events <= min(room, REPLAYED_STAGES):
-        return Plan(grid.tiles, program.cores, program.stage_events, 1, None)
+        return Detail(grid.tiles, program.cores, program.stage_events, 1, None)
     a_tile = -(-grid.stages // grid.splits)
     ends = max(1, room // (2 * program.cores * a_tile))
     cores = min(program.cores, max(1, room // (2 * ends * a_tile)))
-    return Plan(ends, cores, REPLAYED_STAGES, shared, None)
+    return Detail(ends, cores, REPLAYED_STAGES, shared, None)
 
 
 class _Enough(Exception):  # noqa: N818 - not an error
@@ -94,8 +84,11 @@ class _Enough(Exception):  # noqa: N818 - not an error
 
 @dataclass
 class StageRecord:
+    """A stage: what it waited for, and where its time went once it was worked on."""
+
     number: int
-    parts: list[int]  # picoseconds, by KINDS
+    waits: Account
+    work: Account
 
 
 @dataclass
@@ -103,15 +96,15 @@ class TileRecord:
     """A tile that a core has begun, or several that share a slice.
 
     ``since_ps`` is when the core was done with what came before, ``ahead`` how long it then waited
-    for accumulators, and ``sums`` all that follows, by KINDS. ``stages`` is None without detail.
+    for accumulators, and ``sums`` all that follows. ``stages`` is None without detail.
     """
 
     number: int
     since_ps: int
-    ahead: list[int]
+    ahead: Account
     where: dict[str, Any]
     stages: list[StageRecord] | None = field(default_factory=list)
-    sums: list[int] = field(default_factory=lambda: [0] * len(KINDS))
+    sums: Account = field(default_factory=Account)
     end_ps: int = 0
     count: int = 1
 
@@ -119,30 +112,30 @@ class TileRecord:
 class Track:
     """One core's tiles, in order."""
 
-    def __init__(self, core: int, plan: Plan) -> None:
-        self.core, self.plan = core, plan
+    def __init__(self, core: int, detail: Detail) -> None:
+        self.core, self.detail = core, detail
         self.tiles: list[TileRecord] = []
         self.end_ps = 0
-        self.rest = [0] * len(KINDS)  # what the core's account has beyond its tiles
+        self.rest = Account()  # what the core's account has beyond its tiles
         self.stopped = False
 
     def begin(self, tile: TileRecord) -> None:
         """A tile follows; one that can no longer be among the last ones loses its detail."""
-        plan = self.plan
-        shown = self.core < plan.cores if plan.tiles is None else tile.number in plan.tiles
+        detail = self.detail
+        shown = self.core < detail.cores if detail.tiles is None else tile.number in detail.tiles
         if not shown:
             tile.stages = None
         self.tiles.append(tile)
-        late = len(self.tiles) - 1 - plan.ends
-        if plan.tiles is None and late >= plan.ends:
+        late = len(self.tiles) - 1 - detail.ends
+        if detail.tiles is None and late >= detail.ends:
             self.tiles[late].stages = None
 
-    def close(self, account: list[int], stopped: bool) -> None:
-        """Nothing follows; ``account`` is all of the core's time until it ended, by KINDS."""
+    def close(self, account: Account, stopped: bool) -> None:
+        """Nothing follows; ``account`` is all of the core's time until the layer ends."""
         self.stopped = stopped
         self.rest = account
         for tile in self.tiles:
-            self.rest = _difference(_difference(self.rest, tile.ahead), tile.sums)
+            self.rest = self.rest - tile.ahead - tile.sums
         merged: list[TileRecord] = []
         for tile in self.tiles:
             before = merged[-1] if merged else None
@@ -150,11 +143,11 @@ class Track:
                 before is None
                 or before.stages is not None
                 or tile.stages is not None
-                or before.count == self.plan.shared
+                or before.count == self.detail.shared
             ):
                 merged.append(tile)
                 continue
-            before.sums = _sum(_sum(before.sums, tile.ahead), tile.sums)
+            before.sums = before.sums + tile.ahead + tile.sums
             before.end_ps, before.count = tile.end_ps, before.count + 1
         self.tiles = merged
 
@@ -181,9 +174,10 @@ class Moved:
 class Replay:
     """One program in the reference engine, watched as its `Observer`."""
 
-    def __init__(self, program: Program, result: EngineResult, plan: Plan) -> None:
-        self.program, self.plan = program, plan
-        self.tracks = [Track(core, plan) for core in range(program.cores)]
+    def __init__(self, program: Program, result: EngineResult, detail: Detail) -> None:
+        self.program, self.detail = program, detail
+        self.tracks = [Track(core, detail) for core in range(program.cores)]
+        self.work = [_work(cost) for cost in program.costs]
         self.transfers = {
             level: {written: Moved() for written in (False, True)} for level in ("l2", "dram")
         }
@@ -196,35 +190,33 @@ class Replay:
             self.stopped = True
             self.seen_ps = max(track.end_ps for track in self.tracks)
         for track in self.tracks:
-            track.close(_account(program, result, track.core), self.stopped)
+            track.close(Account.of(program, result, core=track.core), self.stopped)
 
     def worked(
         self,
         core: int,
-        tile: reference.Tile,
+        tile: reference.TakenTile,
         stage: int,
         *,
         since_ps: int,
-        waits_ps: tuple[int, int, int, int],
+        waits_ps: Waits,
         stage_ps: int,
     ) -> None:
         track = self.tracks[core]
-        memory_ps, prologue_ps, epilogue_ps, reduction_ps = waits_ps
         if stage == tile.stages[0]:
-            ahead = [0] * len(KINDS)
-            ahead[EPILOGUE], ahead[REDUCTION] = epilogue_ps, reduction_ps
-            track.begin(TileRecord(tile.number, since_ps, ahead, self._where(tile)))
-        parts = self._inside(tile, stage)
-        parts[MEMORY], parts[PROLOGUE] = memory_ps, prologue_ps
+            ahead = Account(epilogue=waits_ps.epilogue, reduction=waits_ps.reduction)
+            track.begin(TileRecord(tile.place.tile, since_ps, ahead, _where(tile.place)))
+        waits = Account(memory_stall=waits_ps.memory_stall, prologue=waits_ps.prologue)
+        work = self.work[self.program.stage_kind(tile.place, stage)]
         now = track.tiles[-1]
-        now.sums = _sum(now.sums, parts)
+        now.sums = now.sums + waits + work
         now.end_ps = track.end_ps = since_ps + sum(waits_ps) + stage_ps
         if now.stages is not None:
-            now.stages.append(StageRecord(stage, parts))
+            now.stages.append(StageRecord(stage, waits, work))
         self.stages += 1
-        if self.plan.tiles is not None and tile.number in self.plan.tiles:
+        if self.detail.tiles is not None and tile.place.tile in self.detail.tiles:
             self.wanted -= 1
-        enough = self.stages >= self.plan.stages or self.wanted <= 0
+        enough = self.stages >= self.detail.stages or self.wanted <= 0
         if enough and self.stages < self.program.stage_events:
             raise _Enough
 
@@ -243,45 +235,20 @@ class Replay:
 
     def _wanted(self) -> int:
         """Stages of the tiles asked for; without a range, all."""
-        tiles, grid = self.plan.tiles, self.program.grid
+        tiles, grid = self.detail.tiles, self.program.grid
         if tiles is None:
             return self.program.stage_events
         lengths = np.diff(self.program.split_bounds)
-        numbers = np.arange(tiles.first, min(tiles.last + 1, grid.tiles))
-        return int(lengths[numbers % grid.splits].sum())
-
-    def _where(self, tile: reference.Tile) -> dict[str, Any]:
-        grid = self.program.grid
-        line, column = divmod(tile.output, grid.columns)
-        gemm, row = divmod(line, grid.rows)
-        split = tile.number % grid.splits
-        return {"tile": tile.number, "gemm": gemm, "row": row, "column": column, "split": split}
-
-    def _inside(self, tile: reference.Tile, stage: int) -> list[int]:
-        """A stage's time by KINDS; what exceeds MACs and barrier is a stall of its kind."""
-        kind = self.program.stage_kind(tile.stage_class, tile.rows_block, stage)
-        cost = self.program.costs[kind]
-        parts = [0] * len(KINDS)
-        parts[MAC], parts[BARRIER] = cost.mac_ps, cost.barrier_ps
-        parts[OPERAND if cost.stalled_by_operand else SCRATCHPAD] = cost.stall_ps
-        return parts
+        numbers: Any = np.arange(tiles.first, min(tiles.last + 1, grid.tiles))
+        return int(lengths[grid.place(numbers).split].sum())
 
 
-def _account(program: Program, result: EngineResult, core: int) -> list[int]:
-    """All of a core's time until its last epilogue ended, by KINDS."""
-    barrier = operand = 0
-    mac, worked = int(result.mac_ps[core]), int(result.worked_ps[core])
-    for count, cost in zip(result.stages[core].tolist(), program.costs, strict=True):
-        barrier += count * cost.barrier_ps
-        operand += count * cost.stall_ps * cost.stalled_by_operand
-    memory, prologue, epilogue, reduction = (int(wait) for wait in result.waits_ps[core])
-    scratchpad = worked - mac - barrier - operand
-    return [mac, scratchpad, operand, barrier, memory, prologue, epilogue, reduction]
+def _where(place: Place) -> dict[str, Any]:
+    inside = {"row": place.row, "column": place.column, "split": place.split}
+    return {"tile": place.tile, "gemm": place.gemm, **inside}
 
 
-def _sum(one: list[int], other: list[int]) -> list[int]:
-    return [a + b for a, b in zip(one, other, strict=True)]
-
-
-def _difference(one: list[int], other: list[int]) -> list[int]:
-    return [a - b for a, b in zip(one, other, strict=True)]
+def _work(cost: StageCost) -> Account:
+    """A stage's time once it is worked on; what exceeds MACs and barrier is a stall of its kind."""
+    stall = "operand_stall" if cost.stalled_by_operand else "scratchpad_stall"
+    return Account(mac_useful=cost.mac_ps, barrier=cost.barrier_ps, **{stall: cost.stall_ps})

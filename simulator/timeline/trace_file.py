@@ -18,25 +18,17 @@ import numpy as np
 
 from simulator.engine.result import EngineResult
 from simulator.hardware import Hardware
-from simulator.report.report import LayerReport
+from simulator.report.account import Account
+from simulator.report.layer import LayerReport
 from simulator.schedule.program import Program
 from simulator.timeline.replay import (
-    BARRIER,
-    EPILOGUE,
-    KINDS,
-    MAC,
-    MEMORY,
-    OPERAND,
-    PROLOGUE,
-    REDUCTION,
-    SCRATCHPAD,
     Moved,
     Replay,
     StageRecord,
     TileRange,
     TileRecord,
     Track,
-    plan_of,
+    detail_of,
 )
 from simulator.units import PS_PER_NS, ns_to_ps
 
@@ -87,8 +79,8 @@ class Timeline:
     def add(self, layer: LayerReport, program: Program, result: EngineResult) -> None:
         """Append a layer, once, whatever its repeats."""
         if id(program) not in self.replays:  # holding the program keeps its id its own
-            plan = plan_of(program, self.room, self.tiles)
-            self.replays[id(program)] = program, Replay(program, result, plan)
+            detail = detail_of(program, self.room, self.tiles)
+            self.replays[id(program)] = program, Replay(program, result, detail)
         replay = self.replays[id(program)][1]
         self.layers += 1
         pid = 1 + self.layers
@@ -111,9 +103,8 @@ class Timeline:
         for track in replay.tracks:
             tid = pid * TRACKS_A_PROCESS + track.core
             self._name_track(pid, tid, f"core {track.core}")
-            if self.kernel_start_ps:
-                self._wait("kernel_start", pid, tid, self.now_ps, self.kernel_start_ps)
-            self._track(track, pid, tid, work_ps, result)
+            self._waits(Account(kernel_start=self.kernel_start_ps), pid, tid, self.now_ps)
+            self._track(track, pid, tid, work_ps)
         for level in ("l2", "dram"):
             self._counter(replay.transfers[level], level, pid, work_ps, replay.seen_ps)
         note = replay.note(layer.name)
@@ -136,16 +127,11 @@ class Timeline:
                 file.write((",\n" if index else "") + line)
             file.write("\n]}\n")
 
-    def _track(
-        self, track: Track, pid: int, tid: int, origin_ps: int, result: EngineResult
-    ) -> None:
+    def _track(self, track: Track, pid: int, tid: int, origin_ps: int) -> None:
         """One core: its tiles, what they waited for, and what is left until the layer ends."""
         for tile in track.tiles:
-            at_ps = origin_ps + tile.since_ps
-            for kind in (EPILOGUE, REDUCTION):  # of the tile before: it kept the accumulators
-                if tile.ahead[kind]:
-                    self._wait(KINDS[kind], pid, tid, at_ps, tile.ahead[kind])
-                    at_ps += tile.ahead[kind]
+            # First for the tile before, which kept the accumulators.
+            at_ps = self._waits(tile.ahead, pid, tid, origin_ps + tile.since_ps)
             length_ps = origin_ps + tile.end_ps - at_ps
             if tile.stages is None:
                 what = f"tile {tile.number}" if tile.count == 1 else f"{tile.count} tiles"
@@ -155,43 +141,36 @@ class Timeline:
             self._slice(f"tile {tile.number}", "tile", pid, tid, at_ps, length_ps, tile.where)
             for stage in tile.stages:
                 at_ps = self._stage(tile, stage, pid, tid, at_ps)
-        end_ps = int(result.end_ps[track.core])
-        rest_ps = end_ps - track.end_ps
-        if track.stopped and rest_ps:
-            self._slice("not replayed", "cut", pid, tid, origin_ps + track.end_ps, rest_ps,
-                        _named(track.rest) | {"detail": "cut"})  # fmt: skip
-        elif rest_ps:
-            at_ps = origin_ps + track.end_ps
-            for kind in (EPILOGUE, REDUCTION):
-                if track.rest[kind]:
-                    self._wait(KINDS[kind], pid, tid, at_ps, track.rest[kind])
-                    at_ps += track.rest[kind]
-        if result.makespan_ps > end_ps:
-            idle_ps = result.makespan_ps - end_ps
-            self._wait("idle", pid, tid, origin_ps + end_ps, idle_ps)
+        rest, at_ps = track.rest, origin_ps + track.end_ps
+        idle = Account(idle=rest.idle)
+        working_ps = rest.total - rest.idle
+        if track.stopped and working_ps:
+            self._slice("not replayed", "cut", pid, tid, at_ps, working_ps,
+                        _named(rest - idle) | {"detail": "cut"})  # fmt: skip
+            rest, at_ps = idle, at_ps + working_ps
+        self._waits(rest, pid, tid, at_ps)
 
     def _stage(self, tile: TileRecord, stage: StageRecord, pid: int, tid: int, at_ps: int) -> int:
         """A stage, what it waited for, and its stalls inside; returns when it ends."""
-        for kind in (MEMORY, PROLOGUE):
-            if stage.parts[kind]:
-                self._wait(KINDS[kind], pid, tid, at_ps, stage.parts[kind])
-                at_ps += stage.parts[kind]
-        inside = stage.parts[: BARRIER + 1]
-        args = {"tile": tile.number, "k_step": stage.number} | _named(inside)
-        self._slice(
-            f"tile {tile.number} k {stage.number}", "stage", pid, tid, at_ps, sum(inside), args
-        )
-        at_ps += inside[MAC]
-        for kind in (SCRATCHPAD, OPERAND, BARRIER):
-            if inside[kind]:
-                name = KINDS[kind].replace("_", " ")
-                self._slice(name, "stall", pid, tid, at_ps, inside[kind], {})
-                at_ps += inside[kind]
+        at_ps = self._waits(stage.waits, pid, tid, at_ps)
+        work, name = stage.work, f"tile {tile.number} k {stage.number}"
+        args = {"tile": tile.number, "k_step": stage.number} | _named(work)
+        self._slice(name, "stage", pid, tid, at_ps, work.total, args)
+        at_ps += work.mac
+        for kind in ("scratchpad_stall", "operand_stall", "barrier"):
+            if work[kind]:
+                self._slice(kind.replace("_", " "), "stall", pid, tid, at_ps, work[kind], {})
+                at_ps += work[kind]
         return at_ps
 
-    def _wait(self, kind: str, pid: int, tid: int, at_ps: int, length_ps: int) -> None:
-        name = kind.replace("_", " ")
-        self._slice(name, "wait", pid, tid, at_ps, length_ps, {f"{kind}_ns": _ns(length_ps)})
+    def _waits(self, waits: Account, pid: int, tid: int, at_ps: int) -> int:
+        """A slice a kind of wait, one after the other; returns when they end."""
+        for kind, length_ps in waits.items():
+            if length_ps:
+                name, args = kind.replace("_", " "), {f"{kind}_ns": _ns(length_ps)}
+                self._slice(name, "wait", pid, tid, at_ps, length_ps, args)
+                at_ps += length_ps
+        return at_ps
 
     def _slice(
         self, name: str, cat: str, pid: int, tid: int, at_ps: int, length_ps: int, args: Event
@@ -243,6 +222,6 @@ def _ns(time_ps: int) -> float:
     return time_ps / PS_PER_NS
 
 
-def _named(parts: list[int]) -> Event:
+def _named(account: Account) -> Event:
     """Arguments of a slice: those kinds that took time."""
-    return {f"{KINDS[i]}_ns": _ns(part) for i, part in enumerate(parts) if part}
+    return {f"{kind}_ns": _ns(time) for kind, time in account.undivided().items() if time}

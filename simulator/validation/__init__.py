@@ -9,23 +9,23 @@ from statistics import mean, median
 
 from simulator.errors import ConfigError, did_you_mean
 from simulator.validation.datasets import DATASETS
-from simulator.validation.points import DataSet, Point
+from simulator.validation.measurement import DataSet, Measurement
 
-__all__ = ["DATASETS", "DataSet", "Point", "Validation", "validate"]
+__all__ = ["DATASETS", "DataSet", "Measurement", "Validation", "validate"]
 
 
 @dataclass(frozen=True)
 class Validation:
     """Points of a data set and the errors of the model on them, all as ratios.
 
-    Unless it says so, a figure is of the points that count; see `Point.set_aside`.
+    Unless it says so, a figure is of the points that count; see `Measurement.set_aside`.
     """
 
     dataset: DataSet
-    points: tuple[Point, ...]
+    points: tuple[Measurement, ...]
 
     @cached_property
-    def counted(self) -> tuple[Point, ...]:
+    def counted(self) -> tuple[Measurement, ...]:
         """The points that the model is held to."""
         return tuple(point for point in self.points if not point.set_aside)
 
@@ -45,7 +45,7 @@ class Validation:
         return median(abs(point.error) for point in self.counted)
 
     @property
-    def worst(self) -> Point:
+    def worst(self) -> Measurement:
         """The point with the largest absolute error."""
         return max(self.counted, key=lambda point: abs(point.error))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from simulator.validation import gemms, primitives
 from simulator.validation.fitted import A100, RTX3090
-from simulator.validation.points import DataSet
+from simulator.validation.measurement import DataSet
 
 _ALL = (
     DataSet(

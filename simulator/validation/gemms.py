@@ -10,7 +10,7 @@ from simulator.run.simulate import simulate
 from simulator.units import DTYPE_BITS
 from simulator.validation import tables
 from simulator.validation.fitted import condition
-from simulator.validation.points import Point
+from simulator.validation.measurement import Measurement
 from simulator.workload import Gemm, Workload
 
 LLMCOMPASS_LAUNCH_US = 21.0
@@ -49,11 +49,11 @@ def _label(row: Row) -> str:
     return f"{row['m']}x{row['n']}x{row['k']} {row.get('library', '')}".strip()
 
 
-def llmcompass() -> Iterable[Point]:
+def llmcompass() -> Iterable[Measurement]:
     """Wall-clock times; the host's part is what their authors add to every product."""
     hardware = load_hardware("a100-sxm4-80gb")
     for row in tables.read("llmcompass"):
-        yield Point(
+        yield Measurement(
             _label(row),
             float(row["time_us"]),
             time_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
@@ -61,14 +61,14 @@ def llmcompass() -> Iterable[Point]:
         )
 
 
-def magicube(dtype: str, table: str) -> Iterable[Point]:
+def magicube(dtype: str, table: str) -> Iterable[Measurement]:
     """Times under two fitted conditions: the launch that is in them, and the card's clock."""
     fitted = f"magicube-{dtype}"
     launch_us = condition(fitted, "launch_us")
     hardware = load_hardware("a100-sxm4-40gb", {"clock_hz": round(condition(fitted, "clock_hz"))})
     for row in tables.read(table):
         refused = dtype == "int8" and int(row["k"]) == MAGICUBE_REFUSED_K
-        yield Point(
+        yield Measurement(
             _label(row),
             float(row["time_us"]),
             time_us(hardware, row, dtype=dtype) + launch_us,
@@ -111,10 +111,10 @@ def measured_speedup(row: Row) -> float:
     return float(row["dense_us"]) / float(row["sparse_us"])
 
 
-def speedups(preset: str, table: str) -> Iterable[Point]:
+def speedups(preset: str, table: str) -> Iterable[Measurement]:
     """2:4 over dense."""
     for row, model in _both(preset, table):
-        yield Point(
+        yield Measurement(
             _label(row),
             measured_speedup(row),
             model["dense"] / model["sparse"],
@@ -123,7 +123,7 @@ def speedups(preset: str, table: str) -> Iterable[Point]:
         )
 
 
-def times(preset: str, table: str, which: str) -> Iterable[Point]:
+def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
     """``dense`` or ``sparse`` times, each measurement once."""
     seen = set()
     for row, model in _both(preset, table):
@@ -131,7 +131,7 @@ def times(preset: str, table: str, which: str) -> Iterable[Point]:
         if figure in seen:
             continue
         seen.add(figure)
-        yield Point(
+        yield Measurement(
             f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else _label(row),
             float(row[f"{which}_us"]),
             model[which],

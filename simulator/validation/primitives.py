@@ -12,7 +12,7 @@ from simulator.run.simulate import simulate
 from simulator.schedule.program import Program, stream_program
 from simulator.units import PS_PER_SECOND
 from simulator.validation import tables
-from simulator.validation.points import Point
+from simulator.validation.measurement import Measurement
 from simulator.workload import Gemm, Stream, Workload
 
 MMA_NAMES = {"binary": "b1"}
@@ -22,7 +22,7 @@ NOT_COMPARED = {"DSTC": "skips zeros of activations, too", "2:6": _WAITS, "2:8":
 """Designs and patterns of Sparseloop's that the preset is no model of."""
 
 
-def mma(pattern: str) -> Iterable[Point]:
+def mma(pattern: str) -> Iterable[Measurement]:
     """Completion latency, and throughput at 4 and 8 warps."""
     hardware = load_hardware("a100-sxm4-80gb")
     for row in tables.read("mma"):
@@ -43,9 +43,9 @@ def mma(pattern: str) -> Iterable[Point]:
                 k=slots,
             )
             measured = float(row[f"macs_per_cycle_{warps}"])
-            yield Point(f"{name}, {warps} warps", measured, timing.macs_per_cycle, part=part)
+            yield Measurement(f"{name}, {warps} warps", measured, timing.macs_per_cycle, part=part)
         latency = float(row["latency_cycles"])
-        yield Point(f"{name}, latency", latency, timing.latency_cycles, part=part)
+        yield Measurement(f"{name}, latency", latency, timing.latency_cycles, part=part)
 
 
 @cache
@@ -56,7 +56,7 @@ def _stc_cycles(pattern: str, m: int, n: int, k: int) -> int:
     return simulate(hardware, Workload("row", [Gemm("gemm", m=m, n=n, k=k)]), pattern).total.cycles
 
 
-def sparseloop() -> Iterable[Point]:
+def sparseloop() -> Iterable[Measurement]:
     """Every design of the figure; those that the preset is no model of are set aside.
 
     DSTC's rows are predicted with zeros of weights anywhere, the nearest that nmsim has.
@@ -66,7 +66,7 @@ def sparseloop() -> Iterable[Point]:
         if pattern == "unstructured":
             pattern = "1:1" if float(row["density"]) == 1 else f"unstructured:{row['density']}"
         m, n, k = int(row["m"]), int(row["n"]), int(row["k"])
-        yield Point(
+        yield Measurement(
             f"{row['design']} {row['pattern']} {m}x{n}x{k}",
             float(row["cycles"]),
             _stc_cycles(pattern, m, n, k),
@@ -74,7 +74,7 @@ def sparseloop() -> Iterable[Point]:
         )
 
 
-def memory() -> Iterable[Point]:
+def memory() -> Iterable[Measurement]:
     """Bandwidths as the slope between two sizes; latencies of one core's first request."""
     for row in tables.read("memory"):
         overrides = {
@@ -91,7 +91,7 @@ def memory() -> Iterable[Point]:
             predicted = (large - small) / (_read_ps(hardware, large) - _read_ps(hardware, small))
             predicted *= PS_PER_SECOND / 1e9
         label = f"{row['preset']} {row['level']} {row['benchmark']}"
-        yield Point(label, float(row["value"]), predicted)
+        yield Measurement(label, float(row["value"]), predicted)
 
 
 def _footprints(hardware: Hardware, level: str) -> tuple[int, int]:
@@ -111,5 +111,5 @@ def _read_ps(hardware: Hardware, size: int) -> int:
 def _latency_cycles(hardware: Hardware) -> float:
     """From request to arrival of 32 bytes, less their own transfer."""
     program = _reading(hardware, 32)
-    waited = int(fast.run(program).waits_ps[0, 1]) - int(program.prologue_ps[-1])
+    waited = fast.run(program).waits(core=0).prologue - int(program.prologue_ps[-1])
     return (waited - int(program.rows_port_ps[-1])) * hardware.clock_hz / PS_PER_SECOND

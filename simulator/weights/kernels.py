@@ -454,7 +454,7 @@ def lane_slots(
 
 @WRAPPING
 def stage_slots(
-    mask: ByteMask, group: int, lockstep_rows: int, groups_a_stage: int, k: int | None = None
+    mask: ByteMask, group: int, lockstep_rows: int, groups_per_stage: int, k: int | None = None
 ) -> IntArray:
     """Slots that each stage takes of each block of rows: `lane_slots` summed over its groups.
 
@@ -462,25 +462,25 @@ def stage_slots(
     ----------
     mask, k
         As of `lane_slots`.
-    groups_a_stage : int
+    groups_per_stage : int
         Depth of a stage in groups; the last stage may have fewer.
 
     Returns
     -------
-    array (ceil(rows / lockstep_rows), ceil(groups / groups_a_stage)), int64
+    array (ceil(rows / lockstep_rows), ceil(groups / groups_per_stage)), int64
 
     Raises
     ------
     WeightsError
         As `lane_slots`.
     """
-    mask, groups = _checked(mask, k, group, lockstep_rows, groups_a_stage)
-    shape = ceil_div(mask.shape[0], lockstep_rows), ceil_div(groups, groups_a_stage)
+    mask, groups = _checked(mask, k, group, lockstep_rows, groups_per_stage)
+    shape = ceil_div(mask.shape[0], lockstep_rows), ceil_div(groups, groups_per_stage)
     out = np.zeros(shape, dtype=np.int64)
     tile = np.zeros(TILE_GROUPS, dtype=np.min_scalar_type(group))
     for top, first, per, words in _pieces(mask, k, group, lockstep_rows):
         part = out[top // lockstep_rows :][: ceil_div(words.shape[0], lockstep_rows)]
-        seen = _stage_slots(words, per, lockstep_rows, first, groups_a_stage, tile, part)
+        seen = _stage_slots(words, per, lockstep_rows, first, groups_per_stage, tile, part)
         _check_bytes(seen, words, k)
     return out
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from simulator.errors import WorkloadError, did_you_mean
-from simulator.sparsity import Pattern
+from simulator.sparsity import AnyPattern, parse_pattern
 from simulator.units import DTYPE_BITS, ceil_div
 
 MAX_SIZE = 2**40
@@ -26,8 +26,8 @@ class Gemm:
         Independent GEMMs of this shape, each with weights of its own.
     dtype : str
         Format of weights and activations.
-    pattern : str or Pattern, optional
-        Pattern of the weights along k; None is dense.
+    pattern : str, Pattern or Unstructured, optional
+        Pattern of the weights along k: ``2:4``, ``unstructured:0.5``; None is dense.
     repeat : int
         How often the layer occurs, one launch each time.
     """
@@ -38,7 +38,7 @@ class Gemm:
     k: int
     batch: int = 1
     dtype: str = "fp16"
-    pattern: Pattern | str | None = None
+    pattern: AnyPattern | str | None = None
     repeat: int = 1
 
     def __post_init__(self) -> None:
@@ -118,7 +118,7 @@ class Conv:
     batch: int = 1
     ceil_output: bool = False
     dtype: str = "fp16"
-    pattern: Pattern | str | None = None
+    pattern: AnyPattern | str | None = None
     repeat: int = 1
 
     def __post_init__(self) -> None:
@@ -310,7 +310,7 @@ def _check(layer: Layer, counts: tuple[str, ...]) -> None:
             hint=did_you_mean(layer.dtype, DTYPE_BITS),
         )
     if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
-        object.__setattr__(layer, "pattern", Pattern.parse(layer.pattern, f"{layer.name}.pattern"))
+        object.__setattr__(layer, "pattern", parse_pattern(layer.pattern, f"{layer.name}.pattern"))
 
 
 def _is_count(value: object, low: int, high: int) -> bool:

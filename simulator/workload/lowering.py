@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 from simulator.errors import WorkloadError
@@ -12,13 +13,14 @@ from simulator.sparsity import (
     AnyPattern,
     Pattern,
     Unstructured,
-    bank_conflicts,
     parse_pattern,
 )
-from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
+from simulator.units import DTYPE_BITS, bits_to_bytes, output_bits
+from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
 
 Role = Literal["weights", "activations"]
+Executed = Pattern | Gathered
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class GemmProblem:
     run, real_run : int
         Weights per kernel position along k, with and without channel padding; k = positions * run.
     dtype : str
-    pattern : Pattern
+    pattern : Pattern or Gathered
         As executed; dense is 1:1.
     rows_role, columns_role : str
         Which counters their bytes go to.
@@ -54,7 +56,7 @@ class GemmProblem:
     run: int
     real_run: int
     dtype: str
-    pattern: AnyPattern
+    pattern: Executed
     rows_role: Role = "weights"
     columns_role: Role = "activations"
     unique_input_bytes: int | None = None
@@ -74,6 +76,16 @@ class GemmProblem:
     def macs(self) -> int:
         """Useful MACs of the dense problem: no padding, nothing skipped."""
         return self.m * self.n * (self.k // self.run) * self.real_run * self.count
+
+    @property
+    def gathers(self) -> bool:
+        """Every slot fetches activations of its own."""
+        return isinstance(self.pattern, Gathered)
+
+    @property
+    def conflict_ratio(self) -> Fraction:
+        """Cycles that a wave of fetches takes; whole groups are read without bank conflicts."""
+        return self.pattern.conflict_ratio if isinstance(self.pattern, Gathered) else Fraction(1)
 
     @property
     def slots_used(self) -> int:
@@ -115,11 +127,11 @@ class Lowered:
         """That of the sparsest pattern."""
         return self.problems[0]
 
-    def note(self, executed: AnyPattern) -> str:
+    def note(self, executed: Executed) -> str:
         """What a reader should know of the pattern executed."""
         if self.reason or executed == self.asked or self.asked.is_dense:
             return self.reason
-        if isinstance(self.asked, Unstructured):  # its indices and conflicts are the layer's
+        if isinstance(self.asked, Unstructured):  # real weights may have another density
             return ""
         is_choice = any(problem.pattern == self.asked for problem in self.problems)
         name = "dense" if executed.is_dense else f"as {executed}"
@@ -156,7 +168,7 @@ def lower(
     return Lowered(tuple(_problem(layer, pattern) for pattern in patterns), asked, reason)
 
 
-def _problem(layer: Gemm | Matmul | Conv, executed: AnyPattern) -> GemmProblem:
+def _problem(layer: Gemm | Matmul | Conv, executed: Executed) -> GemmProblem:
     if isinstance(layer, Conv):
         return _convolution(layer, executed)
     role: Role = "activations" if isinstance(layer, Matmul) else "weights"
@@ -177,7 +189,7 @@ def asked_pattern(layer: Layer, override: AnyPattern | None) -> AnyPattern:
 
 def _executed(
     layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware
-) -> tuple[list[AnyPattern], str]:
+) -> tuple[list[Executed], str]:
     """The patterns as which a layer may run: dense, and why, only where no other contains it."""
     if asked.is_dense:
         return [DENSE], ""
@@ -185,24 +197,17 @@ def _executed(
     if isinstance(asked, Unstructured):
         if sparsity.skip == "none":
             return [DENSE], f"{asked} runs dense: {hardware.name} skips no zeros"
-        return [_gathered(layer, asked, hardware)], ""
+        ways = fetch_ways(hardware, layer.dtype)
+        return [Gathered.seeded(asked, _depth(layer), ways)], ""
     hosts = sparsity.capability.hosts(asked, sparsity.metadata)
     if not hosts:
         return [DENSE], f"{asked} runs dense: no pattern of {hardware.name} contains it"
     channels = layer.in_channels // layer.groups if isinstance(layer, Conv) else layer.k
-    filled: list[AnyPattern] = [pattern for pattern in hosts if pattern.group <= channels]
+    filled: list[Executed] = [pattern for pattern in hosts if pattern.group <= channels]
     if not filled:
         return [DENSE], f"{asked} runs dense: {channels} channels are less than a group"
     # Where a pattern that contains it would run dense for want of channels, so may this one.
     return filled + [DENSE] * (len(filled) < len(hosts)), ""
-
-
-def fetch_ways(hardware: Hardware, dtype: str) -> int:
-    """Fetches of one instruction's columns that the scratchpad's banks could serve in a cycle."""
-    pad = hardware.core.scratchpad
-    columns = hardware.core.tensor_cores.instructions[dtype].column_step
-    banks_a_fetch = ceil_div(columns * DTYPE_BITS[dtype], 8 * pad.bank_bytes)
-    return max(1, pad.banks // banks_a_fetch)
 
 
 def _depth(layer: Gemm | Matmul | Conv) -> int:
@@ -212,17 +217,10 @@ def _depth(layer: Gemm | Matmul | Conv) -> int:
     return layer.k
 
 
-def _gathered(layer: Gemm | Matmul | Conv, asked: Unstructured, hardware: Hardware) -> Unstructured:
-    """The baseline with the index width and the bank conflicts of this layer on this machine."""
-    k = _depth(layer)
-    conflict = bank_conflicts(asked.density, k, fetch_ways(hardware, layer.dtype))
-    return Unstructured(asked.density, max(1, (k - 1).bit_length()), conflict)
-
-
-def _convolution(layer: Conv, executed: AnyPattern) -> GemmProblem:
+def _convolution(layer: Conv, executed: Executed) -> GemmProblem:
     """im2col with channels fastest; sparse runs pad channels so that no group straddles."""
     channels = layer.in_channels // layer.groups
-    padded = ceil_div(channels, executed.group) * executed.group
+    padded = executed.padded(channels)
     return GemmProblem(
         m=layer.out_channels // layer.groups,
         n=layer.batch * layer.out_h * layer.out_w,

@@ -17,7 +17,7 @@ ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default
 reads, writes  elements moved by a streaming layer
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
-pattern        ``keep:group`` of the weights (default dense)
+pattern        ``keep:group`` or ``unstructured:density`` of the weights (default dense)
 =============  ==========================================================================
 """
 

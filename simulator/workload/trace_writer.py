@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from simulator.catalog import CONTROL
 from simulator.errors import WorkloadError, did_you_mean
+from simulator.sparsity import parse_pattern
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Workload
 from simulator.workload.trace import STREAM_KINDS
 
@@ -33,7 +34,7 @@ def write_trace(workload: Workload) -> str:
     Raises
     ------
     WorkloadError
-        If a layer's name or kind cannot stand in a CSV.
+        If a layer's name, kind or density cannot stand in a CSV.
     """
     rows = [_cells(layer) for layer in workload.layers]
     filled = [column for column in COLUMNS if any(row.get(column) for row in rows)]
@@ -69,7 +70,7 @@ def _cells(layer: Layer) -> dict[str, str]:
             )  # fmt: skip
         cells |= {"kind": layer.op, "reads": str(layer.reads), "writes": str(layer.writes)}
     if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
-        cells["pattern"] = str(layer.pattern)
+        cells["pattern"] = _pattern(layer)
     return {key: text for key, text in cells.items() if DEFAULTS.get(key) != text}
 
 
@@ -81,6 +82,15 @@ def _name(layer: Layer) -> str:
             f"layer {name!r}", "its name cannot stand in a CSV", want="one line of text"
         )
     return name
+
+
+def _pattern(layer: Gemm | Conv) -> str:
+    text = str(layer.pattern)
+    if parse_pattern(text) != layer.pattern:
+        raise WorkloadError(
+            f"{layer.name}.pattern", "its density cannot stand in a CSV", want="nine digits or less"
+        )
+    return text
 
 
 def _is_utf8(text: str) -> bool:

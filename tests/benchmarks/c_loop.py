@@ -40,8 +40,8 @@ def run_loop(library: ctypes.CDLL, program: Program) -> tuple[int, int, float]:
     core_bits = max(1, (cores - 1).bit_length())
     leaves = 1 << (cores - 1).bit_length()
     values = (
-        cores, core_bits, grid.rows, grid.columns, grid.stages, program.columns_base,
-        program.outputs_base, program.stage_buffers, program.issue_ps, program.drain_ps,
+        cores, core_bits, grid.rows, grid.columns, grid.stages, grid.columns_base,
+        grid.outputs_base, program.stage_buffers, program.issue_ps, program.drain_ps,
         program.l2_bytes, program.l2_latency_ps, program.far_latency_ps, program.halves,
         program.dram_latency_ps, not program.fits_l2, grid.tiles,
     )  # fmt: skip

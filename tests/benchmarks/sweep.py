@@ -14,8 +14,9 @@ from pathlib import Path
 
 from simulator import sweep
 from simulator.exploration import row
-from simulator.exploration.dispatch import Dispatch
-from simulator.exploration.row import Batch
+from simulator.exploration.plan import Point
+from simulator.exploration.row import Row
+from simulator.workers.dispatch import Batch, Dispatch
 
 POINTS = 2000
 FEWER = 300
@@ -53,10 +54,10 @@ class Rate:
 
 def rate(points: int, workers: int) -> Rate:
     """Of a sweep into a file, between the first ``WARM`` points and the last."""
-    batches: list[tuple[float, Batch]] = []
+    batches: list[tuple[float, Batch[Row]]] = []
     take = Dispatch._take
 
-    def noted(dispatch: Dispatch, batch: Batch) -> None:
+    def noted(dispatch: Dispatch[Point, Row], batch: Batch[Row]) -> None:
         batches.append((time.perf_counter(), batch))
         take(dispatch, batch)
 

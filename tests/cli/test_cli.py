@@ -318,6 +318,20 @@ def test_compare_in_every_format(nmsim: Nmsim) -> None:
     assert list(read["speedup"]) == list(comparison.to_frame()["speedup"])
 
 
+def test_trace_is_a_pattern_to_ask_for(nmsim: Nmsim) -> None:
+    Path("net.csv").write_text("name,kind,m,n,k,pattern\nfc,linear,64,48,96,2:4\n")
+    asked = ("run", "nm-edge", "net.csv", "--brief")
+    assert fine(nmsim(*asked, "--pattern", "trace")) == fine(nmsim(*asked))
+    text = fine(nmsim("compare", "nm-edge", "net.csv", "--patterns", "trace,1:1", "-v")).text
+    assert "speed-up over trace" in " ".join(text.split())
+    assert "None" not in text
+    ended = nmsim("compare", "nm-edge", "net.csv", "--patterns", "trace,1:1,trace")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "patterns: the same pattern twice, got 'trace,1:1,trace'" in ended.err
+    for command in ("run", "compare"):
+        assert "as the trace says" in " ".join(fine(nmsim(command, "--help")).text.split())
+
+
 def test_a_run_s_table_shows_layers_total_traffic_and_core_time(nmsim: Nmsim) -> None:
     report = simulate("nm-edge", "gemm:64x48x96", "2:4")
     (layer,) = report.layers

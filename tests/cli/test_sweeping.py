@@ -163,6 +163,18 @@ def test_speedups_are_over_dense_else_over_the_first_else_over_what_a_spec_names
     assert [row["speedup"] for row in json.loads(best)] == [max(found.values())]
 
 
+def test_speedups_over_what_the_trace_says(nmsim: Nmsim) -> None:
+    Path("sweep.yaml").write_text(SPEEDUPS.replace("patterns: [", "patterns: [trace, "))
+    with Path("sweep.yaml").open("a") as spec:
+        spec.write("baseline: trace\n")
+    said = fine(nmsim("sweep", "sweep.yaml", "--store", "runs.sqlite")).text
+    assert "speed-up over trace" in " ".join(said.split())
+    asked = ("results", "runs.sqlite", "--pattern", "trace", "--format", "json")
+    rows = json.loads(fine(nmsim(*asked)).out)
+    assert {row["pattern"] for row in rows} == {None}
+    assert {row["speedup"] for row in rows} == {1.0}
+
+
 def test_speedups_without_a_baseline_are_missing(nmsim: Nmsim) -> None:
     Path("sweep.yaml").write_text(SPEEDUPS)
     fine(nmsim("sweep", "sweep.yaml", "--store", "runs.sqlite"))
@@ -306,7 +318,7 @@ def test_search_prints_the_front(nmsim: Nmsim) -> None:
 def test_bad_input_is_one_line_and_code_2(
     nmsim: Nmsim, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
 ) -> None:
-    monkeypatch.setattr("simulator.exploration.executors.CONNECT_S", 1)
+    monkeypatch.setattr("simulator.workers.dask.CONNECT_S", 1)
     ended = nmsim(*arguments)
     assert (ended.code, ended.out) == (2, b""), ended
     assert says in ended.err

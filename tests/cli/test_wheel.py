@@ -70,6 +70,7 @@ def test_an_installed_wheel_finds_its_presets(tmp_path: Path) -> None:
     for line, folder in ((lines[1], "configs"), (lines[2], "workloads")):
         assert set(line.split()) == {path.stem for path in (REPOSITORY / folder).iterdir()}
     assert lines[3] == "2:4"
+    assert (target / "simulator" / "py.typed").is_file()
 
     parts = {part for path in target.rglob("*") for part in path.relative_to(target).parts}
     assert not {"tests", "notebooks", "conftest.py", "pyproject.toml"} & parts

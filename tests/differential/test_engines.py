@@ -96,14 +96,14 @@ def _columns_first(monkeypatch: pytest.MonkeyPatch) -> None:
     def mutant(self, tile, stage):  # type: ignore[no-untyped-def]
         program, memory = self.program, self.machine.memory
         self.machine.count_tie()
-        kind = self._stage_kind(tile, stage)
+        kind, place = program.stage_kind(tile.place, stage), tile.place
         self.stages[kind] += 1
         blocks = []
-        if program.has_columns:
+        if program.grid.has_columns:
             port_ps = int(program.columns_port_ps[kind])
-            blocks.append(memory.fetch(tile.columns_block + stage, self, port_ps))
+            blocks.append(memory.fetch(place.columns_block + stage, self, port_ps))
         port_ps = int(program.rows_port_ps[kind])
-        return [*blocks, memory.fetch(tile.rows_block + stage, self, port_ps)]
+        return [*blocks, memory.fetch(place.rows_block + stage, self, port_ps)]
 
     monkeypatch.setattr(reference.Core, "_fetch", mutant)
 

@@ -10,7 +10,8 @@ from machines import Case, random_case
 from naive_machine import NaiveMachine, NaiveRun
 
 from simulator.engine import fast
-from simulator.report.report import CORE_TIME, LayerReport, layer_report
+from simulator.report.account import CORE_TIME
+from simulator.report.layer import LayerReport, layer_report
 from simulator.workload import Gemm
 
 ENERGY = {

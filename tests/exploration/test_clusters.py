@@ -18,8 +18,8 @@ import pytest
 from clusters import PATIENCE_S, Cluster, cluster
 
 from simulator import SpecError, sweep
-from simulator.exploration import executors
-from simulator.exploration.store import Store
+from simulator.exploration.runs import Runs
+from simulator.workers import dask
 
 NMSIM = Path(sys.executable).with_name("nmsim")
 POINTS = 160
@@ -40,12 +40,12 @@ NAP_S = 0.02
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "CONNECT_S", 1)
-    monkeypatch.setattr(executors, "LOST_S", 2)
+    monkeypatch.setattr(dask, "CONNECT_S", 1)
+    monkeypatch.setattr(dask, "LOST_S", 2)
 
 
 def rows_of(store: Path) -> int:
-    with Store(store, must_exist=True) as opened:
+    with Runs(store, must_exist=True) as opened:
         return len(opened.rows())
 
 

@@ -16,13 +16,13 @@ from specs import small
 from test_sweep import export
 
 from simulator import sweep
-from simulator.exploration.store import Store
+from simulator.exploration.runs import Runs
 
 KILLS = 20
 SWEEP = """
 import sys
 from simulator import sweep
-from simulator.exploration import store
+from simulator.store import store
 from test_kill import spec
 
 store.COMMIT_S = 0.01  # so that many a kill falls into a commit
@@ -143,5 +143,5 @@ def test_a_store_that_was_killed_before_its_table_stood_is_begun_again(tmp_path:
     connection.close()
     assert path.stat().st_size
     assert sweep(small(), store=path).computed == 16
-    with Store(path, must_exist=True) as opened:
+    with Runs(path, must_exist=True) as opened:
         assert len(opened.rows()) == 16

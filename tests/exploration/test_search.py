@@ -14,7 +14,7 @@ import pytest
 from specs import small
 
 from simulator import SpecError, StoreError, pareto_front, search, sweep
-from simulator.exploration.store import Store
+from simulator.exploration.runs import Runs
 
 
 def spec(**changes: Any) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def test_a_search_goes_on_where_it_was_left(tmp_path: Path) -> None:
     search(spec(search={"trials": 40}), executor="serial", store=tmp_path / "runs.sqlite")
     longer = search(spec(), executor="serial", store=tmp_path / "runs.sqlite")
     assert longer == search(spec(), executor="serial")
-    with Store(tmp_path / "runs.sqlite", must_exist=True) as store:
+    with Runs(tmp_path / "runs.sqlite", must_exist=True) as store:
         distinct = {(str(t.settings), t.pattern) for t in longer.trials}
         assert len(store.rows()) == len(distinct)
 

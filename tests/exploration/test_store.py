@@ -15,9 +15,9 @@ from specs import small
 
 import simulator
 from simulator import StoreError, sweep
-from simulator.exploration import store as store_module
 from simulator.exploration.row import Row
-from simulator.exploration.store import Store
+from simulator.exploration.runs import Runs
+from simulator.store import store as store_module
 
 
 @pytest.fixture
@@ -45,18 +45,18 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
         row(10, error="does not fit: 1 byte"),
         row(3, energy_pj=1e300),
     ]
-    with Store(tmp_path / "s") as store:
+    with Runs(tmp_path / "s") as store:
         store.add(rows)
-        assert store.known([rows[0].key, b"x"]) == {rows[0].key: {"core.count": 2}}
+        assert store.known([rows[0].key, b"x"]) == {rows[0].key: rows[0]}
         store.flush()
         assert set(store.known([r.key for r in rows])) == {r.key for r in rows}
-    with Store(tmp_path / "s", must_exist=True) as store:
+    with Runs(tmp_path / "s", must_exist=True) as store:
         assert store.rows([rows[1].key, rows[0].key]) == [rows[1], rows[0]]
         assert store.rows() == [rows[0], rows[2], rows[1]]  # 2, 3, 10: as numbers
 
 
 def test_a_key_is_there_once_and_the_first_row_stays() -> None:
-    with Store() as store:
+    with Runs() as store:
         store.add([row(1, time_ps=5)])
         store.flush()
         store.add([row(1, time_ps=6), row(2)])
@@ -65,7 +65,7 @@ def test_a_key_is_there_once_and_the_first_row_stays() -> None:
 
 @pytest.mark.usefixtures("small_commits")
 def test_rows_are_committed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Store(tmp_path / "s") as store:
+    with Runs(tmp_path / "s") as store:
         store.add([row(1)])
         assert stored(tmp_path / "s") == 0
         monkeypatch.setattr(store_module, "COMMIT_S", 0.0)
@@ -118,7 +118,7 @@ BAD = {
     ),
     "a text": (lambda path: path.write_text("core.count: 4\n" * 100), "is not a database"),
     "a short text": (lambda path: path.write_text("core"), "is not a database"),
-    "another layout": (lambda path: altered(path, "PRAGMA user_version = 7"), "want 2, got 7"),
+    "another layout": (lambda path: altered(path, "PRAGMA user_version = 7"), "want 3, got 7"),
     "another version": (
         lambda path: altered(path, "UPDATE about SET version = '0.0.9'"),
         f"want {simulator.__version__}, got '0.0.9'",
@@ -154,15 +154,19 @@ BAD = {
         lambda path: altered(path, "UPDATE about SET version = CAST(x'ff' AS TEXT)"),
         "a store of another nmsim",
     ),
+    "other rows": (
+        lambda path: altered(path, "UPDATE about SET kind = 'songs'"),
+        "a store of other rows, want runs, got 'songs'",
+    ),
     "a baseline that is none": (
-        lambda path: altered(path, "UPDATE about SET baseline = '9:2'"),
+        lambda path: altered(path, "UPDATE about SET remark = '9:2'"),
         "compares with no pattern",
     ),
     "a number for a baseline": (
-        lambda path: altered(path, "UPDATE about SET baseline = 7"),
+        lambda path: altered(path, "UPDATE about SET remark = 7"),
         "compares with no pattern",
     ),
-    "an older layout": (lambda path: altered(path, "PRAGMA user_version = 1"), "want 2, got 1"),
+    "an older layout": (lambda path: altered(path, "PRAGMA user_version = 2"), "want 3, got 2"),
 }
 
 
@@ -175,7 +179,7 @@ def test_what_is_no_store_is_refused_and_left_alone(
     spoil(path)
     before = path.read_bytes()
     with pytest.raises(StoreError) as caught:
-        Store(path, must_exist=must_exist)
+        Runs(path, must_exist=must_exist)
     assert says in str(caught.value)
     assert str(caught.value).startswith(f"{path}: ")
     assert path.read_bytes() == before
@@ -188,15 +192,15 @@ def test_what_is_no_store_is_refused_and_left_alone(
 )
 def test_what_is_no_file_name(name: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=says):
-        Store(tmp_path / name)
+        Runs(tmp_path / name)
     with pytest.raises(StoreError):
-        Store(tmp_path / name, must_exist=True)
+        Runs(tmp_path / name, must_exist=True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_store_to_read_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such file"):
-        Store(tmp_path / "s", must_exist=True)
+        Runs(tmp_path / "s", must_exist=True)
 
 
 # Stores that others use, and disks that are full
@@ -216,13 +220,13 @@ def locked(path: Path) -> Iterator[Path]:
 def test_a_locked_store_is_refused_before_anything_runs(locked: Path) -> None:
     with pytest.raises(StoreError, match="is locked by another process"):
         sweep(small(patterns=["1:4"]), store=locked)
-    with Store(locked, must_exist=True) as store:
+    with Runs(locked, must_exist=True) as store:
         assert len(store.rows()) == 16
 
 
 @pytest.mark.usefixtures("small_commits")
 def test_a_store_that_gets_locked_meanwhile(tmp_path: Path) -> None:
-    store = Store(tmp_path / "s")
+    store = Runs(tmp_path / "s")
     other = sqlite3.connect(tmp_path / "s", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     store.add([row(1)])
@@ -270,7 +274,7 @@ def test_a_full_disk_ends_a_sweep_with_one_line_and_keeps_the_store(room: int, p
 
 
 def read(path: Path) -> list[Row]:
-    with Store(path, must_exist=True) as store:
+    with Runs(path, must_exist=True) as store:
         return store.rows()
 
 
@@ -302,9 +306,9 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for must_exist in (False, True):
         with pytest.raises(StoreError, match="is no plain file"):
-            Store(tmp_path / "pipe", must_exist=must_exist)
+            Runs(tmp_path / "pipe", must_exist=must_exist)
         with pytest.raises(StoreError, match="not a file name"):
-            Store(f"{tmp_path}/a\0b", must_exist=must_exist)
+            Runs(f"{tmp_path}/a\0b", must_exist=must_exist)
 
 
 def test_a_store_that_must_not_be_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,7 +319,7 @@ def test_a_store_that_must_not_be_written(path: Path, monkeypatch: pytest.Monkey
         return connect(name.split("?")[0] + "?mode=ro", **options)
 
     monkeypatch.setattr(sqlite3, "connect", read_only)
-    store = Store(path)
+    store = Runs(path)
     store.add([row(7)])
     with pytest.raises(StoreError, match="not writable"):
         store.flush()

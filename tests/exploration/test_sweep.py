@@ -27,13 +27,13 @@ from simulator import (
 )
 from simulator.exploration import row as row_module
 from simulator.exploration.row import Row
-from simulator.exploration.store import Store
+from simulator.exploration.runs import Runs
 from simulator.exploration.table import Rows
 
 
 def export(store: Path) -> str:
     """The sorted rows of a store as text."""
-    with Store(store, must_exist=True) as opened:
+    with Runs(store, must_exist=True) as opened:
         return Rows(opened.rows()).to_csv()
 
 
@@ -75,7 +75,7 @@ def test_dask_s_workers_give_the_same_rows(dask: str, expected: str, tmp_path: P
 
 
 def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.exploration.executors.CONNECT_S", 1)
+    monkeypatch.setattr("simulator.workers.dask.CONNECT_S", 1)
     with pytest.raises(SpecError, match="cannot be reached"):
         sweep(small(), scheduler="tcp://127.0.0.1:1")
 
@@ -289,7 +289,7 @@ def test_a_worker_that_dies_ends_the_sweep_with_one_line(tmp_path: Path) -> None
     cores = {"core.count": {"start": 1, "stop": 400, "step": 1}}
     with pytest.raises(SpecError, match="a worker process died"):
         sweep(small(parameters=cores), store=store, workers=2, progress=kill_a_worker)
-    with Store(store, must_exist=True) as opened:
+    with Runs(store, must_exist=True) as opened:
         kept = len(opened.rows())
     assert kept > 4
     again = sweep(small(parameters=cores), store=store, executor="serial")

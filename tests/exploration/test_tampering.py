@@ -10,9 +10,11 @@ import pytest
 from specs import small
 
 from simulator import StoreError, search, sweep
-from simulator.exploration.record import COLUMNS, checksum_of, record_of, row_of
 from simulator.exploration.row import Row
-from simulator.exploration.store import Store
+from simulator.exploration.runs import RUNS, Runs
+from simulator.store.record import checksum_of, record_of, row_of
+
+COLUMNS = [column.name for column in RUNS.columns]
 
 ONE = "WHERE rowid = 3"
 CHANGES = {
@@ -68,7 +70,7 @@ def altered(path: Path, *statements: str) -> None:
 
 
 def rows_of(path: Path) -> list[Row]:
-    with Store(path, must_exist=True) as store:
+    with Runs(path, must_exist=True) as store:
         return store.rows()
 
 
@@ -78,7 +80,7 @@ def test_a_row_that_was_changed_is_left_out_told_and_computed_again(
 ) -> None:
     altered(path, CHANGES[name])
     before = path.read_bytes()
-    with Store(path, must_exist=True) as store:
+    with Runs(path, must_exist=True) as store:
         good = store.rows()
         assert len(good) == GOOD
         assert all(row in rows_of(whole) for row in good)
@@ -106,7 +108,7 @@ def test_rows_that_swap_their_figures_are_noticed(path: Path) -> None:
         "CREATE TEMP TABLE copy AS SELECT * FROM points ORDER BY rowid",
         f"UPDATE points SET {figures} WHERE rowid IN (4, 5)",
     )
-    with Store(path, must_exist=True) as store:
+    with Runs(path, must_exist=True) as store:
         assert len(store.rows()) == 14
         with pytest.raises(
             StoreError, match=r"2 rows do not match their checksums: row 4.*, row 5"
@@ -116,7 +118,7 @@ def test_rows_that_swap_their_figures_are_noticed(path: Path) -> None:
 
 def test_many_changed_rows_are_counted_and_some_named(path: Path) -> None:
     altered(path, "UPDATE points SET bound = 'luck'")
-    with Store(path, must_exist=True) as store:
+    with Runs(path, must_exist=True) as store:
         assert store.rows() == []
         with pytest.raises(
             StoreError, match=r"16 rows do not .* row 3, key [0-9a-f]{12} and 13 more"
@@ -144,19 +146,19 @@ def test_what_lies_where_the_log_should_be(path: Path) -> None:
 def test_a_checksum_alone_makes_no_row(name: str, value: object) -> None:
     """Whoever writes a checksum, too, gives values of the wrong kind no traceback."""
     good = Row(b"k" * 32, {"core.count": 2}, "m", "w", None, "fast", "exact", time_ps=5)
-    record = list(record_of(good)[:-1])
+    record = list(record_of(RUNS, good)[:-1])
     record[COLUMNS.index(name)] = value
-    made = row_of([*record, checksum_of(record)])
+    made = row_of(RUNS, [*record, checksum_of(record)])
     assert made is None or getattr(made, name) == value
 
 
 def test_a_row_that_goes_while_a_sweep_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Store._found
+    found = Runs._found
     monkeypatch.setattr(
-        Store, "_found", lambda self, keys: dict(list(found(self, keys).items())[1:])
+        Runs, "_found", lambda self, keys: dict(list(found(self, keys).items())[1:])
     )
     with (
-        Store(path) as store,
+        Runs(path) as store,
         pytest.raises(StoreError, match="lost 1 rows while they were in use"),
     ):
         store.rows([row.key for row in store.rows()])

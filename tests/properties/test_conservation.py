@@ -13,12 +13,13 @@ from machines import Case, random_case
 from simulator import Conv, Gemm, Mapping, Matmul, Stream, Workload, load_hardware, simulate
 from simulator.catalog import presets
 from simulator.engine import fast
-from simulator.report.report import CORE_TIME, LayerReport
-from simulator.schedule.program import COLUMNS, OUTPUTS, PARTIALS, ROWS
+from simulator.report.account import CORE_TIME
+from simulator.report.layer import LayerReport
+from simulator.schedule.classes import BLOCKS_OF, COLUMNS, OUTPUTS, PARTIALS, ROWS
 
 
 def _class_bytes(case: Case, counts: object, operand: int) -> int:
-    part = slice(4 * operand, 4 * operand + 4)
+    part = BLOCKS_OF[operand]
     return int((counts[part] * case.program.block_bytes[part]).sum())  # type: ignore[index]
 
 
@@ -31,24 +32,25 @@ def test_bytes_are_counted_once(seed: int) -> None:
     ids = program.block_class
     sizes = program.block_bytes[ids]
     # Every tile asks for every block of its row and column once: W a column, X a row of tiles.
-    rows = sizes[: program.columns_base].sum() * grid.columns
-    columns = sizes[program.columns_base : program.outputs_base].sum() * grid.rows
+    rows = sizes[: grid.columns_base].sum() * grid.columns
+    columns = sizes[grid.columns_base : grid.outputs_base].sum() * grid.rows
     assert _class_bytes(case, result.requests, ROWS) == rows
     assert _class_bytes(case, result.requests, COLUMNS) == columns
     # Outputs leave once, to L2 or straight to DRAM; a write-back never writes more than was made.
-    outputs = sizes[program.outputs_base : program.partials_base].sum()
+    outputs = sizes[grid.outputs_base : grid.partials_base].sum()
     left = result.dram_written if program.writes_to_dram else result.written
     assert _class_bytes(case, left, OUTPUTS) == outputs
     assert _class_bytes(case, result.dram_written, OUTPUTS) <= outputs
     # Every split but the last writes its partial sums, and they are read once.
     partial_blocks = grid.outputs * (grid.splits - 1)
-    assert result.written[4 * PARTIALS :].sum() == partial_blocks
-    assert result.requests[4 * PARTIALS :].sum() == partial_blocks
+    assert result.written[BLOCKS_OF[PARTIALS]].sum() == partial_blocks
+    assert result.requests[BLOCKS_OF[PARTIALS]].sum() == partial_blocks
     # DRAM reads at least what is needed once, cold, and never more than was asked for.
     assert (result.misses <= result.requests).all()
     if not program.warm_blocks.size:
-        needed = sizes[: program.outputs_base].sum()
-        assert (result.misses * program.block_bytes)[: 4 * OUTPUTS].sum() >= needed
+        needed = sizes[: grid.outputs_base].sum()
+        read = sum(_class_bytes(case, result.misses, operand) for operand in (ROWS, COLUMNS))
+        assert read >= needed
     # Every stage is done once.
     assert result.stages.sum() == program.stage_events
 

@@ -50,6 +50,6 @@ def test_a_breach_names_layer_and_figure(
 
 
 def test_every_report_is_audited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.report.report._slots_used", lambda *_: 10**9)
+    monkeypatch.setattr("simulator.report.layer._slots_used", lambda *_: 10**9)
     with pytest.raises(AccountError, match=r"layer fc: .* slots_padded"):
         simulate("nm-flex", Workload("one", [Gemm("fc", m=64, n=64, k=64)]))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import random
+from fractions import Fraction
 
 import pytest
 
 from simulator.errors import SimulatorError, WorkloadError
-from simulator.sparsity import Pattern
+from simulator.sparsity import Pattern, Unstructured
 from simulator.workload import Conv, Gemm, Layer, Matmul, Stream, Workload
 from simulator.workload.layer import MAX_SIZE
 
@@ -166,6 +167,8 @@ def test_sizes_of_one_number_stand_for_both_directions() -> None:
 def test_a_pattern_is_parsed_once_and_layers_compare_by_value() -> None:
     assert Gemm("g", 4, 4, 4, pattern="2:4").pattern == Pattern(2, 4)
     assert conv(pattern=Pattern(1, 8)).pattern == Pattern(1, 8)
+    assert Gemm("g", 4, 4, 4, pattern="unstructured:0.5").pattern == Unstructured(Fraction(1, 2))
+    assert conv(pattern="unstructured:0.5").pattern == Unstructured(Fraction(1, 2))
     assert Gemm("g", 4, 4, 4).pattern is None
     assert Gemm("g", 4, 4, 4, pattern="2:4") == Gemm("g", 4, 4, 4, pattern=Pattern(2, 4))
 
@@ -212,6 +215,8 @@ def test_gemm_sizes_are_counts(kind: type[Gemm | Matmul], name: str, value: obje
         ({"dtype": None}, "c.dtype: unknown dtype"),
         ({"pattern": "5:4"}, "c.pattern: a group cannot keep"),
         ({"pattern": 124}, "c.pattern: not a pattern"),
+        ({"pattern": "unstructured:2"}, "c.pattern: a density is above 0 and at most 1"),
+        ({"pattern": "unstructured"}, "c.pattern: not a density"),
     ],
 )
 def test_convolutions_that_are_refused(sizes: dict[str, object], what: str) -> None:

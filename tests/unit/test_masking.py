@@ -58,7 +58,7 @@ def test_stage_macs_equal_the_enumerated_ones(seed: int, density: float, pattern
             steps = naive_row_steps(part, group, 4, 32, 4)
             macs = steps * 4 * 4 * 16
             executed += macs
-            kind = program.stage_kind(2, row * 3, stage)
+            kind = program.stage_kind(program.grid.place(row), stage)
             assert program.mac_ps[kind] == macs * 1000 // 64
     assert program.masked is not None
     done = fast.run(program).stages.sum(axis=0).tolist()
@@ -96,12 +96,13 @@ def test_what_masked_stages_move_equals_the_enumerated(
                     slots_bits += 4 * step * problem.bits
                     metadata_bits += 4 * step * metadata_a_slot
                     accumulator_bits += 4 * 4 * 32
-            work = program.works[program.stage_kind(4 * row + 2, row * 3, stage)]
+            place = program.grid.place(row)  # of a single column of tiles
+            work = program.works[program.stage_kind(place, stage)]
             from_registers = source == "register"
             assert work.rows_operand_bits == slots_bits * from_registers
             assert work.metadata_operand_bits == metadata_bits * from_registers
             assert work.accumulator_bits == accumulator_bits
-            whole = plain.works[plain.stage_kind(4 * row + 2, row * 3, stage)]
+            whole = plain.works[plain.stage_kind(place, stage)]
             assert work.columns_operand_bits == whole.columns_operand_bits
             assert (work.read_bytes, work.write_bytes) == (whole.read_bytes, whole.write_bytes)
             assert work.fill_bytes == whole.fill_bytes

@@ -25,8 +25,9 @@ from simulator.pictures.style import (
     axis_label,
 )
 from simulator.quantities import SIZE, TIME, axis_unit
+from simulator.report.account import CORE_TIME
 from simulator.report.comparison import Comparison
-from simulator.report.report import CORE_TIME, PLOTTED_LAYERS
+from simulator.report.drawn import PLOTTED_LAYERS
 
 LAYERS = Workload(
     "net",

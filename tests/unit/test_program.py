@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from machines import library_of, problem_of, tiny
 
-from simulator import Conv, Gemm, Mapping, Stream
+from simulator import Conv, Mapping, Stream
 from simulator.errors import MappingError, WorkloadError
-from simulator.schedule.program import COLUMNS, OUTPUTS, ROWS, Program, gemm_program, stream_program
-from simulator.sparsity import DENSE, parse_pattern
-from simulator.workload.lowering import fetch_ways, lower
+from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, ROWS
+from simulator.schedule.program import Program, gemm_program, stream_program
+from simulator.sparsity import DENSE
+from simulator.workload.lowering import lower
 
 MAPPING = Mapping(16, 16, 32, 8, 8)
 
@@ -27,11 +28,11 @@ def test_blocks_are_rows_then_columns_then_outputs() -> None:
     program = gemm_program(hardware, library_of(hardware), problem, MAPPING)
     # A row of 32 weights stores 16 slots of 2 bytes and 4 bits for each of 8 groups: 36 bytes.
     rows = [16 * 36, 16 * 36, 16 * (4 * 2 + 1), 4 * 36, 4 * 36, 4 * (4 * 2 + 1)]
-    assert _sizes(program, 0, program.columns_base) == rows
+    assert _sizes(program, 0, program.grid.columns_base) == rows
     columns = [16 * 64, 16 * 64, 16 * 16, 8 * 64, 8 * 64, 8 * 16]
-    assert _sizes(program, program.columns_base, program.outputs_base) == columns
+    assert _sizes(program, program.grid.columns_base, program.grid.outputs_base) == columns
     outputs = [16 * 16 * 2, 16 * 8 * 2, 4 * 16 * 2, 4 * 8 * 2]
-    assert _sizes(program, program.outputs_base, program.partials_base) == outputs
+    assert _sizes(program, program.grid.outputs_base, program.grid.partials_base) == outputs
 
 
 def test_partial_sums_follow_with_four_bytes_each() -> None:
@@ -39,7 +40,7 @@ def test_partial_sums_follow_with_four_bytes_each() -> None:
     problem = problem_of(hardware, "1:1", m=20, n=24, k=72)
     mapping = Mapping(16, 16, 32, 8, 8, splits=2)
     program = gemm_program(hardware, library_of(hardware), problem, mapping)
-    partials = _sizes(program, program.partials_base, program.block_class.size)
+    partials = _sizes(program, program.grid.partials_base, program.block_class.size)
     assert partials == [size * 2 for size in (512, 512, 256, 256, 128, 128, 64, 64)]
 
 
@@ -49,7 +50,7 @@ def test_input_bytes_of_a_convolution_are_shared_out_without_loss() -> None:
     layer = Conv("c", in_channels=5, out_channels=20, in_h=7, in_w=9, kernel=3, padding=1)
     problem = lower(layer, DENSE, hardware).problem
     program = gemm_program(hardware, library_of(hardware), problem, MAPPING)
-    sizes = _sizes(program, program.columns_base, program.outputs_base)
+    sizes = _sizes(program, program.grid.columns_base, program.grid.outputs_base)
     unique, blocks = 5 * 7 * 9 * 2, len(sizes)
     assert blocks == 4 * 2  # 63 pixels and 45 weights along k
     assert sizes == [(i + 1) * unique // blocks - i * unique // blocks for i in range(blocks)]
@@ -63,7 +64,7 @@ def test_a_streaming_layer_reads_and_writes_all_of_it(reads: int, writes: int) -
         hardware, library_of(hardware), Stream("s", reads=reads, writes=writes)
     )
     sizes = program.block_bytes[program.block_class]
-    operands = program.block_class // 4
+    operands = np.array([block.operand for block in BLOCK_CLASSES])[program.block_class]
     assert sizes[operands == ROWS].sum() == reads * 2
     assert sizes[operands == OUTPUTS].sum() == writes * 2
     assert not (operands == COLUMNS).any()
@@ -105,19 +106,7 @@ def test_a_warm_l2_holds_what_was_used_last() -> None:
     hardware = tiny(memory__l2__start="warm")
     problem = problem_of(hardware, "1:1", m=32, n=32, k=64)
     program = gemm_program(hardware, library_of(hardware), problem, MAPPING)
-    w, x = 0, program.columns_base  # tile (0, 0), then the columns of (0, 1), then rows of (1, 0)
+    # Tile (0, 0), then the columns of (0, 1), then rows of (1, 0).
+    w, x = 0, program.grid.columns_base
     wanted = [w, x, w + 1, x + 1, x + 2, x + 3, w + 2, w + 3]
     assert program.warm_blocks.tolist() == wanted
-
-
-@pytest.mark.parametrize(("dtype", "ways"), [("fp16", 16), ("int8", 32), ("int4", 32)])
-def test_fetches_that_banks_serve_at_a_time_follow_the_dtype(dtype: str, ways: int) -> None:
-    """Four columns of an instruction take 8, 4 or 2 bytes: two of 32 banks of four, or one."""
-    assert fetch_ways(tiny(), dtype) == ways
-
-
-def test_gathered_layers_use_them() -> None:
-    layer = Gemm("g", m=64, n=64, k=256)
-    pattern = lower(layer, parse_pattern("unstructured:0.5"), tiny()).problem.pattern
-    assert pattern.conflict_ratio > 1
-    assert np.isfinite(float(pattern.conflict_ratio))

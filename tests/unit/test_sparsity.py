@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from simulator.errors import ConfigError
-from simulator.sparsity import DENSE, LARGEST_GROUP, Capability, MetadataCode, Pattern
+from simulator.sparsity import (
+    DENSE,
+    LARGEST_GROUP,
+    AnyPattern,
+    Capability,
+    MetadataCode,
+    Pattern,
+    Unstructured,
+    parse_pattern,
+)
 
 ENUMERABLE_WEIGHTS = 15
 """Longest lcm period whose masks are enumerated: 2**15 of them."""
@@ -305,3 +314,46 @@ def test_the_host_chosen_is_never_denser_than_another_that_would_do() -> None:
             containing = [host for host in hosts if asked.fits(host)]
             assert executed.density == min((h.density for h in containing), default=Fraction(1))
             assert executed.is_dense or executed in containing
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "printed"),
+    [
+        ("2:4", Pattern(2, 4), "2:4"),
+        ("dense", DENSE, "1:1"),
+        ("unstructured:0.5", Unstructured(Fraction(1, 2)), "unstructured:0.5"),
+        ("unstructured:.125", Unstructured(Fraction(1, 8)), "unstructured:0.125"),
+        ("unstructured:1.0", Unstructured(Fraction(1)), "unstructured:1"),
+        ("unstructured:0.00001", Unstructured(Fraction(1, 10**5)), "unstructured:0.00001"),
+        (
+            "unstructured:0.123456789",
+            Unstructured(Fraction(123456789, 10**9)),
+            "unstructured:0.123456789",
+        ),
+    ],
+)
+def test_what_a_pattern_prints_is_read_back(text: str, pattern: AnyPattern, printed: str) -> None:
+    assert parse_pattern(text) == pattern
+    assert str(pattern) == printed
+    assert parse_pattern(printed) == pattern
+
+
+def test_a_density_counted_on_weights_is_rounded() -> None:
+    assert str(Unstructured(Fraction(1, 3))) == "unstructured:0.333333"
+
+
+REFUSED = (
+    "unstructured unstructured: unstructured:0 unstructured:1.5 unstructured:-1 unstructured:x"
+)
+
+
+@pytest.mark.parametrize("text", REFUSED.split())
+def test_a_density_lies_between_none_and_all(text: str) -> None:
+    with pytest.raises(ConfigError, match="density"):
+        parse_pattern(text)
+
+
+@pytest.mark.parametrize("density", [0.5, Fraction(0), Fraction(3, 2), 1])
+def test_a_density_is_an_exact_share(density: Fraction) -> None:
+    with pytest.raises(ConfigError, match="not a density"):
+        Unstructured(density)

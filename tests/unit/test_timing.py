@@ -12,6 +12,7 @@ from machines import problem_of, random_case, tiny
 from naive import NaiveStage, naive_stage
 
 from simulator import Conv
+from simulator.schedule.classes import STAGE_CLASSES
 from simulator.schedule.timing import StageShape, alignment_factors, stage_cost, stage_work
 from simulator.sparsity import DENSE
 from simulator.workload.lowering import lower
@@ -25,10 +26,8 @@ def test_stage_costs_equal_the_enumerated_ones(seed: int) -> None:
         return
     hardware, problem, grid = case.hardware, case.problem, case.program.grid
     factors = alignment_factors(hardware, problem)
-    for index in range(8):
-        extents = [
-            grid.extent(axis, bool(index & bit)) for axis, bit in zip("mnk", (4, 2, 1), strict=True)
-        ]
+    for code, edges in enumerate(STAGE_CLASSES):
+        extents = [grid.extent(axis, edge) for axis, edge in zip("mnk", edges, strict=True)]
         fragments = case.mapping.fragment_m, case.mapping.fragment_n
         naive = naive_stage(
             hardware,
@@ -52,7 +51,7 @@ def test_stage_costs_equal_the_enumerated_ones(seed: int) -> None:
             assert getattr(cost, f"{name}_ps") == getattr(naive, f"{name}_ps"), name
         assert cost.prologue_ps == naive.first_load_ps
         if not case.program.is_masked:
-            assert case.program.costs[index] == cost
+            assert case.program.costs[code] == cost
 
 
 def test_activations_cost_the_same_whatever_is_pruned() -> None:

@@ -178,6 +178,7 @@ def test_a_compressed_trace_opens(tmp_path: Path, name: str) -> None:
         (gzip.compress(b"[" + b" " * 2**25), "expands to too much, want at most 16 MiB"),
         (gzip.compress(b"\xff\xfe"), "not UTF-8 text: byte 0"),
     ],
+    ids=["cut off", "noise", "too large", "no text"],
 )
 def test_what_is_no_compressed_trace_is_one_line(tmp_path: Path, data: bytes, what: str) -> None:
     path = tmp_path / "trace.json.gz"

@@ -50,7 +50,7 @@ def test_every_kind_of_layer(write: Write) -> None:
         "fc,linear,8,16,32,2,,,,,,,,,,,,3,int8,2:4\n"
         "qk,matmul,8,16,32,12,,,,,,,,,,,,,,\n"
         "c1,conv,,,,2,4,8,16,18,3x1,2x1,1x0,2x1,2,,,,bf16,1:2\n"
-        "c2,conv,,,,,4,8,16,18,,,,,,,,,,\n"
+        "c2,conv,,,,,4,8,16,18,,,,,,,,,,unstructured:0.25\n"
         "c3,conv,,,,,4,8,16,18,3,,1x0x2x0,,,,,,,\n"
         "sm,softmax,,,,,,,,,,,,,,100,200,4,,\n"
     )
@@ -62,7 +62,7 @@ def test_every_kind_of_layer(write: Write) -> None:
         Matmul("qk", 8, 16, 32, batch=12),
         Conv("c1", 4, 8, 16, 18, kernel=(3, 1), stride=(2, 1), padding=(1, 0), dilation=(2, 1),
              groups=2, batch=2, dtype="bf16", pattern="1:2"),
-        Conv("c2", 4, 8, 16, 18),
+        Conv("c2", 4, 8, 16, 18, pattern="unstructured:0.25"),
         Conv("c3", 4, 8, 16, 18, kernel=3, padding=(1, 0, 2, 0)),
         Stream("sm", 100, 200, op="softmax", repeat=4),
     )  # fmt: skip
@@ -228,6 +228,7 @@ def test_a_parameter_s_name_may_hold_an_x(write: Write) -> None:
         ("fc,linear,8,8,8,,,fp17", "2", "unknown dtype, got 'fp17' (did you mean 'fp16'?)"),
         ("fc,linear,8,8,8,,,,5:4", "2", "1 <= keep <= group, got '5:4'"),
         ("fc,linear,8,8,8,,,,24", "2", "not a pattern"),
+        ("fc,linear,8,8,8,,,,unstructured:0", "2", "fc.pattern: a density is above 0"),
         ("fc,linear,0,8,8", "2", "fc.m: out of range, want 1 to"),
         ("fc,linear,8,8,9999999999999", "2:15 k", "out of range"),
         ("fc,linear,8,8,8,0", "2", "fc.batch: out of range"),

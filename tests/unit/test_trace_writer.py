@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from simulator import catalog
 from simulator.errors import WorkloadError
 from simulator.importers import load_workload
+from simulator.sparsity import Unstructured
 from simulator.workload import Conv, Gemm, Layer, Matmul, Stream, Workload
 from simulator.workload.trace_writer import write_trace
 
@@ -18,7 +20,9 @@ sizes = st.integers(1, 10**6)
 small = st.integers(1, 7)
 names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1)
 dtypes = st.sampled_from(["fp16", "bf16", "int8"])
-patterns = st.sampled_from([None, "1:1", "2:4", "1:8"])
+patterns = st.sampled_from(
+    [None, "1:1", "2:4", "1:8", "unstructured:0.25", "unstructured:0.000012345"]
+)
 pairs = st.one_of(small, st.tuples(small, small))
 
 gemms = st.builds(
@@ -63,3 +67,9 @@ def test_presets_survive(tmp_path: Path, name: str) -> None:
 def test_names_that_no_csv_holds_are_refused(name: str) -> None:
     with pytest.raises(WorkloadError, match="cannot stand in a CSV"):
         write_trace(Workload("made", [Gemm(name, m=1, n=1, k=1)]))
+
+
+def test_a_density_of_no_decimal_is_refused() -> None:
+    layer = Gemm("fc", m=1, n=1, k=1, pattern=Unstructured(Fraction(1, 3)))
+    with pytest.raises(WorkloadError, match=r"^fc.pattern: its density cannot stand in a CSV"):
+        write_trace(Workload("made", [layer]))

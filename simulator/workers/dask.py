@@ -1,30 +1,20 @@
-"""Where points run: in this process, threads, spawned processes, or the workers of Dask."""
+"""The workers of a Dask scheduler elsewhere."""
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
-import signal
 import threading
 import time
 import warnings
 from asyncio import CancelledError as CancelledTask
 from collections.abc import Callable, Iterator
-from concurrent.futures import (
-    CancelledError,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    wait,
-)
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from simulator.errors import SpecError, did_you_mean
+from simulator.errors import SpecError
+from simulator.workers.pool import Pool
 
 CONNECT_S = 4
 FIRST_WORKER_S = 6
@@ -38,128 +28,10 @@ SCHEMES = ("tcp", "tls")
 KEPT = "with --store, what is finished is kept, and the same command goes on"
 
 
-class Serial(Executor):
-    """Runs what is submitted at once, here."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(fn(*args, **kwargs))
-        return future
-
-
-class _Processes(ProcessPoolExecutor):
-    """Spawns its workers where Ctrl-C waits: one that is still starting would die with a trace."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if not hasattr(signal, "pthread_sigmask"):  # not a POSIX system
-            return super().submit(fn, *args, **kwargs)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            return super().submit(fn, *args, **kwargs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serial(_workers: int) -> Executor:
-    return Serial()
-
-
-def _threads(workers: int) -> Executor:
-    return ThreadPoolExecutor(workers)
-
-
-def _processes(workers: int) -> Executor:
-    """Spawned: a fork would copy the threads and locks of a notebook."""
-    context = multiprocessing.get_context("spawn")
-    return _Processes(workers, mp_context=context, initializer=_in_worker)
-
-
-EXECUTORS: dict[str, Callable[[int], Executor]] = {
-    "processes": _processes,
-    "threads": _threads,
-    "serial": _serial,
-}
-
-
-def _cores() -> int:
-    """That this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-class Pool:
-    """An executor, and how one learns that it will never answer.
-
-    Parameters
-    ----------
-    executor : Executor
-    workers : int
-        Points that it runs at a time.
-    """
-
-    def __init__(self, executor: Executor, workers: int) -> None:
-        self.executor, self.workers = executor, workers
-
-    def check(self) -> None:
-        """Called between what is finished, and a few times a second while nothing is.
-
-        Raises
-        ------
-        SpecError
-            If nothing will be.
-        """
-
-    @contextmanager
-    def one_line(self) -> Iterator[None]:
-        """What the executor raises when it breaks, as a SpecError."""
-        try:
-            yield
-        except BrokenProcessPool:
-            raise SpecError(
-                "workers",
-                "a worker process died",
-                hint="is memory short? A script that starts workers needs "
-                "`if __name__ == '__main__':`",
-            ) from None
-
-
-@contextmanager
-def pool_of(kind: str, workers: int | None, scheduler: str | None) -> Iterator[Pool]:
-    """Workers, as long as they are needed.
-
-    Parameters
-    ----------
-    kind : {"processes", "threads", "serial"}
-    workers : int, optional
-        Default: one a core that this process may use.
-    scheduler : str, optional
-        Address of a Dask scheduler, which then takes the place of ``kind``.
-
-    Raises
-    ------
-    SpecError
-        If there is no such kind, or the scheduler cannot be reached.
-    """
-    if scheduler is not None:
-        with _quiet_dask(), _dask(scheduler) as pool:
-            yield pool
-        return
-    if kind not in EXECUTORS:
-        hint = did_you_mean(kind, EXECUTORS)
-        raise SpecError("--executor", "unknown executor", got=kind, hint=hint)
-    count = _cores() if workers is None else workers
-    if not 1 <= count <= 1024:
-        raise SpecError("--workers", "out of range", got=count, want="1 to 1024")
-    executor = EXECUTORS[kind](count)
-    try:
-        yield Pool(executor, count)
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
 class _DaskPool(Pool):
     """The workers of a scheduler elsewhere, any of which may go away."""
+
+    is_local = False
 
     def __init__(self, client: Any, where: str) -> None:
         self.client, self.where = client, where
@@ -206,14 +78,22 @@ class _DaskPool(Pool):
 
 
 @contextmanager
-def _dask(address: str) -> Iterator[Pool]:
+def dask_pool(address: str) -> Iterator[Pool]:
+    """The workers of a scheduler, which goes on when we leave.
+
+    Raises
+    ------
+    SpecError
+        If Dask is not installed, the scheduler cannot be reached, or has no workers.
+    """
     where = f"--scheduler {address!r}" if address.split() != [address] else f"--scheduler {address}"
-    _check_address(address, where)
-    client = _connected(address, where)
-    try:
-        yield _DaskPool(client, where)
-    finally:
-        _close(client)
+    with _quiet_dask():
+        _check_address(address, where)
+        client = _connected(address, where)
+        try:
+            yield _DaskPool(client, where)
+        finally:
+            _close(client)
 
 
 def _check_address(address: str, where: str) -> None:
@@ -304,17 +184,3 @@ def _quiet_dask() -> Iterator[None]:
     finally:
         for logger in silenced:
             logger.disabled = False
-
-
-def _in_worker() -> None:
-    """The parent handles Ctrl-C; and where it is killed, its workers end, too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()

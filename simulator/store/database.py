@@ -9,31 +9,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import SimulatorError, StoreError
-from simulator.exploration.record import TABLE
-from simulator.sparsity import parse_pattern
+from simulator.errors import StoreError
+from simulator.store.kind import Kind, R
+from simulator.store.record import table_of
 from simulator.version import __version__
 
 APPLICATION_ID = 0x6E6D7369  # "nmsi"
-SCHEMA = 2
+SCHEMA = 3
 """The layout; it rises with every change of the tables, since no older store is read."""
 
-TABLES = {
-    "points": f"CREATE TABLE points ({TABLE})",
-    "about": "CREATE TABLE about (version TEXT NOT NULL, baseline TEXT)",
-}
+ABOUT = "CREATE TABLE about (version TEXT NOT NULL, kind TEXT NOT NULL, remark TEXT)"
+"""One row: who wrote the store, of what, and what is remarked on all of its rows."""
 
 SIDE_FILES = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database."""
 
 
 def open_database(
-    path: Path | None, *, must_exist: bool, patience_s: float
+    kind: Kind[R], path: Path | None, *, must_exist: bool, patience_s: float
 ) -> tuple[sqlite3.Connection, str | None]:
-    """A connection to the tables of a store, and the pattern that it compares with.
+    """A connection to the tables of a store, and what it remarks on its rows.
 
     Parameters
     ----------
+    kind : Kind
     path : Path, optional
         Made if missing; None keeps all in memory.
     must_exist : bool
@@ -44,13 +43,13 @@ def open_database(
     Raises
     ------
     StoreError
-        If the file is no store that this nmsim wrote. It is then left as it was.
+        If the file is no store of this kind that this nmsim wrote. It is then left as it was.
     """
     if path is None:
         connection = _connect(":memory:", patience_s)
-        _create(connection)
+        _create(connection, kind)
         return connection, None
-    existed = _check_path(path, must_exist)
+    existed = _check_path(kind, path, must_exist)
     with one_line(str(path)):
         connection = _connect(f"{path.absolute().as_uri()}?{_mode(path, must_exist)}", patience_s)
     try:
@@ -58,8 +57,8 @@ def open_database(
             if must_exist:
                 connection.execute("PRAGMA query_only = ON")
             elif _is_empty(connection):
-                _create(connection)
-            baseline = _checked(connection, str(path))
+                _create(connection, kind)
+            remark = _checked(connection, kind, str(path))
             if not must_exist:
                 _prepare(connection)
     except BaseException:
@@ -67,7 +66,7 @@ def open_database(
         if not existed:
             _remove(path)
         raise
-    return connection, baseline
+    return connection, remark
 
 
 @contextmanager
@@ -96,7 +95,7 @@ def _mode(path: Path, must_exist: bool) -> str:
     return "mode=ro&immutable=1"  # nobody may write there, and no log can be made
 
 
-def _check_path(path: Path, must_exist: bool) -> bool:
+def _check_path(kind: Kind[R], path: Path, must_exist: bool) -> bool:
     """Whether there is such a file."""
     where = str(path)
     try:
@@ -106,29 +105,30 @@ def _check_path(path: Path, must_exist: bool) -> bool:
             raise StoreError(where, "is a folder", want="a file name")
         if path.exists():
             if not path.is_file():
-                raise StoreError(where, "is no plain file", want="a store of runs")
+                raise StoreError(where, "is no plain file", want=f"a store of {kind.name}")
             return True
         has_folder = path.absolute().parent.is_dir()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise StoreError(where[:80], f"not a file name: {reason}") from None
     if must_exist:
-        hint = "nmsim sweep SPEC --store writes one"
-        raise StoreError(where, "no such file", want="a store of runs", hint=hint)
+        hint = f"{kind.written_by} writes one"
+        raise StoreError(where, "no such file", want=f"a store of {kind.name}", hint=hint)
     if not has_folder:
         raise StoreError(where, "its folder does not exist")
     return False
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _create(connection: sqlite3.Connection, kind: Kind[R]) -> None:
     """In one transaction, so that whoever is killed leaves a whole store or an empty one."""
     connection.execute("BEGIN EXCLUSIVE")
     if _is_empty(connection):  # still
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA}")
-        for table in TABLES.values():
+        for table in _tables(kind).values():
             connection.execute(table)
-        connection.execute("INSERT INTO about VALUES (?, NULL)", (__version__,))
+        about = (__version__, kind.name)
+        connection.execute("INSERT INTO about VALUES (?, ?, NULL)", about)
     connection.execute("COMMIT")
 
 
@@ -139,11 +139,11 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("ROLLBACK")
 
 
-def _checked(connection: sqlite3.Connection, where: str) -> str | None:
-    """Refuse whatever is not a whole store of this version; the pattern that it compares with."""
+def _checked(connection: sqlite3.Connection, kind: Kind[R], where: str) -> str | None:
+    """Refuse whatever is not a whole store of this kind and version; what it remarks."""
     if _pragma(connection, "application_id") != APPLICATION_ID:
-        hint = "name another file for --store"
-        raise StoreError(where, "is a database, but not a store of runs", hint=hint)
+        what = f"is a database, but not a store of {kind.name}"
+        raise StoreError(where, what, hint=_ANOTHER_FILE)
     layout = _pragma(connection, "user_version")
     if layout != SCHEMA:
         raise StoreError(
@@ -156,11 +156,16 @@ def _checked(connection: sqlite3.Connection, where: str) -> str | None:
     damage = _pragma(connection, "quick_check")
     if damage != "ok":
         raise _damaged(where, str(damage).splitlines()[-1])
-    _check_tables(connection, where)
-    about = connection.execute("SELECT version, baseline FROM about").fetchall()
+    tables = _tables(kind)
+    _check_table(connection, "about", tables["about"], where)
+    about = connection.execute("SELECT version, kind, remark FROM about").fetchall()
     if len(about) != 1:
         raise _damaged(where, f"its table 'about' has {len(about)} rows, want 1")
-    ((version, baseline),) = about
+    ((version, name, remark),) = about
+    if name != kind.name:
+        what = "a store of other rows"
+        raise StoreError(where, what, got=name, want=kind.name, hint=_ANOTHER_FILE)
+    _check_table(connection, kind.table, tables[kind.table], where)
     if version != __version__:
         raise StoreError(
             where,
@@ -169,31 +174,30 @@ def _checked(connection: sqlite3.Connection, where: str) -> str | None:
             want=__version__,
             hint="start a new one",
         )
-    if baseline is None or _is_pattern(baseline):
-        return None if baseline is None else str(baseline)
-    raise _damaged(where, f"it compares with no pattern, but {str(baseline)[:40]!r}")
+    remark = None if remark is None else str(remark)
+    fault = None if remark is None else kind.fault_of(remark)
+    if fault is not None:
+        raise _damaged(where, fault)
+    return remark
 
 
-def _check_tables(connection: sqlite3.Connection, where: str) -> None:
+def _tables(kind: Kind[R]) -> dict[str, str]:
+    """The statements that make the tables of a store, by name."""
+    return {kind.table: table_of(kind), "about": ABOUT}
+
+
+def _check_table(connection: sqlite3.Connection, name: str, made: str, where: str) -> None:
     """Others may have added tables of their own; ours are as we make them."""
-    sql = "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
-    found = dict(connection.execute(sql).fetchall())
-    for name, made in TABLES.items():
-        if name not in found:
-            raise _damaged(where, f"no such table: {name}")
-        if found[name] != made:
-            raise _damaged(where, f"its table '{name}' is not as nmsim makes it")
+    sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
+    found = connection.execute(sql, (name,)).fetchone()
+    if found is None:
+        raise _damaged(where, f"no such table: {name}")
+    if found != (made,):
+        raise _damaged(where, f"its table '{name}' is not as nmsim makes it")
 
 
 def _damaged(where: str, how: str) -> StoreError:
     return StoreError(where, f"is damaged: {how}", hint="move it away and start a new one")
-
-
-def _is_pattern(given: object) -> bool:
-    try:
-        return isinstance(given, str) and str(parse_pattern(given)) == given
-    except SimulatorError:
-        return False
 
 
 def _remove(path: Path) -> None:
@@ -211,11 +215,12 @@ def _pragma(connection: sqlite3.Connection, name: str) -> Any:
     return connection.execute(f"PRAGMA {name}").fetchone()[0]
 
 
+_ANOTHER_FILE = "name another file for --store"
 _KEPT = "what was committed before is kept: make room and run the same command again"
 _REASONS = (
     ("SQLITE_BUSY", "is locked by another process", "wait until it has finished"),
     ("SQLITE_LOCKED", "is locked by another process", "wait until it has finished"),
-    ("SQLITE_NOTADB", "is not a database", "name another file for --store"),
+    ("SQLITE_NOTADB", "is not a database", _ANOTHER_FILE),
     ("SQLITE_CORRUPT", "is damaged", "move it away and start a new one"),
     ("SQLITE_FULL", "the disk is full", _KEPT),
     ("SQLITE_IOERR", "cannot be read or written: the disk is full or failing", _KEPT),

@@ -1,4 +1,4 @@
-"""What does random access cost? The baseline without groups."""
+"""What does random access cost on a machine? The baseline without groups."""
 
 from __future__ import annotations
 
@@ -10,28 +10,11 @@ import pytest
 from machines import problem_of, tiny
 
 from simulator import Conv, Gemm, Mapping, Workload, compare, simulate
-from simulator.errors import ConfigError
 from simulator.schedule.masking import real_conflicts
 from simulator.schedule.timing import StageShape, stage_cost, stage_work
-from simulator.sparsity import Pattern, Unstructured, bank_conflicts, parse_pattern
+from simulator.sparsity import parse_pattern
+from simulator.workload.gathered import Gathered, bank_conflicts, fetch_ways
 from simulator.workload.lowering import lower
-
-
-def test_parse() -> None:
-    assert parse_pattern("unstructured:0.5") == Unstructured(Fraction(1, 2))
-    assert parse_pattern("2:4") == Pattern(2, 4)
-    assert str(parse_pattern("unstructured:0.125")) == "unstructured:0.125"
-
-
-REFUSED = (
-    "unstructured unstructured: unstructured:0 unstructured:1.5 unstructured:-1 unstructured:x"
-)
-
-
-@pytest.mark.parametrize("text", REFUSED.split())
-def test_refusals(text: str) -> None:
-    with pytest.raises(ConfigError, match="density"):
-        parse_pattern(text)
 
 
 def test_indices_span_all_of_k() -> None:
@@ -39,11 +22,11 @@ def test_indices_span_all_of_k() -> None:
     for k, bits in ((64, 6), (65, 7), (4096, 12)):
         layer = Gemm("g", m=16, n=16, k=k)
         pattern = lower(layer, parse_pattern("unstructured:0.5"), hardware).problem.pattern
-        assert isinstance(pattern, Unstructured)
+        assert isinstance(pattern, Gathered)
         assert pattern.index_bits == bits
     layer = Conv("c", in_channels=3, out_channels=8, in_h=8, in_w=8, kernel=3)
     pattern = lower(layer, parse_pattern("unstructured:0.5"), hardware).problem.pattern
-    assert isinstance(pattern, Unstructured)
+    assert isinstance(pattern, Gathered)
     assert pattern.index_bits == 5  # 27 weights a row: groups do not matter, nothing is padded
 
 
@@ -90,12 +73,11 @@ def test_conflicts_lengthen_the_stage() -> None:
     problem = lower(
         Gemm("g", m=16, n=16, k=64), parse_pattern("unstructured:0.5"), hardware
     ).problem
-    assert isinstance(problem.pattern, Unstructured)
-    assert problem.pattern.conflict_ratio > 1
+    assert problem.conflict_ratio > 1
     work = stage_work(hardware, problem, StageShape(16, 16, 64, 8, 8))
     cost = stage_cost(hardware, problem, work)
     wanted = work.write_bytes + work.read_bytes
-    wanted += work.columns_read_bytes * (problem.pattern.conflict_ratio - 1)
+    wanted += work.columns_read_bytes * (problem.conflict_ratio - 1)
     assert cost.scratchpad_ps == -(-wanted * 1000 // 64)
 
 
@@ -105,6 +87,14 @@ def test_groups_beat_random_access_at_the_same_density() -> None:
     assert comparison.density_speedup(comparison.reports[1]) == 1
     assert comparison.speedup(comparison.reports[1]) < 0.2
     assert comparison.reports[1].layers[0].bound == "scratchpad"
+
+
+def test_a_layer_of_its_own_density_runs_as_one_that_is_overridden() -> None:
+    own = Workload("one", [Gemm("g", m=64, n=64, k=64, pattern="unstructured:0.25")])
+    other = Workload("one", [Gemm("g", m=64, n=64, k=64)])
+    said, overridden = simulate(tiny(), own), simulate(tiny(), other, "unstructured:0.25")
+    assert said.layers == overridden.layers
+    assert said.layers[0].executed_as == said.layers[0].asked == "unstructured:0.25"
 
 
 def test_a_machine_that_skips_nothing_runs_it_dense() -> None:
@@ -148,3 +138,9 @@ def test_few_weights_a_position_do_not_use_more_than_the_peak() -> None:
     found = simulate("sparseloop-stc", Workload("w", [layer]), "unstructured:0.01").layers[0]
     assert 0 < found.mac_utilization <= 1
     assert found.slots_padded >= 0
+
+
+@pytest.mark.parametrize(("dtype", "ways"), [("fp16", 16), ("int8", 32), ("int4", 32)])
+def test_fetches_that_banks_serve_at_a_time_follow_the_dtype(dtype: str, ways: int) -> None:
+    """Four columns of an instruction take 8, 4 or 2 bytes: two of 32 banks of four, or one."""
+    assert fetch_ways(tiny(), dtype) == ways

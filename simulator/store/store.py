@@ -1,19 +1,19 @@
-"""A store of runs: one SQLite file, a row a point, found by the hash of all that decides it."""
+"""A store: one SQLite file, rows of one kind, each found by the hash of all that decides it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Generic, Self, TypeVar
 
 from simulator.errors import StoreError
-from simulator.exploration import database
-from simulator.exploration.record import COLUMNS, record_of, row_of
-from simulator.exploration.row import Row
-from simulator.exploration.space import Settings
+from simulator.store import database
+from simulator.store.kind import Kind, R
+from simulator.store.record import record_of, row_of
+
+T = TypeVar("T")
 
 COMMIT_S, COMMIT_ROWS = 0.5, 500
 """A commit waits for the disk: rows are committed together, at the latest after so long."""
@@ -22,12 +22,9 @@ LOOKUP = 500
 NAMED = 3
 """So many rows that are not as they were written are named."""
 
-_RECORD = f"{', '.join(COLUMNS)}, checksum"
-_INSERT = f"INSERT OR IGNORE INTO points VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"
 
-
-class Store:
-    """Rows of points, in a file or in memory.
+class Store(Generic[R]):
+    """Rows of one kind, in a file or in memory.
 
     A row is there whole or not at all, and once: whoever is killed loses what was computed since
     the last commit, which is half a second. A row that is not as it was written is none: to read,
@@ -35,6 +32,7 @@ class Store:
 
     Parameters
     ----------
+    kind : Kind
     path : Path, optional
         Created if missing; None keeps rows in memory.
     must_exist : bool
@@ -44,27 +42,32 @@ class Store:
     ----------
     changed : list of str
         Rows that were not as they were written, by number and key.
-    baseline : str or None
-        The pattern that the last spec to name one compares with.
+    remark : str or None
+        What holds for all rows, as it was last said.
 
     Raises
     ------
     StoreError
-        If the file is no store, or one of another version, is damaged, locked or unreadable. It is
-        then left as it was.
+        If the file is no store, or one of other rows or another version, is damaged, locked or
+        unreadable. It is then left as it was.
     """
 
-    def __init__(self, path: str | Path | None = None, *, must_exist: bool = False) -> None:
+    def __init__(
+        self, kind: Kind[R], path: str | Path | None = None, *, must_exist: bool = False
+    ) -> None:
+        self.kind = kind
         self.path = None if path is None else Path(path)
         self.changed: list[str] = []
-        self._pending: list[Row] = []
+        self._pending: list[R] = []
         self._committed_at = time.monotonic()
-        opened = database.open_database(self.path, must_exist=must_exist, patience_s=LOCKED_S)
-        self._connection, self.baseline = opened
+        self._columns = [*(column.name for column in kind.columns), "checksum"]
+        self._connection, self.remark = database.open_database(
+            kind, self.path, must_exist=must_exist, patience_s=LOCKED_S
+        )
         if not must_exist:
             self._drop_changed()
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,36 +76,35 @@ class Store:
         finally:
             self.close()
 
-    def known(self, keys: Sequence[bytes]) -> dict[bytes, Settings]:
-        """Which keys the store has, and the settings that their rows name."""
-        pending = {row.key: row.settings for row in self._pending}
-        found = {key: pending[key] for key in keys if key in pending}
-        return found | {key: row.settings for key, row in self._found(keys).items()}
+    def known(self, keys: Sequence[bytes]) -> dict[bytes, R]:
+        """The rows of some keys, of those that have one."""
+        pending = {row.key: row for row in self._pending}
+        return {key: pending[key] for key in keys if key in pending} | self._found(keys)
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[R]) -> None:
         """Keep rows; a key that is there already stays as it is."""
         self._pending += rows
         self.flush_if_due()
 
-    def name_settings(self, named: dict[bytes, Settings]) -> None:
-        """Add settings to rows of machines that another sweep reached by other keys."""
-        if not named:
+    def amend(self, items: Mapping[bytes, T], amended: Callable[[R, T], R]) -> None:
+        """Change rows, by key: what is to be kept of a row as it is now, and of an item."""
+        if not items:
             return
         self.flush()
-        update = "UPDATE points SET settings = ?, checksum = ? WHERE key = ?"
+        values = ", ".join(f"{name} = ?" for name in self._columns)
+        update = f"UPDATE {self.kind.table} SET {values} WHERE key = ?"
         with self._errors(), self._transaction():
-            for key, row in self._found(list(named)).items():
-                record = record_of(replace(row, settings=row.settings | named[key]))
-                settings = record[COLUMNS.index("settings")]
-                self._connection.execute(update, (settings, record[-1], key))
+            for key, row in self._found(list(items)).items():
+                record = record_of(self.kind, amended(row, items[key]))
+                self._connection.execute(update, (*record, key))
 
-    def name_baseline(self, pattern: str | None) -> None:
-        """Remember what a spec compares with, if it says so."""
-        if pattern is None or pattern == self.baseline:
+    def say(self, remark: str | None) -> None:
+        """Remember what holds for all rows, if anything is said."""
+        if remark is None or remark == self.remark:
             return
         with self._errors(), self._transaction():
-            self._connection.execute("UPDATE about SET baseline = ?", (pattern,))
-        self.baseline = pattern
+            self._connection.execute("UPDATE about SET remark = ?", (remark,))
+        self.remark = remark
 
     def flush_if_due(self) -> None:
         waited = time.monotonic() - self._committed_at
@@ -112,17 +114,20 @@ class Store:
     def flush(self) -> None:
         """Commit what is pending."""
         if self._pending:
+            marks = ", ".join("?" * len(self._columns))
+            insert = f"INSERT OR IGNORE INTO {self.kind.table} VALUES ({marks})"
+            records = [record_of(self.kind, row) for row in self._pending]
             with self._errors(), self._transaction():
-                self._connection.executemany(_INSERT, [record_of(row) for row in self._pending])
+                self._connection.executemany(insert, records)
             self._pending.clear()
         self._committed_at = time.monotonic()
 
-    def rows(self, keys: Sequence[bytes] | None = None) -> list[Row]:
+    def rows(self, keys: Sequence[bytes] | None = None) -> list[R]:
         """The rows of some keys in their order, or all, ordered by what they are."""
         self.flush()
         if keys is None:
             rows, _ = self._sorted_out()
-            return sorted(rows, key=_order)
+            return sorted(rows, key=self.kind.order)
         found = self._found(keys)
         missing = len(set(keys) - set(found))
         if missing:
@@ -154,29 +159,32 @@ class Store:
     def close(self) -> None:
         self._connection.close()
 
-    def _found(self, keys: Sequence[bytes]) -> dict[bytes, Row]:
+    def _select(self, *more: str) -> str:
+        return f"SELECT {', '.join((*more, *self._columns))} FROM {self.kind.table}"
+
+    def _found(self, keys: Sequence[bytes]) -> dict[bytes, R]:
         """The rows of some keys, of those that have one."""
-        found: dict[bytes, Row] = {}
+        found: dict[bytes, R] = {}
         with self._errors():
             for start in range(0, len(keys), LOOKUP):
                 some = keys[start : start + LOOKUP]
                 marks = ", ".join("?" * len(some))
-                sql = f"SELECT {_RECORD} FROM points WHERE key IN ({marks})"
-                rows = map(row_of, self._connection.execute(sql, some))
+                records = self._connection.execute(f"{self._select()} WHERE key IN ({marks})", some)
+                rows = (row_of(self.kind, record) for record in records)
                 found |= {row.key: row for row in rows if row is not None}
         return found
 
-    def _sorted_out(self) -> tuple[list[Row], list[int]]:
+    def _sorted_out(self) -> tuple[list[R], list[int]]:
         """All rows that are as they were written; and the numbers of the others, which are told."""
         rows, others = [], []
         self.changed.clear()
         with self._errors():
-            for number, *record in self._connection.execute(f"SELECT rowid, {_RECORD} FROM points"):
-                row = row_of(record)
+            for number, *record in self._connection.execute(self._select("rowid")):
+                row = row_of(self.kind, record)
                 if row is not None:
                     rows.append(row)
                     continue
-                key = record[0]
+                key = record[self._columns.index("key")]
                 named = f", key {key.hex()[:12]}" if isinstance(key, bytes) else ""
                 self.changed.append(f"row {number}{named}")
                 others.append(number)
@@ -187,7 +195,7 @@ class Store:
         _, numbers = self._sorted_out()
         if numbers:
             with self._errors(), self._transaction():
-                delete = "DELETE FROM points WHERE rowid = ?"
+                delete = f"DELETE FROM {self.kind.table} WHERE rowid = ?"
                 self._connection.executemany(delete, [(number,) for number in numbers])
 
     @contextmanager
@@ -203,20 +211,3 @@ class Store:
 
     def _errors(self) -> AbstractContextManager[None]:
         return database.one_line(str(self.path))
-
-
-def _order(row: Row) -> tuple[Any, ...]:
-    """By name, pattern and settings; numbers in their order, before texts."""
-    settings = [
-        (name, (0, value, "") if isinstance(value, int | float) else (1, 0, str(value)))
-        for name, value in sorted(row.settings.items())
-    ]
-    return (
-        row.hardware,
-        row.workload,
-        row.pattern or "",
-        settings,
-        row.engine,
-        row.accuracy,
-        row.key,
-    )

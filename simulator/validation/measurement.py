@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Point:
+class Measurement:
     """One published figure: measured, as the model has it, and as a roofline would.
 
     Attributes
@@ -53,6 +53,6 @@ class DataSet:
     title: str
     table: str
     unit: str
-    predict: Callable[[], Iterable[Point]]
+    predict: Callable[[], Iterable[Measurement]]
     bound: float | None = None
     note: str = ""

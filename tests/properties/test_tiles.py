@@ -37,17 +37,13 @@ def test_every_mac_is_done_once(dispatch: str, grid: TileGrid, swizzle: int, cor
     assert sorted(queues.tiles.tolist()) == list(range(grid.tiles))
     assert queues.start[-1] == grid.tiles
     done = np.zeros((grid.count, grid.m, grid.n, grid.k), dtype=np.uint8)
-    bounds = grid.split_bounds()
     for tile in queues.tiles.tolist():
-        output, split = divmod(tile, grid.splits)
-        line, column = divmod(output, grid.columns)
-        gemm, row = divmod(line, grid.rows)
-        k_from, k_to = bounds[split] * grid.tile_k, bounds[split + 1] * grid.tile_k
+        place = grid.place(tile)
         done[
-            gemm,
-            row * grid.tile_m : (row + 1) * grid.tile_m,
-            column * grid.tile_n : (column + 1) * grid.tile_n,
-            k_from:k_to,
+            place.gemm,
+            place.row * grid.tile_m : (place.row + 1) * grid.tile_m,
+            place.column * grid.tile_n : (place.column + 1) * grid.tile_n,
+            place.stages.start * grid.tile_k : place.stages.stop * grid.tile_k,
         ] += 1
     assert (done == 1).all()
 

@@ -1,0 +1,123 @@
+"""``Program, EngineResult -> Account``: where core-time went, to the picosecond."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from operator import add, attrgetter, sub
+from typing import Final
+
+from simulator.engine.result import EngineResult
+from simulator.schedule.program import Program
+from simulator.units import PS_PER_NS
+
+
+@dataclass(frozen=True, eq=False)
+class Account(Mapping[str, int]):
+    """Picoseconds of a core, or of several, by what they were spent on; a mapping of these names.
+
+    Sums, differences and multiples are those of every kind.
+
+    Attributes
+    ----------
+    kernel_start : int
+        Before any work.
+    mac_useful, mac_padding : int
+        Multiplying on slots that can hold a weight, and on others. `of` calls all of it useful;
+        `divided` tells them apart, which can only be said of a whole layer.
+    scratchpad_stall, operand_stall, barrier : int
+        The rest of stages: waiting for the scratchpad, for the path of operands, and for warps.
+    memory_stall, prologue, epilogue, reduction : int
+        Waiting between stages, and for what leaves the core.
+    idle : int
+        After a core's last output, until the layer ends.
+    """
+
+    kernel_start: int = 0
+    mac_useful: int = 0
+    mac_padding: int = 0
+    scratchpad_stall: int = 0
+    operand_stall: int = 0
+    barrier: int = 0
+    memory_stall: int = 0
+    prologue: int = 0
+    epilogue: int = 0
+    reduction: int = 0
+    idle: int = 0
+
+    @classmethod
+    def of(
+        cls, program: Program, result: EngineResult, start_ps: int = 0, core: int | None = None
+    ) -> Account:
+        """All time of one core, or of all: its parts add up to cores times start and makespan."""
+        cores = slice(None) if core is None else slice(core, core + 1)
+        barrier = operand = 0
+        for count, cost in zip(
+            result.stages[cores].sum(axis=0).tolist(), program.costs, strict=True
+        ):
+            barrier += count * cost.barrier_ps
+            operand += count * cost.stall_ps * cost.stalled_by_operand
+        mac, worked = int(result.mac_ps[cores].sum()), int(result.worked_ps[cores].sum())
+        ends_ps = result.end_ps[cores]
+        return cls(
+            kernel_start=len(ends_ps) * start_ps,
+            mac_useful=mac,
+            scratchpad_stall=worked - mac - barrier - operand,
+            operand_stall=operand,
+            barrier=barrier,
+            **result.waits(core)._asdict(),
+            idle=len(ends_ps) * result.makespan_ps - int(ends_ps.sum()),
+        )
+
+    def divided(self, slots_used: int, executed: int) -> Account:
+        """With the time of MACs shared between useful ones and padding, as their slots are."""
+        useful = self.mac * slots_used // executed if executed else 0
+        return replace(self, mac_useful=useful, mac_padding=self.mac - useful)
+
+    @property
+    def mac(self) -> int:
+        """Multiplying, whether useful or not."""
+        return self.mac_useful + self.mac_padding
+
+    def undivided(self) -> dict[str, int]:
+        """The same with MACs as one kind, ``mac``: what can be said of a part of a layer."""
+        others = {kind: time for kind, time in self.items() if not kind.startswith("mac_")}
+        return {"mac": self.mac} | others
+
+    @property
+    def total(self) -> int:
+        return sum(_TIMES(self))
+
+    def of_average_core_ns(self, time_ps: int) -> dict[str, float]:
+        """Nanoseconds of an average core by kind, in a time that all cores had."""
+        cores = self.total / time_ps
+        return {kind: time / cores / PS_PER_NS for kind, time in self.items()}
+
+    def __getitem__(self, kind: str) -> int:
+        if kind not in CORE_TIME:
+            raise KeyError(kind)
+        time_ps: int = getattr(self, kind)
+        return time_ps
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CORE_TIME)
+
+    def __len__(self) -> int:
+        return len(CORE_TIME)
+
+    def __add__(self, other: Account) -> Account:
+        return Account(*map(add, _TIMES(self), _TIMES(other)))
+
+    def __sub__(self, other: Account) -> Account:
+        return Account(*map(sub, _TIMES(self), _TIMES(other)))
+
+    def __mul__(self, repeats: int) -> Account:
+        return Account(*(time * repeats for time in _TIMES(self)))
+
+    __rmul__ = __mul__
+
+
+CORE_TIME: Final = tuple(field.name for field in fields(Account))
+"""What core-time is spent on, in the order of every table and picture."""
+
+_TIMES: Final = attrgetter(*CORE_TIME)

@@ -1,0 +1,332 @@
+"""``Program, EngineResult -> LayerReport``: what an engine counted becomes figures of a layer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+
+from simulator.engine.result import EngineResult
+from simulator.hardware import Hardware
+from simulator.hardware.energy import layer_energy_pj, power_w
+from simulator.report.account import Account
+from simulator.report.audit import audit
+from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, PARTIALS, ROWS
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.partition import IntArray
+from simulator.schedule.program import Program
+from simulator.schedule.timing import StageWork
+from simulator.sparsity import AnyPattern
+from simulator.traffic import Flow, Traffic
+from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
+from simulator.workload.layer import Layer, Stream
+from simulator.workload.lowering import GemmProblem, Role
+
+LATENCY_BOUND_BELOW: Final = 0.5
+"""A layer whose busiest resource works less than half of its working time is bound by latency."""
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """One layer, once; ``repeat`` says how often it occurs.
+
+    Attributes
+    ----------
+    asked, executed_as : str
+        Pattern of the weights, and the pattern that the hardware ran it as; `note` says why.
+    mapping : str
+        Tile, splits and operand order; ``-`` for streaming layers.
+    macs : int
+        Useful MACs of the dense problem. ``macs_executed`` counts what the tensor cores did,
+        ``slots_used`` the part of it on slots that can hold a weight; the rest is
+        ``slots_padded``.
+    mac_utilization : float
+        ``slots_used`` over what all cores could have done in the time, 0 to 1.
+    dense_equivalent_utilization : float
+        ``macs`` over the same; above 1 where skipped zeros outweigh stalls.
+    bound : str
+        mac, scratchpad, operand, port, l2, dram: the resource that is busiest (of the busiest
+        core); latency where none is busy half of the time; launch where launching and starting
+        the kernel take longer than its work.
+    work_bound : str
+        What bounds the layer's work, whatever its launch takes.
+    busy_ratio : dict
+        Busy time of each resource over the layer's time.
+    traffic_bytes : Traffic
+        Bytes by level, operand and direction (read from the level, written to it).
+    core_time_ps : Account
+        Where core-time went; sums to cores times ``time_ps`` exactly.
+    imbalance_ratio : float
+        Time that the busiest core spends in stages over the mean of all cores that have work.
+    energy_pj : float or None
+    power_w : float or None
+        Energy over time.
+    clock_hz : int
+        The machine's, or a lower one if ``throttled``: at the full clock the layer would have drawn
+        more than the machine's ``tdp_w``. ``cycles`` and utilisations are of this clock.
+    time_error_ratio, dram_error_ratio : float
+        How far off time and DRAM bytes may be, estimated; 0 where every event was simulated.
+    """
+
+    name: str
+    kind: str
+    repeat: int
+    dtype: str
+    m: int
+    n: int
+    k: int
+    count: int
+    asked: str
+    executed_as: str
+    note: str
+    mapping: str
+    cycles: int
+    time_ps: int
+    macs: int
+    macs_executed: int
+    slots_used: int
+    slots_padded: int
+    mac_utilization: float
+    dense_equivalent_utilization: float
+    bound: str
+    work_bound: str
+    busy_ratio: dict[str, float]
+    bandwidth_bytes_per_second: dict[str, float]
+    traffic_bytes: Traffic
+    core_time_ps: Account
+    imbalance_ratio: float
+    energy_pj: float | None
+    power_w: float | None
+    clock_hz: int
+    throttled: bool
+    stages: int
+    evictions: int
+    in_flight_hits: int
+    time_error_ratio: float
+    dram_error_ratio: float
+
+    @property
+    def time_ns(self) -> float:
+        return self.time_ps / PS_PER_NS
+
+
+def layer_report(
+    hardware: Hardware,
+    layer: Layer,
+    program: Program,
+    result: EngineResult,
+    *,
+    problem: GemmProblem | None,
+    mapping: Mapping | None,
+    asked: AnyPattern,
+    note: str,
+    throttled: bool = False,
+    time_error_ratio: float = 0.0,
+    dram_error_ratio: float = 0.0,
+) -> LayerReport:
+    """Turn the counters of one run into figures. ``problem`` is None for streaming layers.
+
+    Raises
+    ------
+    AccountError
+        If a figure is one that no run can have.
+    """
+    start_ps = ns_to_ps(hardware.kernel_start_ns)
+    time_ps = start_ps + result.makespan_ps
+    stages = result.stages.sum(axis=0).tolist()
+    executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))
+    used = _slots_used(program, stages, problem)
+    peak = _peak_macs(hardware, layer, program.cores, time_ps) if problem else Fraction(0)
+    traffic = _traffic(program, result, stages, problem)
+    busy = _busy_ratio(program, result, time_ps)
+    work_bound = _work_bound(busy, result.makespan_ps / time_ps)
+    starting_ps = ns_to_ps(hardware.launch_ns) + start_ps
+    energy_pj = layer_energy_pj(hardware, layer.dtype, executed, traffic, time_ps)
+    report = LayerReport(
+        **_identity(layer, problem),
+        asked=str(asked),
+        note=note,
+        mapping=str(mapping) if mapping else "-",
+        cycles=ps_to_cycles(time_ps, hardware.clock_hz),
+        time_ps=time_ps,
+        macs_executed=executed,
+        slots_used=used,
+        slots_padded=executed - used,
+        mac_utilization=float(used / peak) if peak else 0.0,
+        dense_equivalent_utilization=float(layer.macs / peak) if peak else 0.0,
+        bound="launch" if starting_ps > result.makespan_ps else work_bound,
+        work_bound=work_bound,
+        busy_ratio=busy,
+        bandwidth_bytes_per_second=_bandwidth(traffic, time_ps),
+        traffic_bytes=traffic,
+        core_time_ps=Account.of(program, result, start_ps).divided(used, executed),
+        imbalance_ratio=_imbalance(result),
+        energy_pj=energy_pj,
+        power_w=power_w(energy_pj, time_ps),
+        clock_hz=hardware.clock_hz,
+        throttled=throttled,
+        stages=sum(stages),
+        evictions=result.evictions,
+        in_flight_hits=result.in_flight_hits,
+        time_error_ratio=time_error_ratio,
+        dram_error_ratio=dram_error_ratio,
+    )
+    _audit(report, program.cores)
+    return report
+
+
+def _identity(layer: Layer, problem: GemmProblem | None) -> dict[str, Any]:
+    """What a layer is and what it became, whatever it takes; m and n are the layer's own."""
+    m, n = (problem.m, problem.n) if problem else (0, 0)
+    if problem and problem.inputs_are_rows:
+        m, n = n, m
+    return {
+        "name": layer.name,
+        "kind": layer.op if isinstance(layer, Stream) else type(layer).__name__.lower(),
+        "repeat": layer.repeat,
+        "dtype": layer.dtype,
+        "m": m,
+        "n": n,
+        "k": problem.k if problem else 0,
+        "count": problem.count if problem else 0,
+        "executed_as": str(problem.pattern) if problem else "-",
+        "macs": layer.macs,
+    }
+
+
+def _peak_macs(hardware: Hardware, layer: Layer, cores: int, time_ps: int) -> Fraction:
+    """MACs that all cores could have done in a time."""
+    per_second = hardware.macs_per_cycle(layer.dtype) * hardware.clock_hz * cores
+    return per_second * time_ps / PS_PER_SECOND
+
+
+def _bandwidth(traffic: Traffic, time_ps: int) -> dict[str, float]:
+    """Bytes a second, read and written, of the levels that cores share or wait for."""
+    seconds = time_ps / PS_PER_SECOND
+    return {level: traffic.total(level) / seconds for level in ("dram", "l2", "scratchpad")}
+
+
+def _audit(layer: LayerReport, cores: int) -> None:
+    """Hold a layer's figures to what is possible at all."""
+    slots = layer.slots_used, layer.slots_padded
+    audit(
+        f"layer {layer.name}",
+        counts={
+            "slots_used": layer.slots_used,
+            "slots_padded": layer.slots_padded,
+            "core_time_ps": layer.core_time_ps,
+            "traffic_bytes": layer.traffic_bytes,
+        },
+        sums={
+            "macs_executed": (slots, layer.macs_executed),
+            "core_time_ps": ([*layer.core_time_ps.values()], cores * layer.time_ps),
+        },
+        ratios={
+            "mac_utilization": layer.mac_utilization,
+            "busy_ratio": layer.busy_ratio,
+        },
+    )
+
+
+def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None) -> int:
+    """Executed slots that hold a weight, or could: those of valid rows and columns.
+
+    Zeros anywhere are stored stage by stage, so that they are counted there; groups hold fewer
+    weights than slots where channels are padded, which the problem knows.
+    """
+    if problem is None:
+        return 0
+    if program.masked:
+        return program.masked.slots_used
+    if problem.gathers:
+        return sum(n * w.slots_stored for n, w in zip(stages, program.works, strict=True))
+    return problem.slots_used
+
+
+def _traffic(
+    program: Program, result: EngineResult, stages: list[int], problem: GemmProblem | None
+) -> Traffic:
+    """Bytes by level, operand and direction."""
+    rows: Role = problem.rows_role if problem else "activations"
+    columns: Role = problem.columns_role if problem else "activations"
+    names = {ROWS: rows, COLUMNS: columns, OUTPUTS: "outputs", PARTIALS: "partial_sums"}
+    sizes, metadata = program.block_bytes.tolist(), program.metadata_bytes.tolist()
+    moved: Counter[Flow] = Counter()
+    for level, way, counts in (
+        ("dram", "read", result.misses),
+        ("l2", "read", result.requests),
+        ("l2", "written", result.written),
+        ("dram", "written", result.dram_written),
+    ):
+        for code, count in enumerate(counts.tolist()):
+            if count:
+                operand = names[BLOCK_CLASSES[code].operand]
+                moved[level, operand, way] += count * (sizes[code] - metadata[code])
+                moved[level, "metadata", way] += count * metadata[code]
+    for count, work in zip(stages, program.works, strict=True):
+        if count:
+            for level, operand, way, size in _inside_core(work, rows, columns):
+                moved[level, operand, way] += count * size
+    return Traffic(moved)
+
+
+def _inside_core(
+    work: StageWork, rows: Role, columns: Role
+) -> tuple[tuple[str, str, str, int], ...]:
+    """What one stage moves between scratchpad, register file and tensor cores."""
+    accumulators = -(-work.accumulator_bits // 8)
+    return (
+        ("scratchpad", rows, "written", work.rows_bytes),
+        ("scratchpad", "metadata", "written", work.metadata_bytes),
+        ("scratchpad", columns, "written", work.columns_bytes),
+        ("scratchpad", rows, "read", work.rows_read_bytes),
+        ("scratchpad", "metadata", "read", work.metadata_read_bytes),
+        ("scratchpad", columns, "read", work.columns_read_bytes),
+        ("register_file", rows, "written", work.rows_fill_bytes),
+        ("register_file", "metadata", "written", work.metadata_fill_bytes),
+        ("register_file", columns, "written", work.columns_fill_bytes),
+        ("register_file", rows, "read", -(-work.rows_operand_bits // 8)),
+        ("register_file", "metadata", "read", -(-work.metadata_operand_bits // 8)),
+        ("register_file", columns, "read", -(-work.columns_operand_bits // 8)),
+        ("register_file", "partial_sums", "read", accumulators),
+        ("register_file", "partial_sums", "written", accumulators),
+    )
+
+
+def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[str, float]:
+    """Busy time over the layer's time; of the busiest core where every core has its own."""
+
+    # Picoseconds of every core at its scratchpad and at its operand path.
+    inside = np.array([(c.scratchpad_ps, c.operand_ps) for c in program.costs], dtype=np.int64)
+    scratchpad, operand = (result.stages @ inside).max(axis=0).tolist()
+
+    def queue(times: IntArray, *counts: IntArray) -> int:
+        return int(sum((times * count).sum() for count in counts))
+
+    busy = {
+        "mac": int(result.mac_ps.max()),
+        "scratchpad": scratchpad,
+        "operand": operand,
+        "port": int(result.port_ps.max()),
+        "l2": max(
+            queue(program.l2_ps, result.requests, result.written),
+            queue(program.link_ps, result.far),
+        ),
+        "dram": queue(program.dram_ps, result.misses, result.dram_written),
+    }
+    return {resource: time / time_ps for resource, time in busy.items()}
+
+
+def _imbalance(result: EngineResult) -> float:
+    """1 where every core that has work has as much."""
+    worked = result.worked_ps[result.worked_ps > 0]
+    return float(worked.max() / worked.mean())
+
+
+def _work_bound(busy: dict[str, float], work_ratio: float) -> str:
+    """The busiest resource, if it is busy half of the time that the work takes."""
+    resource = max(busy, key=lambda name: busy[name])
+    return resource if busy[resource] >= LATENCY_BOUND_BELOW * work_ratio else "latency"

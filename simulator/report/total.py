@@ -1,0 +1,104 @@
+"""``LayerReports -> Total``: a whole network, each layer as often as it occurs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from simulator.hardware import Hardware
+from simulator.hardware.energy import power_w
+from simulator.report.account import Account
+from simulator.report.figures import FIGURES
+from simulator.report.layer import LayerReport
+from simulator.schedule.capacity import Held
+from simulator.traffic import Traffic
+from simulator.units import PS_PER_NS, PS_PER_SECOND, ps_to_cycles
+
+
+@dataclass(frozen=True)
+class Total:
+    """All layers, with their repeats; ``cycles`` are of the machine's full clock.
+
+    Attributes
+    ----------
+    blocks : int
+        How many equal blocks the network has; all figures are of one.
+    held : Held
+        What main memory keeps at once.
+    """
+
+    cycles: int
+    time_ps: int
+    launches: int
+    launch_ns: float
+    macs: int
+    macs_executed: int
+    slots_used: int
+    slots_padded: int
+    mac_utilization: float
+    dense_equivalent_utilization: float
+    bound: str
+    bound_ratio: dict[str, float]
+    work_bound_ratio: dict[str, float]
+    traffic_bytes: Traffic
+    core_time_ps: Account
+    energy_pj: float | None
+    power_w: float | None
+    throttled: bool
+    time_error_ratio: float
+    dram_error_ratio: float
+    blocks: int = 1
+    held: Held = field(default_factory=Held)
+
+    @property
+    def time_ns(self) -> float:
+        """Device time."""
+        return self.time_ps / PS_PER_NS
+
+    @property
+    def time_with_launch_ns(self) -> float:
+        """Device time and one launch overhead a layer."""
+        return self.time_ns + self.launches * self.launch_ns
+
+
+def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
+    """Add layers up, each as often as it occurs, as the table of figures says."""
+    layers = tuple(layers)
+    added = {x.name: x.total(layers, x.name) for x in FIGURES if x.total is not None}
+    time_ps, peak = added["time_ps"], _peak_macs(hardware, layers)
+    shares = _time_shares(layers, time_ps, "bound")
+    return Total(
+        **added,
+        cycles=ps_to_cycles(time_ps, hardware.clock_hz),
+        launches=sum(layer.repeat for layer in layers),
+        launch_ns=float(hardware.launch_ns),
+        mac_utilization=added["slots_used"] / peak,
+        dense_equivalent_utilization=added["macs"] / peak,
+        bound=next(iter(shares)),
+        bound_ratio=shares,
+        work_bound_ratio=_time_shares(layers, time_ps, "work_bound"),
+        power_w=power_w(added["energy_pj"], time_ps),
+    )
+
+
+def _peak_macs(hardware: Hardware, layers: Sequence[LayerReport]) -> float:
+    """MACs that all cores could have done in the whole time, at each layer's own rate.
+
+    A streaming layer counts at the rate of the machine's first dtype, as time in which nothing is
+    multiplied.
+    """
+    rates = {dtype: float(hardware.macs_per_cycle(dtype)) for dtype in hardware.dtypes}
+    first = next(iter(rates.values()))
+    return sum(
+        layer.time_ps * layer.repeat * layer.clock_hz * rates.get(layer.dtype, first)
+        for layer in layers
+    ) * (hardware.core.count / PS_PER_SECOND)
+
+
+def _time_shares(layers: Sequence[LayerReport], time_ps: int, name: str) -> dict[str, float]:
+    """Share of the time by what bounds it, largest first."""
+    shares: dict[str, float] = {}
+    for layer in layers:
+        bound = getattr(layer, name)
+        shares[bound] = shares.get(bound, 0.0) + layer.time_ps * layer.repeat / time_ps
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))

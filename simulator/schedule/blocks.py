@@ -1,0 +1,204 @@
+"""Tables of the classes: what their stages move and take, how large their blocks are, and which
+block is of which class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.hardware import Hardware
+from simulator.schedule.classes import (
+    BLOCK_CLASSES,
+    BLOCKS_OF,
+    COLUMNS,
+    OUTPUTS,
+    PARTIALS,
+    ROWS,
+    STAGE_CLASSES,
+    stage_code,
+)
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.masking import MaskedStages
+from simulator.schedule.partition import TileGrid
+from simulator.schedule.timing import (
+    StageCost,
+    StageShape,
+    StageWork,
+    alignment_factors,
+    stage_cost,
+    stage_work,
+)
+from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, cycles_to_ps
+from simulator.workload.lowering import GemmProblem
+
+Codes = npt.NDArray[np.uint8]
+
+NO_WORK: Final = StageWork(*[0] * len(fields(StageWork)))
+"""A stage that moves and executes nothing."""
+
+
+@dataclass(frozen=True)
+class StageTables:
+    """What stages move and take, by kind: the class, or finer where real masks tell them apart."""
+
+    works: tuple[StageWork, ...]
+    costs: tuple[StageCost, ...]
+    rows_port_ps: list[int]
+    columns_port_ps: list[int]
+    masked: MaskedStages | None = None
+
+
+def class_stages(
+    hardware: Hardware, problem: GemmProblem, mapping: Mapping, grid: TileGrid
+) -> tuple[list[StageWork], list[StageCost]]:
+    """What a stage of every class moves and takes; edges are often full tiles."""
+    known: dict[tuple[int, ...], tuple[StageWork, StageCost]] = {}
+    works, costs = [], []
+    for edges in STAGE_CLASSES:
+        m, n, k = (grid.extent(axis, edge) for axis, edge in zip("mnk", edges, strict=True))
+        if (m, n, k) not in known:
+            shape = StageShape(m, n, k, mapping.fragment_m, mapping.fragment_n)
+            work = stage_work(hardware, problem, shape)
+            known[m, n, k] = work, stage_cost(hardware, problem, work)
+        work, cost = known[m, n, k]
+        works.append(work)
+        costs.append(cost)
+    return works, costs
+
+
+def gemm_stages(
+    hardware: Hardware,
+    problem: GemmProblem,
+    works: Sequence[StageWork],
+    costs: Sequence[StageCost],
+    masked: MaskedStages | None,
+) -> StageTables:
+    """Tables of a GEMM's stages: those of its classes, or of what real masks make of them."""
+    if masked:
+        works, costs = masked.works, masked.costs
+    port = hardware.port_rate
+    rows_factor, columns_factor = alignment_factors(hardware, problem)
+    return StageTables(
+        tuple(works),
+        tuple(costs),
+        [port.ps((w.rows_bytes + w.metadata_bytes) * rows_factor) for w in works],
+        [port.ps(w.columns_bytes * columns_factor) for w in works],
+        masked,
+    )
+
+
+def stream_stages(
+    hardware: Hardware, grid: TileGrid, bits: int, shared_bytes: int | None
+) -> StageTables:
+    """Chunks that pass the core once: elements of ``bits``, or shares of so many bytes."""
+    works, costs = [], []
+    first_ps = hardware.cycles_ps(hardware.core.scratchpad.latency_cycles)
+    rate = hardware.scratchpad_bytes_per_cycle
+    for edges in STAGE_CLASSES:
+        size = bits_to_bytes(grid.extent("m", edges.last_row) * bits)
+        if shared_bytes is not None:
+            size = ceil_div(shared_bytes, grid.rows)
+        works.append(replace(NO_WORK, rows_bytes=size, rows_read_bytes=size, rows_fill_bytes=size))
+        pass_ps = max(1, cycles_to_ps(size / rate, hardware.clock_hz))
+        costs.append(StageCost(pass_ps, 0, pass_ps, 0, 0, first_ps))
+    port_ps = [hardware.port_rate.ps(work.rows_bytes) for work in works]
+    return StageTables(tuple(works), tuple(costs), port_ps, [0] * len(works))
+
+
+class Blocks:
+    """The class of every block in the order of their ids, and the sizes of the classes."""
+
+    def __init__(self) -> None:
+        self.class_bytes = [0] * len(BLOCK_CLASSES)
+        self.metadata_bytes = [0] * len(BLOCK_CLASSES)  # how much of that is metadata
+        self.parts: list[Codes] = []
+
+    @property
+    def codes(self) -> Codes:
+        return np.concatenate(self.parts)
+
+    def add(self, operand: int, class_bytes: list[int], which: Codes) -> None:
+        """Append an operand's blocks: which of its classes each is of, and all classes' sizes."""
+        codes = BLOCKS_OF[operand]
+        self.class_bytes[codes] = class_bytes[codes]
+        self.parts.append(which.ravel() + np.uint8(codes.start))
+
+    def add_shares(self, operand: int, total_bytes: int, parts: int, times: int = 1) -> None:
+        """Append bytes in parts, ``times`` over; only two sizes occur.
+
+        Part i of ``total_bytes`` is ``floor((i+1) total / parts) - floor(i total / parts)``.
+        """
+        smaller, rest = divmod(total_bytes, parts)
+        marks = np.arange(parts + 1, dtype=np.int64) * rest // parts
+        first = BLOCKS_OF[operand].start
+        self.class_bytes[first : first + 2] = smaller, smaller + 1
+        self.parts.append(np.tile(np.diff(marks).astype(np.uint8), times) + np.uint8(first))
+
+
+def gemm_blocks(
+    grid: TileGrid, whole: TileGrid, problem: GemmProblem, works: Sequence[StageWork]
+) -> Blocks:
+    """Blocks of a GEMM, or of the part ``grid`` of the whole; works are those of its classes."""
+    blocks, sizes = Blocks(), _class_bytes(grid, problem, works)
+    unique = problem.unique_input_bytes
+    for operand, lines, all_lines in (
+        (ROWS, grid.rows, whole.rows),
+        (COLUMNS, grid.columns, whole.columns),
+    ):
+        if unique is not None and problem.inputs_are_rows == (operand == ROWS):
+            parts = lines * grid.stages
+            total_bytes = unique * parts // (all_lines * whole.stages)
+            blocks.add_shares(operand, total_bytes, parts, grid.count)
+        else:
+            blocks.add(operand, sizes, _edges(grid.count, lines, grid.stages))
+    blocks.metadata_bytes = [
+        works[stage_code(*edges)].metadata_bytes if operand == ROWS else 0
+        for operand, edges in BLOCK_CLASSES
+    ]
+    tiles = _edges(grid.count, grid.rows, grid.columns)
+    blocks.add(OUTPUTS, sizes, tiles)
+    if grid.splits > 1:
+        blocks.add(PARTIALS, sizes, np.repeat(tiles, grid.splits))
+    return blocks
+
+
+def stream_blocks(
+    grid: TileGrid, works: Sequence[StageWork], shared_bytes: int | None, write_bytes: int
+) -> Blocks:
+    """Blocks of a streaming layer: what chunks read, or their shares of it, and what they write."""
+    blocks = Blocks()
+    if shared_bytes is None:
+        sizes = [works[stage_code(*edges)].rows_bytes for _, edges in BLOCK_CLASSES]
+        blocks.add(ROWS, sizes, _edges(grid.count, grid.rows, grid.stages))
+    else:
+        blocks.add_shares(ROWS, shared_bytes, grid.rows)
+    blocks.add_shares(OUTPUTS, write_bytes, grid.rows)
+    return blocks
+
+
+def _class_bytes(grid: TileGrid, problem: GemmProblem, works: Sequence[StageWork]) -> list[int]:
+    """Bytes of a block of every class."""
+    sizes = []
+    for operand, edges in BLOCK_CLASSES:
+        work = works[stage_code(*edges)]
+        if operand == ROWS:
+            sizes.append(work.rows_bytes + work.metadata_bytes)
+        elif operand == COLUMNS:
+            sizes.append(work.columns_bytes)
+        else:
+            bits = problem.output_bits if operand == OUTPUTS else ACCUMULATOR_BITS
+            elements = grid.extent("m", edges.last_row) * grid.extent("n", edges.last_column)
+            sizes.append(bits_to_bytes(elements * bits))
+    return sizes
+
+
+def _edges(count: int, lines: int, places: int) -> Codes:
+    """Which class of its operand a block is of: the last line counts two, the last place one."""
+    which = np.zeros((count, lines, places), dtype=np.uint8)
+    which[:, -1, :] = 2
+    which[:, :, -1] += 1
+    return which
