@@ -46,7 +46,7 @@ class Column:
         return self.group or self.title
 
 
-def columns(
+def headings(
     titles: Iterable[str],
     *,
     name: Collection[str] = (),
@@ -79,8 +79,8 @@ class Grid:
         assert len(cells) == len(self.columns)
         self.rows.append(list(cells))
 
-    def lines(self, width: int | None, *, plain: bool) -> Iterable[Text]:
-        """The table in lines of at most ``width`` cells, or whole; ``plain``: without styles.
+    def printed(self, width: int | None, *, plain: bool) -> Iterable[Text]:
+        """Texts, a line each, of at most ``width`` cells, or whole; ``plain``: without styles.
 
         Only what is narrower than one name and one figure is exceeded.
         """

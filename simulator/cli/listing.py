@@ -34,7 +34,7 @@ def hardware(
 
 def _machines() -> Grid:
     from simulator import catalog
-    from simulator.cli.grid import Grid, columns
+    from simulator.cli.grid import Grid, headings
     from simulator.hardware import load_hardware
     from simulator.hardware.area import relative_area
 
@@ -42,7 +42,7 @@ def _machines() -> Grid:
     prose = ["dtypes", "patterns", "what"]
     listing = Grid(
         "",
-        columns([*titles, *prose], word=["machine"], prose=prose),
+        headings([*titles, *prose], word=["machine"], prose=prose),
         drops=("dtypes", "area of parts mm²", "clock MHz", "memory GB"),
     )
     for preset in catalog.presets("configs", ".yaml"):
@@ -83,7 +83,7 @@ def workloads(
 
 def _networks() -> Grid:
     from simulator import catalog
-    from simulator.cli.grid import Grid, columns
+    from simulator.cli.grid import Grid, headings
     from simulator.importers import load_workload
     from simulator.workload.table import read_table
     from simulator.workload.trace import description
@@ -91,7 +91,7 @@ def _networks() -> Grid:
     titles, prose = ["network", "rows", "GMAC", "blocks"], ["parameters", "what"]
     listing = Grid(
         "",
-        columns([*titles, *prose], word=["network"], prose=prose),
+        headings([*titles, *prose], word=["network"], prose=prose),
         drops=("rows", "blocks", "what"),
     )
     for preset, path in catalog.presets("workloads", ".csv").items():

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from simulator.errors import OutputError, did_you_mean
 
@@ -17,15 +17,59 @@ if TYPE_CHECKING:
 
     from simulator.pictures import Picture
 
-FORMATS = ("table", "json", "csv", "parquet")
-SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "table"}
-
 
 class Result(Protocol):
-    """What can be written: a report or a comparison."""
+    """What can be written: a report, a comparison, rows."""
 
     def to_json(self) -> str: ...
     def to_frame(self) -> pd.DataFrame: ...
+
+
+Table = Callable[[], str]
+"""Sets a result as text for people."""
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="backslashreplace")
+
+
+def _parquet(result: Result, _: Table) -> bytes:
+    buffer = io.BytesIO()
+    result.to_frame().to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+FORMATS: Final[dict[str, Callable[[Result, Table], bytes]]] = {
+    "table": lambda _, table: _encoded(table()),
+    "json": lambda result, _: _encoded(result.to_json() + "\n"),
+    "csv": lambda result, _: _encoded(result.to_frame().to_csv(index=False)),
+    "parquet": _parquet,
+}
+SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".txt": "table"}
+
+
+def prepare(
+    asked: str | None, outputs: Mapping[str, Path | None], *inputs: str | Path | None
+) -> str:
+    """Refuse, before any work is done, what cannot be written; else the format of ``-o``.
+
+    Parameters
+    ----------
+    asked : str, optional
+        A format by name.
+    outputs, *inputs
+        As `check_apart` takes them.
+    """
+    check_target(outputs["-o"])
+    check_picture(outputs.get("--plot"))
+    check_timeline(outputs.get("--timeline"))
+    check_apart(outputs, *inputs)
+    return choose_format(asked, outputs["-o"])
+
+
+def write_result(result: Result, kind: str, file: Path | None, table: Table) -> None:
+    """A result in one of `FORMATS`; ``table`` is asked only where it is to be text."""
+    write(FORMATS[kind](result, table), file)
 
 
 def choose_format(asked: str | None, file: Path | None) -> str:
@@ -134,21 +178,6 @@ def draw(picture: Picture, file: Path) -> None:
     from simulator.pictures import save
 
     write_through(file, lambda temporary: save(picture, temporary))
-
-
-def encode(result: Result, table: str, kind: str) -> bytes:
-    """The bytes of a result in one format."""
-    if kind == "parquet":
-        buffer = io.BytesIO()
-        result.to_frame().to_parquet(buffer, index=False)
-        return buffer.getvalue()
-    if kind == "csv":
-        text = result.to_frame().to_csv(index=False)
-    elif kind == "json":
-        text = result.to_json() + "\n"
-    else:
-        text = table
-    return text.encode(errors="backslashreplace")
 
 
 def write(data: bytes, file: Path | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,14 @@ from simulator.cli.screen import screen
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from simulator.exploration.sweep import PointProgress
+    from simulator.run.simulate import LayerProgress
+
 DELAY_S = 1.0
 
 
 @contextmanager
-def progress_bar(runs: int = 1) -> Iterator[Callable[[int, int, str], None] | None]:
+def layers_bar(runs: int = 1) -> Iterator[LayerProgress | None]:
     """A callback for `simulate`; it draws nothing before ``DELAY_S`` and nothing in a pipe.
 
     Parameters
@@ -57,7 +60,7 @@ def progress_bar(runs: int = 1) -> Iterator[Callable[[int, int, str], None] | No
 
 
 @contextmanager
-def points_bar() -> Iterator[Callable[[int, int], None] | None]:
+def points_bar() -> Iterator[PointProgress | None]:
     """A callback for `sweep`, called with points done and points in all: rate and time left."""
     if screen.quiet or not sys.stderr.isatty():
         yield None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from simulator.cli.options import Format, Output
 from simulator.cli.screen import screen
 from simulator.quantities import COLUMN_TIME, ENERGY, Scale, count, percent, times
 from simulator.sparsity import asked_name
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from simulator.cli.grid import Grid
     from simulator.cli.tables import Part
     from simulator.exploration.search import SearchResult
-    from simulator.exploration.sweep import SweepResult
+    from simulator.exploration.sweep import PointProgress, SweepResult
     from simulator.exploration.table import Rows
 
 SpecFile = Annotated[
@@ -33,12 +36,6 @@ Workers = Annotated[int | None, typer.Option(help="Default: one a core.")]
 ExecutorName = Annotated[str, typer.Option(help="processes, threads or serial.")]
 Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Dask's, tcp://host:port, and its workers.")
-]
-Format = Annotated[
-    str | None, typer.Option("--format", help="table, json, csv or parquet; default by file name.")
-]
-Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write here instead.")
 ]
 Patterns = Annotated[
     list[str] | None,
@@ -57,26 +54,8 @@ def sweep(
     output: Output = None,
 ) -> None:
     """Simulate every point of a design space; a point that fails is a row with its error."""
-    from simulator.cli import output as out
-
-    out.check_target(output)
-    out.check_apart({"-o": output, **_files_of("--store", store)}, spec)
-    kind = out.choose_format(format, output)
-    with _interruptible(store, "points") as progress:
-        from simulator.exploration.sweep import sweep as run_sweep
-
-        result = run_sweep(
-            spec,
-            store=store,
-            workers=workers,
-            executor=executor,
-            scheduler=scheduler,
-            progress=progress,
-        )
-    text = _summary(result) if kind == "table" else ""
-    if kind != "table":
-        _say(result.notes)
-    out.write(out.encode(result, text, kind), output)
+    how = {"store": store, "workers": workers, "executor": executor, "scheduler": scheduler}
+    _explore("sweep", spec, how, format, output)
 
 
 def search(
@@ -89,26 +68,8 @@ def search(
     output: Output = None,
 ) -> None:
     """Look for machines that are good in several objectives at once (needs the extra 'search')."""
-    from simulator.cli import output as out
-
-    out.check_target(output)
-    out.check_apart({"-o": output, **_files_of("--store", store)}, spec)
-    kind = out.choose_format(format, output)
-    with _interruptible(store, "trials") as progress:
-        from simulator.exploration.search import search as run_search
-
-        result = run_search(
-            spec,
-            store=store,
-            workers=workers,
-            executor=executor,
-            scheduler=scheduler,
-            progress=progress,
-        )
-    text = _trials(result) if kind == "table" else ""
-    if kind != "table":
-        _say(result.notes)
-    out.write(out.encode(result, text, kind), output)
+    how = {"store": store, "workers": workers, "executor": executor, "scheduler": scheduler}
+    _explore("search", spec, how, format, output)
 
 
 def results(
@@ -117,20 +78,10 @@ def results(
     """Write the rows of a store, ordered by what they are."""
     from simulator.cli import output as out
     from simulator.cli.tables import render
-    from simulator.exploration.runs import Runs
-    from simulator.exploration.table import Rows
 
-    out.check_target(output)
-    out.check_apart({"-o": output, **_files_of("STORE", store)})
-    kind = out.choose_format(format, output)
-    with Runs(store, must_exist=True) as opened:
-        every = Rows.of_store(opened.rows(), opened.baseline)
-        if not every.rows:
-            opened.check_whole()
-    rows = every.of_patterns(pattern or ())
-    text = render([_table("", rows)]) if kind == "table" else ""
-    out.write(out.encode(rows, text, kind), output)
-    opened.check_whole()
+    kind = out.prepare(format, {"-o": output, **_files_of("STORE", store)})
+    with _stored(store, pattern) as rows:
+        out.write_result(rows, kind, output, lambda: render([_table("", rows)]))
 
 
 def pareto(
@@ -152,29 +103,48 @@ def pareto(
 
     Points that are equal in every figure are one row, which names the keys that had no effect.
     """
-    from dataclasses import replace
-
     from simulator.cli import output as out
     from simulator.cli.tables import render
     from simulator.exploration.pareto import merge_ties, pareto_front
+
+    kind = out.prepare(format, {"-o": output, **_files_of("STORE", store)})
+    asked = (*(minimize or ()), *(maximize or ())) or ("time_ns", "energy_pj")
+    with _stored(store, pattern) as rows:
+        front = pareto_front(rows.to_frame(), minimize, maximize or ())
+        by_key = {row.key.hex(): row for row in rows.rows}
+        kept = merge_ties(replace(rows, rows=[by_key[key] for key in front["key"]]))
+        out.write_result(kept, kind, output, lambda: render([_table("Pareto front", kept, asked)]))
+
+
+@contextmanager
+def _stored(store: Path, patterns: Sequence[str] | None) -> Iterator[Rows]:
+    """The rows of a store; what is wrong with it is said once those that are left are written."""
     from simulator.exploration.runs import Runs
     from simulator.exploration.table import Rows
 
-    out.check_target(output)
-    out.check_apart({"-o": output, **_files_of("STORE", store)})
-    kind = out.choose_format(format, output)
     with Runs(store, must_exist=True) as opened:
         every = Rows.of_store(opened.rows(), opened.baseline)
         if not every.rows:
             opened.check_whole()
-    some = every.of_patterns(pattern or ())
-    front = pareto_front(some.to_frame(), minimize, maximize or ())
-    by_key = {row.key.hex(): row for row in some.rows}
-    kept = merge_ties(replace(some, rows=[by_key[key] for key in front["key"]]))
-    asked = (*(minimize or ()), *(maximize or ())) or ("time_ns", "energy_pj")
-    text = render([_table("Pareto front", kept, asked)]) if kind == "table" else ""
-    out.write(out.encode(kept, text, kind), output)
+    yield every.of_patterns(patterns or ())
     opened.check_whole()
+
+
+def _explore(
+    name: str, spec: Path, how: dict[str, Any], format: str | None, output: Path | None
+) -> None:
+    """`sweep` or `search`, a function of the module of that name."""
+    from simulator.cli import output as out
+
+    what, table = _EXPLORED[name]
+    store = how["store"]
+    kind = out.prepare(format, {"-o": output, **_files_of("--store", store)}, spec)
+    with _interruptible(store, what) as progress:
+        explore = getattr(import_module(f"simulator.exploration.{name}"), name)
+        result = explore(spec, **how, progress=progress)
+    if kind != "table":
+        _say(result.notes)
+    out.write_result(result, kind, output, lambda: table(result))
 
 
 def _files_of(option: str, store: Path | None) -> dict[str, Path | None]:
@@ -188,7 +158,7 @@ def _files_of(option: str, store: Path | None) -> dict[str, Path | None]:
 
 
 @contextmanager
-def _interruptible(store: Path | None, what: str) -> Iterator[Callable[[int, int], None]]:
+def _interruptible(store: Path | None, what: str) -> Iterator[PointProgress]:
     """A callback for what is done and what there is to do; Ctrl-C ends with one line."""
     from simulator.cli.progress import points_bar
 
@@ -221,8 +191,6 @@ def _say(notes: Sequence[str]) -> None:
 
 def _summary(result: SweepResult) -> str:
     """Counts, and the fastest point of each workload and pattern."""
-    from dataclasses import replace
-
     from simulator.cli.tables import render
 
     text = f"{count(len(result.rows), 'point')}: "
@@ -247,7 +215,7 @@ def _summary(result: SweepResult) -> str:
 
 def _trials(result: SearchResult) -> str:
     """The Pareto front of a search."""
-    from simulator.cli.grid import Grid, columns
+    from simulator.cli.grid import Grid, headings
     from simulator.cli.tables import render
 
     numbers = {trial.number for trial in result.front}
@@ -261,7 +229,7 @@ def _trials(result: SearchResult) -> str:
     names = [name for name in best[0] if name not in ("pareto", "error")]
     scales = {name: _scale(name, [record[name] for record in best]) for name in names}
     titles = [_title(name, scales[name]) for name in names]
-    made = Grid("Pareto front", columns(titles, word=["pattern"]))
+    made = Grid("Pareto front", headings(titles, word=["pattern"]))
     for record in sorted(best, key=lambda record: record[result.objectives[0]]):
         made.add_row(*(_cell(name, record[name], scales[name]) for name in names))
     return render([*parts, made])
@@ -276,7 +244,7 @@ def _table(title: str, rows: Rows, asked: Sequence[str] = ()) -> Grid:
 
     Figures that were asked for come first, and are never left out for want of room.
     """
-    from simulator.cli.grid import Grid, columns
+    from simulator.cli.grid import Grid, headings
 
     frame = rows.to_frame()
     figures = ["time_ns", "speedup", "mac_utilization", "bound", "energy_pj", "area_mm2"]
@@ -288,7 +256,7 @@ def _table(title: str, rows: Rows, asked: Sequence[str] = ()) -> Grid:
     titles = {name: _title(name, scales[name]) for name in names}
     made = Grid(
         title,
-        columns(
+        headings(
             titles.values(),
             name=["workload", "hardware"],
             word=["pattern", "bound"],
@@ -313,6 +281,13 @@ _TITLES = {
     "energy_pj": "energy",
     "area_mm2": "area of parts mm²",
 }
+
+
+_EXPLORED: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
+    "sweep": ("points", _summary),
+    "search": ("trials", _trials),
+}
+"""What a command goes through, and how it shows what came of it."""
 
 
 def _scale(name: str, values: Sequence[object]) -> Scale | None:

@@ -9,7 +9,7 @@ from itertools import product
 from rich.console import Console
 
 from simulator import quantities
-from simulator.cli.grid import Column, Grid, columns, sentence
+from simulator.cli.grid import Column, Grid, headings, sentence
 from simulator.cli.screen import WARNING, screen, warnings_first
 from simulator.hardware import Hardware
 from simulator.hardware.microbench import mma_timing
@@ -49,7 +49,7 @@ def render(parts: Iterable[Part]) -> str:
         no_color=plain,
     )
     for part in parts:
-        lines = sentence(part, width) if isinstance(part, str) else part.lines(width, plain=plain)
+        lines = sentence(part, width) if isinstance(part, str) else part.printed(width, plain=plain)
         for line in lines:
             console.print(line, soft_wrap=True)
     return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().split("\n")[:-1])
@@ -114,7 +114,7 @@ def microbench_parts(hardware: Hardware, dtypes: Sequence[str]) -> Iterable[Part
     titles += [f"{many} in flight" for many in in_flight]
     made = Grid(
         f"Tensor-core instructions on one core of {hardware.name}, dense-equivalent MACs a cycle",
-        columns(titles, word=["instruction", "pattern"]),
+        headings(titles, word=["instruction", "pattern"]),
         drops=("3 in flight", "2 in flight"),
     )
     patterns = ["1:1", *hardware.sparsity.patterns]
@@ -212,7 +212,7 @@ def _summary_table(comparison: Comparison) -> Grid:
     titles += ["density alone", UTILIZATION, "energy", "ran as", bound]
     summary = Grid(
         "All layers",
-        columns(titles, word=["pattern"], prose=["ran as", bound]),
+        headings(titles, word=["pattern"], prose=["ran as", bound]),
         drops=("ran as", launched, "energy", UTILIZATION),
     )
     for report in comparison.reports:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from simulator.cli.grid import Grid, columns
+from simulator.cli.grid import Grid, headings
 from simulator.cli.tables import Part
 from simulator.validation import Validation
 from simulator.validation.fitted import FITTED
@@ -23,9 +23,9 @@ from simulator.validation.summary import (
 
 def validation_parts(results: Sequence[Validation], rows: bool, fitted: bool) -> Iterable[Part]:
     """Errors by data set; then, where asked for, what was fitted to what, and every figure."""
-    errors = Grid(TITLE, columns(COLUMNS, word=["data set"]), drops=["roofline"])
+    errors = Grid(TITLE, headings(COLUMNS, word=["data set"]), drops=["roofline"])
     more = Grid(
-        "Worst rows", columns(MORE_COLUMNS, word=MORE_COLUMNS[:-1], prose=MORE_COLUMNS[-1:])
+        "Worst rows", headings(MORE_COLUMNS, word=MORE_COLUMNS[:-1], prose=MORE_COLUMNS[-1:])
     )
     for result in results:
         errors.add_row(*cells(result))
@@ -48,7 +48,7 @@ def _fitted_parts() -> Iterable[Part]:
     for fitted in FITTED:
         yield fitted_line(fitted)
     words, prose = READ_OFF_COLUMNS[:1], ["key", "read off"]
-    read_off = Grid("Read off a data set", columns(READ_OFF_COLUMNS, word=words, prose=prose))
+    read_off = Grid("Read off a data set", headings(READ_OFF_COLUMNS, word=words, prose=prose))
     for row in all_read_off_cells():
         read_off.add_row(*row)
     yield ""
@@ -59,7 +59,7 @@ def _every_row(result: Validation) -> Iterable[Part]:
     made = Grid(
         f"{result.dataset.name}, {result.dataset.unit}; mean error with sign "
         f"{100 * result.bias:+.1f} %",
-        columns(["figure", "measured", "predicted", "error", "counts"], word=["figure", "counts"]),
+        headings(["figure", "measured", "predicted", "error", "counts"], word=["figure", "counts"]),
         drops=["counts"],
     )
     for point in result.points:

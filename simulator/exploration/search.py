@@ -18,7 +18,7 @@ from simulator.exploration.row import Row
 from simulator.exploration.runs import Runs, filling
 from simulator.exploration.space import Settings, at, is_continuous, length_of, values_of
 from simulator.exploration.spec import Axis, Search, SweepSpec
-from simulator.exploration.sweep import Progress
+from simulator.exploration.sweep import PointProgress
 from simulator.exploration.table import frame_of, records_of, typed
 from simulator.workers.dispatch import Dispatch
 from simulator.workers.executors import pool_of
@@ -96,7 +96,7 @@ def search(
     workers: int | None = None,
     executor: str = "processes",
     scheduler: str | None = None,
-    progress: Progress | None = None,
+    progress: PointProgress | None = None,
 ) -> SearchResult:
     """Look for machines that are good in several objectives at once.
 
@@ -175,7 +175,9 @@ class _Run:
             if (None if trial.values is None else tuple(trial.values)) != values:
                 raise ValueError("other figures")
 
-    def to_the_end(self, known: list[optuna.trial.FrozenTrial], progress: Progress | None) -> None:
+    def to_the_end(
+        self, known: list[optuna.trial.FrozenTrial], progress: PointProgress | None
+    ) -> None:
         """Batch after batch, until there are as many trials as asked for."""
         total, batch = self.asked.trials, self.asked.batch
         whole = total if len(known) >= total else len(known) // batch * batch

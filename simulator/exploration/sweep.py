@@ -18,7 +18,7 @@ from simulator.workers.executors import pool_of
 if TYPE_CHECKING:
     import pandas as pd
 
-Progress = Callable[[int, int], None]
+PointProgress = Callable[[int, int], None]
 
 ALONE = 64
 """Unless told how many workers, fewer points than this run in this process: starting others takes
@@ -70,7 +70,7 @@ def sweep(
     workers: int | None = None,
     executor: str = "processes",
     scheduler: str | None = None,
-    progress: Progress | None = None,
+    progress: PointProgress | None = None,
 ) -> SweepResult:
     """Simulate every point of a design space.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import cached_property
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -331,40 +331,33 @@ class Hardware(Section):
                 )
         return self
 
-    @cached_property
+    @property
     def dtypes(self) -> tuple[str, ...]:
         return tuple(self.core.tensor_cores.macs_per_cycle)
 
-    @cached_property
+    @property
     def dram_rate(self) -> Rate:
         dram = self.memory.dram
-        return Rate.from_bytes_per_second(
-            exact(dram.bytes_per_second) * exact(dram.efficiency_ratio)
-        )
+        return _rate(dram.bytes_per_second, dram.efficiency_ratio)
 
-    @cached_property
+    @property
     def l2_rate(self) -> Rate:
-        return self._rate(exact(self.memory.l2.bytes_per_cycle))
+        return _rate(self.memory.l2.bytes_per_cycle, self.clock_hz)
 
-    @cached_property
+    @property
     def link_rate(self) -> Rate | None:
         halves = self.memory.l2.halves
-        return self._rate(exact(halves.link_bytes_per_cycle)) if halves else None
+        return _rate(halves.link_bytes_per_cycle, self.clock_hz) if halves else None
 
-    @cached_property
+    @property
     def port_rate(self) -> Rate:
-        return self._rate(exact(self.core.port_bytes_per_cycle))
+        return _rate(self.core.port_bytes_per_cycle, self.clock_hz)
 
-    @cached_property
+    @property
     def scratchpad_bytes_per_cycle(self) -> Fraction:
         """Sustained."""
         pad = self.core.scratchpad
         return exact(pad.bytes_per_cycle) * exact(pad.efficiency_ratio)
-
-    @cached_property
-    def core_ticks_by_dtype(self) -> dict[str, Any]:
-        """A core's rates on a common grid, as `schedule.timing` derives them once a dtype."""
-        return {}
 
     def at_clock(self, clock_hz: int) -> Hardware:
         """The same machine at another clock; main memory keeps its own."""
@@ -373,14 +366,9 @@ class Hardware(Section):
     def model_copy(
         self, *, update: Mapping[str, Any] | None = None, deep: bool = False
     ) -> Hardware:
-        """A checked copy, which knows nothing of what was derived from this machine."""
+        """A copy that is checked as a whole."""
         del deep  # a machine is frozen, and so are its parts
         return type(self).model_validate({**self.model_dump(), **(update or {})})
-
-    @cached_property
-    def fits_by_library(self) -> dict[str, dict[Any, Any]]:
-        """Mappings that fit, as `schedule.mapping` finds them once a tile, dtype, pattern."""
-        return {name: {} for name in self.libraries}
 
     def macs_per_cycle(self, dtype: str) -> Fraction:
         """Of one core."""
@@ -390,9 +378,12 @@ class Hardware(Section):
         """Picoseconds of a number of cycles written in the YAML, rounded up."""
         return cycles_to_ps(cycles, self.clock_hz)
 
-    @cached_property
+    @property
     def dram_latency_ps(self) -> int:
         return ns_to_ps(self.memory.dram.latency_ns)
 
-    def _rate(self, bytes_per_cycle: Fraction) -> Rate:
-        return Rate.from_bytes_per_second(bytes_per_cycle * self.clock_hz)
+
+@lru_cache(maxsize=4096)
+def _rate(count_bytes: float, per_second: float) -> Rate:
+    """Bytes a second as the exact product of two numbers as they are written."""
+    return Rate.from_bytes_per_second(exact(count_bytes) * exact(per_second))

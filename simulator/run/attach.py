@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -12,19 +12,128 @@ import numpy.typing as npt
 
 from simulator.errors import WeightsError
 from simulator.hardware import Hardware
+from simulator.run.choice import Option
 from simulator.schedule.masking import Mask, real_conflicts
 from simulator.sparsity import AnyPattern, Unstructured
+from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.weights.compressed import encoding_of
 from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix
 from simulator.weights.masks import magnitude_mask, unstructured_mask
 from simulator.workload.gathered import Gathered, fetch_ways
-from simulator.workload.layer import Conv, Gemm, Layer
-from simulator.workload.lowering import GemmProblem
+from simulator.workload.layer import Conv, Gemm, Layer, Stream
+from simulator.workload.lowering import GemmProblem, Lowered, lower
 
-Tensor = npt.NDArray[Any]
+Array = npt.NDArray[Any]
 
 
-def find_tensor(layer: Layer, weights: Mapping[str, Tensor]) -> Tensor | None:
+@dataclass(frozen=True)
+class Attached:
+    """A layer as it is to run, and its real weights, if there are any.
+
+    ``lowered`` is None for a streaming layer.
+    """
+
+    layer: Layer
+    asked: AnyPattern
+    lowered: Lowered | None
+    tensor: Array | None
+
+    @property
+    def problems(self) -> tuple[GemmProblem, ...]:
+        """What may be executed, the sparsest first."""
+        return self.lowered.problems if self.lowered is not None else ()
+
+    def note(self, executed: GemmProblem | None) -> str:
+        """What a reader should know of the pattern that it ran as."""
+        if self.lowered is None or executed is None:
+            return ""
+        return self.lowered.note(executed.pattern)
+
+    @property
+    def sparsest(self) -> Attached:
+        """The same layer, which runs as nothing but the sparsest pattern that it may run as."""
+        if self.lowered is None:
+            return self
+        return replace(self, lowered=replace(self.lowered, problems=self.problems[:1]))
+
+
+def attach(
+    layer: Layer, asked: AnyPattern, hardware: Hardware, weights: Mapping[str, Array]
+) -> Attached:
+    """What a layer becomes on a machine, with the tensor that is named as it is."""
+    if isinstance(layer, Stream):
+        return Attached(layer, asked, None, None)
+    tensor = find_tensor(layer, weights)
+    lowered = lower(layer, asked, hardware, has_mask=tensor is not None)
+    return Attached(layer, asked, lowered, tensor)
+
+
+def require_names(works: Sequence[Attached], weights: Mapping[str, Array]) -> None:
+    """Refuse weights of which none belongs to any layer.
+
+    Raises
+    ------
+    WeightsError
+        With names that were found and one that would have been.
+    """
+    if weights and all(work.tensor is None for work in works):
+        raise WeightsError(
+            "weights",
+            "no tensor is named as a layer",
+            got=", ".join(list(weights)[:3]),
+            want=f"names such as {works[0].layer.name}.weight",
+        )
+
+
+def weights_note(works: Sequence[Attached]) -> str | None:
+    """Which layers have no weights where others do."""
+    bearing = [work for work in works if isinstance(work.layer, Gemm | Conv)]
+    without = [work.layer.name for work in bearing if work.tensor is None]
+    known = len(bearing) - len(without)
+    if not known or not without:
+        return None
+    some = ", ".join(without[:3]) + (", ..." if len(without) > 3 else "")
+    return f"real weights for {known} of {len(bearing)} layers; none for {some}"
+
+
+def options_of(work: Attached, hardware: Hardware, *, prune: bool) -> list[Option]:
+    """What a layer may run as; with real weights, their mask where it matters to the hardware.
+
+    Weights must follow the sparsest pattern; others that they do not follow are left aside.
+
+    Parameters
+    ----------
+    prune : bool
+        Prune weights to what was asked, instead of holding them to it.
+
+    Raises
+    ------
+    WeightsError
+        If the weights have another shape, or break the sparsest pattern.
+    """
+    layer, tensor, problems = work.layer, work.tensor, work.problems
+    if tensor is None:
+        return [Option(problem) for problem in problems]
+    assert isinstance(layer, Gemm | Conv)
+    rows_of(layer, tensor, problems[0])  # refuses another shape
+    if prune:
+        tensor = pruned(layer, tensor, work.asked)
+    options = []
+    for problem in problems:
+        rows = rows_of(layer, tensor, problem)
+        mask, pattern = (rows != 0).view(np.uint8), problem.pattern
+        if isinstance(pattern, Gathered):
+            return [Option(with_real_indices(problem, mask, hardware), mask)]
+        if pattern == problems[0].pattern and not pattern.is_dense:
+            require_compliance(mask, pattern, layer.name)
+        elif not pattern.is_dense and not check_compliance(mask, pattern).complies:
+            continue
+        matters = hardware.sparsity.skip == "nonzeros"
+        options.append(Option(problem, mask if matters else None))
+    return options
+
+
+def find_tensor(layer: Layer, weights: Mapping[str, Array]) -> Array | None:
     """The tensor named as the layer, with or without ``.weight``; None if there is none.
 
     Raises
@@ -46,7 +155,7 @@ def find_tensor(layer: Layer, weights: Mapping[str, Tensor]) -> Tensor | None:
     return weights[found] if found is not None else None
 
 
-def rows_of(layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem) -> Tensor:
+def rows_of(layer: Gemm | Conv, tensor: Array, problem: GemmProblem) -> Array:
     """The weights as rows along k, as the tensor cores take them.
 
     Returns
@@ -71,7 +180,7 @@ def rows_of(layer: Gemm | Conv, tensor: Tensor, problem: GemmProblem) -> Tensor:
     return to_matrix(tensor, problem.run)
 
 
-def pruned(layer: Gemm | Conv, tensor: Tensor, pattern: AnyPattern) -> Tensor:
+def pruned(layer: Gemm | Conv, tensor: Array, pattern: AnyPattern) -> Array:
     """The weights with all but the largest of every group, or of all, set to zero."""
     if pattern.is_dense:
         return tensor
@@ -95,7 +204,7 @@ def with_real_indices(problem: GemmProblem, mask: Mask, hardware: Hardware) -> G
     return replace(problem, pattern=pattern)
 
 
-def _shape_error(layer: Layer, tensor: Tensor, want: str) -> WeightsError:
+def _shape_error(layer: Layer, tensor: Array, want: str) -> WeightsError:
     is_transposed = isinstance(layer, Gemm) and tensor.shape == (layer.k, layer.m)
     return WeightsError(
         f"layer {layer.name}", "its tensor has another shape", got=tensor.shape, want=want,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar
@@ -15,8 +16,10 @@ from simulator.hardware import Hardware, Library
 from simulator.run.sampling import Estimate, estimate
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
-from simulator.schedule.program import Program, gemm_program
-from simulator.schedule.ranking import Ranked, candidates, rank
+from simulator.schedule.program import Program, gemm_program, stream_program
+from simulator.schedule.ranking import Ranked, rank
+from simulator.sparsity import DENSE
+from simulator.workload import Stream
 from simulator.workload.gathered import Gathered
 from simulator.workload.lowering import Executed, GemmProblem
 
@@ -85,32 +88,26 @@ class Outcome:
         return self.estimate.result.makespan_ps
 
 
-_Tried = tuple[Option, Mapping]
+@dataclass(frozen=True)
+class Terms:
+    """On what terms the layers of a run are simulated.
 
-
-class Choice:
-    """How one machine's libraries choose.
-
-    Parameters
+    Attributes
     ----------
+    engine : callable
+        Runs a program.
     mapping : "auto" or Mapping
         A mapping of the user's own is used as it is.
-    library : str, optional
+    library_name : str or None
         Instead of the machine's choice between dense and sparse.
     accuracy : {"exact", "sampled"}
     """
 
-    def __init__(
-        self,
-        hardware: Hardware,
-        engine: Callable[[Program], EngineResult],
-        mapping: Mapping | str,
-        library: str | None,
-        accuracy: str,
-    ) -> None:
-        self.hardware, self.engine, self.mapping = hardware, engine, mapping
-        self.library_name, self.accuracy = library, accuracy
-        self.ranked: dict[GemmProblem, Ranked | MappingError] = {}
+    hardware: Hardware
+    engine: Callable[[Program], EngineResult]
+    mapping: Mapping | str = "auto"
+    library_name: str | None = None
+    accuracy: str = "exact"
 
     def library(self, pattern: Executed) -> Library:
         """The library that runs a pattern."""
@@ -118,164 +115,190 @@ class Choice:
         name = self.library_name or (choice.dense if pattern.is_dense else choice.sparse)
         return self.hardware.libraries[name]
 
-    def rank(self, problems: Sequence[GemmProblem]) -> None:
-        """Rank the mappings of many problems at once, which is faster than one after another."""
-        if self.mapping != "auto":
-            return
-        alike: dict[tuple[Executed, str], dict[GemmProblem, None]] = {}
-        for problem in problems:
-            alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
-        for (pattern, _), same in alike.items():
-            ranked = rank(self.hardware, self.library(pattern), list(same))
-            self.ranked.update(zip(same, ranked, strict=True))
 
-    def fastest(self, options: Sequence[Option]) -> Outcome:
-        """The fastest of the few best mappings, under whichever pattern.
+Ranking = MappingType[GemmProblem, Ranked | MappingError]
+"""The best few mappings of every problem of a run, or why none fits."""
 
-        Raises
-        ------
-        MappingError
-            If nothing fits under any pattern: why not under the first.
-        """
-        tried = self._given(options) if isinstance(self.mapping, Mapping) else self._tried(options)
-        if all(option.mask is None for option, _ in tried):
-            if self.accuracy == "sampled":
-                return self._sampled(tried)
-            if _most_stages(tried) > LARGE_EXACT_STAGES and len(tried) > LARGE_CANDIDATES:
-                tried = self._narrowed(tried)
-        return self._first_of_fastest(self._simulated(tried))
+_Tried = tuple[Option, Mapping]
 
-    def _simulated(self, tried: list[_Tried]) -> list[Outcome]:
-        """All mappings of the patterns whose first one comes near the fastest."""
-        if all(option is tried[0][0] for option, _ in tried):
-            return [self._whole(*one) for one in tried]
-        leads = {option.problem: (option, mapping) for option, mapping in reversed(tried)}
-        first = {problem: self._whole(*lead) for problem, lead in leads.items()}
-        close = min(outcome.time_ps for outcome in first.values()) * (1 + CLOSE_HOST_RATIO)
-        outcomes = []
-        for option, mapping in tried:
-            outcome = first[option.problem]
-            if mapping == outcome.mapping:
-                outcomes.append(outcome)
-            elif option.mask is not None or outcome.time_ps <= close:
-                outcomes.append(self._whole(option, mapping))
-        return outcomes
 
-    def _given(self, options: Sequence[Option]) -> list[_Tried]:
-        """The user's own mapping, under every pattern under which it fits."""
-        mapping = self.mapping
-        assert isinstance(mapping, Mapping)
-        tried: list[_Tried] = []
-        refused: MappingError | None = None
-        for option in options:
-            pattern = option.problem.pattern
-            if mapping.swapped and not (pattern.is_dense and option.mask is None):
-                raise MappingError(
-                    "mapping.swapped",
-                    "only dense GEMMs can be swapped: sparse weights and masks are on the rows",
-                    got=str(pattern),
-                )
-            try:
-                check(self.hardware, self.library(pattern), option.problem, mapping)
-            except MappingError as error:
-                refused = refused or error
-            else:
-                tried.append((option, mapping))
-        return _some(tried, refused)
-
-    def _tried(self, options: Sequence[Option]) -> list[_Tried]:
-        """The best few mappings of each pattern whose estimate comes near the lowest of all."""
-        found: list[tuple[Option, Mapping, float]] = []
-        refused: MappingError | None = None
-        for option in options:
-            try:
-                ranked = self._candidates(option)
-            except MappingError as error:
-                refused = refused or error
-                continue
-            if option.mask is None and _most_stages([(option, ranked[0][0])]) > LARGE_EXACT_STAGES:
-                ranked = ranked[:LARGE_CANDIDATES]
-            found += [(option, *one) for one in ranked]
-        near = min(cost for *_, cost in _some(found, refused)) * (1 + HOST_RATIO)
-        return [(option, mapping) for option, mapping, cost in found if cost <= near]
-
-    def _candidates(self, option: Option) -> Ranked:
-        """What the library offers; under a mask, also with deeper stages.
-
-        Only the rows operand can be masked, in whole blocks of rows; and a step that skipping
-        leaves half empty is filled only if a stage holds more groups. No estimate sees a mask:
-        all of those cost the same.
-        """
-        problem, library = option.problem, self.library(option.problem.pattern)
-        if option.mask is None:
-            ranked = self.ranked.get(problem)
-            if ranked is None:
-                (ranked,) = rank(self.hardware, library, [problem])
-            if isinstance(ranked, MappingError):
-                raise ranked
-            return ranked
-        lanes = self.hardware.sparsity.lockstep_rows
-        tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
-        offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
-        found: Ranked = []
-        for mapping in candidates(self.hardware, offer, problem)[:MASKED_CANDIDATES]:
-            for factor in (1, 2, 4):
-                buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
-                deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)
-                try:
-                    check(self.hardware, library, problem, deeper)
-                except MappingError:
-                    break
-                found.append((deeper, 0.0))
+def ranking(terms: Terms, problems: Iterable[GemmProblem]) -> Ranking:
+    """Rank the mappings of many problems at once, which is faster than one after another."""
+    found: dict[GemmProblem, Ranked | MappingError] = {}
+    if terms.mapping != "auto":
         return found
+    alike: dict[tuple[Executed, str], dict[GemmProblem, None]] = {}
+    for problem in problems:
+        alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
+    for (pattern, _), same in alike.items():
+        ranked = rank(terms.hardware, terms.library(pattern), list(same))
+        found.update(zip(same, ranked, strict=True))
+    return found
 
-    def _whole(self, option: Option, mapping: Mapping) -> Outcome:
-        order = option.problem.swapped() if mapping.swapped else option.problem
-        library = self.library(order.pattern)
-        program = gemm_program(self.hardware, library, order, mapping, option.mask)
-        found = Estimate(program, self.engine(program))
-        return Outcome(self.hardware, found, order, mapping, option)
 
-    def _part(
-        self, option: Option, mapping: Mapping, budget_stages: int, check: bool = True
-    ) -> Outcome:
-        """What a sample says of a mapping."""
-        order = option.problem.swapped() if mapping.swapped else option.problem
-        library = self.library(order.pattern)
-        found = estimate(
-            self.hardware, library, order, mapping, self.engine, budget_stages, check=check
-        )
-        return Outcome(self.hardware, found, order, mapping, option)
+def fastest(terms: Terms, options: Sequence[Option], ranked: Ranking) -> Outcome:
+    """The fastest of the few best mappings, under whichever pattern.
 
-    def _narrowed(self, tried: list[_Tried]) -> list[_Tried]:
-        """The fastest on small samples, and another one that looks as fast.
+    Parameters
+    ----------
+    ranked : mapping
+        Of the problems without a mask, where mappings are not the user's own.
 
-        Patterns as dense with the same mapping differ in metadata alone: the first has the least.
-        """
-        apart: dict[tuple[Fraction, Mapping], _Tried] = {}
-        for option, mapping in tried:
-            apart.setdefault((option.problem.pattern.density, mapping), (option, mapping))
-        tried = list(apart.values())
-        if len(tried) == 1:
-            return tried
-        budget = FIRST_STAGES * _sample_scale(tried)
-        times = [self._part(*one, budget, check=False).time_ps for one in tried]
-        close = min(times) * (1 + CLOSE_RATIO)
-        fastest = np.argsort(times, kind="stable")[:LARGE_CANDIDATES].tolist()
-        return [tried[at] for at in sorted(fastest) if times[at] <= close]
+    Raises
+    ------
+    MappingError
+        If nothing fits under any pattern: why not under the first.
+    """
+    if isinstance(terms.mapping, Mapping):
+        tried = _given(terms, terms.mapping, options)
+    else:
+        tried = _tried(terms, options, ranked)
+    if all(option.mask is None for option, _ in tried):
+        if terms.accuracy == "sampled":
+            return _sampled(terms, tried)
+        if _most_stages(tried) > LARGE_EXACT_STAGES and len(tried) > LARGE_CANDIDATES:
+            tried = _narrowed(terms, tried)
+    return _first_of_fastest(terms, _simulated(terms, tried))
 
-    def _sampled(self, tried: list[_Tried]) -> Outcome:
-        """The fastest mapping, by larger samples of those that look fastest."""
-        budget = FINAL_STAGES * _sample_scale(tried)
-        tried = self._narrowed(tried)
-        return self._first_of_fastest([self._part(*one, budget // len(tried)) for one in tried])
 
-    def _first_of_fastest(self, outcomes: Sequence[Outcome]) -> Outcome:
-        """Of those that take no longer than the fastest, but for `EQUAL_RATIO`, the pattern with
-        the least metadata, and the first in the ranking."""
-        fastest = min(outcome.time_ps for outcome in outcomes)
-        equal = [x for x in outcomes if x.time_ps <= fastest * (1 + EQUAL_RATIO)]
-        return min(equal, key=lambda x: x.option.tie_order(self.hardware) if x.option else ())
+def streamed(terms: Terms, layer: Stream) -> Outcome:
+    """A layer that only moves data: there is nothing to choose."""
+    program = stream_program(terms.hardware, terms.library(DENSE), layer)
+    return Outcome(terms.hardware, Estimate(program, terms.engine(program)))
+
+
+def _simulated(terms: Terms, tried: list[_Tried]) -> list[Outcome]:
+    """All mappings of the patterns whose first one comes near the fastest."""
+    if all(option is tried[0][0] for option, _ in tried):
+        return [_whole(terms, *one) for one in tried]
+    leads = {option.problem: (option, mapping) for option, mapping in reversed(tried)}
+    first = {problem: _whole(terms, *lead) for problem, lead in leads.items()}
+    close = min(outcome.time_ps for outcome in first.values()) * (1 + CLOSE_HOST_RATIO)
+    outcomes = []
+    for option, mapping in tried:
+        outcome = first[option.problem]
+        if mapping == outcome.mapping:
+            outcomes.append(outcome)
+        elif option.mask is not None or outcome.time_ps <= close:
+            outcomes.append(_whole(terms, option, mapping))
+    return outcomes
+
+
+def _given(terms: Terms, mapping: Mapping, options: Sequence[Option]) -> list[_Tried]:
+    """The user's own mapping, under every pattern under which it fits."""
+    tried: list[_Tried] = []
+    refused: MappingError | None = None
+    for option in options:
+        pattern = option.problem.pattern
+        if mapping.swapped and not (pattern.is_dense and option.mask is None):
+            raise MappingError(
+                "mapping.swapped",
+                "only dense GEMMs can be swapped: sparse weights and masks are on the rows",
+                got=str(pattern),
+            )
+        try:
+            check(terms.hardware, terms.library(pattern), option.problem, mapping)
+        except MappingError as error:
+            refused = refused or error
+        else:
+            tried.append((option, mapping))
+    return _some(tried, refused)
+
+
+def _tried(terms: Terms, options: Sequence[Option], ranked: Ranking) -> list[_Tried]:
+    """The best few mappings of each pattern whose estimate comes near the lowest of all."""
+    found: list[tuple[Option, Mapping, float]] = []
+    refused: MappingError | None = None
+    for option in options:
+        best = ranked[option.problem] if option.mask is None else _deepened(terms, option)
+        if isinstance(best, MappingError):
+            refused = refused or best
+            continue
+        if option.mask is None and _most_stages([(option, best[0][0])]) > LARGE_EXACT_STAGES:
+            best = best[:LARGE_CANDIDATES]
+        found += [(option, *one) for one in best]
+    near = min(cost for *_, cost in _some(found, refused)) * (1 + HOST_RATIO)
+    return [(option, mapping) for option, mapping, cost in found if cost <= near]
+
+
+def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
+    """Under a mask: what the library offers, also with deeper stages.
+
+    Only the rows operand can be masked, in whole blocks of rows; and a step that skipping leaves
+    half empty is filled only if a stage holds more groups. No estimate sees a mask: all of those
+    cost the same.
+    """
+    problem, library = option.problem, terms.library(option.problem.pattern)
+    lanes = terms.hardware.sparsity.lockstep_rows
+    tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
+    offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
+    (ranked,) = rank(terms.hardware, offer, [problem])
+    if isinstance(ranked, MappingError):
+        return ranked
+    found: Ranked = []
+    for mapping, _ in ranked[:MASKED_CANDIDATES]:
+        for factor in (1, 2, 4):
+            buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
+            deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)
+            try:
+                check(terms.hardware, library, problem, deeper)
+            except MappingError:
+                break
+            found.append((deeper, 0.0))
+    return found
+
+
+def _whole(terms: Terms, option: Option, mapping: Mapping) -> Outcome:
+    order = option.problem.swapped() if mapping.swapped else option.problem
+    library = terms.library(order.pattern)
+    program = gemm_program(terms.hardware, library, order, mapping, option.mask)
+    found = Estimate(program, terms.engine(program))
+    return Outcome(terms.hardware, found, order, mapping, option)
+
+
+def _part(
+    terms: Terms, option: Option, mapping: Mapping, budget_stages: int, check: bool = True
+) -> Outcome:
+    """What a sample says of a mapping."""
+    order = option.problem.swapped() if mapping.swapped else option.problem
+    library = terms.library(order.pattern)
+    found = estimate(
+        terms.hardware, library, order, mapping, terms.engine, budget_stages, check=check
+    )
+    return Outcome(terms.hardware, found, order, mapping, option)
+
+
+def _narrowed(terms: Terms, tried: list[_Tried]) -> list[_Tried]:
+    """The fastest on small samples, and another one that looks as fast.
+
+    Patterns as dense with the same mapping differ in metadata alone: the first has the least.
+    """
+    apart: dict[tuple[Fraction, Mapping], _Tried] = {}
+    for option, mapping in tried:
+        apart.setdefault((option.problem.pattern.density, mapping), (option, mapping))
+    tried = list(apart.values())
+    if len(tried) == 1:
+        return tried
+    budget = FIRST_STAGES * _sample_scale(tried)
+    times = [_part(terms, *one, budget, check=False).time_ps for one in tried]
+    close = min(times) * (1 + CLOSE_RATIO)
+    first = np.argsort(times, kind="stable")[:LARGE_CANDIDATES].tolist()
+    return [tried[at] for at in sorted(first) if times[at] <= close]
+
+
+def _sampled(terms: Terms, tried: list[_Tried]) -> Outcome:
+    """The fastest mapping, by larger samples of those that look fastest."""
+    budget = FINAL_STAGES * _sample_scale(tried)
+    tried = _narrowed(terms, tried)
+    return _first_of_fastest(terms, [_part(terms, *one, budget // len(tried)) for one in tried])
+
+
+def _first_of_fastest(terms: Terms, outcomes: Sequence[Outcome]) -> Outcome:
+    """Of those that take no longer than the fastest, but for `EQUAL_RATIO`, the pattern with the
+    least metadata, and the first in the ranking."""
+    longest = min(outcome.time_ps for outcome in outcomes) * (1 + EQUAL_RATIO)
+    equal = [x for x in outcomes if x.time_ps <= longest]
+    return min(equal, key=lambda x: x.option.tie_order(terms.hardware) if x.option else ())
 
 
 def _some(found: list[_Found], refused: MappingError | None) -> list[_Found]:

@@ -7,8 +7,9 @@ engine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -102,6 +103,23 @@ def _alike(order: GemmProblem, mapping: Mapping, splits: int) -> tuple[int, ...]
     return (*((n, m) if mapping.swapped else (m, n)), mapping.tile_k, splits)
 
 
+Fits = dict[tuple[int, int, bool], list[Mapping]]
+"""Mappings that fit, by the tile's place in its library, the depth and the order of operands."""
+
+
+@lru_cache(maxsize=128)
+def _known_fits(*_: Hashable) -> Fits:
+    """What was found before, under arguments that hold all that `fitting` reads but these three."""
+    return {}
+
+
+def _fits(hardware: Hardware, library: Library, problem: GemmProblem) -> Fits:
+    core, dtype = hardware.core, problem.dtype
+    room = core.register_file, core.scratchpad, core.operand_source, hardware.sparsity
+    instruction = core.tensor_cores.instructions[dtype]
+    return _known_fits(*room, instruction, library, problem.pattern, dtype)
+
+
 class _Offer:
     """What a library offers for problems: in both orders, without k-splits."""
 
@@ -114,30 +132,27 @@ class _Offer:
 
     @classmethod
     def of(cls, hardware: Hardware, library: Library, problems: Sequence[GemmProblem]) -> _Offer:
-        """The mappings of a problem end where ``ends`` says; why tiles do not fit, if any."""
-        fits: dict[object, tuple[list[Mapping], MappingError | None]] = {}
-        for name, known in hardware.fits_by_library.items():
-            if hardware.libraries[name] is library:
-                fits = known
+        """The mappings of a problem end where ``ends`` says; why there are none, if so."""
+        fits = _fits(hardware, library, problems[0])
         deepest = [stage_depth(hardware, problems[0], tile) for tile in library.tiles]
         offer = cls()
         for problem in problems:
-            refused = None
+            before = len(offer.mappings)
             swap = library.swap and problem.pattern.is_dense and problem.m != problem.n
             for order in (problem, problem.swapped()) if swap else (problem,):
                 for number in _considered(hardware, library, order):
                     # Of k, only what cuts a stage short decides what fits.
-                    depth = min(order.k, deepest[number])
-                    key = (number, depth, order.inputs_are_rows, order.pattern, order.dtype)
+                    key = (number, min(order.k, deepest[number]), order.inputs_are_rows)
                     if key not in fits:
-                        fits[key] = fitting(hardware, library, order, library.tiles[number])
-                    fitted, refusal = fits[key]
-                    refused = refusal or refused
-                    offer.mappings += fitted
-                    offer.of_order += [len(offer.orders)] * len(fitted)
+                        fits[key], _ = fitting(hardware, library, order, library.tiles[number])
+                    offer.mappings += fits[key]
+                    offer.of_order += [len(offer.orders)] * len(fits[key])
                 offer.orders.append(order)
+            refusal = None
+            if len(offer.mappings) == before:  # of the last tile, which is the smallest
+                _, refusal = fitting(hardware, library, order, library.tiles[number])
             offer.ends.append(len(offer.mappings))
-            offer.refusals.append(refused)
+            offer.refusals.append(refusal)
         return offer
 
 

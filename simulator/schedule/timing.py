@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from simulator.hardware import Hardware
@@ -269,19 +270,32 @@ class CoreTicks:
 
 def core_ticks(hardware: Hardware, dtype: str) -> CoreTicks:
     """The rates of a core, on the coarsest grid that all of them share."""
-    known: dict[str, CoreTicks] = hardware.core_ticks_by_dtype
-    if dtype not in known:
-        core = hardware.core
-        cycles = (
-            1 / hardware.macs_per_cycle(dtype),
-            1 / hardware.scratchpad_bytes_per_cycle,
-            1 / (8 * exact(core.register_file.operand_bytes_per_cycle)),
-            exact(core.barrier_cycles),
-            exact(core.scratchpad.latency_cycles),
-        )
-        a_cycle = math.lcm(*(cost.denominator for cost in cycles))
-        known[dtype] = CoreTicks(a_cycle, *(int(cost * a_cycle) for cost in cycles))
-    return known[dtype]
+    core, pad = hardware.core, hardware.core.scratchpad
+    return _ticks(
+        core.tensor_cores.macs_per_cycle[dtype],
+        pad.bytes_per_cycle,
+        pad.efficiency_ratio,
+        core.register_file.operand_bytes_per_cycle,
+        core.barrier_cycles,
+        pad.latency_cycles,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _ticks(
+    macs: float, pad_bytes: float, pad_ratio: float, operand_bytes: float, barrier: float,
+    latency: float,
+) -> CoreTicks:  # fmt: skip
+    """From numbers as they are written: what a core does in a cycle, and cycles that it waits."""
+    cycles = (
+        1 / exact(macs),
+        1 / (exact(pad_bytes) * exact(pad_ratio)),
+        1 / (8 * exact(operand_bytes)),
+        exact(barrier),
+        exact(latency),
+    )
+    a_cycle = math.lcm(*(cost.denominator for cost in cycles))
+    return CoreTicks(a_cycle, *(int(cost * a_cycle) for cost in cycles))
 
 
 def masked_work(

@@ -36,9 +36,9 @@ SAMPLES = "tests/unit/test_sampling.py"
 EDITS = (
     Edit(
         "masked layers of equal shape share one simulation",
-        "tests/unit/test_run.py::test_masked_layers_of_equal_shape_do_not_share",
-        (("simulator/run/simulate.py", "key = (key, layer.name)",
-          "key = problem"),),
+        "tests/unit/test_simulate.py::test_masked_layers_of_equal_shape_do_not_share",
+        (("simulator/run/simulate.py", "(problems, layer.name) if is_masked else problems",
+          "problems"),),
     ),
     Edit(
         "slots of masked stages are not scaled",
@@ -60,7 +60,7 @@ EDITS = (
     ),
     Edit(
         "deeper stages under masks are not offered",
-        "tests/unit/test_run.py::test_few_non_zeros_are_worked_on_in_deeper_stages",
+        "tests/unit/test_simulate.py::test_few_non_zeros_are_worked_on_in_deeper_stages",
         (("simulator/run/choice.py", "for factor in (1, 2, 4):", "for factor in (1,):"),),
     ),
     Edit(

@@ -12,7 +12,7 @@ from machines import tiny
 
 from simulator import Conv, Gemm, Mapping, Matmul, Workload, compare, load_hardware, simulate
 from simulator.errors import MappingError, WeightsError
-from simulator.run.attach import find_tensor, rows_of
+from simulator.run.attach import attach, find_tensor, options_of, rows_of, weights_note
 from simulator.run.attach import pruned as prune
 from simulator.sparsity import Pattern, parse_pattern
 from simulator.weights.files import Tensor, write_safetensors
@@ -90,6 +90,25 @@ def test_dense_weights_do_not_run_as_2_4() -> None:
 def test_names_that_match_nothing_are_refused() -> None:
     with pytest.raises(WeightsError, match="no tensor is named as a layer"):
         simulate(MACHINE, WORKLOAD, weights={"elsewhere": np.ones((256, 512))})
+
+
+def test_layers_without_weights_are_named_where_others_have_some() -> None:
+    hardware, weights = tiny(), {"a": np.ones((4, 8))}
+    works = [attach(Gemm(n, 4, 1, 8), Pattern(1, 1), hardware, weights) for n in "abcde"]
+    assert weights_note(works) == "real weights for 1 of 5 layers; none for b, c, d, ..."
+    assert weights_note(works[:1]) is None
+    assert weights_note(works[1:]) is None
+
+
+def test_a_mask_stands_only_where_it_decides_what_stages_cost() -> None:
+    layer, weights = Gemm("fc", m=4, n=1, k=8), {"fc": np.eye(4, 8)}
+    masks = []
+    for skip in ("slots", "nonzeros"):
+        hardware = load_hardware(MACHINE, {"sparsity.skip": skip})
+        work = attach(layer, Pattern(2, 4), hardware, weights)
+        masks.append([option.mask for option in options_of(work, hardware, prune=False)])
+    assert all(mask is None for mask in masks[0])
+    assert all((mask == np.eye(4, 8)).all() for mask in masks[1])
 
 
 def test_n_m_groups_do_not_wait_where_unstructured_rows_do() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from simulator.cli.grid import Column, Grid, columns, sentence
+from simulator.cli.grid import Column, Grid, headings, sentence
 
 ORDER = ("mapping", "cycles", "MAC util.")
 
@@ -15,7 +15,7 @@ ORDER = ("mapping", "cycles", "MAC util.")
 def grid() -> Grid:
     made = Grid(
         "A net on a machine",
-        columns(
+        headings(
             ["layer", "time µs", "MAC util.", "cycles", "mapping"], name=["layer"], word=["mapping"]
         ),
         drops=ORDER,
@@ -27,7 +27,7 @@ def grid() -> Grid:
 
 
 def shown(made: Grid, width: int | None, *, plain: bool = False) -> list[str]:
-    return [line.plain for line in made.lines(width, plain=plain)]
+    return [line.plain for line in made.printed(width, plain=plain)]
 
 
 def test_in_a_pipe_a_table_is_whole() -> None:
@@ -74,7 +74,7 @@ def test_what_cannot_be_left_out_is_set_in_parts() -> None:
 
 
 def test_prose_is_broken_over_lines_and_titles_of_keys_at_their_dots() -> None:
-    made = Grid("", columns(["core.scratchpad.bytes_per_cycle", "what"], prose=["what"]))
+    made = Grid("", headings(["core.scratchpad.bytes_per_cycle", "what"], prose=["what"]))
     made.add_row("128", "a machine with any group up to sixteen and a wide path")
     lines = shown(made, 45)
     assert max(map(cell_len, lines)) <= 45
@@ -94,7 +94,7 @@ def test_sentences_break_between_words() -> None:
 
 
 def test_wide_characters_take_two_cells() -> None:
-    made = Grid("", columns(["層", "n"], name=["層"]))
+    made = Grid("", headings(["層", "n"], name=["層"]))
     made.add_row("注意", "1")
     header, rule, row = shown(made, 40)
     assert cell_len(header) == cell_len(rule) == cell_len(row)

@@ -8,7 +8,7 @@ from machines import tiny
 from simulator import Gemm, Stream, Workload, load_hardware, simulate
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware
-from simulator.hardware.energy import CLOCK_STEPS, limited_step
+from simulator.run.power import CLOCK_STEPS, limited_step
 
 LAYERS = Workload("w", [Gemm("a", 64, 64, 256), Stream("s", 4000, 4000), Gemm("b", 64, 64, 256)])
 ENERGY = {

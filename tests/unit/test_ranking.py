@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 from machines import library_of, problem_of, tiny
 
+from simulator import Gemm, load_hardware
 from simulator.errors import MappingError
 from simulator.hardware import Hardware
+from simulator.schedule import ranking
+from simulator.schedule.mapping import Mapping
 from simulator.schedule.ranking import SIMULATED_CANDIDATES, SIMULATED_RATIO, candidates, rank
+from simulator.sparsity import Pattern
+from simulator.workload.lowering import lower
 
 TILES = [
     {"m": m, "n": n, "slots": 16, "fragment_m": 8, "fragment_n": 8}
@@ -64,3 +69,31 @@ def test_a_problem_that_nothing_fits_is_refused_and_the_others_are_not() -> None
     found = rank(hardware, library, [deep, shallow])
     assert isinstance(found[0], MappingError)
     assert isinstance(found[1], list)
+
+
+CHANGES = {
+    "core.register_file.bytes": 65536,
+    "core.register_file.reserved_bytes": 150_000,
+    "core.scratchpad.bytes": 40_000,
+    "core.tensor_cores.instructions.fp16.k": 64,
+    "sparsity.skip": "none",
+    "libraries.tensorop.stage_buffers": 1,
+    "libraries.tensorop.epilogue_overlap": True,
+}
+
+
+def _offered(hardware: Hardware) -> list[Mapping]:
+    layer = Gemm("g", m=2048, n=2048, k=2048)
+    problem = lower(layer, Pattern(2, 4), hardware).problem
+    library = hardware.libraries[hardware.library.sparse]
+    return ranking._Offer.of(hardware, library, [problem]).mappings
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_what_fits_follows_from_the_machine(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, other = load_hardware("nm-flex"), load_hardware("nm-flex", {key: CHANGES[key]})
+    machines = (plain, other, plain)
+    found = [_offered(machine) for machine in machines]
+    monkeypatch.setattr(ranking, "_known_fits", lambda *_: {})
+    assert found == [_offered(machine) for machine in machines]
+    assert found[0] != found[1]

@@ -1,0 +1,79 @@
+"""Options that several commands share, as typer reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.errors import ConfigError
+
+HardwareName = Annotated[str, typer.Argument(metavar="HARDWARE", help="Preset or YAML file.")]
+WorkloadName = Annotated[
+    str,
+    typer.Argument(
+        metavar="WORKLOAD",
+        help="Preset, CSV trace, model.onnx, config.json, PyTorch trace or gemm:MxNxK[:dtype].",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set core.count=64."),
+]
+Batch = Annotated[int | None, typer.Option(help="The trace's parameter 'batch'.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option("--param", "--dim", metavar="NAME=N", help="A parameter of the trace: seq=384."),
+]
+EngineName = Annotated[str, typer.Option(help="fast or reference; both give the same figures.")]
+Accuracy = Annotated[
+    str, typer.Option(help="exact, or sampled: large GEMMs in part, with an error estimate.")
+]
+LibraryName = Annotated[str | None, typer.Option(help="One of the machine's libraries.")]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help="Real weights by layer name: .safetensors, .npz, or the model.onnx itself.",
+    ),
+]
+Format = Annotated[
+    str | None, typer.Option("--format", help="table, json, csv or parquet; default by file name.")
+]
+Overflow = Annotated[
+    bool, typer.Option("--allow-overflow", help="Simulate what does not fit into memory, too.")
+]
+Brief = Annotated[
+    bool, typer.Option("--brief", help="Totals and what limits them, without tables of layers.")
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Draw the result, too: .png, .svg or .pdf."),
+]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write here instead.")
+]
+
+
+def settings_of(pairs: list[str] | None) -> dict[str, object]:
+    """What ``--set KEY=VALUE`` says, by key.
+
+    Raises
+    ------
+    ConfigError
+        If a pair is none, or a key comes twice.
+    """
+    from simulator.hardware.yaml_file import parse_value
+
+    settings: dict[str, object] = {}
+    for pair in pairs or []:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {pair}", "want KEY=VALUE", hint="such as core.count=64")
+        key = key.strip()
+        if key in settings:
+            raise ConfigError(f"--set {pair}", f"'{key}' is given twice")
+        settings[key] = parse_value(value, f"--set {key}")
+    return settings

@@ -1,0 +1,196 @@
+"""The commands `nmsim run` and `compare`: a workload on a machine, under a pattern or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from simulator.cli.importing import parameters_of
+from simulator.cli.options import (
+    Accuracy,
+    Batch,
+    Brief,
+    EngineName,
+    Format,
+    HardwareName,
+    LibraryName,
+    Output,
+    Overflow,
+    Parameters,
+    Plot,
+    Settings,
+    WeightsFile,
+    WorkloadName,
+    settings_of,
+)
+from simulator.errors import OutputError
+
+if TYPE_CHECKING:
+    from simulator.hardware import Hardware
+    from simulator.report.comparison import Comparison
+    from simulator.report.report import Report
+    from simulator.timeline.replay import TileRange
+    from simulator.timeline.trace_file import Timeline
+    from simulator.workload import Workload
+
+
+def run(
+    hardware: HardwareName,
+    workload: WorkloadName,
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="keep:group or unstructured:density for all weights; trace (default): as the "
+            "trace says."
+        ),
+    ] = None,
+    settings: Settings = None,
+    engine: EngineName = "fast",
+    batch: Batch = None,
+    param: Parameters = None,
+    library: LibraryName = None,
+    accuracy: Accuracy = "exact",
+    weights: WeightsFile = None,
+    allow_overflow: Overflow = False,
+    brief: Brief = False,
+    format: Format = None,
+    plot: Plot = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every core's timeline for Perfetto: .json."),
+    ] = None,
+    timeline_tiles: Annotated[
+        str | None,
+        typer.Option(metavar="FIRST:LAST", help="Tiles to show in detail; default: as many of "
+                     "the first and last ones as fit."),
+    ] = None,
+    output: Output = None,
+) -> None:  # fmt: skip
+    """Simulate a workload on a machine, layer by layer."""
+    from simulator.cli import output as out
+    from simulator.cli.progress import layers_bar
+    from simulator.hardware import load_hardware
+    from simulator.run.simulate import simulate
+
+    outputs = {"-o": output, "--plot": plot, "--timeline": timeline}
+    kind = out.prepare(format, outputs, hardware, workload, weights)
+    tiles = _tiles(timeline_tiles, timeline)
+    machine = load_hardware(hardware, settings_of(settings))
+    trace, tensors = _workload(workload, weights, parameters_of(param, batch))
+    record = _timeline(machine, trace, pattern, tiles) if timeline is not None else None
+    with layers_bar() as progress:
+        report = simulate(
+            machine,
+            trace,
+            pattern,
+            engine,
+            library=library,
+            accuracy=accuracy,
+            weights=tensors,
+            allow_overflow=allow_overflow,
+            progress=progress,
+            observe=None if record is None else record.add,
+        )
+    out.write_result(report, kind, output, lambda: _text(report, brief))
+    if plot is not None:
+        out.draw(report.plot(), plot)
+    if timeline is not None and record is not None:
+        out.write_through(timeline, record.write)
+
+
+def compare(
+    hardware: HardwareName,
+    workload: WorkloadName,
+    patterns: Annotated[
+        str,
+        typer.Option(
+            help="Comma-separated; trace: as the trace says. Speed-ups are against the first."
+        ),
+    ] = "1:1,2:4,1:8",
+    settings: Settings = None,
+    engine: EngineName = "fast",
+    batch: Batch = None,
+    param: Parameters = None,
+    library: LibraryName = None,
+    accuracy: Accuracy = "exact",
+    weights: WeightsFile = None,
+    allow_overflow: Overflow = False,
+    brief: Brief = False,
+    format: Format = None,
+    plot: Plot = None,
+    output: Output = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show the mapping of every layer, too.")
+    ] = False,
+) -> None:
+    """Compare patterns: speed-up, utilisation, what bounds each, traffic; per layer and in all."""
+    from simulator.cli import output as out
+    from simulator.cli.progress import layers_bar
+    from simulator.hardware import load_hardware
+    from simulator.run.simulate import compare as compare_patterns
+
+    outputs = {"-o": output, "--plot": plot}
+    kind = out.prepare(format, outputs, hardware, workload, weights)
+    machine = load_hardware(hardware, settings_of(settings))
+    trace, tensors = _workload(workload, weights, parameters_of(param, batch))
+    names = [name for name in patterns.split(",") if name.strip()]
+    with layers_bar(len(names)) as progress:
+        comparison = compare_patterns(
+            machine,
+            trace,
+            names,
+            engine,
+            library=library,
+            accuracy=accuracy,
+            weights=tensors,
+            allow_overflow=allow_overflow,
+            progress=progress,
+        )
+    out.write_result(comparison, kind, output, lambda: _side_by_side(comparison, brief, verbose))
+    if plot is not None:
+        out.draw(comparison.plot(), plot)
+
+
+def _text(report: Report, brief: bool) -> str:
+    from simulator.cli.tables import render, report_parts
+
+    return render(report_parts(report, brief))
+
+
+def _side_by_side(comparison: Comparison, brief: bool, verbose: bool) -> str:
+    from simulator.cli.tables import comparison_parts, render
+
+    return render(comparison_parts(comparison, brief, verbose))
+
+
+def _timeline(
+    machine: Hardware, trace: Workload, pattern: str | None, tiles: TileRange | None
+) -> Timeline:
+    from simulator.sparsity import parse_asked
+    from simulator.timeline.trace_file import Timeline
+
+    title = f"{trace.name} on {machine.name}, {parse_asked(pattern) or 'as the trace says'}"
+    return Timeline(machine, title, len(trace.layers), tiles)
+
+
+def _tiles(text: str | None, timeline: Path | None) -> TileRange | None:
+    if text is None:
+        return None
+    from simulator.timeline.replay import TileRange
+
+    if timeline is None:
+        raise OutputError("--timeline-tiles", "says what --timeline FILE shows", got=text)
+    return TileRange.parse(text, "--timeline-tiles")
+
+
+def _workload(
+    name: str, weights: Path | None, parameters: dict[str, int]
+) -> tuple[Workload, Mapping[str, Any] | None]:
+    from simulator.importers import load_model, load_workload
+
+    if weights is None:
+        return load_workload(name, **parameters), None
+    return load_model(name, weights, **parameters)

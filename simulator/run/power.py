@@ -1,0 +1,95 @@
+"""Holding a power limit: at which clock does a layer draw no more than the machine may?
+
+Energies are those of the YAML's voltage. Model: a lower clock does not lower the voltage, so that a
+power limit costs its full share of time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from simulator.errors import ConfigError
+from simulator.hardware import Hardware
+from simulator.report.layer import LayerReport, layer_report
+from simulator.run.choice import Outcome, Terms, fastest, streamed
+from simulator.sparsity import DENSE, AnyPattern
+from simulator.workload import Layer, Stream
+
+CLOCK_STEPS: Final = 100
+"""A power limit lowers the clock in hundredths of the YAML's."""
+
+
+def has_limit(hardware: Hardware) -> bool:
+    """Whether the machine has a power limit."""
+    return hardware.energy is not None and hardware.energy.tdp_w is not None
+
+
+def within_limit(terms: Terms, layer: Layer, outcome: Outcome) -> Outcome:
+    """What came of a layer; where the limit is exceeded, at a lower clock, mapped as before.
+
+    Raises
+    ------
+    ConfigError
+        If the machine has a limit, but no energy of the layer's dtype.
+    """
+    step = CLOCK_STEPS
+    while has_limit(terms.hardware):
+        report = report_of(terms, layer, outcome)
+        if report.energy_pj is None:
+            raise ConfigError(
+                f"layer {layer.name}", "its power is not known, so that no limit can be held",
+                want=f"energy.mac_pj.{layer.dtype}",
+            )  # fmt: skip
+        lower = limited_step(terms.hardware, step, report.energy_pj, report.time_ps)
+        if lower == step:
+            break
+        step = lower
+        outcome = _at_step(terms, layer, outcome, step)
+    return outcome
+
+
+def limited_step(hardware: Hardware, step: int, energy_pj: float | None, time_ps: int) -> int:
+    """The clock, in hundredths, to try after a run at ``step``; ``step`` itself if it may stay.
+
+    Time grows at most as the clock falls, so that the highest step at which the power could be low
+    enough follows from energy and time; the run there decides. At one hundredth it stays.
+    """
+    limits = hardware.energy
+    if limits is None or limits.tdp_w is None or energy_pj is None or step == 1:
+        return step
+    if energy_pj <= limits.tdp_w * time_ps:
+        return step
+    actions_pj = energy_pj - limits.static_w * time_ps
+    needed_ps = actions_pj / (limits.tdp_w - limits.static_w)
+    return max(1, min(step - 1, int(step * time_ps / needed_ps)))
+
+
+def report_of(
+    terms: Terms, layer: Layer, outcome: Outcome, asked: AnyPattern = DENSE, note: str = ""
+) -> LayerReport:
+    """The figures of a layer at the clock that the power limit left it."""
+    return layer_report(
+        outcome.hardware,
+        layer,
+        outcome.estimate.program,
+        outcome.estimate.result,
+        problem=outcome.problem,
+        mapping=outcome.mapping,
+        asked=asked,
+        note=note,
+        throttled=outcome.hardware is not terms.hardware,
+        time_error_ratio=outcome.estimate.time_error_ratio,
+        dram_error_ratio=outcome.estimate.dram_error_ratio,
+    )
+
+
+def _at_step(terms: Terms, layer: Layer, outcome: Outcome, step: int) -> Outcome:
+    """The same layer at a lower clock, with the mapping and the pattern of ``outcome``."""
+    full = terms.hardware
+    slower = replace(terms, hardware=full.at_clock(full.clock_hz * step // CLOCK_STEPS))
+    if isinstance(layer, Stream):
+        return streamed(slower, layer)
+    assert outcome.mapping is not None
+    assert outcome.option is not None
+    return fastest(replace(slower, mapping=outcome.mapping), [outcome.option], {})
