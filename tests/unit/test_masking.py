@@ -212,7 +212,7 @@ def test_every_row_of_tiles_has_its_own_non_zeros() -> None:
     for gemm in range(2):
         for row in range(4):
             for stage in range(2):
-                kind = program.stage_kind(4 * (row == 3) + 2, (4 * gemm + row) * 2, stage)
+                kind = program.stage_kind(program.grid.place(4 * gemm + row), stage)
                 # 8 groups, a step of 4 slots, two blocks of 4 rows; 4 x 4 x 16 MACs each.
                 steps = 2 * (row + 1) * 2 if row < 3 else 0
                 assert program.works[kind].macs_executed == steps * 4 * 4 * 16

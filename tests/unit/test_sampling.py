@@ -22,7 +22,8 @@ from simulator.hardware import Hardware, Library
 from simulator.run.sampling import Estimate, estimate
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import TileGrid, grouped_order
-from simulator.schedule.program import COLUMNS, OUTPUTS, ROWS, Program, gemm_program
+from simulator.schedule.classes import BLOCKS_OF, COLUMNS, OUTPUTS, ROWS
+from simulator.schedule.program import Program, gemm_program
 from simulator.schedule.ranking import candidates
 from simulator.sparsity import DENSE, parse_pattern
 from simulator.units import ceil_div
@@ -356,7 +357,7 @@ def test_the_error_is_how_far_a_third_length_is_off_the_line(
         result = Linear(bend_ps=50)(program)
         from_dram = int(((result.misses + result.dram_written) * program.block_bytes).sum())
         points[lengths[axis]] = int(result.end_ps.sum()), from_dram
-    short, long, check = list(points)
+    long, short, check = list(points)  # in the order in which they are run
     assert short == min(points)
     errors = []
     for figure in range(2):
