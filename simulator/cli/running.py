@@ -36,6 +36,18 @@ if TYPE_CHECKING:
     from simulator.timeline.trace_file import Timeline
     from simulator.workload import Workload
 
+TimelineFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write every core's timeline for Perfetto: .json."),
+]
+TimelineTiles = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FIRST:LAST",
+        help="Tiles to show in detail; default: as many of the first and last ones as fit.",
+    ),
+]
+
 
 def run(
     hardware: HardwareName,
@@ -58,17 +70,10 @@ def run(
     brief: Brief = False,
     format: Format = None,
     plot: Plot = None,
-    timeline: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write every core's timeline for Perfetto: .json."),
-    ] = None,
-    timeline_tiles: Annotated[
-        str | None,
-        typer.Option(metavar="FIRST:LAST", help="Tiles to show in detail; default: as many of "
-                     "the first and last ones as fit."),
-    ] = None,
+    timeline: TimelineFile = None,
+    timeline_tiles: TimelineTiles = None,
     output: Output = None,
-) -> None:  # fmt: skip
+) -> None:
     """Simulate a workload on a machine, layer by layer."""
     from simulator.cli import output as out
     from simulator.cli.progress import layers_bar

@@ -292,7 +292,7 @@ _EXPLORED: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
 
 def _scale(name: str, values: Sequence[object]) -> Scale | None:
     """One unit for a column of times or energies."""
-    from simulator.report.figures import SHOWN
+    from simulator.report.total import SHOWN
 
     unit = next((figure.unit for figure in SHOWN if figure.name == name), "")
     units = {"ns": COLUMN_TIME, "pJ": ENERGY}.get(unit)

@@ -13,8 +13,8 @@ from simulator.exploration.space import Settings
 from simulator.hardware import Hardware, load_hardware
 from simulator.hardware.area import relative_area
 from simulator.report.comparison import Comparison
-from simulator.report.figures import KEPT
 from simulator.report.report import Report
+from simulator.report.total import KEPT
 from simulator.run.simulate import simulate
 from simulator.store.record import LARGEST
 from simulator.units import PS_PER_NS

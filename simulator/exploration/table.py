@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SpecError, did_you_mean
 from simulator.exploration.row import Row
-from simulator.report.figures import SHOWN
+from simulator.report.total import SHOWN
 from simulator.sparsity import DENSE, TRACE, asked_name, parse_asked, parse_pattern
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from simulator import quantities
 from simulator.errors import writing
 from simulator.hardware import Hardware
-from simulator.report.figures import FIGURES
 from simulator.report.layer import LayerReport
-from simulator.report.total import Total
+from simulator.report.total import FIGURES, Total
 from simulator.sparsity import asked_name
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ MODULES = (
     "schedule/partition", "schedule/classes", "schedule/blocks", "schedule/timing",
     "schedule/masking", "schedule/mapping", "schedule/offers", "schedule/closed_form",
     "schedule/ranking", "schedule/program", "report/account", "report/layer", "report/total",
-    "report/figures", "report/audit", "run/power", "run/sampling_plan", "run/sampling",
+    "report/audit", "run/power", "run/sampling_plan", "run/sampling",
 )  # fmt: skip
 DRAWING = ("plot", "_draw", "_repr_html_", "PLOTTED_LAYERS")
 """What such names begin holds no figures."""

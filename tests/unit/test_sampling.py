@@ -20,9 +20,9 @@ from simulator.engine.result import EngineResult
 from simulator.errors import SimulatorError
 from simulator.hardware import Hardware, Library
 from simulator.run.sampling import Estimate, estimate
+from simulator.schedule.classes import COLUMNS, OUTPUTS, ROWS
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import TileGrid, grouped_order
-from simulator.schedule.classes import BLOCKS_OF, COLUMNS, OUTPUTS, ROWS
 from simulator.schedule.program import Program, gemm_program
 from simulator.schedule.ranking import candidates
 from simulator.sparsity import DENSE, parse_pattern
