@@ -271,11 +271,11 @@ def check(case: Case) -> None:
     assert estimated == pytest.approx(by_hand, rel=1e-7), case.mapping
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(10))
 def test_estimates_equal_those_computed_tile_by_tile(seed: int) -> None:
     """On random machines, layers and mappings, which reach every case."""
     rng = random.Random(seed)
-    cases = [random_case(rng) for _ in range(80)]
+    cases = [random_case(rng) for _ in range(40)]
     for case in cases:
         if case.problem is not None:
             check(case)
@@ -286,7 +286,7 @@ def test_estimates_where_every_slot_reads_activations_of_its_own(seed: int) -> N
     """Zeros anywhere: fetches conflict in banks, on whichever side X comes from."""
     rng = random.Random(seed)
     gathered = 0
-    while gathered < 10:
+    while gathered < 4:
         case = random_case(rng)
         layer = Gemm("g", m=rng.randint(9, 70), n=rng.randint(9, 70), k=rng.randint(40, 200))
         asked = parse_pattern(f"unstructured:{rng.choice([0.1, 0.3, 0.55])}")

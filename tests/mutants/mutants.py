@@ -59,7 +59,7 @@ TESTS = ("unit", "closed_form", "differential", "properties", "golden")
 SEED, DRAWN, WORKERS = "7", 420, 2
 Place = tuple[int, int]
 KILLED_RATIO, EQUIVALENT_RATIO = 0.9, 0.05
-BATCHES_S = (2.0, 10.0, 100.0)
+BATCHES_S = (2.0, 15.0, 100.0)
 """Tests are run in batches of at most so many seconds, since most mutants end in the first. Who is
 noticed by none of them has survived: what guards shared code should be quick."""
 
