@@ -66,6 +66,8 @@ def test_input_bytes_of_a_convolution_are_shared_out_without_loss() -> None:
     assert blocks == 4 * 2  # 63 pixels and 45 weights along k
     assert sizes == [(i + 1) * unique // blocks - i * unique // blocks for i in range(blocks)]
     assert sum(sizes) == unique
+    # Weights are stored as they are: 45 a row, for 16 and 4 channels.
+    assert _sizes(program, 0, program.columns_base) == [16 * 64, 16 * 26, 4 * 64, 4 * 26]
 
 
 @pytest.mark.parametrize(("reads", "writes"), [(50_000, 50_000), (9, 70_001), (70_001, 9)])

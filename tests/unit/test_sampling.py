@@ -504,7 +504,7 @@ def test_tiles_that_end_sooner_put_cores_out_of_step() -> None:
     """The last row has 13 of 16: as many MACs, fewer bytes. Bytes decide how long full stages take,
     MACs the last one of a single weight: full ones count. 24 bytes a cycle are 256 cycles for
     6 KiB, and 128 are for 16 x 16 x 32 MACs; the last takes 16 of MACs, four slots at least."""
-    hardware = fast_memory(core__scratchpad__bytes_per_cycle=24)
+    hardware = fast_memory(core__scratchpad__bytes_per_cycle=24, core__alignment_bytes=1)
     library = library_of(hardware, swizzle=2)
     for m, k, floors in (
         (16 * 40 - 3, 32 * 40 - 31, (0.03, 0.45)),
@@ -695,6 +695,24 @@ def test_parts_are_those_that_extrapolate_least(seed: int) -> None:
             if side.factor and check:
                 wanted.add((*shortest[:axis], side.check, *shortest[axis + 1 :]))
         assert wanted <= asked, (grid, budget)
-        for more in asked - wanted:  # some, with a last wave as full as that of the whole
-            assert more[1] == plan[1].short
+        assert all(columns == plan[1].short for _, columns, _, _ in asked - wanted)
+        if any(side.factor for side in plan[1:]):
+            check_last_wave(hardware.core.count, grid, plan, engine.asked)
         cut += 1
+
+
+def check_last_wave(
+    cores: int, whole: TileGrid, plan: tuple[Side, ...], asked: list[TileGrid]
+) -> None:
+    """Of about the shortest lengths of rows and GEMMs, some whose last wave is as full as can be
+    as that of the whole, at both depths."""
+    near = [range(side.short, 2 * side.long - side.short + 1) for side in plan[2:]]
+
+    def apart(rows: int, gemms: int) -> int:
+        missing = (whole.splits * plan[1].short * rows * gemms - whole.tiles) % cores
+        return min(missing, cores - missing)
+
+    least = min(apart(*lengths) for lengths in product(*near))
+    for stages in {plan[0].short, plan[0].long}:
+        last = [x for x in asked if (x.stages, x.columns) == (stages, plan[1].short)]
+        assert least == min(apart(x.rows, x.count) for x in last)
