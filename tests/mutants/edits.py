@@ -29,7 +29,6 @@ class Edit:
 
 NAIVE = "tests/differential/test_naive_machine.py"
 MASKS = "tests/unit/test_masking.py"
-SAMPLES = "tests/unit/test_sampling.py"
 
 EDITS = (
     Edit(
@@ -132,12 +131,12 @@ EDITS = (
     ),
     Edit(
         "sampling's phase ratios are off",
-        f"{SAMPLES}::test_misses_follow_where_in_a_band_each_wave_falls",
+        "tests/unit/test_sampling.py::test_misses_follow_where_in_a_band_each_wave_falls",
         (("simulator/sampling.py", "enumerate(self._phase_ratios())", "enumerate((1.0, 1.0))"),),
     ),
     Edit(
         "a sample holds one wave of tiles, not four",
-        f"{SAMPLES}::test_every_part_fills_all_cores_four_times_and_l2_twice",
+        "tests/unit/test_sampling_plan.py::test_every_part_fills_all_cores_four_times_and_l2_twice",
         (("simulator/sampling.py", "FEWEST_WAVES = 4", "FEWEST_WAVES = 1"),),
     ),
     Edit(

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from cosmic_ray import work_item
 from cosmic_ray.work_item import MutationSpec, WorkerOutcome, WorkResult
-from mutants import Reach, drawn, report, run
+from draw import drawn
+from mutants import Reach, report, run
 
 CODE = '''"""A module of two functions."""
 

@@ -104,6 +104,15 @@ def test_every_chunk_passes_the_core_once_with_two_buffers() -> None:
     )
 
 
+def test_rows_that_are_not_aligned_take_the_port_longer() -> None:
+    """Rows of 36 weights of 2 bytes are read in vectors of 8 of 16 bytes: twice as long."""
+    hardware = tiny(core__port_bytes_per_cycle=16, core__alignment_bytes=16)
+    problem = problem_of(hardware, "1:1", m=16, n=16, k=36)
+    program = gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    for times in (program.rows_port_ps, program.columns_port_ps):
+        assert times[:2].tolist() == [2 * 1024 * 1000 // 16, 2 * 128 * 1000 // 16]
+
+
 def test_an_overlapped_epilogue_has_accumulators_of_its_own() -> None:
     hardware = tiny()
     problem = problem_of(hardware, "1:1", m=16, n=16, k=32)
