@@ -31,7 +31,6 @@ NAIVE = "tests/differential/test_naive_machine.py"
 ACCOUNT = "simulator/report/account.py"
 LAYER = "simulator/report/layer.py"
 MASKS = "tests/unit/test_masking.py"
-SAMPLES = "tests/unit/test_sampling.py"
 
 EDITS = (
     Edit(
@@ -139,13 +138,13 @@ EDITS = (
     ),
     Edit(
         "sampling's phase ratios are off",
-        f"{SAMPLES}::test_misses_follow_where_in_a_band_each_wave_falls",
+        "tests/unit/test_sampling.py::test_misses_follow_where_in_a_band_each_wave_falls",
         (("simulator/run/sampling.py", "zip((ROWS, COLUMNS), self._phase_ratios(), strict=True)",
           "((ROWS, 1.0), (COLUMNS, 1.0))"),),
     ),
     Edit(
         "a sample holds one wave of tiles, not four",
-        f"{SAMPLES}::test_every_part_fills_all_cores_four_times_and_l2_twice",
+        "tests/unit/test_sampling_plan.py::test_every_part_fills_all_cores_four_times_and_l2_twice",
         (("simulator/run/sampling_plan.py", "FEWEST_WAVES = 4", "FEWEST_WAVES = 1"),),
     ),
 )  # fmt: skip

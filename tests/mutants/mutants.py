@@ -1,8 +1,7 @@
 """Mutants of the shared model code, and which of them no test notices: `make mutants`.
 
-cosmic-ray makes the mutants. Of all that are evaluated code a sample is drawn, each by a hash of
-what it changes, so that moved lines and files leave it as it is. A mutant runs only tests that
-reach its statement, cheapest first, until one fails; two run at a time, each in a copy of the
+cosmic-ray makes the mutants, of which `draw.py` draws some. A mutant runs only tests that reach its
+statement, cheapest first, until one fails; two run at a time, each in a copy of the
 project. Results are kept one by one in `.mutants/`: a killed run goes on where it was. Where code
 or tests changed since, it starts anew, but for `--survivors`, which after a change of tests alone
 runs only those again that had survived. `equivalent.toml` lists mutants that change nothing.
@@ -29,35 +28,23 @@ import tomllib
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
 from operator import itemgetter
 from pathlib import Path
 
 import pytest
-from cosmic_ray.commands.init import init
 from cosmic_ray.mutating import use_mutation
 from cosmic_ray.plugins import get_operator
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
+from draw import DRAWN, MODULES, SEED, drawn, tree
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 EQUIVALENT = HERE / "equivalent.toml"
 COPIED = ("simulator", "tests", "configs", "workloads", "pyproject.toml", "README.md",
           "ARCHITECTURE.md", "CHANGELOG.md")  # fmt: skip
-MODULES = (
-    "sparsity", "traffic", "hardware/energy", "workload/lowering", "workload/gathered",
-    "schedule/partition", "schedule/classes", "schedule/blocks", "schedule/timing",
-    "schedule/masking", "schedule/mapping", "schedule/offers", "schedule/closed_form",
-    "schedule/ranking", "schedule/program", "report/account", "report/layer", "report/total",
-    "report/audit", "run/power", "run/sampling_plan", "run/sampling",
-)  # fmt: skip
-DRAWING = ("plot", "_draw", "_repr_html_", "PLOTTED_LAYERS")
-"""What such names begin holds no figures."""
-
 TESTS = ("unit", "closed_form", "differential", "properties", "golden")
-SEED, DRAWN, WORKERS = "7", 420, 2
-Place = tuple[int, int]
+WORKERS = 2
 KILLED_RATIO, EQUIVALENT_RATIO = 0.9, 0.05
 BATCHES_S = (2.0, 15.0, 100.0)
 """Tests are run in batches of at most so many seconds, since most mutants end in the first. Who is
@@ -69,82 +56,6 @@ PRELOADED = (
     "pydantic", "ruamel.yaml", "safetensors", "simpy", "typer", "typer.testing",
 )  # fmt: skip
 MEMORY_BYTES = 12 * 2**30
-
-
-# Which mutants.
-
-
-@cache
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines()
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
-@cache
-def _annotations(path: Path) -> list[tuple[Place, Place]]:
-    """Where annotations begin and end, which are never evaluated."""
-    notes = [
-        note
-        for node in ast.walk(ast.parse(path.read_text()))
-        for note in (getattr(node, "annotation", None), getattr(node, "returns", None))
-        if isinstance(note, ast.expr)
-    ]
-    return [
-        ((x.lineno, x.col_offset), (x.end_lineno or x.lineno, x.end_col_offset or 0)) for x in notes
-    ]
-
-
-def _is_evaluated(mutation: MutationSpec) -> bool:
-    notes = _annotations(mutation.module_path)
-    return not any(start <= mutation.start_pos < end for start, end in notes)
-
-
-def _is_figure(mutation: MutationSpec) -> bool:
-    line = _lines(mutation.module_path)[mutation.start_pos[0] - 1]
-    name = mutation.definition_name or line
-    return not name.startswith(DRAWING)
-
-
-def drawn(modules: list[Path], count: int) -> list[WorkItem]:
-    """One mutant each of as many places of evaluated code, those with the smallest hashes.
-
-    A place is an operator's in a line of a function: an addition counts once, however many
-    operators it could be replaced by.
-    """
-    with use_db(":memory:", WorkDB.Mode.create) as everything:
-        init(modules, everything, {})
-        mutations = [item.mutations[0] for item in everything.work_items]
-    kept = [x for x in mutations if _is_evaluated(x) and _is_figure(x)]
-    kept.sort(key=lambda x: (x.operator_name, str(x.module_path), x.occurrence))
-    alike: Counter[tuple[str, ...]] = Counter()
-    places: dict[str, tuple[str, MutationSpec]] = {}
-    for mutation in kept:
-        kind = mutation.operator_name.partition("_")[0]
-        place = (kind, *_place(mutation))
-        alike[mutation.operator_name, *place] += 1
-        variant = mutation.operator_name, str(alike[mutation.operator_name, *place])
-        key = _hash(SEED, *place)
-        places[key] = min(
-            (_hash(key, *variant), mutation), places.get(key, ("~", mutation)), key=itemgetter(0)
-        )
-    chosen = sorted(places)[:count]
-    print(f"{len(chosen)} mutants drawn of {len(places)} places, {len(kept)} mutants", flush=True)
-    return [WorkItem.single(job_id=key, mutation=places[key][1]) for key in chosen]
-
-
-def _place(mutation: MutationSpec) -> tuple[str, str, str]:
-    """Where a mutant is, however its file is called and whatever stands above."""
-    line = _lines(mutation.module_path)[mutation.start_pos[0] - 1]
-    column = mutation.start_pos[1] - (len(line) - len(line.lstrip()))
-    return mutation.definition_name or "", line.strip(), str(column)
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 # Which tests reach which line.
@@ -172,7 +83,7 @@ class Reach:
 def _statement(mutation: MutationSpec) -> tuple[int, int, bool]:
     """First and last line of a mutant's statement (or its head), and whether importing runs it."""
     line = mutation.start_pos[0]
-    found, imported, body = (line, line, True), True, list(_tree(mutation.module_path).body)
+    found, imported, body = (line, line, True), True, list(tree(mutation.module_path).body)
     while body:
         node = body.pop()
         first = min([node.lineno, *(x.lineno for x in getattr(node, "decorator_list", []))])

@@ -59,6 +59,8 @@ def test_input_bytes_of_a_convolution_are_shared_out_without_loss() -> None:
     assert blocks == 4 * 2  # 63 pixels and 45 weights along k
     assert sizes == [(i + 1) * unique // blocks - i * unique // blocks for i in range(blocks)]
     assert sum(sizes) == unique
+    # Weights are stored as they are: 45 a row, for 16 and 4 channels.
+    assert _sizes(program, 0, program.grid.columns_base) == [16 * 64, 16 * 26, 4 * 64, 4 * 26]
 
 
 @pytest.mark.parametrize(("reads", "writes"), [(50_000, 50_000), (9, 70_001), (70_001, 9)])
@@ -93,6 +95,15 @@ def test_every_chunk_passes_the_core_once_with_two_buffers() -> None:
     assert (
         stream_program(hardware, library_of(hardware, stage_buffers=1), stream).stage_buffers == 1
     )
+
+
+def test_rows_that_are_not_aligned_take_the_port_longer() -> None:
+    """Rows of 36 weights of 2 bytes are read in vectors of 8 of 16 bytes: twice as long."""
+    hardware = tiny(core__port_bytes_per_cycle=16, core__alignment_bytes=16)
+    problem = problem_of(hardware, "1:1", m=16, n=16, k=36)
+    program = gemm_program(hardware, library_of(hardware), problem, MAPPING)
+    for times in (program.rows_port_ps, program.columns_port_ps):
+        assert times[:2].tolist() == [2 * 1024 * 1000 // 16, 2 * 128 * 1000 // 16]
 
 
 def test_an_overlapped_epilogue_has_accumulators_of_its_own() -> None:

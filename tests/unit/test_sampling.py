@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
-from itertools import product
-from math import floor, lcm, prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from linear import MAPPING, Linear, batch_of, fast_memory
 from machines import library_of, problem_of, tiny
 
 from simulator import Gemm, LayerReport, Workload, load_hardware, simulate
 from simulator.engine import fast, reference
 from simulator.engine.result import EngineResult
 from simulator.errors import SimulatorError
-from simulator.hardware import Hardware, Library
+from simulator.hardware import Hardware
 from simulator.run.sampling import Estimate, estimate
 from simulator.schedule.classes import COLUMNS, OUTPUTS, ROWS
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import TileGrid, grouped_order
 from simulator.schedule.program import Program, gemm_program
 from simulator.schedule.ranking import candidates
-from simulator.sparsity import DENSE, parse_pattern
-from simulator.units import ceil_div
+from simulator.sparsity import parse_pattern
 from simulator.workload import Conv, Layer, Matmul
-from simulator.workload.lowering import GemmProblem, lower
+from simulator.workload.lowering import lower
 
 
 def layer(machine: str, pattern: str, m: int, n: int, k: int, **options: Any) -> LayerReport:
@@ -192,88 +188,11 @@ def test_accuracy_is_exact_or_sampled() -> None:
         layer("nm-edge", "1:1", 64, 64, 64, accuracy="rough")
 
 
-# By hand: an engine whose counters are linear in every side of the grid
-
-MAPPING = Mapping(16, 16, 32, 8, 8)
-
-
-def batch_of(hardware: Hardware, rows: int, columns: int, stages: int, gemms: int) -> GemmProblem:
-    """Full tiles of the mapping above."""
-    layer = Matmul("g", m=16 * rows, n=16 * columns, k=32 * stages, batch=gemms)
-    return lower(layer, DENSE, hardware).problem
-
-
-class Linear:
-    """Counts as a formula has it, and remembers which grids it was asked for.
-
-    ``bend_ps`` adds that much time for the square of the number of tiles and stages.
-    """
-
-    def __init__(self, bend_ps: int = 0) -> None:
-        self.bend_ps = bend_ps
-        self.asked: list[TileGrid] = []
-        self.programs: list[Program] = []
-
-    def __call__(self, program: Program) -> EngineResult:
-        grid, cores = program.grid, program.cores
-        self.asked.append(grid)
-        self.programs.append(program)
-        sides = [(grid.rows - 1, 1), (grid.columns - 1, 1), (grid.stages - 1, 1)]
-        classes = [
-            grid.count * sides[0][c >> 2] * sides[1][c >> 1 & 1] * sides[2][c & 1] for c in range(8)
-        ]
-
-        def shared(totals: list[int]) -> np.ndarray:
-            total = np.array(totals, dtype=np.int64)
-            return total // cores + (np.arange(cores)[:, None] < total % cores)
-
-        a, b, c, d = grid.stages, grid.columns, grid.rows, grid.count
-        stages = shared(classes)
-        waits = shared([3 * a * b * c * d, 5 * b * c * d + a, 7 * a * b + 11 * d, 13 * a * c * d])
-        waits[0, 0] += self.bend_ps * (a * b * c * d) ** 2
-        worked = stages @ program.stage_ps
-        end = worked + waits.sum(axis=1)
-        ports = program.rows_port_ps + program.columns_port_ps
-        kinds = np.arange(16)
-        return EngineResult(
-            makespan_ps=(int(end.sum()) + self.tail_ps(grid)) // cores,
-            stages=stages,
-            waits_ps=waits,
-            end_ps=end,
-            worked_ps=worked,
-            mac_ps=stages @ program.mac_ps,
-            port_ps=stages @ ports + shared([17 * b * c * d])[:, 0],
-            requests=kinds + 9 * a * b * c * d,
-            misses=kinds + a * b * (c + d) + self.bend_ps * (a * b * c * d) ** 2 * (kinds == 1),
-            far=kinds + 2 * a * b * c * d,
-            written=kinds * b * c * d,
-            dram_written=kinds * c * d,
-            evictions=a * b * c * d,
-            in_flight_hits=19 * a * b,
-            ties=23 * c * d + a,
-        )
-
-    def tail_ps(self, grid: TileGrid) -> int:
-        """What of all cores' time comes after their ends: so much for every tile of the last wave.
-
-        No line, but the same for two grids of which the last waves are as full.
-        """
-        return 4 * (10**6 + 1000 * (grid.tiles % 4))
-
+# By hand
 
 SUMMED = ("stages", "waits_ps", "end_ps", "worked_ps", "mac_ps", "port_ps")
 COUNTED = ("requests", "misses", "far", "written", "dram_written")
 SINGLE = ("evictions", "in_flight_hits", "ties")
-
-
-def fast_memory(**changes: object) -> Hardware:
-    """Four cores, whose memory is so fast that no queue is ever busy for long."""
-    memory = {
-        "memory__l2__bytes_per_cycle": 1e6,
-        "memory__dram__bytes": 2**40,
-        "memory__dram__bytes_per_second": 1e15,
-    }
-    return tiny(**{"core__count": 4, **memory, **changes})
 
 
 def sampled(
@@ -452,31 +371,6 @@ def test_misses_follow_where_in_a_band_each_wave_falls(
     assert misses.tolist() == pytest.approx(touched(grid, swizzle, cores), rel=0.002)
 
 
-def held_bytes(grid: TileGrid) -> int:
-    """Of both operands and the output, in fp16."""
-    return 2 * (grid.m * grid.k + grid.n * grid.k + grid.m * grid.n)
-
-
-@pytest.mark.parametrize("l2_bytes", [2**24, 300_000])
-@pytest.mark.parametrize("cores", [1, 4, 16])
-def test_every_part_fills_all_cores_four_times_and_l2_twice(cores: int, l2_bytes: int) -> None:
-    """Fewer waves do not contend for memory as many do; until L2 is full nothing is written back,
-    which does not matter where all of the GEMM fits."""
-    engine = Linear()
-    hardware = fast_memory(core__count=cores, memory__l2__bytes=l2_bytes)
-    problem = problem_of(hardware, "1:1", m=16 * 120, n=16 * 90, k=32 * 40)
-    library, whole = library_of(hardware, swizzle=4), MAPPING.grid(problem)
-    estimate(hardware, library, problem, MAPPING, engine, 100)  # as little as it may
-    assert (held_bytes(whole) > l2_bytes) == (l2_bytes == 300_000)
-    deep = [replace(grid, k=whole.k) for grid in engine.asked]
-    fewest = min(grid.tiles for grid in deep)
-    assert 4 * cores <= fewest < whole.tiles / 4
-    if l2_bytes == 300_000:
-        assert min(held_bytes(grid) for grid in deep) >= 2 * l2_bytes
-    elif cores > 1:
-        assert fewest <= 2 * 4 * cores  # no more than it takes, a band more or less
-
-
 @pytest.mark.parametrize(
     ("tiles", "l2_bytes", "left"),
     [
@@ -499,203 +393,3 @@ def test_l2_shrinks_with_k(tiles: tuple[int, int], l2_bytes: int, left: int) -> 
     sizes = shortest.block_bytes.reshape(4, 4)
     assert set(sizes[OUTPUTS]) == {512 * left // l2_bytes}
     assert set(sizes[ROWS]) == set(sizes[COLUMNS]) == {1024}
-
-
-def test_tiles_that_end_sooner_put_cores_out_of_step() -> None:
-    """The last row has 13 of 16: as many MACs, fewer bytes. Bytes decide how long full stages take,
-    MACs the last one of a single weight: full ones count. 24 bytes a cycle are 256 cycles for
-    6 KiB, and 128 are for 16 x 16 x 32 MACs; the last takes 16 of MACs, four slots at least."""
-    hardware = fast_memory(core__scratchpad__bytes_per_cycle=24)
-    library = library_of(hardware, swizzle=2)
-    for m, k, floors in (
-        (16 * 40 - 3, 32 * 40 - 31, (0.03, 0.45)),
-        (16 * 40, 32 * 40 - 31, (0.009, 0.03)),
-    ):
-        problem = problem_of(hardware, "1:1", m=m, n=64, k=k)
-        found = estimate(hardware, library, problem, MAPPING, Linear(), 2000)
-        assert (found.time_error_ratio, found.dram_error_ratio) == pytest.approx(floors)
-
-
-@pytest.mark.parametrize(
-    ("budget", "check", "is_safe"),
-    [(768, True, True), (767, True, False), (1646, False, True), (1645, False, False)],
-)
-def test_lengths_that_are_too_short_are_said_to_be(budget: int, check: bool, is_safe: bool) -> None:
-    """16 tiles of 32, 64 and 48 stages are 2304: up to three times the budget, or 1.4 times where
-    nobody asks how far off they are."""
-    hardware, engine = fast_memory(), Linear()
-    library, problem = library_of(hardware, swizzle=2), batch_of(hardware, 4, 4, 4000, 1)
-    found = estimate(hardware, library, problem, MAPPING, engine, budget, check=check)
-    floors = (0.009, 0.03) if is_safe else (0.1, 0.65)
-    assert (found.time_error_ratio, found.dram_error_ratio) == pytest.approx(floors)
-    assert (min(grid.stages for grid in engine.asked) >= 32) == is_safe
-
-
-def test_rows_are_checked_by_whole_bands() -> None:
-    """Bands of 150: two of them and three, and four to check, since half a band is none."""
-    hardware, engine = fast_memory(memory__l2__bytes=10**9), Linear()
-    library, problem = library_of(hardware, swizzle=150), batch_of(hardware, 3000, 1, 40, 1)
-    estimate(hardware, library, problem, MAPPING, engine, 1)
-    lengths = {grid.rows for grid in engine.asked}
-    assert {300, 450, 600} <= lengths
-
-
-# Which parts are simulated
-
-
-class Side(NamedTuple):
-    """A side's lengths that are simulated, one that checks, and how far they extrapolate."""
-
-    short: int
-    long: int
-    check: int
-    factor: int
-
-
-def sides_of(length: int, cuts: list[tuple[int, int, int]]) -> list[Side]:
-    """The whole side, and cuts of it that keep (at least so much, in steps, checked by units)."""
-    found = [Side(length, length, length, 0)]
-    for least, step, unit in cuts:
-        factor = (length - least) // step
-        if factor > 1:
-            short = length - factor * step
-            half = step // 2 - step // 2 % unit
-            found.append(Side(short, short + step, short + (half or 2 * step), factor))
-    return found
-
-
-def held_bits(problem: GemmProblem, grid: TileGrid, columns: int, rows: int, gemms: int) -> float:
-    """Of operands, without metadata, and outputs of so many whole tiles."""
-    a_row = grid.tile_m * problem.pattern.slots(grid.k) * problem.bits
-    a_column = grid.tile_n * grid.k * problem.bits
-    if problem.unique_input_bytes is not None and problem.inputs_are_rows:
-        a_row = 8 * problem.unique_input_bytes // grid.rows
-    elif problem.unique_input_bytes is not None:
-        a_column = 8 * problem.unique_input_bytes // grid.columns
-    outputs = rows * columns * grid.tile_m * grid.tile_n * problem.output_bits
-    return gemms * (rows * a_row + columns * a_column + outputs)
-
-
-def planned(
-    hardware: Hardware,
-    library: Library,
-    problem: GemmProblem,
-    grid: TileGrid,
-    budget: int,
-    settles_late: bool,
-    check: bool,
-) -> tuple[Side, ...]:
-    """Of all combinations of cuts that are affordable, the one that extrapolates least; else the
-    cheapest. Lengths are safe ones, unless all of those cost several times the budget."""
-    cores, l2_bits = hardware.core.count, 8 * hardware.memory.l2.bytes
-    band = min(library.swizzle, grid.rows)
-    wave, period = ceil_div(cores, band), lcm(cores, band) // band
-    again = {4**n for n in range(8)} | {2}
-    rows_again = sorted(again | {lcm(cores, band * grid.columns) // (band * grid.columns)})
-    tiles = grid.rows * grid.columns
-    gemms_again = sorted(again | {lcm(cores, tiles) // tiles})
-    steps = sorted({wave, period} if period <= 2 * wave else {wave})
-
-    # Columns are not cut to where they would stay in L2 from band to band.
-    band_bits = band * grid.tile_m * problem.pattern.slots(grid.k) * problem.bits
-    a_column = grid.tile_n * grid.k * problem.bits
-    fewest = wave
-    if grid.rows > band and band_bits + grid.columns * a_column >= l2_bits / 2:
-        fewest = max(wave, floor((1.5 * l2_bits - band_bits) / a_column) + 1)
-
-    def is_enough(plan: tuple[Side, ...]) -> bool:
-        if not any(side.factor for side in plan[1:]):
-            return True
-        columns, rows, gemms = (side.short for side in plan[1:])
-        if library.dispatch == "contiguous" or grid.splits * columns * rows * gemms < 4 * cores:
-            return False
-        whole = held_bits(problem, grid, grid.columns, grid.rows, grid.count)
-        return whole <= l2_bits or held_bits(problem, grid, columns, rows, gemms) >= 2 * l2_bits
-
-    def cost(plan: tuple[Side, ...]) -> int:
-        short = prod(side.short for side in plan)
-        checks = sum(short // side.short * side.check for side in plan if side.factor)
-        return checks + prod(side.short + side.long if side.factor else side.long for side in plan)
-
-    def badness(plan: tuple[Side, ...]) -> tuple[float, int]:
-        stages, columns, rows, gemms = plan
-        in_phase = (columns.long - columns.short) % period == 0
-        far = 0.02 * stages.factor + (6 if in_phase else 12) * columns.factor
-        return far + rows.factor + gemms.factor, -cost(plan)
-
-    depth = (64 if settles_late else 32) * grid.splits
-    for least, shallow in ((fewest, depth), (wave, depth if settles_late else depth // 2)):
-        columns = [(least * 4**n, size * 4**n, 1) for n in range(8) for size in steps]
-        every = product(
-            sides_of(
-                grid.stages, [(shallow * 2**n, shallow * 2**n, grid.splits) for n in range(16)]
-            ),
-            sides_of(grid.columns, columns),
-            sides_of(grid.rows, [(2 * band * n, band * n, band) for n in rows_again]),
-            sides_of(grid.count, [(2 * n, n, 1) for n in gemms_again]),
-        )
-        plans = [plan for plan in every if is_enough(plan)]
-        affordable = [plan for plan in plans if cost(plan) <= budget]
-        if affordable:
-            return min(affordable, key=badness)
-        cheapest = min(plans, key=cost)
-        if cost(cheapest) <= (3 if check else 1.4) * budget:
-            break
-    return cheapest
-
-
-def random_part(rng: random.Random) -> tuple[Hardware, Library, GemmProblem, Mapping, bool]:
-    """A GEMM in whole tiles and stages, and whether its stages wait for DRAM longer than for L2."""
-    settles_late = rng.random() < 0.3
-    hardware = fast_memory(
-        core__count=rng.choice([1, 4, 6, 12, 16]),
-        memory__l2__bytes=rng.choice([10**5, 10**6, 10**7, 10**8]),
-        memory__dram__latency_ns=10**5 if settles_late else 0,
-    )
-    dispatch = rng.choice(["dynamic", "dynamic", "dynamic", "round_robin", "contiguous"])
-    library = library_of(hardware, swizzle=rng.choice([1, 2, 3, 4, 8]), dispatch=dispatch)
-    rows, columns, stages = (rng.choice([1, 5, 30, 77, 160, 400]) for _ in "mnk")
-    kind = rng.choice(["gemm", "gemm", "batch", "conv"])
-    pattern = parse_pattern(rng.choice(["1:1", "2:4", "1:8"]))
-    layer: Layer = Gemm("g", m=16 * rows, n=16 * columns, k=32 * stages)
-    if kind == "batch":
-        layer = Matmul("g", m=16 * rows, n=16 * columns, k=32 * stages, batch=rng.choice([7, 90]))
-    elif kind == "conv":
-        layer = Conv("g", 32 * stages, 16 * rows, 16, columns, kernel=3, padding=1, batch=3)
-    problem = lower(layer, pattern, hardware).problem
-    if problem.pattern.is_dense and rng.random() < 0.3:
-        problem = problem.swapped()
-    splits = 2 if stages > 1 and rng.random() < 0.2 else 1
-    mapping = Mapping(16, 16, 32, 8, 8, splits=splits, swapped=problem.inputs_are_rows)
-    return hardware, library, problem, mapping, settles_late
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_parts_are_those_that_extrapolate_least(seed: int) -> None:
-    """What the engine is asked for: both lengths of every side that is cut, in all combinations,
-    and one length more of each, at the shortest of the others."""
-    rng = random.Random(seed)
-    cut = 0
-    while cut < 12:
-        hardware, library, problem, mapping, settles_late = random_part(rng)
-        grid = mapping.grid(problem)
-        budget, check = rng.choice([300, 3000, 30_000, 200_000]), rng.random() < 0.7
-        if not budget < grid.outputs * grid.stages < 10**10:
-            continue
-        plan = planned(hardware, library, problem, grid, budget, settles_late, check)
-        engine = Linear()
-        if not any(side.factor for side in plan):
-            continue
-        if prod(side.long for side in plan) > 10**6:  # blocks that it would take to lay it out
-            continue
-        estimate(hardware, library, problem, mapping, engine, budget, check=check)
-        asked = {(x.stages, x.columns, x.rows, x.count) for x in engine.asked}
-        wanted = set(product(*((side.short, side.long) for side in plan)))
-        shortest = [side.short for side in plan]
-        for axis, side in enumerate(plan):
-            if side.factor and check:
-                wanted.add((*shortest[:axis], side.check, *shortest[axis + 1 :]))
-        assert wanted <= asked, (grid, budget)
-        for more in asked - wanted:  # some, with a last wave as full as that of the whole
-            assert more[1] == plan[1].short
-        cut += 1
