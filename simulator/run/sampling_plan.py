@@ -117,7 +117,7 @@ class Side(NamedTuple):
         return cls(length, length, length, 0)
 
     @classmethod
-    def cut(cls, length: int, shortest: int, step: int, unit: int = 1) -> Side | None:
+    def cut(cls, length: int, shortest: int, step: int, unit: int) -> Side | None:
         """Lengths of at least ``shortest``, in steps of units; None where nothing is saved."""
         factor = (length - shortest) // step
         if factor < 2:

@@ -21,21 +21,37 @@ RECORD, ONLY = os.environ.get("MUTANTS_RECORD"), os.environ.get("MUTANTS_ONLY")
 
 
 class Recorder:
-    """Lines by file and test; a line is kept with the numbers of the tests that reach it."""
+    """Lines by file and test; a line is kept with the numbers of the tests that reach it.
+
+    What a fixture of a file runs once belongs to all tests of that file.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.failed: set[str] = set()
+        self.now = ""
         self.measuring = coverage.Coverage(data_file=None, config_file=False, include="simulator/*")
         self.measuring.start()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, None, None]:
-        self.measuring.switch_context(item.nodeid)
+        self.now = item.nodeid
+        self.measuring.switch_context(self.now)
         start = time.process_time()  # whatever else the machine does
         yield
         self.seconds[item.nodeid] = time.process_time() - start
         self.measuring.switch_context("")
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+    ) -> Generator[None, None, None]:
+        is_shared = fixturedef.scope != "function"
+        if is_shared:
+            self.measuring.switch_context(f"{request.node.nodeid}::")
+        yield
+        if is_shared:
+            self.measuring.switch_context(self.now)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
@@ -44,11 +60,13 @@ class Recorder:
     def pytest_sessionfinish(self) -> None:
         self.measuring.stop()
         data, root = self.measuring.get_data(), Path.cwd()
-        names = list(self.seconds)
-        numbers = {name: number for number, name in enumerate(names)}
+        numbers: dict[str, set[int]] = {}
+        for number, name in enumerate(self.seconds):
+            numbers[name] = {number}
+            numbers.setdefault(f"{name.partition('::')[0]}::", set()).add(number)
         lines = {
             str(Path(path).relative_to(root)): {
-                line: sorted(numbers[name] for name in tests if name in numbers)
+                line: sorted(set().union(*(numbers.get(name, set()) for name in tests)))
                 for line, tests in data.contexts_by_lineno(path).items()
             }
             for path in data.measured_files()

@@ -15,7 +15,18 @@ from machines import library_of, problem_of, tiny
 from simulator import Gemm
 from simulator.hardware import Hardware, Library
 from simulator.run.sampling import estimate
-from simulator.run.sampling_plan import FEWEST_WAVES, Cuts, Side, Whole, cuts_of, extrapolated
+from simulator.run.sampling_plan import (
+    COLUMNS_WEIGHT,
+    FEWEST_WAVES,
+    GEMMS_WEIGHT,
+    ROWS_WEIGHT,
+    STAGES_WEIGHT,
+    Cuts,
+    Side,
+    Whole,
+    cuts_of,
+    extrapolated,
+)
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import TileGrid
 from simulator.sparsity import parse_pattern
@@ -34,7 +45,17 @@ def test_whole_steps_lead_to_the_true_length(
     assert side.short + side.factor * (side.long - side.short) == length
     assert side.check not in (side.short, side.long)
     assert side.simulated == side.short + side.long < length
-    assert Side.cut(length, length - step, step) is None  # one step saves nothing
+    assert Side.cut(length, length - step, step, unit) is None  # one step saves nothing
+
+
+def test_steps_of_columns_out_of_phase_are_twice_as_bad() -> None:
+    """Ten times as many of four columns a step: in phase with periods of 1, 2 and 4 only."""
+    stages, rows, gemms = Side(8, 16, 12, 3), Side(2, 3, 4, 7), Side(1, 2, 3, 2)
+    cuts = Cuts(stages, Side(4, 8, 6, 10), rows, gemms)
+    others = 3 * STAGES_WEIGHT + 7 * ROWS_WEIGHT + 2 * GEMMS_WEIGHT
+    for period in range(1, 9):
+        twice = 1 if period in (1, 2, 4) else 2
+        assert cuts.badness(period) == pytest.approx(others + twice * 10 * COLUMNS_WEIGHT)
 
 
 def test_what_is_linear_along_every_side_is_found_exactly() -> None:
@@ -47,7 +68,7 @@ def test_what_is_linear_along_every_side_is_found_exactly() -> None:
     def beyond(short: int, long: int, factor: int) -> int:
         return short + (long - short) * factor
 
-    cut = Side.cut(100, 20, 10), Side.cut(90, 8, 8), Side.cut(50, 10, 20), Side.cut(9, 2, 2)
+    cut = (Side.cut(*of, 1) for of in ((100, 20, 10), (90, 8, 8), (50, 10, 20), (9, 2, 2)))
     cuts = Cuts(*(side for side in cut if side is not None))
     assert extrapolated(cuts, at, beyond) == 503 * 91 * 352 * 9
     assert len(set(seen)) == len(seen) == 16
