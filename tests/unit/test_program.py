@@ -222,6 +222,15 @@ def test_the_longest_time_that_a_run_could_take_by_hand(
     assert f"could reach {1000 * times:.3g} s," in refusal(slow(**changes))
 
 
+def test_the_last_of_several_splits_may_wait_for_the_sums_of_each() -> None:
+    """Two splits of one stage each: twice the tiles, and two latencies for each split's sums."""
+    hardware = slow(memory__dram__latency_ns=1e12)
+    problem = problem_of(hardware, "1:1", m=16 * 64, n=16 * 32, k=64)
+    times = 2 * STAGES + 2 * TILES * (1 + 2 * 2)
+    with pytest.raises(MappingError, match=f"could reach {1000 * times:.3g} s,".replace("+", ".")):
+        gemm_program(hardware, library_of(hardware), problem, replace(MAPPING, splits=2))
+
+
 def test_what_is_slow_adds_up() -> None:
     everything = {key: value for changes, _ in SLOW for key, value in changes.items()}
     times = sum(times for _, times in SLOW)

@@ -49,6 +49,21 @@ def test_those_simulated_are_few_and_nearly_as_fast_as_the_first() -> None:
     assert costs[-1] <= costs[0] * (1 + SIMULATED_RATIO)
 
 
+@pytest.mark.parametrize(
+    ("size", "tiles"),
+    [
+        (128, {(64, 64)}),  # four of them for four cores
+        (64, {(16, 32), (32, 16)}),  # one of 64 x 64 would leave three idle
+        (8, {(8, 8)}),  # nothing gives every core a tile: by time
+    ],
+)
+def test_the_largest_tile_that_gives_every_core_one(size: int, tiles: set[tuple[int, int]]) -> None:
+    hardware = machine(libraries__own__choice="largest_tile", libraries__own__swap=False)
+    problem = problem_of(hardware, "1:1", m=size, n=size, k=256)
+    found = candidates(hardware, library_of(hardware), problem)
+    assert {(mapping.tile_m, mapping.tile_n) for mapping in found} <= tiles
+
+
 def test_mirror_images_count_as_one() -> None:
     """16 x 32 of a square GEMM and 32 x 16 of its swapped operands take as long."""
     hardware = machine()
