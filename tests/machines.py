@@ -10,6 +10,7 @@ import numpy as np
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, load_hardware
 from simulator.schedule.mapping import Mapping, check
+from simulator.schedule.partition import DISPATCH
 from simulator.schedule.program import Program, gemm_program, stream_program
 from simulator.sparsity import Pattern
 from simulator.units import ceil_div
@@ -117,7 +118,7 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
     library = library_of(
         hardware,
         swizzle=rng.choice([1, 1, 2, 3]),
-        dispatch=rng.choice(["dynamic", "dynamic", "round_robin", "contiguous"]),
+        dispatch=rng.choice(["dynamic", *DISPATCH]),
         prefetch=rng.random() < 0.5,
         epilogue_overlap=rng.random() < 0.3,
         epilogue_ns=rng.choice([0, 0, 1.5, 20]),

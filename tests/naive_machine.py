@@ -129,8 +129,10 @@ class NaiveMachine:
             return [tiles] * cores
         if self.library.dispatch == "round_robin":
             return [tiles[core::cores] for core in range(cores)]
-        ends = [len(tiles) * core // cores for core in range(cores + 1)]
-        return [tiles[ends[core] : ends[core + 1]] for core in range(cores)]
+        if self.library.dispatch == "contiguous":
+            ends = [len(tiles) * core // cores for core in range(cores + 1)]
+            return [tiles[ends[core] : ends[core + 1]] for core in range(cores)]
+        raise NotImplementedError(f"say here, too, who takes what: {self.library.dispatch}")
 
     def _split(self, split: int) -> list[int]:
         """Stages of a k-split."""

@@ -1,8 +1,8 @@
 """The figures of layers, totals and sweeps, one line each, and ``LayerReports -> Total``.
 
 Layers are totalled, rows of a sweep kept and exported, and tables typed as these lines say. A new
-figure of layers is a field of `LayerReport` and a line here, with a field of `Total` if it has a
-total; one of sweeps is a line here and a field of `simulator.exploration.row.Row`.
+figure of layers is a field of `LayerReport`; if it has a total, a line here and a field of `Total`, too;
+if sweeps keep it, a line here and a field of `simulator.exploration.row.Row`.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ def _any(layers: Sequence[LayerReport], name: str) -> bool:
 
 
 def _mean_over(size: Callable[[LayerReport], int]) -> Totalled:
-    """Relative error of a sum from those of its parts, none of which cancels another."""
+    """Of ratios, each as its layer's size; of errors, none of which cancels another."""
 
     def mean(layers: Sequence[LayerReport], name: str) -> float:
         sizes = [size(layer) * layer.repeat for layer in layers]
-        errors: list[float] = [getattr(layer, name) for layer in layers]
-        whole: float = sum(map(mul, sizes, errors))
+        ratios: list[float] = [getattr(layer, name) for layer in layers]
+        whole: float = sum(map(mul, sizes, ratios))
         return whole / max(1, sum(sizes))
 
     return mean

@@ -39,6 +39,7 @@ from simulator.run.sampling_plan import (
 from simulator.run.sampling_totals import Totals
 from simulator.schedule.classes import BLOCKS_OF, COLUMNS, OUTPUTS, PARTIALS, ROWS, STAGE_CLASSES
 from simulator.schedule.mapping import Mapping
+from simulator.schedule.partition import DISPATCH
 from simulator.schedule.program import Program, check_dram, gemm_program
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
@@ -200,7 +201,7 @@ class _Sampler:
         many those are depends on where in a band it falls. Counting them needs no simulation.
         """
         grid, program = self.grid, self.longest.program
-        dealt_in_waves = self.whole.library.dispatch != "contiguous" and grid.splits == 1
+        dealt_in_waves = DISPATCH[self.whole.library.dispatch].in_waves and grid.splits == 1
         reads_anew = self._wave_bytes(program) * grid.stages > self.whole.l2_bytes
         if not (dealt_in_waves and _keeps_step(program) and reads_anew):
             return 1.0, 1.0

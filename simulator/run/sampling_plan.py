@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 from simulator.hardware import Hardware, Library
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.offers import Offers, stages_of
-from simulator.schedule.partition import TileGrid
+from simulator.schedule.partition import DISPATCH, TileGrid
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
 
@@ -252,7 +252,8 @@ def _is_large_enough(whole: Whole, cuts: Cuts) -> bool:
     """Whether the smallest run fills cores and L2 as the whole GEMM does."""
     if not cuts.cuts_tiles:
         return True
-    if whole.library.dispatch == "contiguous":  # what a core owns follows from how many tiles
+    # Out of waves, what a core owns follows from how many tiles there are.
+    if not DISPATCH[whole.library.dispatch].in_waves:
         return False
     columns, rows, gemms = (side.short for side in cuts.tiles)
     if whole.grid.splits * columns * rows * gemms < FEWEST_WAVES * whole.cores:

@@ -15,6 +15,7 @@ import numpy as np
 
 from simulator.hardware import Hardware, Library
 from simulator.schedule.offers import FloatArray, Offers, Rates, Stages, whole
+from simulator.schedule.partition import DISPATCH
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
 
@@ -214,7 +215,8 @@ def times_ps(
     first = pipeline.first(depths.longest)
     # Model: dealt out in turn, a core gets the same split of every output; who gets the longest
     # one finishes all outputs.
-    stuck = library.dispatch == "round_robin" and rates.cores % splits == 0
+    policy = DISPATCH[library.dispatch]
+    stuck = policy.is_fixed and policy.in_waves and rates.cores % splits == 0
     depth = np.where(stuck, depths.longest, depths.mean)
     later = pipeline.later(library, depth, np.where(stuck, ends.last, ends.mean))
     tail = longest(pipeline.later(library, depths.longest, ends.last))

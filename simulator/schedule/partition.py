@@ -191,8 +191,27 @@ def _one_queue_a_core(parts: list[IntArray]) -> Queues:
     return Queues(np.concatenate(parts), start.astype(np.int64), np.arange(len(parts)))
 
 
-DISPATCH: dict[str, Callable[[IntArray, int], Queues]] = {
-    "dynamic": _dynamic,
-    "round_robin": _round_robin,
-    "contiguous": _contiguous,
+@dataclass(frozen=True)
+class Policy:
+    """Who takes which tile.
+
+    Attributes
+    ----------
+    share : callable
+        ``(order, cores) -> Queues``.
+    in_waves : bool
+        At any time cores work on tiles that are near each other in the order.
+    is_fixed : bool
+        Which core takes a tile does not depend on when it is free.
+    """
+
+    share: Callable[[IntArray, int], Queues]
+    in_waves: bool
+    is_fixed: bool
+
+
+DISPATCH = {
+    "dynamic": Policy(_dynamic, in_waves=True, is_fixed=False),
+    "round_robin": Policy(_round_robin, in_waves=True, is_fixed=True),
+    "contiguous": Policy(_contiguous, in_waves=False, is_fixed=True),
 }

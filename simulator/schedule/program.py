@@ -214,7 +214,7 @@ def _assemble(
     program = Program(
         cores=cores,
         grid=grid,
-        queues=DISPATCH[library.dispatch](grouped_order(grid, library.swizzle), cores),
+        queues=DISPATCH[library.dispatch].share(grouped_order(grid, library.swizzle), cores),
         split_bounds=_array(grid.split_bounds()),
         stage_buffers=stage_buffers,
         # Model: several thread blocks of a streaming kernel share a core, so that one loads while

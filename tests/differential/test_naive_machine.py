@@ -12,6 +12,7 @@ from naive_machine import NaiveMachine, NaiveRun
 from simulator.engine import fast
 from simulator.report.account import CORE_TIME
 from simulator.report.layer import LayerReport, layer_report
+from simulator.schedule.partition import DISPATCH
 from simulator.workload import Gemm
 
 ENERGY = {
@@ -136,5 +137,5 @@ def test_reports_equal_the_brute_force_machine() -> None:
             continue
         assert _differences(case) == [], seed
         reached.update(_features(case, naive(case)))
-    assert len(reached) == 18
+    assert len(reached) == 15 + len(DISPATCH)
     assert min(reached.values()) >= 3, reached

@@ -32,7 +32,7 @@ grids = st.builds(
 @pytest.mark.parametrize("dispatch", list(DISPATCH))
 def test_every_mac_is_done_once(dispatch: str, grid: TileGrid, swizzle: int, cores: int) -> None:
     """Walk all queues and mark every (GEMM, m, n, k) that a tile covers."""
-    queues = DISPATCH[dispatch](grouped_order(grid, swizzle), cores)
+    queues = DISPATCH[dispatch].share(grouped_order(grid, swizzle), cores)
     assert queues.of_core.size == cores
     assert sorted(queues.tiles.tolist()) == list(range(grid.tiles))
     assert queues.start[-1] == grid.tiles
@@ -76,8 +76,8 @@ def test_extents_add_up(grid: TileGrid) -> None:
 @given(grid=grids, cores=st.integers(1, 9))
 def test_static_shares_are_fair(grid: TileGrid, cores: int) -> None:
     order = grouped_order(grid, 1)
-    for dispatch in ("round_robin", "contiguous"):
-        sizes = np.diff(DISPATCH[dispatch](order, cores).start)
+    for policy in DISPATCH.values():
+        sizes = np.diff(policy.share(order, cores).start)
         assert sizes.max() - sizes.min() <= 1
 
 

@@ -1,10 +1,14 @@
-"""Where does a tile lie, and which blocks are its own?"""
+"""Where does a tile lie, which blocks are its own, and who takes it?"""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import get_args
 
-from simulator.schedule.partition import TileGrid
+import numpy as np
+import pytest
+
+from simulator.hardware.machine import Dispatch
+from simulator.schedule.partition import DISPATCH, TileGrid
 
 GRID = TileGrid(m=5, n=3, k=7, count=2, tile_m=2, tile_n=2, tile_k=2, splits=2)
 
@@ -40,3 +44,24 @@ def test_many_tiles_at_once() -> None:
     places = [GRID.place(tile) for tile in range(GRID.tiles)]
     for name in ("tile", "rows_block", "columns_block", "output_block", "last_row", "last_column"):
         assert list(getattr(many, name)) == [getattr(place, name) for place in places]
+
+
+def test_machines_name_the_policies_that_there_are() -> None:
+    assert set(get_args(Dispatch)) == set(DISPATCH)
+
+
+@pytest.mark.parametrize(
+    ("dispatch", "queues", "of_core"),
+    [
+        ("dynamic", [[5, 6, 7, 8, 9, 10, 11]], [0, 0, 0]),
+        ("round_robin", [[5, 8, 11], [6, 9], [7, 10]], [0, 1, 2]),
+        ("contiguous", [[5, 6], [7, 8], [9, 10, 11]], [0, 1, 2]),
+    ],
+)
+def test_who_takes_what_of_seven_tiles(
+    dispatch: str, queues: list[list[int]], of_core: list[int]
+) -> None:
+    shared = DISPATCH[dispatch].share(np.arange(5, 12), 3)
+    found = [part.tolist() for part in np.split(shared.tiles, shared.start[1:-1])]
+    assert found == queues
+    assert shared.of_core.tolist() == of_core
