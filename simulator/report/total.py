@@ -1,8 +1,8 @@
 """The figures of layers, totals and sweeps, one line each, and ``LayerReports -> Total``.
 
 Layers are totalled, rows of a sweep kept and exported, and tables typed as these lines say. A new
-figure of layers is a field of `LayerReport`; if it has a total, a line here and a field of `Total`, too;
-if sweeps keep it, a line here and a field of `simulator.exploration.row.Row`.
+figure of layers is a field of `LayerReport`; if it has a total, a line here and a field of `Total`,
+too; if sweeps keep it, a line here and a field of `simulator.exploration.row.Row`.
 """
 
 from __future__ import annotations
