@@ -89,6 +89,8 @@ def test_steps_follow_from_energy_and_time() -> None:
     assert limited_step(hardware, 2, 10**6, 1) == 1
     assert limited_step(hardware, 1, 10**9, 1) == 1
     assert limited_step(hardware, 100, None, 1000) == 100
+    for unlimited in (tiny(), tiny(energy=ENERGY)):
+        assert limited_step(unlimited, 100, 10**9, 1) == 100
 
 
 def test_a_limit_that_cannot_be_held_is_one_line() -> None:

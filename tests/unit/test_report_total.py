@@ -130,6 +130,9 @@ def test_errors_are_means_by_what_they_are_errors_of() -> None:
     total = total_of(contended(), layers)
     assert total.time_error_ratio == pytest.approx((3 * 0.01 + 5 * 0.04) / 8)
     assert total.dram_error_ratio == pytest.approx((10 * 0.1 + 30 * 0.5) / 40)
+    one_byte = Traffic({("dram", "weights", "read"): 1})
+    (single,) = [replace(layers[0], traffic_bytes=one_byte)]
+    assert total_of(contended(), [single]).dram_error_ratio == 0.1
 
 
 def test_exports_show_what_the_table_says_whether_points_fail_or_not() -> None:
