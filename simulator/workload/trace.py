@@ -45,6 +45,7 @@ VERSION = 2
 VERSION_LINE = f"# nmsim trace {VERSION}"
 """What a written trace begins with; a comment to whoever reads CSV."""
 _VERSION = re.compile(r"#\s*nmsim\s+trace\s+([0-9]{1,9})", re.IGNORECASE)
+_GARBLED_VERSION = re.compile(r"#+\s*nmsim\s+trace\W*(v(ersion)?\W*)?[0-9]\S*", re.IGNORECASE)
 
 
 def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
@@ -89,6 +90,9 @@ def description(table: Table) -> str:
 
 
 def _check_version(table: Table) -> None:
+    for cell in table.comments:
+        if _GARBLED_VERSION.fullmatch(cell.text) and not _VERSION.fullmatch(cell.text):
+            raise WorkloadError(cell.where, "not a version", got=cell.text, want=VERSION_LINE)
     said = versions(table)
     if len(said) > 1:
         raise WorkloadError(said[1][0].where, "the version is said twice", got=said[1][0].text)

@@ -137,6 +137,16 @@ def test_a_version_is_said_once(write: Write) -> None:
     assert message(path).startswith(f"{path}:2: the version is said twice")
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["# nmsim trace 3.1", "# nmsim trace v3", "# nmsim trace: 3", "# nmsim trace -1",
+     "# nmsim trace version 3", "## nmsim trace 3", f"# nmsim trace {10**12}"],
+)  # fmt: skip
+def test_a_version_that_cannot_be_read_is_no_comment(write: Write, line: str) -> None:
+    path = write(f"{line}\n" + LAYER.format("", ""))
+    assert message(path) == f"{path}:1: not a version, want # nmsim trace 2, got '{line}'"
+
+
 def test_a_comment_that_names_nmsim_says_no_version(write: Write) -> None:
     path = write("# nmsim trace of a network\n" + LAYER.format("", ""))
     assert load_workload(path).layers == (Gemm("fc", 4, 3, 5),)

@@ -80,7 +80,8 @@ def test_names_that_no_csv_holds_are_refused(name: str) -> None:
         write_trace(Workload("made", [Gemm(name, m=1, n=1, k=1)]))
 
 
-def test_a_density_of_no_decimal_is_refused() -> None:
-    layer = Gemm("fc", m=1, n=1, k=1, pattern=Unstructured(Fraction(1, 3)))
+@pytest.mark.parametrize("density", [Fraction(1, 3), Fraction(1, 3 * 10**7)])
+def test_a_density_of_no_decimal_is_refused(density: Fraction) -> None:
+    layer = Gemm("fc", m=1, n=1, k=1, pattern=Unstructured(density))
     with pytest.raises(WorkloadError, match=r"^fc.pattern: its density cannot stand in a CSV"):
         write_trace(Workload("made", [layer]))
