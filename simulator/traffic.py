@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import product
 from typing import Final
+
+from simulator.frozen import FrozenDict
 
 LEVELS: Final = ("dram", "l2", "scratchpad", "register_file")
 OPERANDS: Final = ("weights", "metadata", "activations", "outputs", "partial_sums")
@@ -19,55 +21,52 @@ Flow = tuple[str, str, str]
 FLOWS: Final[tuple[Flow, ...]] = tuple(product(LEVELS, OPERANDS, DIRECTIONS))
 
 
-class Traffic(Mapping[str, Mapping[str, Mapping[str, int]]]):
-    """Bytes by level, operand and direction; never changed once made.
+Ways = FrozenDict[str, int]
+Operands = FrozenDict[str, Ways]
 
-    Reads as a nested mapping. The sum of two is that of every flow, and so is a multiple.
 
-    Parameters
-    ----------
-    moved_bytes : mapping, optional
-        Bytes by (level, operand, direction); what it lacks is 0.
+class Traffic(FrozenDict[str, Operands]):
+    """Bytes by level, operand and direction, as nested dictionaries; never changed once made.
+
+    The sum of two is that of every flow, and so is a multiple.
 
     Examples
     --------
-    >>> traffic = 3 * Traffic({("dram", "weights", "read"): 64, ("dram", "outputs", "written"): 8})
+    >>> moved = {("dram", "weights", "read"): 64, ("dram", "outputs", "written"): 8}
+    >>> traffic = 3 * Traffic.of(moved)
     >>> traffic["dram"]["weights"]["read"], traffic.total("dram"), traffic.total("l2")
     (192, 216, 0)
     """
 
-    __slots__ = ("_bytes",)
+    __slots__ = ()
 
-    def __init__(self, moved_bytes: Mapping[Flow, int] | None = None) -> None:
-        moved_bytes = moved_bytes or {}
+    @classmethod
+    def of(cls, moved_bytes: Mapping[Flow, int]) -> Traffic:
+        """Traffic of so many bytes by (level, operand, direction); what is not named is 0."""
         assert moved_bytes.keys() <= set(FLOWS), "no such level, operand or direction"
-        self._bytes = {flow: moved_bytes.get(flow, 0) for flow in FLOWS}
-
-    def __getitem__(self, level: str) -> dict[str, dict[str, int]]:
-        return {
-            operand: {way: self._bytes[level, operand, way] for way in DIRECTIONS}
-            for operand in OPERANDS
-        }
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(LEVELS)
-
-    def __len__(self) -> int:
-        return len(LEVELS)
-
-    def __repr__(self) -> str:
-        moved = {flow: size for flow, size in self._bytes.items() if size}
-        return f"Traffic({moved})"
+        return cls(
+            {
+                level: Operands(
+                    {
+                        operand: Ways(
+                            {way: moved_bytes.get((level, operand, way), 0) for way in DIRECTIONS}
+                        )
+                        for operand in OPERANDS
+                    }
+                )
+                for level in LEVELS
+            }
+        )
 
     def total(self, level: str, direction: str | None = None) -> int:
         """All bytes of a level, or those of one direction."""
-        ways = DIRECTIONS if direction is None else (direction,)
-        return sum(self._bytes[level, operand, way] for operand in OPERANDS for way in ways)
+        chosen = DIRECTIONS if direction is None else (direction,)
+        return sum(ways[way] for ways in self[level].values() for way in chosen)
 
     def __add__(self, other: Traffic) -> Traffic:
-        return Traffic({flow: self._bytes[flow] + other._bytes[flow] for flow in FLOWS})
+        return Traffic.of({(a, b, c): self[a][b][c] + other[a][b][c] for a, b, c in FLOWS})
 
     def __mul__(self, repeats: int) -> Traffic:
-        return Traffic({flow: size * repeats for flow, size in self._bytes.items()})
+        return Traffic.of({(a, b, c): self[a][b][c] * repeats for a, b, c in FLOWS})
 
     __rmul__ = __mul__

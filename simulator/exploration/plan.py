@@ -32,10 +32,10 @@ CHECKED_VALUES = 1000
 """So many values of an axis are tried on the base machine before a sweep starts."""
 
 MODEL = frozenset(
-    ("engine", "hardware", "jit", "report", "run", "schedule", "sparsity", "traffic", "units",
-     "weights", "workload")
+    ("engine", "exploration/row", "hardware", "jit", "report", "run", "schedule", "sparsity",
+     "traffic", "units", "weights", "workload")
 )  # fmt: skip
-"""What computes the figures of a row: folders and root modules, whose edit makes a row another.
+"""What computes the figures of a row: folders and modules, whose edit makes a row another.
 
 Importers are none of it: they make layers, and a key has the layers themselves.
 """

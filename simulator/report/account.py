@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from operator import add, attrgetter, sub
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from simulator.engine.result import EngineResult
+from simulator.frozen import FrozenDict
 from simulator.schedule.program import Program
 from simulator.units import PS_PER_NS
 
 
-@dataclass(frozen=True, eq=False)
-class Account(Mapping[str, int]):
-    """Picoseconds of a core, or of several, by what they were spent on; a mapping of these names.
+class Account(FrozenDict[str, int]):
+    """Picoseconds of a core, or of several, by what they were spent on.
 
-    Sums, differences and multiples are those of every kind.
+    A dictionary that does not change. Every kind is an attribute, too. Sums, differences and
+    multiples are those of every kind.
 
     Attributes
     ----------
@@ -33,17 +32,31 @@ class Account(Mapping[str, int]):
         After a core's last output, until the layer ends.
     """
 
-    kernel_start: int = 0
-    mac_useful: int = 0
-    mac_padding: int = 0
-    scratchpad_stall: int = 0
-    operand_stall: int = 0
-    barrier: int = 0
-    memory_stall: int = 0
-    prologue: int = 0
-    epilogue: int = 0
-    reduction: int = 0
-    idle: int = 0
+    __slots__ = ()
+
+    kernel_start: int
+    mac_useful: int
+    mac_padding: int
+    scratchpad_stall: int
+    operand_stall: int
+    barrier: int
+    memory_stall: int
+    prologue: int
+    epilogue: int
+    reduction: int
+    idle: int
+
+    def __init__(
+        self, times: Mapping[str, int] | Iterable[tuple[str, int]] = (), **others: int
+    ) -> None:
+        given = dict(times, **others)
+        assert given.keys() <= set(CORE_TIME), "no such kind of time"
+        super().__init__({kind: given.get(kind, 0) for kind in CORE_TIME})
+
+    def __getattr__(self, kind: str) -> int:
+        if kind not in CORE_TIME:
+            raise AttributeError(kind)
+        return self[kind]
 
     @classmethod
     def of(
@@ -72,7 +85,7 @@ class Account(Mapping[str, int]):
     def divided(self, slots_used: int, executed: int) -> Account:
         """With the time of MACs shared between useful ones and padding, as their slots are."""
         useful = self.mac * slots_used // executed if executed else 0
-        return replace(self, mac_useful=useful, mac_padding=self.mac - useful)
+        return Account(self, mac_useful=useful, mac_padding=self.mac - useful)
 
     @property
     def mac(self) -> int:
@@ -86,38 +99,24 @@ class Account(Mapping[str, int]):
 
     @property
     def total(self) -> int:
-        return sum(_TIMES(self))
+        return sum(self.values())
 
     def of_average_core_ns(self, time_ps: int) -> dict[str, float]:
         """Nanoseconds of an average core by kind, in a time that all cores had."""
         cores = self.total / time_ps
         return {kind: time / cores / PS_PER_NS for kind, time in self.items()}
 
-    def __getitem__(self, kind: str) -> int:
-        if kind not in CORE_TIME:
-            raise KeyError(kind)
-        time_ps: int = getattr(self, kind)
-        return time_ps
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(CORE_TIME)
-
-    def __len__(self) -> int:
-        return len(CORE_TIME)
-
     def __add__(self, other: Account) -> Account:
-        return Account(*map(add, _TIMES(self), _TIMES(other)))
+        return Account({kind: time + other[kind] for kind, time in self.items()})
 
     def __sub__(self, other: Account) -> Account:
-        return Account(*map(sub, _TIMES(self), _TIMES(other)))
+        return Account({kind: time - other[kind] for kind, time in self.items()})
 
     def __mul__(self, repeats: int) -> Account:
-        return Account(*(time * repeats for time in _TIMES(self)))
+        return Account({kind: time * repeats for kind, time in self.items()})
 
     __rmul__ = __mul__
 
 
-CORE_TIME: Final = tuple(field.name for field in fields(Account))
+CORE_TIME: Final = tuple(Account.__annotations__)
 """What core-time is spent on, in the order of every table and picture."""
-
-_TIMES: Final = attrgetter(*CORE_TIME)

@@ -270,7 +270,7 @@ def _traffic(
         if count:
             for level, operand, way, size in _inside_core(work, rows, columns):
                 moved[level, operand, way] += count * size
-    return Traffic(moved)
+    return Traffic.of(moved)
 
 
 def _inside_core(

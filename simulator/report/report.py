@@ -59,7 +59,7 @@ class Report:
         data["total"]["time_ns"] = self.total.time_ns
         data["total"]["time_with_launch_ns"] = self.total.time_with_launch_ns
         # Traffic is a mapping, though no dict.
-        return json.dumps(data, indent=2, ensure_ascii=False, default=dict)
+        return json.dumps(data, indent=2, ensure_ascii=False)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a layer; nested figures become columns: ``traffic_bytes.dram.weights.read``."""

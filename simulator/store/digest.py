@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1]
 
 @cache
 def code_digest(parts: frozenset[str], package: Path = PACKAGE) -> str:
-    """SHA-256 of the version and of the source of some folders and root modules, by their names."""
+    """SHA-256 of the version and of the source of some folders and modules, by their names."""
     digest = hashlib.sha256(__version__.encode())
     for path in sorted(_sources(parts, package)):
         name = path.relative_to(package).as_posix()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import copy
+import json
+import pickle
 
 import pytest
 from machines import contended, library_of, problem_of, tiny
@@ -104,7 +106,7 @@ def test_of_a_part_macs_are_one_kind() -> None:
 
 
 def test_accounts_add_up_kind_by_kind() -> None:
-    one = Account(*range(1, 12))
+    one = Account(zip(CORE_TIME, range(1, 12), strict=True))
     other = Account(mac_useful=5, idle=20)
     assert (one + other - other) == one
     assert (one + other).mac_useful == 7
@@ -119,13 +121,30 @@ def test_an_average_core_had_the_time_of_all() -> None:
     assert (times["mac_useful"], times["idle"], sum(times.values())) == (6, 4, 10)
 
 
-def test_it_reads_as_a_mapping_of_its_kinds() -> None:
+def test_it_reads_as_a_dictionary_of_its_kinds() -> None:
     account = Account(mac_useful=1, idle=2)
     assert list(account) == list(CORE_TIME)
-    assert account["idle"] == 2
-    assert account == asdict(account)
+    assert account["idle"] == account.idle == 2
+    assert account == json.loads(json.dumps(account))
+    assert account == copy.deepcopy(account) == pickle.loads(pickle.dumps(account, 0))
+    assert account | {"idle": 3} == account.copy() | {"idle": 3}
     with pytest.raises(KeyError):
         account["total"]
+    with pytest.raises(AttributeError):
+        account.waiting  # noqa: B018 - that it is refused is what is tested
+    with pytest.raises(AssertionError, match="no such kind of time"):
+        Account(waiting=1)
+
+
+def test_it_never_changes() -> None:
+    account = Account(idle=2)
+    with pytest.raises(TypeError, match="Account does not change"):
+        account["idle"] = 3
+    with pytest.raises(TypeError, match="Account does not change"):
+        account |= {"idle": 3}
+    with pytest.raises(AttributeError):
+        account.idle = 3
+    assert account == Account(idle=2)
 
 
 def test_the_engine_s_waits_are_kinds_of_their_own() -> None:

@@ -120,7 +120,7 @@ def test_a_unit_is_in_the_name() -> None:
 def test_errors_are_means_by_what_they_are_errors_of() -> None:
     """3 us with 1 % and 5 times 1 us with 4 %; DRAM bytes by what they are, too."""
     first, *_ = simulate(contended(), MIXED, "2:4").layers
-    moved = [Traffic({("dram", "weights", "read"): size}) for size in (10, 6)]
+    moved = [Traffic.of({("dram", "weights", "read"): size}) for size in (10, 6)]
     layers = [
         replace(first, repeat=1, time_ps=3000, time_error_ratio=0.01, dram_error_ratio=0.1,
                 traffic_bytes=moved[0]),
@@ -130,7 +130,7 @@ def test_errors_are_means_by_what_they_are_errors_of() -> None:
     total = total_of(contended(), layers)
     assert total.time_error_ratio == pytest.approx((3 * 0.01 + 5 * 0.04) / 8)
     assert total.dram_error_ratio == pytest.approx((10 * 0.1 + 30 * 0.5) / 40)
-    one_byte = Traffic({("dram", "weights", "read"): 1})
+    one_byte = Traffic.of({("dram", "weights", "read"): 1})
     (single,) = [replace(layers[0], traffic_bytes=one_byte)]
     assert total_of(contended(), [single]).dram_error_ratio == 0.1
 
