@@ -14,7 +14,7 @@ demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once
 	$(BIN)/nmsim compare nm-flex bert-large --batch 1 --patterns 1:1,2:4,1:8 --brief
 
 test: .venv/installed-dev  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: .venv/installed-dev  ## style, types, and imports that point down only
 	$(BIN)/ruff check .
