@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from simulator.pictures import Picture
+    from simulator.report.drawn import Pattern
 
 SAME_RATIO = 0.01
 """A part of core-time that changes by less of the whole is said to stay as it was."""
@@ -125,25 +126,43 @@ class Comparison:
         """One page: speed-ups beside what density alone would give, and where the time goes."""
         from simulator.report.drawn import comparison_page
 
-        return comparison_page(self)
+        return comparison_page(self.title, self._patterns())
 
     def plot_speedup(self) -> Picture:
         """Speed-up of every pattern, with the bound that the density of its weights sets."""
         from simulator.report.drawn import speedup_picture
 
-        return speedup_picture(self)
+        return speedup_picture(self.title, self._patterns())
 
     def plot_core_time(self) -> Picture:
         """Where an average core's time goes, a bar a pattern."""
         from simulator.report.drawn import core_times_picture
 
-        return core_times_picture(self)
+        return core_times_picture(self.title, self._patterns())
 
     def plot_traffic(self) -> Picture:
         """Bytes read and written at each level by operand, two bars a pattern."""
         from simulator.report.drawn import traffics_picture
 
-        return traffics_picture(self)
+        return traffics_picture(self.title, self._patterns())
+
+    def _patterns(self) -> list[Pattern]:
+        from simulator.report.drawn import Pattern
+
+        found = []
+        for report in self.reports:
+            ran_as = tuple(pattern for pattern in self.executed(report) if pattern != "1:1")
+            found.append(
+                Pattern(
+                    report.pattern_name,
+                    () if report.pattern in ran_as else ran_as,
+                    self.speedup(report),
+                    self.density_speedup(report),
+                    report.core_time_ns(),
+                    report.total.traffic_bytes,
+                )
+            )
+        return found
 
     def to_json(self) -> str:
         """The reports, as `Report.to_json` gives them, in a list."""

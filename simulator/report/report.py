@@ -11,32 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from simulator import quantities
 from simulator.errors import writing
-from simulator.hardware import Hardware
 from simulator.report.layer import LayerReport
-from simulator.report.total import FIGURES, Total
+from simulator.report.total import FIGURES, Roof, Total
 from simulator.sparsity import asked_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from simulator.pictures import Picture
-
-
-@dataclass(frozen=True)
-class Roof:
-    """What the whole machine can do at most: MACs of slots by dtype, sustained DRAM bandwidth."""
-
-    macs_per_second: dict[str, float]
-    dram_bytes_per_second: float
-
-    @classmethod
-    def of(cls, hardware: Hardware) -> Roof:
-        cycles = hardware.core.count * hardware.clock_hz
-        dram = hardware.memory.dram
-        return cls(
-            {dtype: float(hardware.macs_per_cycle(dtype) * cycles) for dtype in hardware.dtypes},
-            dram.bytes_per_second * dram.efficiency_ratio,
-        )
 
 
 @dataclass(frozen=True)
@@ -100,31 +82,31 @@ class Report:
 
     def core_time_ns(self) -> dict[str, float]:
         """Where an average core's time went, all layers; adds up to the device time."""
-        return self.total.core_time_ps.of_average_core_ns(self.total.time_ps)
+        return self.total.core_time_ns()
 
     def plot(self) -> Picture:
         """One page: roofline, core-time by layer, traffic."""
         from simulator.report.drawn import report_page
 
-        return report_page(self)
+        return report_page(self.title, self.layers, self.total, self.roof)
 
     def plot_roofline(self) -> Picture:
         """Useful MACs a second over useful MACs a byte of DRAM traffic, layer by layer."""
         from simulator.report.drawn import roofline_picture
 
-        return roofline_picture(self)
+        return roofline_picture(self.title, self.layers, self.total, self.roof)
 
     def plot_core_time(self) -> Picture:
         """Where an average core's time goes: a bar a layer, with its repeats."""
         from simulator.report.drawn import core_time_picture
 
-        return core_time_picture(self)
+        return core_time_picture(self.title, self.layers, self.total)
 
     def plot_traffic(self) -> Picture:
         """Bytes read and written at each level, by operand."""
         from simulator.report.drawn import traffic_picture
 
-        return traffic_picture(self)
+        return traffic_picture(self.title, self.total)
 
     def _repr_html_(self) -> str:
         columns = ["name", "repeat", "executed_as", "mapping", "cycles", "mac_utilization", "bound"]

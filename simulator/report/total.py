@@ -152,6 +152,27 @@ class Total:
         """Device time and one launch overhead a layer."""
         return self.time_ns + self.launches * self.launch_ns
 
+    def core_time_ns(self) -> dict[str, float]:
+        """Where an average core's time went; adds up to the device time."""
+        return self.core_time_ps.of_average_core_ns(self.time_ps)
+
+
+@dataclass(frozen=True)
+class Roof:
+    """What the whole machine can do at most: MACs of slots by dtype, sustained DRAM bandwidth."""
+
+    macs_per_second: dict[str, float]
+    dram_bytes_per_second: float
+
+    @classmethod
+    def of(cls, hardware: Hardware) -> Roof:
+        cycles = hardware.core.count * hardware.clock_hz
+        dram = hardware.memory.dram
+        return cls(
+            {dtype: float(hardware.macs_per_cycle(dtype) * cycles) for dtype in hardware.dtypes},
+            dram.bytes_per_second * dram.efficiency_ratio,
+        )
+
 
 def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
     """Add layers up, each as often as it occurs, as the table of figures says."""

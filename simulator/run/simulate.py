@@ -13,8 +13,8 @@ from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
 from simulator.report.comparison import Comparison
 from simulator.report.layer import LayerReport
-from simulator.report.report import Report, Roof
-from simulator.report.total import total_of
+from simulator.report.report import Report
+from simulator.report.total import Roof, total_of
 from simulator.run.attach import Array, Attached, attach, options_of, require_names, weights_note
 from simulator.run.choice import Option, Outcome, Ranking, Terms, fastest, ranking, streamed
 from simulator.run.power import report_of, within_limit
