@@ -1,6 +1,7 @@
 """Tests import each other's helpers as plain modules: `from machines import tiny`."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,3 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 # Under `make coverage` kernels are plain Python here, where their lines count. The commands that
 # tests start are not: what they run through is the kernels' callers, at their real speed.
 os.environ.pop("NUMBA_DISABLE_JIT", None)
+
+# A shell's background jobs ignore Control-C, and hand that on to the commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
