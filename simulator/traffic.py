@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import product
+from operator import add
 from typing import Final
 
 from simulator.frozen import FrozenDict
@@ -21,11 +22,10 @@ Flow = tuple[str, str, str]
 FLOWS: Final[tuple[Flow, ...]] = tuple(product(LEVELS, OPERANDS, DIRECTIONS))
 
 
-Ways = FrozenDict[str, int]
-Operands = FrozenDict[str, Ways]
+_KNOWN: Final = frozenset(FLOWS)
 
 
-class Traffic(FrozenDict[str, Operands]):
+class Traffic(FrozenDict[str, FrozenDict[str, FrozenDict[str, int]]]):
     """Bytes by level, operand and direction, as nested dictionaries; never changed once made.
 
     The sum of two is that of every flow, and so is a multiple.
@@ -43,20 +43,24 @@ class Traffic(FrozenDict[str, Operands]):
     @classmethod
     def of(cls, moved_bytes: Mapping[Flow, int]) -> Traffic:
         """Traffic of so many bytes by (level, operand, direction); what is not named is 0."""
-        assert moved_bytes.keys() <= set(FLOWS), "no such level, operand or direction"
+        assert moved_bytes.keys() <= _KNOWN, "no such level, operand or direction"
+        return cls._of_sizes(moved_bytes.get(flow, 0) for flow in FLOWS)
+
+    @classmethod
+    def _of_sizes(cls, sizes: Iterable[int]) -> Traffic:
+        """Bytes of all flows, in their order."""
+        left = iter(sizes)
         return cls(
             {
-                level: Operands(
-                    {
-                        operand: Ways(
-                            {way: moved_bytes.get((level, operand, way), 0) for way in DIRECTIONS}
-                        )
-                        for operand in OPERANDS
-                    }
+                level: FrozenDict(
+                    {of: FrozenDict({way: next(left) for way in DIRECTIONS}) for of in OPERANDS}
                 )
                 for level in LEVELS
             }
         )
+
+    def _sizes(self) -> list[int]:
+        return [size for of in self.values() for ways in of.values() for size in ways.values()]
 
     def total(self, level: str, direction: str | None = None) -> int:
         """All bytes of a level, or those of one direction."""
@@ -64,9 +68,9 @@ class Traffic(FrozenDict[str, Operands]):
         return sum(ways[way] for ways in self[level].values() for way in chosen)
 
     def __add__(self, other: Traffic) -> Traffic:
-        return Traffic.of({(a, b, c): self[a][b][c] + other[a][b][c] for a, b, c in FLOWS})
+        return Traffic._of_sizes(map(add, self._sizes(), other._sizes()))
 
     def __mul__(self, repeats: int) -> Traffic:
-        return Traffic.of({(a, b, c): self[a][b][c] * repeats for a, b, c in FLOWS})
+        return Traffic._of_sizes(size * repeats for size in self._sizes())
 
     __rmul__ = __mul__
