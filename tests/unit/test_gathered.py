@@ -154,3 +154,13 @@ def test_few_weights_a_position_do_not_use_more_than_the_peak() -> None:
 def test_fetches_that_banks_serve_at_a_time_follow_the_dtype(dtype: str, ways: int) -> None:
     """Four columns of an instruction take 8, 4 or 2 bytes: two of 32 banks of four, or one."""
     assert fetch_ways(tiny(), dtype) == ways
+
+
+def test_every_slot_takes_its_own_activations_through_the_operand_path() -> None:
+    """16 x 16 of Y in half of 32 weights: 16 slots a row, each with 16 activations of 16 bits."""
+    hardware = tiny()
+    problem = lower(
+        Gemm("g", m=16, n=16, k=32), parse_pattern("unstructured:0.5"), hardware
+    ).problem
+    work = stage_work(hardware, problem, StageShape(16, 16, 32, 8, 8))
+    assert work.columns_operand_bits == 16 * 16 * 16 * 16
