@@ -122,7 +122,10 @@ def check_target(file: Path | None, option: str = "-o") -> None:
         raise OutputError(f"{option} {file}", "is a folder", want="a file name")
     if not has_folder:
         raise OutputError(f"{option} {file}", "its folder does not exist")
-    if not os.access(file.parent, os.W_OK):
+    if is_stream(file):  # written as it is, so that its folder does not matter
+        if not os.access(file, os.W_OK):
+            raise OutputError(f"{option} {file}", "is not writable")
+    elif not os.access(file.parent, os.W_OK):
         raise OutputError(f"{option} {file}", "its folder is not writable")
 
 

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -540,6 +541,23 @@ def test_what_import_writes_is_csv(nmsim: Nmsim, tmp_path: Path) -> None:
 
 def test_a_device_needs_no_ending(nmsim: Nmsim) -> None:
     assert fine(nmsim(*RUN, "-o", "/dev/null")).out == b""
+
+
+@pytest.mark.parametrize(
+    ("refused", "target", "said"),
+    [
+        ("/dev", "/dev/null", None),  # as for everybody but root
+        ("/dev/null", "/dev/null", "-o /dev/null: is not writable"),
+        (".", "r.json", "-o r.json: its folder is not writable"),
+    ],
+)
+def test_a_folder_must_be_writable_for_a_file_and_a_device_itself(
+    monkeypatch: pytest.MonkeyPatch, refused: str, target: str, said: str | None
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, _: str(path) != refused)
+    with pytest.raises(OutputError) if said else nullcontext() as caught:
+        output.check_target(Path(target))
+    assert said is None or str(caught.value) == said
 
 
 def test_a_file_is_replaced_as_a_whole(nmsim: Nmsim, tmp_path: Path) -> None:
