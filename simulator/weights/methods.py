@@ -127,6 +127,28 @@ def prune_rows(
     return pruned
 
 
+def importance_of(
+    rows: Array,
+    method: str = "magnitude",
+    gram: Array | None = None,
+    damping: float = DAMPING,
+    where: str = "weights",
+) -> Array:
+    """What a permutation of the inputs is to keep as much of as it can, by method.
+
+    Of magnitude ``|w|``; of Wanda ``|w_i| |x_i|``; of SparseGPT ``|w_i|`` over the root of
+    ``[H^-1]_ii``, what losing one weight alone would cost.
+
+    Returns
+    -------
+    array (rows, k), >= 0
+    """
+    chosen = method_named(method)
+    _check_rows(rows, None, where)
+    checked = checked_gram(gram, rows.shape[1], method, where) if chosen.needs_gram else NO_GRAM
+    return chosen.importance(rows, checked, damping)
+
+
 def reconstruction_error(rows: Array, pruned: Array, gram: Array) -> float:
     """``|(W - W') X|^2 / |W X|^2``, from ``X X^T`` alone: ``tr(D G D^T) / tr(W G W^T)``.
 
