@@ -226,13 +226,13 @@ def _prune_tensor(
     if isinstance(way.pattern, Pattern) and run < way.pattern.group:
         every = np.ones(rows.shape, dtype=np.bool_)
         note = f"stays dense: {run} inputs are less than a group"
-        result = PrunedTensor(tensor.name, shape, rows.size, *_kept(rows, every, every), note)
+        result = PrunedTensor(tensor.name, shape, rows.size, *kept_of(rows, every, every), note)
         return result, tensor, None
     if gram is not None:
         gram = checked_gram(gram, rows.shape[1], way.method, where)
     order = None
     if way.permute and isinstance(way.pattern, Pattern):
-        importance = importance_of(rows, way.method, gram, way.damping, where)
+        importance = importance_of(rows, way.method, gram, where)
         order = search_permutation(importance.reshape(-1, run), way.pattern, way.seed).order
         columns = np.add.outer(np.arange(0, rows.shape[1], run), order).ravel()
         rows = rows[:, columns]
@@ -242,16 +242,16 @@ def _prune_tensor(
     stored = to_matrix(changed.values(), axis=axis)
     free = unstructured_mask(rows, way.pattern.density)
     result = PrunedTensor(
-        tensor.name, shape, int(np.count_nonzero(stored)), *_kept(rows, stored != 0, free),
+        tensor.name, shape, int(np.count_nonzero(stored)), *kept_of(rows, stored != 0, free),
         error=None if gram is None else reconstruction_error(rows, stored, gram),
     )  # fmt: skip
     return result, changed, order
 
 
-def _kept(
+def kept_of(
     values: npt.NDArray[Any], mask: npt.NDArray[np.bool_], free: npt.NDArray[np.bool_]
 ) -> tuple[Kept, Kept]:
-    """Magnitude and energy."""
+    """Magnitude and energy: what ``mask`` keeps of rows, and what ``free`` does."""
     sums = []
     for power in (1, 2):
         kept, total = kept_and_total(values, mask, power)
