@@ -1,0 +1,270 @@
+"""How weights are pruned: a table of methods, each of rows along k and what the layer is fed.
+
+Magnitude looks at weights alone. Others know the inputs X (k, samples) of the layer by their Gram
+matrix ``X X^T`` (k, k), and keep ``W X`` near what it was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from simulator.errors import WeightsError, did_you_mean
+from simulator.sparsity import AnyPattern, Pattern, parse_pattern
+from simulator.weights.layout import Array
+from simulator.weights.masks import (
+    all_finite,
+    largest_of_columns,
+    magnitude_mask,
+    rounded_count,
+    unstructured_mask,
+)
+from simulator.weights.sparsegpt import energies, inverse_factor, sparsegpt_rows
+
+Matrix = npt.NDArray[np.float64]
+
+DAMPING = 0.01
+"""Of the mean of the diagonal of a Gram matrix, as in SparseGPT."""
+
+ROUNDING = 1e-3
+"""Share of that mean by which an eigenvalue may be below zero: sums in fp32 over many samples."""
+
+ASYMMETRY = 1e-5
+"""Share of the largest entry by which mirrored ones may differ."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to prune.
+
+    Attributes
+    ----------
+    needs_gram : bool
+        False: the Gram matrix is not looked at.
+    prune : callable
+        ``(rows, gram, pattern, damping) -> rows``, on arguments that `prune_rows` has checked.
+    importance : callable
+        ``(rows, gram, damping) -> array (rows, k)``, >= 0: what a permutation of the inputs is to
+        keep as much of as it can.
+    """
+
+    name: str
+    needs_gram: bool
+    prune: Callable[[Array, Matrix, AnyPattern, float], Array]
+    importance: Callable[[Array, Matrix, float], Array]
+
+
+def method_named(name: str, where: str = "--method") -> Method:
+    """A method of the table.
+
+    Raises
+    ------
+    WeightsError
+        If there is none of that name.
+    """
+    if name not in METHODS:
+        raise WeightsError(where, "no such method", got=name, hint=did_you_mean(name, METHODS))
+    return METHODS[name]
+
+
+def prune_rows(
+    rows: Array,
+    pattern: AnyPattern | str,
+    method: str = "magnitude",
+    gram: Array | None = None,
+    damping: float = DAMPING,
+    *,
+    run: int | None = None,
+    where: str = "weights",
+) -> Array:
+    """Rows with at most ``min(keep, rest)`` non-zeros in every group, or ``density`` of all.
+
+    Parameters
+    ----------
+    rows : array (rows, k), fp32 or fp64
+    gram : array (k, k), optional
+        ``X X^T`` of the layer's inputs, for methods that need it.
+    damping : float
+        Of the mean of the diagonal, >= 0, for methods that invert the Gram matrix.
+    run : int, optional
+        Weights after which groups start anew: the channels of a convolution, whose rows are
+        (out, kernel_h * kernel_w * channels). Default: k. Where groups do not divide it, every run
+        is padded with columns of zeros while pruning, as the hardware's layout is.
+    where : str
+        What errors are about.
+
+    Returns
+    -------
+    array (rows, k)
+        Of the same dtype.
+
+    Raises
+    ------
+    WeightsError
+        If weights, Gram matrix or damping are none, or do not belong together.
+    """
+    pattern, chosen = parse_pattern(pattern), method_named(method)
+    _check_rows(rows, run, where)
+    checked = checked_gram(gram, rows.shape[1], method, where) if chosen.needs_gram else NO_GRAM
+    if not (isinstance(damping, float | int) and 0 <= damping < math.inf):
+        raise WeightsError("damping", "not a share of a mean", want="0 or more", got=damping)
+    if pattern.density == 1:
+        return rows.copy()
+    places = _places(rows.shape[1], run, pattern)
+    if places is None:
+        pruned = chosen.prune(rows, checked, pattern, damping)
+    else:
+        spread_gram = _spread(_spread(checked, places).T, places) if checked.size else checked
+        spread = chosen.prune(_spread(rows, places), spread_gram, pattern, damping)
+        pruned = np.ascontiguousarray(spread[:, places])
+    if not all_finite(pruned):
+        raise WeightsError(where, f"{method} gives weights that are not finite", hint="damping")
+    return pruned
+
+
+def reconstruction_error(rows: Array, pruned: Array, gram: Array) -> float:
+    """``|(W - W') X|^2 / |W X|^2``, from ``X X^T`` alone: ``tr(D G D^T) / tr(W G W^T)``.
+
+    Returns
+    -------
+    float
+        0 where nothing changed, even if W X is zero; else infinite there.
+
+    Raises
+    ------
+    WeightsError
+        If the shapes do not belong together.
+    """
+    if rows.shape != pruned.shape or gram.shape != (rows.shape[1],) * 2:
+        want = f"{rows.shape} and {(rows.shape[1],) * 2}"
+        got = f"{pruned.shape} and {gram.shape}"
+        raise WeightsError("reconstruction", "shapes do not belong together", want=want, got=got)
+    wide, products = rows.astype(np.float64), gram.astype(np.float64)
+    lost, total = (
+        max(0.0, float(np.einsum("rk,rk->", part @ products, part)))
+        for part in (wide - pruned, wide)
+    )
+    if lost == 0:
+        return 0.0
+    return lost / total if total else math.inf
+
+
+def checked_gram(gram: Array | None, k: int, method: str, where: str = "weights") -> Matrix:
+    """A Gram matrix in fp64, symmetric to the last bit.
+
+    Raises
+    ------
+    WeightsError
+        If there is none, or it cannot be ``X X^T`` of k inputs that are not all zero.
+    """
+    where = f"{where}: gram"
+    if gram is None:
+        raise WeightsError(where, f"{method} needs the inputs' Gram matrix", hint="calibrate")
+    if gram.shape != (k, k):
+        raise WeightsError(where, "another shape", want=str((k, k)), got=gram.shape)
+    if not all_finite(gram):
+        raise WeightsError(where, "has entries that are NaN or infinite")
+    wide = gram.astype(np.float64)
+    largest, mean = np.abs(wide).max(initial=0.0), wide.diagonal().mean() if k else 0.0
+    if largest == 0:
+        raise WeightsError(where, "is all zeros", hint="the calibration gives this layer nothing")
+    if np.abs(wide - wide.T).max() > ASYMMETRY * largest:
+        raise WeightsError(where, "is not symmetric", want="X X^T")
+    wide = (wide + wide.T) / 2
+    try:
+        np.linalg.cholesky(wide + ROUNDING * mean * np.eye(k))
+    except np.linalg.LinAlgError:
+        raise WeightsError(where, "is not positive semi-definite", want="X X^T") from None
+    return wide
+
+
+def _check_rows(rows: Array, run: int | None, where: str) -> None:
+    if rows.ndim != 2 or rows.dtype not in (np.float32, np.float64):
+        got = f"{rows.dtype} {rows.shape}"
+        raise WeightsError(where, "not rows of weights", want="(rows, k) of fp32 or fp64", got=got)
+    if not all_finite(rows):
+        raise WeightsError(where, "has weights that are not finite")
+    if run is not None and (run < 1 or rows.shape[1] % run):
+        raise WeightsError(where, "not whole runs", want=f"a divisor of {rows.shape[1]}", got=run)
+
+
+def _places(k: int, run: int | None, pattern: AnyPattern) -> npt.NDArray[np.int64] | None:
+    """Where every column goes if runs are padded to whole groups; None if all stay."""
+    if run in (None, k) or not isinstance(pattern, Pattern) or run % pattern.group == 0:
+        return None
+    index = np.arange(k)
+    return index // run * pattern.padded(run) + index % run
+
+
+def _spread(columns: Array, places: npt.NDArray[np.int64]) -> Array:
+    """Columns at their places, and zeros between them."""
+    spread = np.zeros((len(columns), places[-1] + 1), dtype=columns.dtype)
+    spread[:, places] = columns
+    return spread
+
+
+NO_GRAM: Matrix = np.zeros((0, 0))
+
+
+def _masked(rows: Array, mask: npt.NDArray[np.bool_]) -> Array:
+    return np.where(mask, rows, rows.dtype.type(0))
+
+
+def _magnitude(rows: Array, _gram: Matrix, pattern: AnyPattern, _damping: float) -> Array:
+    """The largest ``|w|`` of a group, or of all rows together."""
+    if isinstance(pattern, Pattern):
+        return _masked(rows, magnitude_mask(rows, pattern))
+    return _masked(rows, unstructured_mask(rows, pattern.density))
+
+
+def _wanda(rows: Array, gram: Matrix, pattern: AnyPattern, damping: float) -> Array:
+    """The largest ``|w_i| |x_i|`` of a group; of an unstructured pattern, of each row.
+
+    Source: Sun, Liu, Bair and Kolter, *A Simple and Effective Pruning Approach for Large Language
+    Models*, 2023, which compares weights of one output only, so that outputs may be scaled (as by
+    a folded batch normalisation) and the choice stays. Rows keep equal numbers, give or take one,
+    that add up to the count that magnitude keeps.
+    """
+    keys = _norms(rows, gram, damping)
+    if isinstance(pattern, Pattern):
+        return _masked(rows, magnitude_mask(keys, pattern))
+    return _masked(rows, largest_of_columns(keys.T, _row_counts(rows.shape, pattern.density)).T)
+
+
+def _row_counts(shape: tuple[int, ...], density: Fraction) -> npt.NDArray[np.int64]:
+    """What each row keeps, so that all add up to the rounded count."""
+    total = rounded_count(density, shape[0] * shape[1])
+    return np.diff(np.arange(shape[0] + 1) * total // shape[0])
+
+
+def _magnitudes(rows: Array, _gram: Matrix, _damping: float) -> Array:
+    return np.abs(rows)
+
+
+def _norms(rows: Array, gram: Matrix, _damping: float) -> Array:
+    """``|w_i| |x_i|``, up to a factor; what Wanda ranks by."""
+    energy = energies(gram)
+    norms: Array = np.abs(rows) * np.sqrt(energy / energy.max())
+    return norms
+
+
+def _saliency(rows: Array, gram: Matrix, damping: float) -> Array:
+    """``|w_i|`` over the root of ``[H^-1]_ii``: what losing one weight alone costs SparseGPT."""
+    inverse = np.square(inverse_factor(gram, damping)).sum(axis=0)
+    costs: Array = np.abs(rows) / np.sqrt(inverse / inverse.min())
+    return costs
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("magnitude", False, _magnitude, _magnitudes),
+        Method("wanda", True, _wanda, _norms),
+        Method("sparsegpt", True, sparsegpt_rows, _saliency),
+    )
+}
