@@ -45,6 +45,8 @@ class PrunedLayer:
 
     Attributes
     ----------
+    shape : tuple of int
+        Of the weights as the operator reads them.
     magnitude, energy : Kept
         Of the weights before pruning, what lies where weights are left.
     error : float or None
@@ -57,6 +59,7 @@ class PrunedLayer:
 
     name: str
     tensor: str
+    shape: tuple[int, ...]
     pattern: AnyPattern
     weights: int
     nonzeros: int
@@ -249,19 +252,29 @@ class _Pruner:
         written = self.tensors.array(layer.tensor).reshape(-1)[places]
         error, output = _reconstruction(rows, written, gram)
         mask = written != 0
-        return PrunedLayer(
-            layer.name, layer.tensor, one.pattern, layer.weights, int(np.count_nonzero(mask)),
-            *_kept(rows, mask, one.pattern), error, output,
-        )  # fmt: skip
+        kept = _kept(rows, mask, one.pattern)
+        return replace(self._made(one, mask, kept), error=error, output=output)
 
     def _dense(self, one: Asked) -> PrunedLayer:
-        layer = one.layer
-        rows = self.tensors.array(layer.tensor).reshape(-1)[self.model.places(layer)]
+        rows = self.tensors.array(one.layer.tensor).reshape(-1)[self.model.places(one.layer)]
         kept = _kept(rows, np.ones(rows.shape, dtype=np.bool_), DENSE)
+        return self._made(one, rows != 0, kept)
+
+    def _made(self, one: Asked, mask: Array, kept: tuple[Kept, Kept]) -> PrunedLayer:
+        """A layer of which ``mask`` (sections, rows, k) is not zero."""
+        layer = one.layer
         return PrunedLayer(
-            layer.name, layer.tensor, DENSE, layer.weights, int(np.count_nonzero(rows)), *kept,
-            error=None if self.walk is None else 0.0, note=one.note,
-        )  # fmt: skip
+            name=layer.name,
+            tensor=layer.tensor,
+            shape=layer.shape,
+            pattern=one.pattern,
+            weights=layer.weights,
+            nonzeros=int(np.count_nonzero(mask)),
+            magnitude=kept[0],
+            energy=kept[1],
+            error=None if self.walk is None else 0.0,
+            note=one.note,
+        )
 
 
 def _kept(rows: Array, mask: Array, pattern: AnyPattern) -> tuple[Kept, Kept]:

@@ -74,22 +74,23 @@ def asked_of(model: PrunableModel, spec: PruneSpec) -> tuple[Asked, ...]:
         patterns, or no layer is left to prune.
     """
     chosen = _found(model.layers, "--layers", spec.layers) if spec.layers else set(_names(model))
-    chosen -= _found(model.layers, "--dense", spec.dense) if spec.dense else set()
+    dense = _found(model.layers, "--dense", spec.dense) if spec.dense else set()
     patterns = _patterns(model, spec.patterns)
     asked: dict[str, Asked] = {}
     for layer in model.layers:
         one = Asked(layer, patterns[layer.name] if layer.name in chosen else DENSE)
-        if isinstance(one.pattern, Pattern) and layer.inputs < one.pattern.group:
-            note = f"stays dense: {layer.inputs} inputs are less than a group"
-            one = Asked(layer, DENSE, note)
+        if layer.name in chosen & dense:
+            one = Asked(layer, DENSE, "stays dense, as asked")
+        elif isinstance(one.pattern, Pattern) and layer.inputs < one.pattern.group:
+            one = Asked(layer, DENSE, f"stays dense: {layer.inputs} inputs are less than a group")
         if layer.twin and one.pattern != asked[layer.twin].pattern:
             raise WeightsError(
                 layer.name, f"has the weights of {layer.twin}, and not its pattern",
                 want=str(asked[layer.twin].pattern), got=str(one.pattern),
             )  # fmt: skip
         asked[layer.name] = one
-    if spec.layers and not chosen:
-        raise WeightsError("--dense", "leaves nothing of --layers to prune", got=spec.dense)
+    if chosen <= dense:
+        raise WeightsError("--dense", "leaves no layer to prune", got=spec.dense)
     return tuple(asked.values())
 
 

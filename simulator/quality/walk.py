@@ -171,6 +171,8 @@ def session(model: bytes | str) -> Any:
         ) from None  # fmt: skip
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    # Idle threads of onnxruntime would take the cores that products of matrices need in between.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
