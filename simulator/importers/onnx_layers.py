@@ -171,7 +171,7 @@ class Reader:
             named = replace(layer, name=self.tally.name(layer.name))
             self.tally.add(named, counts=index == 0)
             if operand is not None:
-                self.operands[named.name] = operand
+                self.operands[named.name] = replace(operand, output=node.output[0])
                 self.tally.stored[named.name] = Stored((operand.stored,), operand.inputs_first)
         if node.op_type == "ConvTranspose":
             self.counts["ConvTranspose read as the GEMM of its columns"] += 1

@@ -186,7 +186,7 @@ def _prune_tensor(
     if values.shape[1] < pattern.group:
         every = np.ones(values.shape, dtype=np.bool_)
         note = f"stays dense: {values.shape[1]} inputs are less than a group"
-        result = PrunedTensor(tensor.name, shape, values.size, *_kept(values, every, every), note)
+        result = PrunedTensor(tensor.name, shape, values.size, *kept_of(values, every, every), note)
         return result, tensor.data, None
     raw, order = channel_rows(tensor.data, axis), None
     if permute:
@@ -195,15 +195,15 @@ def _prune_tensor(
     mask = magnitude_mask(values, pattern)
     free = unstructured_mask(values, pattern.density)
     kept = int(np.count_nonzero(mask))
-    result = PrunedTensor(tensor.name, shape, kept, *_kept(values, mask, free))
+    result = PrunedTensor(tensor.name, shape, kept, *kept_of(values, mask, free))
     pruned = np.where(mask, raw, raw.dtype.type(0))
     return result, from_channel_rows(pruned, shape, axis), order
 
 
-def _kept(
+def kept_of(
     values: npt.NDArray[Any], mask: npt.NDArray[np.bool_], free: npt.NDArray[np.bool_]
 ) -> tuple[Kept, Kept]:
-    """Magnitude and energy."""
+    """Magnitude and energy: what ``mask`` keeps of rows, and what ``free`` does."""
     sums = []
     for power in (1, 2):
         kept, total = kept_and_total(values, mask, power)
