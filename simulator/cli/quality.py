@@ -12,6 +12,7 @@ import typer
 from simulator.cli.importing import parameters_of
 from simulator.cli.keeping import StoreFile, files_of, interruptible, say
 from simulator.cli.options import Format, Output, Parameters
+from simulator.cli.pruning import at_once
 from simulator.cli.screen import screen
 from simulator.names import words
 from simulator.quantities import count, percent
@@ -53,7 +54,12 @@ EachLayer = Annotated[
     bool, typer.Option("--each-layer", help="Prune one layer at a time, all others dense.")
 ]
 AtOnce = Annotated[
-    int, typer.Option(help="Layers that are pruned before inputs are computed anew.")
+    str | None,
+    typer.Option(
+        metavar="L",
+        help="Layers pruned on the same inputs, which all before have changed: a number, default "
+        "1, or all.",
+    ),
 ]
 Damping = Annotated[float, typer.Option(help="Of Gram matrices, over the mean of their diagonals.")]
 Seed = Annotated[int, typer.Option(help="Of what text-lines draws.")]
@@ -70,7 +76,7 @@ def quality(
     dense: Dense = None,
     mix: Mix = None,
     each_layer: EachLayer = False,
-    layers_at_once: AtOnce = 1,
+    layers_at_once: AtOnce = None,
     damping: Damping = 0.01,
     param: Parameters = None,
     seed: Seed = 0,
@@ -99,7 +105,7 @@ def quality(
         dense=dense,
         mix=mix,
         each_layer=each_layer,
-        layers_at_once=layers_at_once,
+        layers_at_once=at_once(layers_at_once),
         damping=damping,
         parameters=parameters_of(param, None),
         seed=seed,
@@ -108,16 +114,16 @@ def quality(
         result = measure_quality(study, store=store, progress=progress)
     if kind != "table":
         say(result.notes)
-    out.write_result(result, kind, output, lambda: render(quality_parts(result)))
+    out.write_result(result, kind, output, lambda: render(_parts(result, each_layer)))
 
 
-def quality_parts(result: QualityResult) -> Iterator[Part]:
-    """What was measured, a table a figure, and tables of layers that were pruned alone."""
-    from simulator.quality.table import only_layer
+def _parts(result: QualityResult, each_layer: bool) -> Iterator[Part]:
+    """What was measured, and for every figure a table of patterns and one of layers."""
+    from simulator.quality.plan import MIXED
 
     dense, *pruned = result.rows
-    alone = [row for row in pruned if only_layer(row)]
-    whole = [row for row in pruned if not only_layer(row)]
+    alone = [row for row in pruned if each_layer and row.pattern != MIXED]
+    whole = [row for row in pruned if row not in alone]
     rows = count(len(result.rows), "row")
     yield f"{dense.network} by {dense.task}, {rows}: {result.computed} measured now, " \
           f"{result.known} known before"  # fmt: skip
@@ -139,7 +145,7 @@ def _patterns_table(name: str, dense: Measured, rows: Sequence[Measured]) -> Gri
     methods = list(dict.fromkeys(row.method for row in rows))
     found = {(row.pattern, row.method): row for row in rows}
     heads = [Column("pattern", "word"), Column("kept"), *map(Column, methods)]
-    made = Grid(_title(name, dense), heads, drops=("kept",))
+    made = Grid(_title(name, [dense, *rows]), heads, drops=("kept",))
     made.add_row(dense.pattern, _kept(dense), *[_cell(name, dense.figures_of[name])] * len(methods))
     for pattern in dict.fromkeys(row.pattern for row in rows):
         here = [found.get((pattern, method)) for method in methods]
@@ -149,16 +155,16 @@ def _patterns_table(name: str, dense: Measured, rows: Sequence[Measured]) -> Gri
 
 
 def _layers_table(name: str, dense: Measured, rows: Sequence[Measured]) -> Grid:
-    """A row a layer and pattern, the one that hurts most first, and a column a method."""
+    """A row a layer and pattern, what hurts most first, and a column a method."""
     from simulator.cli.grid import Column, Grid
-    from simulator.quality.table import only_layer
+    from simulator.quality.table import pruned_layers
 
     methods = list(dict.fromkeys(row.method for row in rows))
     found: dict[tuple[str, str], dict[str, Measured]] = {}
     for row in rows:
-        found.setdefault((only_layer(row), row.pattern), {})[row.method] = row
+        found.setdefault((pruned_layers(row)[0], row.pattern), {})[row.method] = row
     heads = [Column("layer", "name"), Column("pattern", "word"), *map(Column, methods)]
-    made = Grid(f"{_title(name, dense)}, one layer pruned at a time", heads)
+    made = Grid(f"{_title(name, [dense, *rows])}, one layer pruned at a time", heads)
     sign = 1 if dense.figures_of[name].higher_is_better else -1
 
     def worst(item: tuple[tuple[str, str], dict[str, Measured]]) -> float:
@@ -173,11 +179,13 @@ SHARES: Final = ("accuracy", "agreement")
 """How names of figures end that are shares of 1, which people read in per cent."""
 
 
-def _title(name: str, row: Measured) -> str:
+def _title(name: str, rows: Sequence[Measured]) -> str:
+    figures = [row.figures_of[name] for row in rows if name in row.figures_of]
     unit = " in %" if name.endswith(SHARES) else ""
-    errors = " and standard error" if row.figures_of[name].error else ""
-    better = "" if row.figures_of[name].higher_is_better else ", lower is better"
-    return f"{words(name)}{unit}{errors}{better}".capitalize()
+    errors = " and standard error" if any(figure.error for figure in figures) else ""
+    better = "" if figures[0].higher_is_better else ", lower is better"
+    text = words(name)
+    return f"{text[:1].upper()}{text[1:]}{unit}{errors}{better}"
 
 
 def _sentence(name: str, figure: Figure) -> str:
@@ -190,16 +198,19 @@ def _figure(name: str, row: Measured | None) -> str:
 
 
 def _cell(name: str, figure: Figure) -> str:
-    """``99.2 ± 0.3``: two digits of the error, but of a share never more than hundredths of 1 %."""
-    is_share = name.endswith(SHARES)
-    scale = 100 if is_share else 1
-    value, error = figure.value * scale, figure.error * scale
-    if is_share:
-        return f"{value:.1f} ± {error:.1f}" if error else f"{value:.1f}"
-    if not error:
-        return f"{value:.4g}"
-    decimals = min(12, max(0, 1 - math.floor(math.log10(error))))
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+    """``99.2 ± 0.3``: of a share tenths of a per cent, else two digits of the error."""
+    if name.endswith(SHARES):
+        return _with_error(100 * figure.value, 100 * figure.error, 1)
+    if not figure.error:
+        return f"{figure.value:.4g}"
+    decimals = 1 - math.floor(math.log10(figure.error))
+    return _with_error(figure.value, figure.error, min(4, max(0, decimals)))
+
+
+def _with_error(value: float, error: float, decimals: int) -> str:
+    """An error that is rounded to nothing is none."""
+    text, spread = f"{value:.{decimals}f}", f"{error:.{decimals}f}"
+    return f"{text} ± {spread}" if float(spread) else text
 
 
 def _kept(row: Measured) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from numbers import Real
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from simulator.errors import WorkloadError, did_you_mean
 from simulator.importers.onnx_model import parse
@@ -117,7 +117,7 @@ def _drift(question: Question) -> Evaluator:
         raise WorkloadError(f"{WHERE} drift", "no inputs to measure on", hint=hint)
     notes: tuple[str, ...] = ()
     if question.calibration is not None and question.calibration.digest == inputs.digest:
-        notes = (f"drift is measured on what was calibrated on, {inputs.name}",)
+        notes = (f"drift is measured on what methods calibrate on, {inputs.name}",)
 
     def figures(path: Path) -> dict[str, Figure]:
         return checked_figures(drift(question.model, path, inputs.feeds()), f"{WHERE} drift")
@@ -163,19 +163,25 @@ def _checked_name(name: object, where: str) -> str:
     return name
 
 
-def _checked(name: str, value: object, where: str) -> Figure:
+def _checked(name: str, given: object, where: str) -> Figure:
     """A figure from a float, (value, standard error), or a Figure."""
-    figure = value if isinstance(value, Figure) else _figure(name, value, where)
-    if not (math.isfinite(figure.value) and math.isfinite(figure.error) and figure.error >= 0):
-        want = "finite numbers, an error of 0 or more"
-        raise WorkloadError(f"{where}: {name}", "no figure", want=want, got=value)
-    return figure
-
-
-def _figure(name: str, value: object, where: str) -> Figure:
-    parts = value if isinstance(value, tuple | list) else (value, 0.0)
+    where = f"{where}: {name}"
+    better = not LOWER_IS_BETTER.search(name)
+    parts: Any = given if isinstance(given, tuple | list) else (given, 0.0)
+    if isinstance(given, Figure):
+        parts, better = (given.value, given.error), bool(given.higher_is_better)
     if len(parts) != 2 or not all(isinstance(part, Real) for part in parts):
         want = "a number, or (value, standard error)"
-        raise WorkloadError(f"{where}: {name}", "no figure", want=want, got=value)
-    number, error = (float(part) for part in parts)
-    return Figure(number, error, not LOWER_IS_BETTER.search(name))
+        raise WorkloadError(where, "no figure", want=want, got=given)
+    value, error = map(_float, parts)
+    if not (math.isfinite(value) and math.isfinite(error) and error >= 0):
+        want = "finite numbers, an error of 0 or more"
+        raise WorkloadError(where, "no figure", want=want, got=given)
+    return Figure(value, error, better)
+
+
+def _float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf

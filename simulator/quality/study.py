@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,30 +77,30 @@ def measure_quality(
     >>> measure_quality(study, store="quality.sqlite").to_frame()  # doctest: +SKIP
     """
     model = PrunableModel.read(Path(study.model), study.parameters)
-    inputs, calibration = (_fed(study, text) for text in (study.inputs, study.calibrate))
+    inputs = _fed(study, study.inputs, "--inputs")
+    calibration = _fed(study, study.calibrate, "--calibrate")
     question = Question(model.path, inputs, calibration, study.seed)
     evaluator = evaluator_of(study.measure, question)
     points = points_of(study, model, calibration or evaluator.calibration)
     runner = _Runner(study, model, evaluator)
     keys = [runner.key(point) for point in points]
+    tell = progress or (lambda _settled, _rows, _doing: None)
     with Qualities(store) as opened:
         known = opened.known(keys)
         for settled, (key, point) in enumerate(zip(keys, points, strict=True)):
-            if progress is not None:
-                progress(settled, len(points), point.name)
+            tell(settled, len(points), point.name)
             if key not in known:
-                opened.add([runner.measured(key, point)])
+                opened.add([runner.measured(key, point, partial(tell, settled, len(points)))])
                 opened.flush()
         rows = opened.rows(keys)
         changed = [f"{store}: {opened.changes}; dropped"] if opened.changed else []
-    if progress is not None:
-        progress(len(points), len(points), "done")
+    tell(len(points), len(points), "done")
     notes = (*model.notes, *evaluator.notes, *changed)
     return QualityResult(tuple(rows), len(points) - len(known), len(known), notes)
 
 
-def _fed(study: QualityStudy, text: str | None) -> Calibration | None:
-    return None if text is None else calibration_of(text, Path(study.model))
+def _fed(study: QualityStudy, text: str | None, option: str) -> Calibration | None:
+    return None if text is None else calibration_of(text, Path(study.model), option)
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,8 @@ class _Runner:
             decided["calibration"] = [point.calibration.digest, *how]
         return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).digest()
 
-    def measured(self, key: bytes, point: Point) -> Measured:
-        """The row of a point."""
+    def measured(self, key: bytes, point: Point, tell: Callable[[str], None]) -> Measured:
+        """The row of a point; ``tell`` is called with what is being done."""
         begun = time.monotonic()
         method = "magnitude" if point.method == DENSE_METHOD else point.method
         spec = PruneSpec(
@@ -134,7 +135,12 @@ class _Runner:
             layers_at_once=self.study.layers_at_once,
             damping=self.study.damping,
         )
-        pruned = prune_model(self.model, spec, point.calibration)
+        pruned = prune_model(
+            self.model,
+            spec,
+            point.calibration,
+            lambda _done, _layers, name: tell(f"{point.name}: {name or 'measuring'}"),
+        )
         with tempfile.TemporaryDirectory(prefix="nmsim-") as folder:
             path = Path(folder) / "pruned.onnx"
             pruned.write(path)

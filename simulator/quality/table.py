@@ -64,15 +64,15 @@ class MeasuredRows:
         return text
 
 
-def only_layer(row: Measured) -> str:
-    """The layer that alone is pruned, of several; else empty."""
-    layers = row.layers_of
-    pruned = [name for name, cost in layers.items() if cost.pattern != str(DENSE)]
-    return pruned[0] if len(pruned) == 1 < len(layers) else ""
+def pruned_layers(row: Measured) -> list[str]:
+    """Names of the layers that are not dense."""
+    return [name for name, cost in row.layers_of.items() if cost.pattern != str(DENSE)]
 
 
 def _lines(row: Measured) -> Iterator[dict[str, Any]]:
-    shared = {name: getattr(row, name, None) for name in COLUMNS} | {"layer": only_layer(row)}
+    pruned = pruned_layers(row)
+    layer = pruned[0] if len(pruned) == 1 else ""
+    shared = {name: getattr(row, name, None) for name in COLUMNS} | {"layer": layer}
     for name, figure in row.figures_of.items():
         yield shared | {"figure": name, "value": figure.value, "error": figure.error}
 
