@@ -104,7 +104,7 @@ def weighed(
         if other.layers != workload.layers:
             raise WeightsError(
                 f"--weights {file}", f"is read as other layers than {first}",
-                got=f"{len(other.layers)} layers", want=f"{len(workload.layers)}",
+                got=len(other.layers), want=f"{len(workload.layers)} layers",
             )  # fmt: skip
     notes = dict.fromkeys(note for model, _ in models.values() for note in model.notes)
     found = ((pattern, files.of(pattern)) for pattern in patterns)
