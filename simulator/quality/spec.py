@@ -102,13 +102,10 @@ def steps_of(asked: Iterable[Asked], spec: PruneSpec) -> list[list[Asked]]:
 
 
 def gram_memory(model: PrunableModel, spec: PruneSpec) -> str:
-    """What calibrating takes, before it starts: ``Gram matrices of 45 layers: ...``."""
-    steps = steps_of(asked_of(model, spec), spec)
-    sizes = [gram_bytes(step) for step in steps]
-    return (
-        f"Gram matrices of {sum(map(len, steps))} layers: {megabytes(sum(sizes))}, at most "
-        f"{megabytes(max(sizes, default=0))} at a time"
-    )
+    """What calibrating takes, before it starts: ``Gram matrices: 95.5 MB in all, ...``."""
+    sizes = [gram_bytes(step) for step in steps_of(asked_of(model, spec), spec)]
+    in_all, most = megabytes(sum(sizes)), megabytes(max(sizes, default=0))
+    return f"Gram matrices: {in_all} in all, at most {most} at a time"
 
 
 def gram_bytes(step: Iterable[Asked]) -> int:

@@ -44,7 +44,7 @@ def sparsegpt_rows(rows: Array, gram: Matrix, pattern: AnyPattern, damping: floa
     gram : array (k, k), float64
         ``X X^T``, symmetric.
     damping : float
-        Added to the diagonal of the Gram matrix, as a share of its mean.
+        Added to the diagonal of the Gram matrix, as a share of its mean; see `damped`.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def _prune_block(
         kept = choose(np.square(columns[first:end] / scales[first:end, None]))
         for at in range(first, end):
             errors[at] = np.where(kept[at - first], 0.0, columns[at] / scales[at])
-            columns[at] *= kept[at - first]
+            columns[at] = np.where(kept[at - first], columns[at], 0.0)
             columns[at + 1 :] -= factor[at, at + 1 :, None] * errors[at]
     return errors
 
@@ -123,12 +123,12 @@ def inverse_factor(gram: Matrix, damping: float) -> Matrix:
 def damped(gram: Matrix, damping: float) -> Matrix:
     """The Gram matrix with ``damping`` times the mean of its diagonal on its diagonal.
 
-    An input that was never anything but zero is one that hardly matters: its weights cost little.
-    Model: without damping, `energies` says how little.
+    Model: inputs that are always zero are no part of the mean and are not damped, so that they
+    change nothing for others, and their weights are pruned first.
     """
-    hessian = gram.copy()
-    diagonal = energies(gram) if damping == 0 else gram.diagonal()
-    np.fill_diagonal(hessian, diagonal + damping * gram.diagonal().mean())
+    hessian, alive = gram.copy(), gram.diagonal() > 0
+    mean = gram.diagonal().mean(where=alive)
+    np.fill_diagonal(hessian, energies(gram) + np.where(alive, damping * mean, 0.0))
     return hessian
 
 
