@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,20 +13,25 @@ from simulator.cli.screen import screen
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from simulator.exploration.sweep import PointProgress
     from simulator.run.simulate import LayerProgress
 
 DELAY_S = 1.0
 
 
 @contextmanager
-def layers_bar(runs: int = 1) -> Iterator[LayerProgress | None]:
-    """A callback for `simulate`; it draws nothing before ``DELAY_S`` and nothing in a pipe.
+def layers_bar(
+    runs: int = 1, first: str = ", after kernels are compiled (once)"
+) -> Iterator[LayerProgress | None]:
+    """A callback for `simulate` or `prune_model`.
+
+    It draws nothing before ``DELAY_S`` and nothing in a pipe.
 
     Parameters
     ----------
     runs : int
         Simulations that will report to it, one after the other.
+    first : str
+        What the first layer waits for: in a fresh installation, the compiler.
     """
     if screen.quiet or not sys.stderr.isatty():
         yield None
@@ -51,8 +56,7 @@ def layers_bar(runs: int = 1) -> Iterator[LayerProgress | None]:
             finished += 1
             before = finished * layers
         here = before if done == layers else finished * layers + done
-        # The first layer of a fresh installation waits for the compiler.
-        note = "" if here else ", after kernels are compiled (once)"
+        note = "" if here else first
         bar.update(task, completed=here, total=runs * layers, description=(name or "done") + note)
 
     with _shown_late(bar):
@@ -60,8 +64,8 @@ def layers_bar(runs: int = 1) -> Iterator[LayerProgress | None]:
 
 
 @contextmanager
-def points_bar() -> Iterator[PointProgress | None]:
-    """A callback for `sweep`, called with points done and points in all: rate and time left."""
+def points_bar() -> Iterator[Callable[[int, int, str], None] | None]:
+    """A callback for points done, points in all and what is being done: rate and time left."""
     if screen.quiet or not sys.stderr.isatty():
         yield None
         return
@@ -88,10 +92,10 @@ def points_bar() -> Iterator[PointProgress | None]:
     )
     task = bar.add_task("starting", total=None, rate="")
 
-    def report(done: int, points: int) -> None:
+    def report(done: int, points: int, what: str) -> None:
         speed = bar.tasks[task].speed
         rate = f"{speed:,.1f}/s" if speed else ""
-        bar.update(task, completed=done, total=points, description="points", rate=rate)
+        bar.update(task, completed=done, total=points, description=what, rate=rate)
 
     with _shown_late(bar):
         yield report

@@ -1,0 +1,1 @@
+"""Quality beside time: what a pattern costs and what it gains."""
