@@ -93,13 +93,17 @@ def _named(node: onnx.NodeProto, found: Read) -> tuple[str, Stored | None]:
     is what a checkpoint calls it, with output features first.
     """
     operand = next((operand for _, operand in found if operand is not None), None)
-    if operand is None:
+    if operand is not None:
+        tensor, stored = operand.stored, Stored((operand.stored,), operand.inputs_first)
+    elif node.op_type in PACKED:
+        tensor, stored = node.input[1], None
+    else:
         return _label(node), None
-    name, stored = spoken(operand.stored), Stored((operand.stored,), operand.inputs_first)
-    if not name and (module := module_of(node)):
-        is_turned = node.op_type == "ConvTranspose"
-        return module, Stored((f"{module}.weight",), is_turned)
-    return name or _label(node), stored
+    name, module = spoken(tensor), module_of(node)
+    if name or not module:
+        return name or _label(node), stored
+    turned = node.op_type == "ConvTranspose"
+    return module, Stored((f"{module}.weight",), turned) if stored else None
 
 
 class Reader:

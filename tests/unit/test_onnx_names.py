@@ -36,12 +36,16 @@ SPEAKING = {
     "ConvBnFusion_W_convs.0.weight": "convs.0",
     "head.weight_Transposed_quantized": "head",
     "par_quantized": "par",
+    "model.layers.0.q_proj.MatMul.weight_Q4": "model.layers.0.q_proj.MatMul",
+    "lm_head.weight_DQ_Q8": "lm_head",
+    "fc.weight_Bnb4": "fc",
 }  # fmt: skip
 
 SILENT = [
     "", "12", "1000", "w", "W", "w1", "weight", "weights", "Weight", "kernel", ".weight",
-    "onnx::MatMul_123", "onnx::Conv_23", "val_3", "val_46_quantized", "_v_12", "getitem_weight",
-    "const_5", "Constant_5", "/model/Constant_output_0", "Constant_5_output_0",
+    "onnx::MatMul_123", "onnx::MatMul_123_Q4", "onnx::Conv_23", "val_3", "val_46_quantized",
+    "_v_12", "getitem_weight", "const_5", "Constant_5", "/model/Constant_output_0",
+    "Constant_5_output_0",
     "/tail/Transpose_output_0", "/bn/BatchNormalization_output_0_weight",
     "/tied/Transpose_output_0_quantized", "const_fold_opt__12", "const_fold_opt__12:0",
     "sequential/dense/MatMul/ReadVariableOp:0", "hidden/Cast/ReadVariableOp_1", "reorder",
@@ -120,6 +124,23 @@ def test_tensor_then_module_then_operator(tmp_path: Path) -> None:
     assert "head.add" in {layer.name for layer in imported.workload.layers}
     assert imported.stored["stem"].names == ("stem.weight",)
     assert imported.stored["node_linear_7"].names == ("val_1",)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "name"), [("head.weight_Q4", "head"), ("onnx::MatMul_9_Q4", "block.fc"), ("b", "y")]
+)
+def test_packed_weights_say_whose_they_are(tmp_path: Path, tensor: str, name: str) -> None:
+    """Although they are not read."""
+    product = node(
+        "MatMulNBits", ["x", tensor, "s"], ["y"], domain="com.microsoft", K=64, N=32, bits=4,
+        block_size=32, name="" if name == "y" else "/block/fc/MatMul_Q4",
+    )  # fmt: skip
+    byte = onnx.TensorProto.UINT8
+    tensors = [weights(tensor, 32, 2, 16, kind=byte), weights("s", 64)]
+    model = graph_of([product], {"x": [4, 64]}, tensors, domains=["com.microsoft"])
+    imported = imported_from(tmp_path, model)
+    assert layer_names(imported) == [name]
+    assert not imported.stored
 
 
 def test_two_layers_of_one_tensor_have_two_names(tmp_path: Path) -> None:
