@@ -177,6 +177,29 @@ def test_weights_join_from_the_model_and_from_a_checkpoint(tmp_path: Path) -> No
         np.testing.assert_array_equal(found["head"], head)
 
 
+@pytest.mark.parametrize("order", [None, (1, 0), (0, 1)])
+@pytest.mark.parametrize("is_square", [True, False])
+def test_a_checkpoint_joins_tensors_that_the_graph_transposes(
+    tmp_path: Path, order: tuple[int, int] | None, is_square: bool
+) -> None:
+    """The model reads [in, out]; what is stored has the other order, unless it stays as it is."""
+    k, m = 8, 8 if is_square else 4
+    rows = np.random.default_rng(6).standard_normal((m, k)).astype(np.float32)
+    stored = rows.T.copy() if order == (0, 1) else rows
+    turn = {} if order is None else {"perm": order}
+    nodes = [
+        node("Transpose", ["fc.weight"], ["t"], **turn),
+        node("Cast", ["t"], ["c"], to=onnx.TensorProto.FLOAT),
+        node("MatMul", ["x", "c"], ["y"], name="node_MatMul_1"),
+    ]
+    tensors = [onnx.numpy_helper.from_array(stored, "fc.weight")]
+    imported_from(tmp_path, graph_of(nodes, {"x": [4, k]}, tensors))
+    checkpoint = tmp_path / "model.safetensors"
+    write_safetensors(checkpoint, {"fc.weight": Tensor("fc.weight", "fp32", stored)})
+    for file in (tmp_path / "made.onnx", checkpoint):
+        np.testing.assert_array_equal(load_model(tmp_path / "made.onnx", file)[1]["fc"], rows)
+
+
 def test_real_networks() -> None:
     """A recogniser by Paddle: every layer with weights is called as Paddle called it."""
     recogniser = import_workload(OCR / "ch_PP-OCRv4_rec_infer.onnx", {})
