@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulator.workload import Workload
 
 PATTERN: Final = re.compile(r"\s*([0-9]+\s*:\s*[0-9]+|dense|trace|unstructured:[^=]*)\s*=(.+)")
-"""What a pattern of one's own looks like; before any other ``=`` stands the name of a file."""
+"""A pattern and its file; any other ``=`` is part of the name of a file."""
 
 
 @dataclass(frozen=True)
@@ -62,22 +62,21 @@ def weights_files(
     common, own = None, {}
     for text in given or ():
         where, found = f"--weights {text}", PATTERN.fullmatch(text)
-        pattern = parse_asked(found[1], where) if found else None
-        if found and pattern not in patterns:
-            runs = ", ".join(map(asked_name, patterns))
-            raise WeightsError(
-                where, f"is of a pattern that {option} does not name",
-                got=asked_name(pattern), want=runs,
-            )  # fmt: skip
-        if (pattern in own) if found else common is not None:
-            what = f"{asked_name(pattern)} has" if found else "all patterns have"
-            raise WeightsError(
-                where, f"{what} a file already", hint="PATTERN=FILE serves one pattern"
-            )
-        if found:
-            own[pattern] = Path(found[2])
-        else:
+        if found is None:
+            if common is not None:
+                hint = "PATTERN=FILE serves one pattern"
+                raise WeightsError(where, "all patterns have a file already", hint=hint)
             common = Path(text)
+            continue
+        pattern = parse_asked(found[1], where)
+        if pattern not in patterns:
+            raise WeightsError(
+                where, f"is of a pattern that {option} does not name", got=asked_name(pattern),
+                want=", ".join(map(asked_name, patterns)),
+            )  # fmt: skip
+        if pattern in own:
+            raise WeightsError(where, f"{asked_name(pattern)} has a file already")
+        own[pattern] = Path(found[2])
     return WeightsFiles(common, own)
 
 

@@ -160,6 +160,8 @@ class OnnxGraph:
         ``TensorProto.DataType`` of those.
     values : mapping of str to array
         Of small constants.
+    turned : set of str
+        Constants that are transposed beside the stored tensor that they are made of.
     """
 
     path: Path
@@ -170,6 +172,7 @@ class OnnxGraph:
     outputs: set[str]
     quantised: dict[str, int] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    turned: set[str] = field(default_factory=set)
 
     def shape(self, tensor: str) -> Shape:
         if tensor not in self.shapes:

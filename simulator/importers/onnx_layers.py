@@ -86,20 +86,31 @@ def _label(node: onnx.NodeProto) -> str:
     return node.name or node.output[0]
 
 
-def _named(node: onnx.NodeProto, found: Read) -> tuple[str, Stored | None]:
+def _turns(node: onnx.NodeProto) -> bool:
+    """Does an operator exchange the last two axes, as before a product with weights of torch?"""
+    order = attributes(node).get("perm", (1, 0))
+    return node.op_type == "Transpose" and order[-2:] == (len(order) - 1, len(order) - 2)
+
+
+def _named(graph: OnnxGraph, node: onnx.NodeProto, found: Read) -> tuple[str, Stored | None]:
     """What an operator's layers are called, and where a file of weights holds those it has.
 
     A tensor that a tool made is in no file but the model's own. Where torch tells its module, that
     is what a checkpoint calls it, with output features first.
     """
     operand = next((operand for _, operand in found if operand is not None), None)
-    if operand is None:
+    if operand is not None:
+        inputs_first = operand.inputs_first != (operand.tensor in graph.turned)
+        tensor, stored = operand.stored, Stored((operand.stored,), inputs_first)
+    elif node.op_type in PACKED:
+        tensor, stored = node.input[1], None
+    else:
         return _label(node), None
-    name, stored = spoken(operand.stored), Stored((operand.stored,), operand.inputs_first)
-    if not name and (module := module_of(node)):
-        is_turned = node.op_type == "ConvTranspose"
-        return module, Stored((f"{module}.weight",), is_turned)
-    return name or _label(node), stored
+    name, module = spoken(tensor), module_of(node)
+    if name or not module:
+        return name or _label(node), stored
+    turned = node.op_type == "ConvTranspose"
+    return module, Stored((f"{module}.weight",), turned) if stored else None
 
 
 class Reader:
@@ -167,6 +178,8 @@ class Reader:
         source = max(known, key=lambda name: prod(graph.shapes.get(name, (0,))), default="")
         for output in node.output:
             graph.constants[output] = graph.constants[source] if source else output
+            if _turns(node) != (source in graph.turned):
+                graph.turned.add(output)
         if source in graph.quantised:
             self._stands_for(node, graph.quantised[source])
         return True
@@ -189,7 +202,7 @@ class Reader:
 
     def _add(self, node: onnx.NodeProto, found: Read) -> None:
         """The layers of one operator, of which one counts."""
-        name, stored = _named(node, found)
+        name, stored = _named(self.graph, node, found)
         for index, (layer, operand) in enumerate(found):
             wanted = name + layer.name.removeprefix(_label(node))
             named = replace(layer, name=self.tally.name(wanted))

@@ -27,7 +27,8 @@ SILENT: Final = (
 """Names of tensors that do not say whose weights they are, and who writes them."""
 
 MADE_OF: Final = re.compile(
-    r"(?:(?:ConvBn|ConvMul)Fusion_W_|MatMulBnFusion_GemmB_)*(.*?)(?:_Transposed)?(?:_quantized)?"
+    r"(?:(?:ConvBn|ConvMul)Fusion_W_|MatMulBnFusion_GemmB_)*(.*?)"
+    r"(?:_Transposed)?(?:_quantized|_Bnb4|(?:_DQ)?_Q\d)?"
 )
 """What onnxruntime adds to a name when it folds, turns or quantises a tensor."""
 

@@ -54,7 +54,7 @@ def test_what_is_given_is_read(given: Any, common: str | None, own: dict[Any, An
          "want 1:1, 2:4, 1:8, trace, got '1:4'"),
         (["4:2=a.onnx"], "--weights 4:2=a.onnx: "),
         (["unstructured:x=a.onnx"], "--weights unstructured:x=a.onnx: not a density"),
-        (["2:4=a.onnx", "2:4=b.onnx"], "--weights 2:4=b.onnx: 2:4 has a file already ("),
+        (["2:4=a.onnx", "2:4=b.onnx"], "--weights 2:4=b.onnx: 2:4 has a file already"),
         (["a.onnx", "b.onnx"], "--weights b.onnx: all patterns have a file already (PATTERN=FILE "),
     ],
 )  # fmt: skip

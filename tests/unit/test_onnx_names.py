@@ -36,12 +36,16 @@ SPEAKING = {
     "ConvBnFusion_W_convs.0.weight": "convs.0",
     "head.weight_Transposed_quantized": "head",
     "par_quantized": "par",
+    "model.layers.0.q_proj.MatMul.weight_Q4": "model.layers.0.q_proj.MatMul",
+    "lm_head.weight_DQ_Q8": "lm_head",
+    "fc.weight_Bnb4": "fc",
 }  # fmt: skip
 
 SILENT = [
     "", "12", "1000", "w", "W", "w1", "weight", "weights", "Weight", "kernel", ".weight",
-    "onnx::MatMul_123", "onnx::Conv_23", "val_3", "val_46_quantized", "_v_12", "getitem_weight",
-    "const_5", "Constant_5", "/model/Constant_output_0", "Constant_5_output_0",
+    "onnx::MatMul_123", "onnx::MatMul_123_Q4", "onnx::Conv_23", "val_3", "val_46_quantized",
+    "_v_12", "getitem_weight", "const_5", "Constant_5", "/model/Constant_output_0",
+    "Constant_5_output_0",
     "/tail/Transpose_output_0", "/bn/BatchNormalization_output_0_weight",
     "/tied/Transpose_output_0_quantized", "const_fold_opt__12", "const_fold_opt__12:0",
     "sequential/dense/MatMul/ReadVariableOp:0", "hidden/Cast/ReadVariableOp_1", "reorder",
@@ -122,6 +126,23 @@ def test_tensor_then_module_then_operator(tmp_path: Path) -> None:
     assert imported.stored["node_linear_7"].names == ("val_1",)
 
 
+@pytest.mark.parametrize(
+    ("tensor", "name"), [("head.weight_Q4", "head"), ("onnx::MatMul_9_Q4", "block.fc"), ("b", "y")]
+)
+def test_packed_weights_say_whose_they_are(tmp_path: Path, tensor: str, name: str) -> None:
+    """Although they are not read."""
+    product = node(
+        "MatMulNBits", ["x", tensor, "s"], ["y"], domain="com.microsoft", K=64, N=32, bits=4,
+        block_size=32, name="" if name == "y" else "/block/fc/MatMul_Q4",
+    )  # fmt: skip
+    byte = onnx.TensorProto.UINT8
+    tensors = [weights(tensor, 32, 2, 16, kind=byte), weights("s", 64)]
+    model = graph_of([product], {"x": [4, 64]}, tensors, domains=["com.microsoft"])
+    imported = imported_from(tmp_path, model)
+    assert layer_names(imported) == [name]
+    assert not imported.stored
+
+
 def test_two_layers_of_one_tensor_have_two_names(tmp_path: Path) -> None:
     nodes = [
         node("MatMul", ["x", "fc.weight"], ["a"], name="first"),
@@ -154,6 +175,29 @@ def test_weights_join_from_the_model_and_from_a_checkpoint(tmp_path: Path) -> No
         assert [layer.name for layer in workload.layers] == ["att.query", "head"]
         np.testing.assert_array_equal(found["att.query"], query)
         np.testing.assert_array_equal(found["head"], head)
+
+
+@pytest.mark.parametrize("order", [None, (1, 0), (0, 1)])
+@pytest.mark.parametrize("is_square", [True, False])
+def test_a_checkpoint_joins_tensors_that_the_graph_transposes(
+    tmp_path: Path, order: tuple[int, int] | None, is_square: bool
+) -> None:
+    """The model reads [in, out]; what is stored has the other order, unless it stays as it is."""
+    k, m = 8, 8 if is_square else 4
+    rows = np.random.default_rng(6).standard_normal((m, k)).astype(np.float32)
+    stored = rows.T.copy() if order == (0, 1) else rows
+    turn = {} if order is None else {"perm": order}
+    nodes = [
+        node("Transpose", ["fc.weight"], ["t"], **turn),
+        node("Cast", ["t"], ["c"], to=onnx.TensorProto.FLOAT),
+        node("MatMul", ["x", "c"], ["y"], name="node_MatMul_1"),
+    ]
+    tensors = [onnx.numpy_helper.from_array(stored, "fc.weight")]
+    imported_from(tmp_path, graph_of(nodes, {"x": [4, k]}, tensors))
+    checkpoint = tmp_path / "model.safetensors"
+    write_safetensors(checkpoint, {"fc.weight": Tensor("fc.weight", "fp32", stored)})
+    for file in (tmp_path / "made.onnx", checkpoint):
+        np.testing.assert_array_equal(load_model(tmp_path / "made.onnx", file)[1]["fc"], rows)
 
 
 def test_real_networks() -> None:
