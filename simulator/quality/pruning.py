@@ -165,10 +165,12 @@ def prune_model(
     asked = asked_of(model, spec)
     pruner = _Pruner(model, spec, method, calibration)
     report = progress or (lambda _done, _layers, _name: None)
-    for step in steps_of(asked, spec):
-        pruner.prune(step, report)
+    steps = steps_of(asked, spec)
+    total = sum(map(len, steps))
+    for step in steps:
+        pruner.prune(step, lambda done, name: report(done, total, name))
     layers = tuple(pruner.result(one) for one in asked)
-    report(len(asked), len(asked), "")
+    report(total, total, "")
     return PrunedModel(model, pruner.proto, layers, method.name, pruner.kept_bytes)
 
 
@@ -195,12 +197,12 @@ class _Pruner:
     def kept_bytes(self) -> int:
         return self.walk.kept_bytes if self.walk is not None else 0
 
-    def prune(self, step: Sequence[Asked], report: Progress) -> None:
+    def prune(self, step: Sequence[Asked], report: Callable[[int, str], None]) -> None:
         """Prune some layers on inputs that none of them has changed."""
-        report(len(self.done), len(self.model.layers), step[0].layer.name)
+        report(len(self.done), step[0].layer.name)
         grams = self._grams(step) if self.walk is not None else {}
         for one in step:
-            report(len(self.done), len(self.model.layers), one.layer.name)
+            report(len(self.done), one.layer.name)
             self.done[one.layer.name] = self._pruned(one, grams.pop(one.layer.name, None))
 
     def result(self, one: Asked) -> PrunedLayer:
