@@ -6,10 +6,10 @@ PrunableModel, PruneSpec, Calibration -> PrunedModel -> a file
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -121,7 +121,7 @@ class PrunedModel:
         }
 
     def write(self, path: Path | str) -> None:
-        """Write the model, whole or not at all, read it again, and count what it holds.
+        """Write the model, whole or not at all, once what is in the file was counted anew.
 
         External data becomes one file beside it, ``<name>.data``.
 
@@ -131,9 +131,14 @@ class PrunedModel:
             If it cannot be written, or what is in the file is not what was asked for.
         """
         path = Path(path).resolve()
-        with writing(path):
-            _save(self.proto, path, outside=bool(self.model.files))
-        recount(path, self.model, self.layers)
+        data = path.with_name(f"{path.name}.data")
+        with writing(path), TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
+            temporary = Path(folder) / path.name
+            _save(self.proto, temporary, data.name if self.model.files else None)
+            recount(temporary, self.model, self.layers)
+            if temporary.with_name(data.name).exists():
+                os.replace(temporary.with_name(data.name), data)
+            os.replace(temporary, path)
 
 
 def prune_model(
@@ -297,18 +302,13 @@ def _reconstruction(rows: Array, pruned: Array, gram: Array | None) -> tuple[flo
     return sum(e * o for e, o in zip(errors, outputs, strict=True) if o) / total, total
 
 
-def _save(proto: onnx.ModelProto, path: Path, *, outside: bool) -> None:
-    """Under a temporary name until all files are whole."""
+def _save(proto: onnx.ModelProto, path: Path, data: str | None) -> None:
+    """Into one file, or with the values of tensors in a file ``data`` beside it."""
     import onnx
 
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
-        temporary, data = Path(folder) / path.name, f"{path.name}.data"
-        if outside:
-            copy = onnx.ModelProto()
-            copy.CopyFrom(proto)
-            onnx.save_model(copy, temporary, save_as_external_data=True, location=data)
-            if (Path(folder) / data).exists():
-                os.replace(Path(folder) / data, path.with_name(data))
-        else:
-            temporary.write_bytes(proto.SerializeToString())
-        os.replace(temporary, path)
+    if data is None:
+        path.write_bytes(proto.SerializeToString())
+        return
+    copy = onnx.ModelProto()  # saving takes the values out
+    copy.CopyFrom(proto)
+    onnx.save_model(copy, path, save_as_external_data=True, location=data)

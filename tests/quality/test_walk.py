@@ -101,7 +101,7 @@ def test_what_onnxruntime_raises_is_one_line(tmp_path: Path) -> None:
     nodes = [node("MatMul", ["x", "w"], ["h"]), node("MatMul", ["h", "h"], ["y"])]
     path = written(tmp_path, nodes, {"x": ["n", 8]}, {"w": random(8, 8)})
     walk = Walk(path, onnx.load(path), lambda: iter([{"x": random(3, 8)}]))
-    with pytest.raises(WeightsError, match=r"made\.onnx: onnxruntime cannot run it on these inputs"):
+    with pytest.raises(WeightsError, match=r"made\.onnx: onnxruntime cannot run it on these"):
         list(walk.tensors(["y"], 2))
     model = onnx.load(path)
     model.graph.node[0].op_type = "NoSuchOperator"
