@@ -107,11 +107,9 @@ class PrunedModel:
     @property
     def error(self) -> float | None:
         """``|(W - W') X|^2`` over ``|W X|^2``, each added up over what was pruned."""
-        known = [one for one in self.pruned if one.error is not None]
-        total = sum(one.output for one in known)
-        if not known or not total:
-            return None
-        return sum((one.error or 0.0) * one.output for one in known) / total
+        known = [(one.error, one.output) for one in self.pruned if one.error is not None]
+        total = sum(output for _, output in known)
+        return sum(error * output for error, output in known if output) / total if total else None
 
     def layer_costs(self) -> dict[str, LayerCost]:
         """As rows of quality keep them."""
@@ -131,14 +129,16 @@ class PrunedModel:
             If it cannot be written, or what is in the file is not what was asked for.
         """
         path = Path(path).resolve()
-        data = path.with_name(f"{path.name}.data")
+        data = f"{path.name}.data" if self.model.files else None
         with writing(path), TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
             temporary = Path(folder) / path.name
-            _save(self.proto, temporary, data.name if self.model.files else None)
+            _save(self.proto, temporary, data)
             recount(temporary, self.model, self.layers)
-            if temporary.with_name(data.name).exists():
-                os.replace(temporary.with_name(data.name), data)
-            os.replace(temporary, path)
+            mode = os.umask(0)
+            os.umask(mode)
+            for file in sorted(Path(folder).iterdir(), reverse=True):  # the data before the model
+                os.chmod(file, 0o666 & ~mode)  # onnx writes for its owner alone
+                os.replace(file, path.with_name(file.name))
 
 
 def prune_model(

@@ -285,6 +285,8 @@ def test_external_data_stays_outside(tmp_path: Path) -> None:
     for _ in range(2):  # the second time over the first
         prune_model(model, PruneSpec("2:4")).write(folder / "pruned.onnx")
     names = {file.name: file.stat().st_size for file in folder.iterdir()}
+    modes = {(folder / f"pruned.onnx{end}").stat().st_mode for end in ("", ".data")}
+    assert len(modes) == 1
     assert set(names) == {"model.onnx", "model.bin", "pruned.onnx", "pruned.onnx.data"}
     assert names["pruned.onnx.data"] < 1.5 * names["model.bin"]
     _, target = pruned(plain, PruneSpec("2:4"))
@@ -378,6 +380,7 @@ def test_layers_are_chosen_left_dense_and_mixed(tmp_path: Path) -> None:
         ({"dense": "weight"}, "--dense: leaves no layer to prune"),
         ({"layers": "("}, "--layers: not a regular expression"),
         ({"patterns": {"third": "2:4"}}, "patterns: no such layer, got 'third'"),
+        ({"patterns": "1:64"}, "larger than the inputs of any layer, want a group of at most 48"),
         ({"patterns": "2:5:6"}, "--pattern: not a pattern"),
         ({"method": "wandb"}, "did you mean 'wanda'"),
         ({"method": "sparsegpt"}, "looks at the inputs of layers"),
