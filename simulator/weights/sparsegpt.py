@@ -25,6 +25,9 @@ Mask = npt.NDArray[np.bool_]
 BLOCK_COLUMNS = 128
 """Columns whose errors reach all later ones together, as in the paper; a multiple of the group."""
 
+SINGULAR = 1e-11
+"""Share of an input's energy that the others do not tell; less is rounding of fp64."""
+
 LEAF = 64
 """Up to this size a triangle is inverted at once."""
 
@@ -111,7 +114,7 @@ def inverse_factor(gram: Matrix, damping: float) -> Matrix:
     hessian = damped(gram, damping)
     lower: Matrix = np.linalg.cholesky(hessian[::-1, ::-1]).astype(np.float64, copy=False)
     untold = np.square(lower.diagonal()) / hessian.diagonal()[::-1]  # by the other columns
-    if untold.min() <= len(gram) * np.finfo(np.float64).eps:
+    if untold.min() <= SINGULAR:
         raise np.linalg.LinAlgError
     return inverse_upper(lower[::-1, ::-1])
 
