@@ -62,7 +62,7 @@ AtOnce = Annotated[
     ),
 ]
 Damping = Annotated[float, typer.Option(help="Of Gram matrices, over the mean of their diagonals.")]
-Seed = Annotated[int, typer.Option(help="Of what text-lines draws.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of what text-lines draws.")]
 
 
 def quality(

@@ -52,7 +52,7 @@ class QualityStudy:
     parameters : mapping
         Sizes of symbolic dimensions of the model, as its import needs them.
     seed : int
-        Of what ``text-lines`` draws.
+        Of what ``text-lines`` draws, 0 or more.
     """
 
     model: str | Path
