@@ -77,7 +77,7 @@ def quality(
     mix: Mix = None,
     each_layer: EachLayer = False,
     layers_at_once: AtOnce = None,
-    damping: Damping = 0.01,
+    damping: Damping = None,
     param: Parameters = None,
     seed: Seed = 0,
     store: StoreFile = None,
@@ -92,6 +92,7 @@ def quality(
     from simulator.cli.tables import render
     from simulator.quality.plan import QualityStudy
     from simulator.quality.study import measure_quality
+    from simulator.weights.methods import DAMPING
 
     kind = out.prepare(format, {"-o": output, **files_of("--store", store)}, model, mix)
     study = QualityStudy(
@@ -106,7 +107,7 @@ def quality(
         mix=mix,
         each_layer=each_layer,
         layers_at_once=at_once(layers_at_once),
-        damping=damping,
+        damping=DAMPING if damping is None else damping,
         parameters=parameters_of(param, None),
         seed=seed,
     )

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import resource
 import signal
 import subprocess
 import sys
@@ -85,6 +86,12 @@ def test_layers_one_at_a_time_the_worst_first(nmsim: Nmsim) -> None:
     assert sorted(words[0] for words in found[:2]) == sorted(words[0] for words in found[2:])
 
 
+def test_layers_with_fewer_inputs_than_a_group_are_told(nmsim: Nmsim) -> None:
+    text = fine(nmsim(*QUALITY, "--patterns", "4:64,2:4")).text
+    assert "Note: 4:64: 1 of 2 layers stays dense, with fewer inputs than a group\n" in text
+    assert text.count("Note: ") == 1
+
+
 def test_a_function_of_one_s_own(nmsim: Nmsim) -> None:
     text = fine(nmsim(*QUALITY[:2], *QUALITY[4:], "--measure", "evaluators_of_mine:slow")).text
     assert "Accuracy in % and standard error\n" in text
@@ -158,6 +165,21 @@ def test_a_missing_extra_is_named(nmsim: Nmsim, monkeypatch: pytest.MonkeyPatch)
     assert ended.code == 2
     assert 'pip install "nmsim[quality]"' in ended.err
     assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("store", [[], ["--store", "q.sqlite"]])
+def test_no_disk_is_one_line(tmp_path: Path, store: list[str]) -> None:
+    done = subprocess.run(
+        [NMSIM, *QUALITY, *store],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    text = done.stderr.decode()
+    assert text.count("\n") == 1
+    assert ("the disk is full" if store else "cannot be written: File too large") in text
 
 
 def test_control_c_says_what_is_kept_and_the_terminal_what_is_being_done(tmp_path: Path) -> None:
