@@ -96,7 +96,8 @@ app.command(
 app.command(
     rich_help_panel=MODELS,
     epilog="Examples: nmsim prune model.safetensors --pattern 2:4 --layers 'dense|query|key|value' "
-    "-o pruned.safetensors",
+    "-o pruned.safetensors; nmsim prune model.onnx --method sparsegpt --calibrate inputs.npz "
+    "-o pruned.onnx",
 )(on_screen(prune))
 app.command(
     rich_help_panel=MODELS,

@@ -6,10 +6,10 @@ PrunableModel, PruneSpec, Calibration -> PrunedModel -> a file
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,11 +107,9 @@ class PrunedModel:
     @property
     def error(self) -> float | None:
         """``|(W - W') X|^2`` over ``|W X|^2``, each added up over what was pruned."""
-        known = [one for one in self.pruned if one.error is not None]
-        total = sum(one.output for one in known)
-        if not known or not total:
-            return None
-        return sum((one.error or 0.0) * one.output for one in known) / total
+        known = [(one.error, one.output) for one in self.pruned if one.error is not None]
+        total = sum(output for _, output in known)
+        return sum(error * output for error, output in known if output) / total if total else None
 
     def layer_costs(self) -> dict[str, LayerCost]:
         """As rows of quality keep them."""
@@ -121,7 +119,7 @@ class PrunedModel:
         }
 
     def write(self, path: Path | str) -> None:
-        """Write the model, whole or not at all, read it again, and count what it holds.
+        """Write the model, whole or not at all, once what is in the file was counted anew.
 
         External data becomes one file beside it, ``<name>.data``.
 
@@ -131,9 +129,16 @@ class PrunedModel:
             If it cannot be written, or what is in the file is not what was asked for.
         """
         path = Path(path).resolve()
-        with writing(path):
-            _save(self.proto, path, outside=bool(self.model.files))
-        recount(path, self.model, self.layers)
+        data = f"{path.name}.data" if self.model.files else None
+        with writing(path), TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
+            temporary = Path(folder) / path.name
+            _save(self.proto, temporary, data)
+            recount(temporary, self.model, self.layers)
+            mode = os.umask(0)
+            os.umask(mode)
+            for file in sorted(Path(folder).iterdir(), reverse=True):  # the data before the model
+                os.chmod(file, 0o666 & ~mode)  # onnx writes for its owner alone
+                os.replace(file, path.with_name(file.name))
 
 
 def prune_model(
@@ -165,10 +170,12 @@ def prune_model(
     asked = asked_of(model, spec)
     pruner = _Pruner(model, spec, method, calibration)
     report = progress or (lambda _done, _layers, _name: None)
-    for step in steps_of(asked, spec):
-        pruner.prune(step, report)
+    steps = steps_of(asked, spec)
+    total = sum(map(len, steps))
+    for step in steps:
+        pruner.prune(step, lambda done, name: report(done, total, name))
     layers = tuple(pruner.result(one) for one in asked)
-    report(len(asked), len(asked), "")
+    report(total, total, "")
     return PrunedModel(model, pruner.proto, layers, method.name, pruner.kept_bytes)
 
 
@@ -195,12 +202,12 @@ class _Pruner:
     def kept_bytes(self) -> int:
         return self.walk.kept_bytes if self.walk is not None else 0
 
-    def prune(self, step: Sequence[Asked], report: Progress) -> None:
+    def prune(self, step: Sequence[Asked], report: Callable[[int, str], None]) -> None:
         """Prune some layers on inputs that none of them has changed."""
-        report(len(self.done), len(self.model.layers), step[0].layer.name)
+        report(len(self.done), step[0].layer.name)
         grams = self._grams(step) if self.walk is not None else {}
         for one in step:
-            report(len(self.done), len(self.model.layers), one.layer.name)
+            report(len(self.done), one.layer.name)
             self.done[one.layer.name] = self._pruned(one, grams.pop(one.layer.name, None))
 
     def result(self, one: Asked) -> PrunedLayer:
@@ -295,18 +302,13 @@ def _reconstruction(rows: Array, pruned: Array, gram: Array | None) -> tuple[flo
     return sum(e * o for e, o in zip(errors, outputs, strict=True) if o) / total, total
 
 
-def _save(proto: onnx.ModelProto, path: Path, *, outside: bool) -> None:
-    """Under a temporary name until all files are whole."""
+def _save(proto: onnx.ModelProto, path: Path, data: str | None) -> None:
+    """Into one file, or with the values of tensors in a file ``data`` beside it."""
     import onnx
 
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
-        temporary, data = Path(folder) / path.name, f"{path.name}.data"
-        if outside:
-            copy = onnx.ModelProto()
-            copy.CopyFrom(proto)
-            onnx.save_model(copy, temporary, save_as_external_data=True, location=data)
-            if (Path(folder) / data).exists():
-                os.replace(Path(folder) / data, path.with_name(data))
-        else:
-            temporary.write_bytes(proto.SerializeToString())
-        os.replace(temporary, path)
+    if data is None:
+        path.write_bytes(proto.SerializeToString())
+        return
+    copy = onnx.ModelProto()  # saving takes the values out
+    copy.CopyFrom(proto)
+    onnx.save_model(copy, path, save_as_external_data=True, location=data)

@@ -43,16 +43,18 @@ def recount(path: Path, model: PrunableModel, layers: Iterable[PrunedLayer]) -> 
         operand = operands[layer.name]
         weights, node = constants.of(operand.tensor), nodes[operand.output]
         if weights is None or weights.size != layer.weights:
-            raise WeightsError(f"{path} {layer.name}", "weights are missing", want=layer.tensor)
+            raise WeightsError(
+                f"{path.name} {layer.name}", "weights are missing", want=layer.tensor
+            )
         is_nonzero = along_inputs(node, operand.tensor, weights != 0)
         count = int(is_nonzero.sum())
         if count != layer.nonzeros:
             raise WeightsError(
-                f"{path} {layer.name}", "another number of weights is left",
+                f"{path.name} {layer.name}", "another number of weights is left",
                 want=str(layer.nonzeros), got=count,
             )  # fmt: skip
         if isinstance(layer.pattern, Pattern):
-            _check_groups(f"{path} {layer.name}", is_nonzero, layer.pattern)
+            _check_groups(f"{path.name} {layer.name}", is_nonzero, layer.pattern)
 
 
 def along_inputs(node: onnx.NodeProto, tensor: str, weights: Array) -> Array:

@@ -91,6 +91,13 @@ def asked_of(model: PrunableModel, spec: PruneSpec) -> tuple[Asked, ...]:
         asked[layer.name] = one
     if chosen <= dense:
         raise WeightsError("--dense", "leaves no layer to prune", got=spec.dense)
+    wanted = sorted(name for name in chosen - dense if not patterns[name].is_dense)
+    if wanted and all(asked[name].pattern.is_dense for name in wanted):
+        most = max(asked[name].layer.inputs for name in wanted)
+        raise WeightsError(
+            "--pattern", "its group is larger than the inputs of any layer",
+            want=f"a group of at most {most}", got=str(patterns[wanted[0]]),
+        )  # fmt: skip
     return tuple(asked.values())
 
 

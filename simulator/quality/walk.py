@@ -95,7 +95,7 @@ class Walk:
         needed, nodes = set(wanted), []
         for at in reversed(range(end)):
             node = self._nodes[at]
-            is_fixed = node.output[0] in self._fixed
+            is_fixed = not self._fixed.isdisjoint(node.output)
             if needed.intersection(node.output) and (at >= self._at or is_fixed):
                 nodes.append(node)
                 needed |= names_read(node)
@@ -181,7 +181,7 @@ def _independent(model: onnx.ModelProto) -> set[str]:
     known = {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type not in RANDOM and names_read(node) <= known:
-            known.update(node.output)
+            known.update(filter(None, node.output))
     return known
 
 

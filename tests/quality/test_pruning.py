@@ -184,6 +184,50 @@ def test_parts_of_one_tensor_are_layers_of_their_own(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stored(target)["w"], magnitude(stored(path)["w"].T).T)
 
 
+def convolutions(folder: Path) -> Path:
+    """Of 48 channels in two groups, 3 by 2 taps, then a grouped transposed one."""
+    nodes = [
+        node("Conv", ["x", "w"], ["h"], group=2, pads=[1, 0, 1, 1]),
+        node("ConvTranspose", ["h", "t"], ["y"], group=2),
+    ]
+    tensors = {"w": random(40, 24, 3, 2), "t": random(40, 3, 2, 2, seed=1)}
+    return written(folder, nodes, {"x": [2, 48, 6, 5]}, tensors)
+
+
+def nonzeros_of_groups(weights: Array, axis: int, group: int) -> list[list[int]]:
+    """For each group of inputs the non-zeros of all rows, by definition."""
+    rows = np.moveaxis(weights, axis, -1).reshape(-1, weights.shape[axis])
+    return [
+        [int((row[start : start + group] != 0).sum()) for row in rows]
+        for start in range(0, rows.shape[1], group)
+    ]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_groups_run_along_the_channels_of_a_tap_and_of_a_section(
+    method: str, tmp_path: Path
+) -> None:
+    path, x = convolutions(tmp_path), random(2, 48, 6, 5, seed=3)
+    result, target = pruned(path, PruneSpec("5:16", method), x)
+    after = stored(target)
+    for found in nonzeros_of_groups(after["w"], 1, 16):  # 24 channels a group: 16 and 8
+        assert set(found) == {5}
+    for half in np.split(after["t"], 2):  # 20 channels a group: 16 and 4
+        whole, rest = nonzeros_of_groups(half, 0, 16)
+        assert (set(whole), set(rest)) == ({5}, {4})
+    assert [one.nonzeros for one in result.layers] == [40 * 6 * 10, 2 * 12 * 9]
+
+
+def test_each_matrix_of_a_stack_is_pruned_on_its_own_inputs(tmp_path: Path) -> None:
+    made = [node("MatMul", ["x", "w"], ["y"])]
+    path = written(tmp_path, made, {"x": [3, 8, 16]}, {"w": random(3, 16, 4)})
+    x = random(3, 8, 16, seed=1)
+    _, target = pruned(path, PruneSpec("2:4", "sparsegpt"), x)
+    for before, after, own in zip(stored(path)["w"], stored(target)["w"], x, strict=True):
+        expected = prune_rows(before.T.copy(), "2:4", "sparsegpt", own.T @ own)
+        np.testing.assert_allclose(after.T, expected, rtol=1e-3, atol=1e-5)
+
+
 def bfloat16(name: str, values: Array) -> onnx.TensorProto:
     return helper.make_tensor(name, TensorProto.BFLOAT16, values.shape, values.ravel())
 
@@ -241,6 +285,8 @@ def test_external_data_stays_outside(tmp_path: Path) -> None:
     for _ in range(2):  # the second time over the first
         prune_model(model, PruneSpec("2:4")).write(folder / "pruned.onnx")
     names = {file.name: file.stat().st_size for file in folder.iterdir()}
+    modes = {(folder / f"pruned.onnx{end}").stat().st_mode for end in ("", ".data")}
+    assert len(modes) == 1
     assert set(names) == {"model.onnx", "model.bin", "pruned.onnx", "pruned.onnx.data"}
     assert names["pruned.onnx.data"] < 1.5 * names["model.bin"]
     _, target = pruned(plain, PruneSpec("2:4"))
@@ -334,6 +380,7 @@ def test_layers_are_chosen_left_dense_and_mixed(tmp_path: Path) -> None:
         ({"dense": "weight"}, "--dense: leaves no layer to prune"),
         ({"layers": "("}, "--layers: not a regular expression"),
         ({"patterns": {"third": "2:4"}}, "patterns: no such layer, got 'third'"),
+        ({"patterns": "1:64"}, "larger than the inputs of any layer, want a group of at most 48"),
         ({"patterns": "2:5:6"}, "--pattern: not a pattern"),
         ({"method": "wandb"}, "did you mean 'wanda'"),
         ({"method": "sparsegpt"}, "looks at the inputs of layers"),
