@@ -36,6 +36,10 @@ ASYMMETRY = 1e-5
 """Share of the largest entry by which mirrored ones may differ."""
 
 
+NO_GRAM: Matrix = np.zeros((0, 0))
+"""For methods that do not look at it."""
+
+
 @dataclass(frozen=True)
 class Method:
     """A way to prune.
@@ -45,7 +49,8 @@ class Method:
     needs_gram : bool
         False: the Gram matrix is not looked at.
     prune : callable
-        ``(rows, gram, pattern, damping) -> rows``, on arguments that `prune_rows` has checked.
+        ``(rows, gram, pattern, damping) -> rows``, on arguments that `prune_rows` has checked;
+        raises `LinAlgError` if the damped Gram matrix is singular.
     """
 
     name: str
@@ -110,15 +115,18 @@ def prune_rows(
     if pattern.density == 1:
         return rows.copy()
     places = _places(rows.shape[1], run, pattern)
-    if places is None:
-        pruned = chosen.prune(rows, checked, pattern, damping)
-    else:
-        spread_gram = _spread(_spread(checked, places).T, places) if checked.size else checked
-        spread = chosen.prune(_spread(rows, places), spread_gram, pattern, damping)
-        pruned = np.ascontiguousarray(spread[:, places])
+    spread_rows, spread_gram = _spread(rows, places), checked
+    if chosen.needs_gram:
+        spread_gram = _spread(_spread(checked, places).T, places)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # found below
+            pruned = chosen.prune(spread_rows, spread_gram, pattern, damping)
+    except np.linalg.LinAlgError:
+        hint = "some inputs follow from others: raise --damping"
+        raise WeightsError(f"{where}: gram", "is singular", hint=hint) from None
     if not all_finite(pruned):
-        raise WeightsError(where, f"{method} gives weights that are not finite", hint="damping")
-    return pruned
+        raise WeightsError(where, f"{method} gives infinite weights", hint="raise --damping")
+    return pruned if places is None else np.ascontiguousarray(pruned[:, places])
 
 
 def importance_of(
@@ -216,14 +224,13 @@ def _places(k: int, run: int | None, pattern: AnyPattern) -> npt.NDArray[np.int6
     return index // run * pattern.padded(run) + index % run
 
 
-def _spread(columns: Array, places: npt.NDArray[np.int64]) -> Array:
+def _spread(columns: Array, places: npt.NDArray[np.int64] | None) -> Array:
     """Columns at their places, and zeros between them."""
+    if places is None:
+        return columns
     spread = np.zeros((len(columns), places[-1] + 1), dtype=columns.dtype)
     spread[:, places] = columns
     return spread
-
-
-NO_GRAM: Matrix = np.zeros((0, 0))
 
 
 def _masked(rows: Array, mask: npt.NDArray[np.bool_]) -> Array:

@@ -15,7 +15,6 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from simulator.errors import WeightsError
 from simulator.sparsity import AnyPattern, Pattern
 from simulator.weights.layout import Array
 from simulator.weights.masks import largest_of_columns, rounded_count
@@ -25,6 +24,9 @@ Mask = npt.NDArray[np.bool_]
 
 BLOCK_COLUMNS = 128
 """Columns whose errors reach all later ones together, as in the paper; a multiple of the group."""
+
+SINGULAR = 1e-11
+"""Share of an input's energy that the others do not tell; less is rounding of fp64."""
 
 LEAF = 64
 """Up to this size a triangle is inverted at once."""
@@ -48,7 +50,7 @@ def sparsegpt_rows(rows: Array, gram: Matrix, pattern: AnyPattern, damping: floa
 
     Raises
     ------
-    WeightsError
+    LinAlgError
         If the damped Gram matrix is singular.
     """
     factor = inverse_factor(gram, damping)
@@ -106,17 +108,14 @@ def inverse_factor(gram: Matrix, damping: float) -> Matrix:
 
     Raises
     ------
-    WeightsError
-        If H is singular, which a damping above zero prevents.
+    LinAlgError
+        If H is singular up to rounding, which a damping above zero prevents.
     """
     hessian = damped(gram, damping)
-    try:
-        lower: Matrix = np.linalg.cholesky(hessian[::-1, ::-1]).astype(np.float64, copy=False)
-    except np.linalg.LinAlgError:
-        raise _singular(damping) from None
-    left = np.square(lower.diagonal()) / hessian.diagonal()[::-1]  # not told by other columns
-    if left.min() <= len(gram) * np.finfo(np.float64).eps:
-        raise _singular(damping)
+    lower: Matrix = np.linalg.cholesky(hessian[::-1, ::-1]).astype(np.float64, copy=False)
+    untold = np.square(lower.diagonal()) / hessian.diagonal()[::-1]  # by the other columns
+    if untold.min() <= SINGULAR:
+        raise np.linalg.LinAlgError
     return inverse_upper(lower[::-1, ::-1])
 
 
@@ -153,8 +152,3 @@ def inverse_upper(upper: Matrix) -> Matrix:
     inverse[half:, half:] = inverse_upper(upper[half:, half:])
     inverse[:half, half:] = -inverse[:half, :half] @ upper[:half, half:] @ inverse[half:, half:]
     return inverse
-
-
-def _singular(damping: float) -> WeightsError:
-    hint = "raise --damping" if damping else "some inputs follow from others: --damping 0.01"
-    return WeightsError("gram", "is singular", hint=hint)

@@ -61,7 +61,7 @@ def test_groups_keep_exactly_what_they_may(method: str, pattern: str, k: int) ->
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("density", ["0.5", "0.3", "0.07", "1"])
+@pytest.mark.parametrize("density", ["0.5", "0.3", "0.02", "1"])
 def test_zeros_anywhere_keep_the_exact_count(
     method: str, density: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,8 +229,19 @@ def test_fewer_samples_than_inputs_need_damping() -> None:
         pruned = prune_rows(rows, "2:4", method, gram, 1e-4)
         errors[method] = reconstruction_error(rows, pruned, gram)
     assert errors["sparsegpt"] < errors["wanda"] / 10  # eight weights a row for five samples
-    with pytest.raises(WeightsError, match=r"gram: is singular .*--damping 0.01"):
+    with pytest.raises(WeightsError, match=r"weights: gram: is singular .*raise --damping"):
         prune_rows(rows, "2:4", "sparsegpt", gram, 0)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_an_input_that_follows_from_others_is_found_whatever_rounding_leaves(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    inputs = rng.standard_normal((8, 50))
+    inputs[5] = inputs[:5].sum(axis=0)
+    gram = inputs @ inputs.T
+    with pytest.raises(WeightsError, match="is singular"):
+        prune_rows(np.ones((2, 8)), "2:4", "sparsegpt", gram, damping=0)
+    assert np.isfinite(prune_rows(np.ones((2, 8)), "2:4", "sparsegpt", gram, damping=1e-9)).all()
 
 
 # Bad input
@@ -295,7 +306,9 @@ def test_sums_in_single_precision_are_symmetric_and_definite_enough() -> None:
     gram[0, 1] += np.float32(1e-6) * gram[0, 1]
     rows = np.random.default_rng(1).standard_normal((4, 32)).astype(np.float32)
     for method in METHODS:
-        assert check_compliance(prune_rows(rows, "2:4", method, gram), "2:4").complies
+        pruned = prune_rows(rows, "2:4", method, gram)
+        assert check_compliance(pruned, "2:4").complies
+        np.testing.assert_array_equal(pruned, prune_rows(rows, "2:4", method, gram.T))
 
 
 def test_names() -> None:
