@@ -129,10 +129,6 @@ def _asked(study: QualityStudy, model: PrunableModel) -> Iterator[tuple[str, Pat
     parsed = (parse_pattern(text, "--patterns") for text in study.patterns)
     for pattern in dict.fromkeys(one for one in parsed if one.density != 1):
         patterns = _patterns(model, study, str(pattern))
-        if all(one == str(DENSE) for one in patterns.values()):
-            most = max(layer.inputs for layer in model.layers)
-            what = f"no layer can hold it: the widest of {len(patterns)} has {most} inputs"
-            raise SpecError(f"--patterns {pattern}", what)
         for some in _one_by_one(model, patterns) if study.each_layer else [patterns]:
             yield str(pattern), some
     if study.mix is not None:
