@@ -61,7 +61,12 @@ AtOnce = Annotated[
         "1, or all.",
     ),
 ]
-Damping = Annotated[float, typer.Option(help="Of Gram matrices, over the mean of their diagonals.")]
+Damping = Annotated[
+    float | None,
+    typer.Option(
+        help="Added to the diagonal of Gram matrices, in shares of its mean; default: 0.01."
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of what text-lines draws.")]
 
 
