@@ -61,8 +61,13 @@ AtOnce = Annotated[
         "1, or all.",
     ),
 ]
-Damping = Annotated[float, typer.Option(help="Of Gram matrices, over the mean of their diagonals.")]
-Seed = Annotated[int, typer.Option(help="Of what text-lines draws.")]
+Damping = Annotated[
+    float | None,
+    typer.Option(
+        help="Added to the diagonal of Gram matrices, in shares of its mean; default: 0.01."
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of what text-lines draws.")]
 
 
 def quality(
@@ -77,7 +82,7 @@ def quality(
     mix: Mix = None,
     each_layer: EachLayer = False,
     layers_at_once: AtOnce = None,
-    damping: Damping = 0.01,
+    damping: Damping = None,
     param: Parameters = None,
     seed: Seed = 0,
     store: StoreFile = None,
@@ -92,6 +97,7 @@ def quality(
     from simulator.cli.tables import render
     from simulator.quality.plan import QualityStudy
     from simulator.quality.study import measure_quality
+    from simulator.weights.methods import DAMPING
 
     kind = out.prepare(format, {"-o": output, **files_of("--store", store)}, model, mix)
     study = QualityStudy(
@@ -106,7 +112,7 @@ def quality(
         mix=mix,
         each_layer=each_layer,
         layers_at_once=at_once(layers_at_once),
-        damping=damping,
+        damping=DAMPING if damping is None else damping,
         parameters=parameters_of(param, None),
         seed=seed,
     )

@@ -70,7 +70,7 @@ class Measured:
     dense : str
         Regular expression of layers that stay dense; empty if there is none.
     seed : int or None
-        Of training; None where nothing is random.
+        Of training, or of what was drawn to measure on; None where nothing is random.
     figures, layers : dict
         By name, as `figures_of` and `layers_of` read them.
     nonzeros, weights : int

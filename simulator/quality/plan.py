@@ -10,7 +10,7 @@ from simulator.errors import SpecError, WorkloadError, did_you_mean
 from simulator.importers import import_workload
 from simulator.quality.calibration import Calibration
 from simulator.quality.model import PrunableModel
-from simulator.quality.spec import PruneSpec, asked_of
+from simulator.quality.spec import Asked, PruneSpec, asked_of
 from simulator.sparsity import DENSE, AnyPattern, parse_pattern
 from simulator.weights.methods import DAMPING, method_named
 from simulator.workload import Conv, Gemm
@@ -52,7 +52,7 @@ class QualityStudy:
     parameters : mapping
         Sizes of symbolic dimensions of the model, as its import needs them.
     seed : int
-        Of what ``text-lines`` draws.
+        Of what ``text-lines`` draws, 0 or more.
     """
 
     model: str | Path
@@ -129,22 +129,29 @@ def _asked(study: QualityStudy, model: PrunableModel) -> Iterator[tuple[str, Pat
     parsed = (parse_pattern(text, "--patterns") for text in study.patterns)
     for pattern in dict.fromkeys(one for one in parsed if one.density != 1):
         patterns = _patterns(model, study, str(pattern))
-        if all(one == str(DENSE) for one in patterns.values()):
-            most = max(layer.inputs for layer in model.layers)
-            what = f"no layer can hold it: the widest of {len(patterns)} has {most} inputs"
-            raise SpecError(f"--patterns {pattern}", what)
         for some in _one_by_one(model, patterns) if study.each_layer else [patterns]:
             yield str(pattern), some
     if study.mix is not None:
         yield MIXED, _patterns(model, study, _mixed(Path(study.mix), model))
 
 
-def _patterns(
-    model: PrunableModel, study: QualityStudy, given: str | Mapping[str, str]
-) -> Patterns:
-    """Of every layer, as `asked_of` settles them."""
-    spec = PruneSpec(given, layers=study.layers, dense=study.dense)
-    return {one.layer.name: str(one.pattern) for one in asked_of(model, spec)}
+def notes_of(study: QualityStudy, model: PrunableModel) -> Iterator[str]:
+    """Layers that are too small for a pattern."""
+    for pattern in dict.fromkeys(study.patterns):
+        asked = _settled(model, study, pattern)
+        if small := sum(bool(one.note) for one in asked):
+            stay = "stays" if small == 1 else "stay"
+            layers = f"{small} of {len(asked)} layers {stay} dense"
+            yield f"{pattern}: {layers}, with fewer inputs than a group"
+
+
+def _patterns(model: PrunableModel, study: QualityStudy, given: str | Patterns) -> Patterns:
+    """Of every layer."""
+    return {one.layer.name: str(one.pattern) for one in _settled(model, study, given)}
+
+
+def _settled(model: PrunableModel, study: QualityStudy, given: str | Patterns) -> tuple[Asked, ...]:
+    return asked_of(model, PruneSpec(given, layers=study.layers, dense=study.dense))
 
 
 def _one_by_one(model: PrunableModel, patterns: Patterns) -> Iterator[Patterns]:

@@ -16,11 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from simulator.errors import writing
 from simulator.quality.calibration import Calibration, calibration_of
 from simulator.quality.evaluators import Evaluator, Question, evaluator_of
 from simulator.quality.measured import Measured, Qualities, stored_figures, stored_layers
 from simulator.quality.model import PrunableModel
-from simulator.quality.plan import DENSE_METHOD, Point, QualityStudy, points_of
+from simulator.quality.plan import DENSE_METHOD, Point, QualityStudy, notes_of, points_of
 from simulator.quality.pruning import prune_model
 from simulator.quality.sessions import versions
 from simulator.quality.spec import PruneSpec
@@ -29,6 +30,9 @@ from simulator.store.digest import code_digest
 
 DECIDING: Final = frozenset({"quality", "weights", "importers", "workload", "sparsity"})
 """The code that decides figures of quality; what older code measured is measured again."""
+
+TEMPORARY = "the folder of temporary files"
+"""Where each pruned model is while it is measured."""
 
 QualityProgress = Callable[[int, int, str], None]
 """Called with rows that are settled, rows in all, and what is being done."""
@@ -95,7 +99,7 @@ def measure_quality(
         rows = opened.rows(keys)
         changed = [f"{store}: {opened.changes}; dropped"] if opened.changed else []
     tell(len(points), len(points), "done")
-    notes = (*model.notes, *evaluator.notes, *changed)
+    notes = (*model.notes, *notes_of(study, model), *evaluator.notes, *changed)
     return QualityResult(tuple(rows), len(points) - len(known), len(known), notes)
 
 
@@ -141,7 +145,7 @@ class _Runner:
             point.calibration,
             lambda _done, _layers, name: tell(f"{point.name}: {name or 'measuring'}"),
         )
-        with tempfile.TemporaryDirectory(prefix="nmsim-") as folder:
+        with writing(TEMPORARY), tempfile.TemporaryDirectory(prefix="nmsim-") as folder:
             path = Path(folder) / "pruned.onnx"
             pruned.write(path)
             figures = self.evaluator.figures(path)
