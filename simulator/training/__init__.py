@@ -1,0 +1,1 @@
+"""Networks trained under a pattern; the only place that imports torch."""
