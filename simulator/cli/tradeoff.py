@@ -12,7 +12,6 @@ import typer
 from simulator.cli.importing import parameters_of
 from simulator.cli.options import (
     Accuracy,
-    Batch,
     Format,
     HardwareName,
     Parameters,
@@ -20,7 +19,7 @@ from simulator.cli.options import (
     Settings,
     settings_of,
 )
-from simulator.errors import SpecError
+from simulator.errors import SpecError, WorkloadError
 
 if TYPE_CHECKING:
     from simulator.cli.trading import MeasuredBy
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from simulator.tradeoff.per_layer import Budget
     from simulator.tradeoff.result import TradeOff
 
+MOST_SAMPLES = 2**20
 RATE = 0.1  # simulator.tradeoff.verdict.RATE, which would take long to import
 
 
@@ -80,7 +80,10 @@ def tradeoff(
         str | None, typer.Option(help="With --per-layer; default: the best one.")
     ] = None,
     settings: Settings = None,
-    batch: Batch = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(help="The model's parameter 'batch'; samples of trained networks."),
+    ] = None,
     param: Parameters = None,
     accuracy: Accuracy = "exact",
     format: Format = None,
@@ -119,7 +122,8 @@ def tradeoff(
     rows, fault = _rows(quality)
     parameters = parameters_of(param, batch)
     machine = load_hardware(hardware, settings_of(settings))
-    asked = Asked(network, task, figure, asked_budget, method, rate, {} if model else parameters)
+    samples = _samples(parameters) if model is None else 1
+    asked = Asked(network, task, figure, asked_budget, method, rate, samples)
     with layers_bar() as progress:
         result = join(
             rows,
@@ -148,6 +152,15 @@ def _budget(per_layer: bool, budget: str | None, method: str | None) -> Budget |
     return DEFAULT if budget is None else Budget.parse(budget)
 
 
+def _samples(parameters: dict[str, int]) -> int:
+    """What --batch says of networks that bring their own trace, which has no other parameters."""
+    for name, size in parameters.items():
+        if name != "batch" or not 1 <= size <= MOST_SAMPLES:
+            want = f"--batch alone, 1 to {MOST_SAMPLES}, or a MODEL"
+            raise WorkloadError(f"--param {name}={size}", "not of trained networks", want=want)
+    return parameters.get("batch", 1)
+
+
 def _check_rate(rate: float) -> None:
     if not 0 <= rate < math.inf:
         raise SpecError("--worth", "not a share of quality for one of speed", got=rate, want="0.1")
@@ -167,7 +180,7 @@ def _files_of(option: str, store: Path) -> dict[str, Path | None]:
     """What a store consists of, by name: nothing else may be written there."""
     from simulator.store.database import SIDE_FILES
 
-    return {option: store} | {f"{option}'s {end}": Path(f"{store}{end}") for end in SIDE_FILES}
+    return {option: store, **{f"{option}'s {end}": Path(f"{store}{end}") for end in SIDE_FILES}}
 
 
 def _rows(quality: Path) -> tuple[list[Measured], Callable[[], None]]:

@@ -133,7 +133,7 @@ def front(panel: FigureBase, marks: Sequence[Mark], words: Words, *, shares: boo
         (mark.speedup, float(np.clip(mark.value + part * mark.error, low, high)))
         for mark in marks
         for part in BAR
-        if mark.error and mark.value > low
+        if mark.error and mark.value > low and mark.standing != "like"
     ]
     radii = [STANDINGS[mark.standing][0] for mark in ordered] + [0.0] * len(bars)
     handles += number_points(axes, [*places, *bars], radii, beside.names)
@@ -210,15 +210,15 @@ def _point(axes: Axes, mark: Mark, look: tuple[str, str], low: float) -> None:
     radius, alpha, edge, _ = STANDINGS[mark.standing]
     is_hollow = mark.standing == "like"
     is_below = mark.value < low
-    if not is_below and mark.error:
+    if not is_below and mark.error and not is_hollow:
         axes.errorbar(mark.speedup, mark.value, mark.error, color=colour, alpha=alpha,
                       linewidth=1.1, capsize=2.5, zorder=2)  # fmt: skip
     axes.plot(
         mark.speedup, low if is_below else mark.value, linestyle="", clip_on=not is_below,
         marker="v" if is_below else marker,
         markersize=2 * radius, color=colour, alpha=alpha,
-        markerfacecolor="white" if is_hollow else None,
-        markeredgecolor=edge or colour, markeredgewidth=1.3, zorder=3 - is_hollow,
+        markerfacecolor="none" if is_hollow else None,
+        markeredgecolor=edge or colour, markeredgewidth=1.3, zorder=3 + is_hollow,
     )  # fmt: skip
 
 

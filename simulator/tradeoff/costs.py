@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
 
 from simulator.errors import StoreError
 from simulator.quantities import count
-from simulator.tradeoff.groups import Group, cost
+from simulator.tradeoff.groups import Group, Measurements
 
 LayerPattern = tuple[str, str]
 """A layer's name and its pattern."""
@@ -80,7 +81,7 @@ class Reconstructed:
         return self.sums[at - 1] + part * (self.sums[at] - self.sums[at - 1])
 
 
-def costs_of(groups: Sequence[Group], dense: Group, figure: str, method: str) -> Costs:
+def costs_of(measured: Measurements, method: str) -> Costs:
     """What one method's rows say of its layers.
 
     Measured where some pattern was measured in every layer, one at a time; such patterns alone
@@ -91,9 +92,9 @@ def costs_of(groups: Sequence[Group], dense: Group, figure: str, method: str) ->
     StoreError
         If there is neither that nor a uniform row with reconstruction errors.
     """
-    ours = [group for group in groups if group.method == method and group.number == 1]
+    ours = [group for group in measured.groups if group.method == method and group.number == 1]
     alone = {
-        (group.pruned[0], group.patterns[group.pruned[0]]): cost(dense, group, figure).value
+        (group.pruned[0], group.patterns[group.pruned[0]]): measured.cost(group).value
         for group in ours
         if group.prunes_one
     }
@@ -103,12 +104,10 @@ def costs_of(groups: Sequence[Group], dense: Group, figure: str, method: str) ->
     if whole:
         kept = {key: max(0.0, drop) for key, drop in alone.items() if key[1] in whole}
         return Measured(kept)
-    return _reconstructed(uniform, dense, figure, method)
+    return _reconstructed(uniform, measured, method)
 
 
-def _reconstructed(
-    uniform: Sequence[Group], dense: Group, figure: str, method: str
-) -> Reconstructed:
+def _reconstructed(uniform: Sequence[Group], measured: Measurements, method: str) -> Reconstructed:
     by_layer: dict[LayerPattern, float] = {}
     knots = [(0.0, 0.0)]
     for group in uniform:
@@ -116,12 +115,12 @@ def _reconstructed(
         known = {(name, pattern): error for name, pattern, error in errors if error is not None}
         if len(known) == len(errors):
             by_layer |= known
-            knots.append((sum(known.values()), max(0.0, cost(dense, group, figure).value)))
+            knots.append((sum(known.values()), max(0.0, measured.cost(group).value)))
     if not by_layer:
         raise StoreError(
             "--per-layer", f"no row by {method} says what a layer's pattern costs",
             want="rows that prune one layer, or reconstruction errors of all",
             hint="nmsim quality --each-layer, or with a method that calibrates",
         )  # fmt: skip
-    sums, drops = np.array(sorted(knots)).T
-    return Reconstructed(by_layer, tuple(sums), tuple(np.maximum.accumulate(drops)))
+    sums, drops = zip(*sorted(knots), strict=True)
+    return Reconstructed(by_layer, sums, tuple(accumulate(drops, max)))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from simulator.quality.measured import Figure
-from simulator.tradeoff.groups import Group, cost, is_within_error
+from simulator.tradeoff.groups import Group, Measurements, cost, is_within_error
 
 FRONT, TIE, BEATEN = "front", "tie", "beaten"
 DENSE, ESTIMATE, LIKE = "dense", "estimate", "like"
@@ -53,16 +53,23 @@ class Point:
         return self.group.is_dense and self.standing != ESTIMATE
 
 
-def measured_point(
-    group: Group, dense: Group, figure: str, time_ns: float, dense_ns: float
-) -> Point:
-    """A point that does not stand beside others yet."""
-    first = group.first
-    return Point(
-        group, group.name, group.pattern, group.method, group.figure(figure),
-        Figure(0.0, 0.0, False) if group is dense else cost(dense, group, figure),
-        time_ns, dense_ns / time_ns, first.nonzeros, first.weights, BEATEN,
-    )  # fmt: skip
+def points_of(measured: Measurements, times_ns: Sequence[float]) -> list[Point]:
+    """A point a network, each with its standing among all.
+
+    Parameters
+    ----------
+    times_ns : sequence of float
+        Of `Measurements.networks`, in their order: the dense one first.
+    """
+    points = [
+        Point(
+            group, group.name, group.pattern, group.method, group.figure(measured.figure),
+            measured.cost(group), time_ns, times_ns[0] / time_ns,
+            group.first.nonzeros, group.first.weights, BEATEN,
+        )
+        for group, time_ns in zip(measured.networks, times_ns, strict=True)
+    ]  # fmt: skip
+    return with_standings(points, measured.figure)
 
 
 def with_standings(points: Sequence[Point], figure: str) -> list[Point]:

@@ -208,6 +208,41 @@ def _apart(rows: list[Measured]) -> list[list[Measured]]:
     return [list(first.values()), *others]
 
 
+@dataclass(frozen=True)
+class Measurements:
+    """All that was measured of one network at one task, by one figure.
+
+    Attributes
+    ----------
+    groups : tuple of Group
+    dense : Group
+        One of them: what the others are compared with.
+    figure : str
+    """
+
+    groups: tuple[Group, ...]
+    dense: Group
+    figure: str
+
+    @classmethod
+    def of(cls, rows: Iterable[Measured], figure: str | None, where: str) -> Measurements:
+        """Rows of one network and task, as `select` gives them; the first figure by default."""
+        groups = tuple(grouped(rows))
+        return cls(groups, dense_of(groups, where), figure_name(groups, figure))
+
+    def cost(self, group: Group) -> Figure:
+        """By how much it is worse than dense."""
+        return (
+            Figure(0.0, 0.0, False) if group is self.dense else cost(self.dense, group, self.figure)
+        )
+
+    @property
+    def networks(self) -> list[Group]:
+        """Dense first, without those that prune one layer alone."""
+        others = (group for group in self.groups if group is not self.dense)
+        return [self.dense, *(group for group in others if not group.prunes_one)]
+
+
 def figure_name(groups: Sequence[Group], asked: str | None) -> str:
     """The figure that was asked for, else the first of the first row.
 

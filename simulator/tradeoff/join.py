@@ -9,14 +9,17 @@ from pathlib import Path
 from simulator.errors import WorkloadError
 from simulator.hardware import Hardware
 from simulator.quality.measured import Measured
+from simulator.quantities import count
 from simulator.report.report import Report
 from simulator.run.simulate import LayerProgress, simulate
 from simulator.sparsity import DENSE
 from simulator.tradeoff.groups import Group
-from simulator.workload import Conv, Gemm, Layer, Workload
+from simulator.workload import Conv, Gemm, Layer, Matmul, Workload
 from simulator.workload.table import table_of
 from simulator.workload.trace import read_trace
 
+ONE_SAMPLE = "for one sample"
+"""What traces of trained networks note."""
 NAMED = 3
 """So many layers are named where some do not join."""
 
@@ -51,12 +54,12 @@ class Networks:
     ----------
     model : Workload or None
         Of rows that bring no trace of their own.
-    parameters : mapping of str to int
-        Of rows' own traces.
+    samples : int
+        That run at once in rows' own traces, which are of one.
     """
 
     model: Workload | None
-    parameters: Mapping[str, int] = field(default_factory=dict)
+    samples: int = 1
 
     def of(self, group: Group) -> Workload:
         """The network of a group, each layer with the pattern that its rows say, others dense.
@@ -66,8 +69,7 @@ class Networks:
         WorkloadError
             If it needs a model and there is none, or the model is another one.
         """
-        own = own_network(group.first, self.parameters)
-        network = own or self.model
+        network = own_network(group.first, self.samples) or self.model
         if network is None:
             raise WorkloadError(
                 "MODEL", f"must be named: rows of {group.first.network} bring no trace",
@@ -77,13 +79,24 @@ class Networks:
         return under(network, group.patterns)
 
 
-def own_network(row: Measured, parameters: Mapping[str, int]) -> Workload | None:
-    """The trace that a row brings, if it brings one."""
+def own_network(row: Measured, samples: int = 1) -> Workload | None:
+    """The trace that a row brings, if it brings one, for so many samples at once."""
     if row.trace is None:
         return None
     where = Path(f"the trace of a row ({row.pattern} {row.method})")
-    read = read_trace(table_of(where, row.trace), parameters)
-    return Workload(row.network, read.layers, read.notes, read.blocks)
+    read = read_trace(table_of(where, row.trace), {})
+    notes = [f"for {count(samples, 'sample')}", *(n for n in read.notes if n != ONE_SAMPLE)]
+    layers = [_of_samples(layer, samples) for layer in read.layers]
+    return Workload(row.network, layers, notes, read.blocks)
+
+
+def _of_samples(layer: Layer, samples: int) -> Layer:
+    """Samples stand beside each other: more columns of a product, more images."""
+    if isinstance(layer, Gemm):
+        return replace(layer, n=layer.n * samples)
+    if isinstance(layer, Conv | Matmul):
+        return replace(layer, batch=layer.batch * samples)
+    return replace(layer, reads=layer.reads * samples, writes=layer.writes * samples)
 
 
 def under(network: Workload, patterns: Mapping[str, str]) -> Workload:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from simulator.errors import WorkloadError
 from simulator.quality.measured import Figure, Measured
 from simulator.quantities import count
 from simulator.sparsity import parse_pattern
-from simulator.tradeoff.front import ESTIMATE, LIKE, Point, measured_point, with_standings
-from simulator.tradeoff.groups import (
-    Group,
-    dense_of,
-    figure_name,
-    grouped,
-    select,
-)
+from simulator.tradeoff.front import BEATEN, ESTIMATE, LIKE, Point, points_of
+from simulator.tradeoff.groups import Group, Measurements, select
 from simulator.tradeoff.join import Clock, Networks, check_names, join_note, under, unjoined
 from simulator.tradeoff.per_layer import Budget, Mix, method_of, mixed
 from simulator.tradeoff.result import TradeOff
@@ -37,8 +32,8 @@ class Asked:
         Of a pattern per layer.
     rate : float
         See `simulator.tradeoff.verdict`.
-    parameters : mapping
-        Of the traces that rows bring.
+    samples : int
+        That run at once, of networks whose rows bring their own trace.
     """
 
     network: str | None = None
@@ -47,7 +42,7 @@ class Asked:
     budget: Budget | None = None
     method: str | None = None
     rate: float = RATE
-    parameters: Mapping[str, int] = field(default_factory=dict)
+    samples: int = 1
 
 
 def tradeoff(
@@ -80,58 +75,55 @@ def tradeoff(
         With one clear line.
     """
     asked = asked or Asked()
-    every = grouped(select(rows, asked.network, asked.task, where))
-    figure = figure_name(every, asked.figure)
-    dense = dense_of(every, where)
-    networks = Networks(model, asked.parameters)
-    groups = [dense, *(g for g in every if g is not dense and not g.prunes_one)]
-    workloads = [networks.of(group) for group in groups]
-    times = [clock.time_ns(workload) for workload in workloads]
-    points = [
-        measured_point(group, dense, figure, time_ns, times[0])
-        for group, time_ns in zip(groups, times, strict=True)
-    ]
-    stood = with_standings(points, figure)
-    first, *others = stood
+    chosen = select(rows, asked.network, asked.task, where)
+    if model is not None and all(row.trace is not None for row in chosen):
+        hint = "--like times another network"
+        raise WorkloadError(model.name, "is not needed: every row brings its trace", hint=hint)
+    measured = Measurements.of(chosen, asked.figure, where)
+    networks = Networks(model, asked.samples)
+    workloads = [networks.of(group) for group in measured.networks]
+    first, *others = points_of(measured, [clock.time_ns(workload) for workload in workloads])
     mix = None
     if asked.budget is not None:
-        method = method_of(every, asked.method, figure)
-        mix = mixed(asked.budget, method, every, first, figure, networks, clock)
-    alone = len(every) - len(groups)
-    notes = [
-        join_note(list(zip(workloads, groups, strict=True))),
-        f"{count(alone, 'measurement')} of one pruned layer: --per-layer uses them"
-        if alone and mix is None
-        else None,
-        *({note: None for workload in workloads for note in workload.notes}),
-    ]
+        mix = mixed(asked.budget, method_of(measured, asked.method), measured, networks, clock)
     return TradeOff(
-        clock.hardware.name, dense.first.network, dense.first.task, figure,
+        clock.hardware.name, first.group.first.network, first.group.first.task, measured.figure,
         (first, *sorted(others, key=lambda point: -point.time_ns)),
-        tuple(_like(stood, like, clock)) if like is not None else (),
-        like.name if like is not None else "",
-        mix, _estimate(mix, first) if mix is not None else None,
-        asked.rate, tuple(filter(None, notes)),
+        like=tuple(_like(first, others, like, clock)) if like is not None else (),
+        like_name=like.name if like is not None else "",
+        mix=mix, mix_point=_estimate(mix, first) if mix is not None else None,
+        rate=asked.rate, notes=tuple(_notes(measured, workloads, mix)),
     )  # fmt: skip
 
 
-def _like(points: Sequence[Point], network: Workload, clock: Clock) -> list[Point]:
-    """Points of which only the time is another network's; those that it cannot have are left out.
+def _notes(measured: Measurements, workloads: Sequence[Workload], mix: Mix | None) -> Iterator[str]:
+    """What did not join, what was left aside, and what reading the networks assumed; each once."""
+    warning = join_note(list(zip(workloads, measured.networks, strict=True)))
+    if warning is not None:
+        yield warning
+    alone = len(measured.groups) - len(measured.networks)
+    if alone and mix is None:
+        yield f"{count(alone, 'measurement')} of one pruned layer: --per-layer uses them"
+    yield from dict.fromkeys(note for workload in workloads for note in workload.notes)
+
+
+def _like(
+    dense: Point, others: Sequence[Point], network: Workload, clock: Clock
+) -> Iterator[Point]:
+    """What is not beaten, with the time of another network, where that can have such patterns.
 
     Layers join by name alone. Of a smaller network, such as one without some channels, there is no
     wider one.
     """
-    check_names(network, points[0].group)
-    whole = points[0].weights
-    alike = [p for p in points if p.weights == whole and not unjoined(network, p.group)]
+    check_names(network, dense.group)
     dense_ns = clock.time_ns(under(network, {}))
-    found = []
-    for point in alike:
-        time_ns = clock.time_ns(under(network, point.group.patterns))
-        found.append(
-            replace(point, time_ns=time_ns, speedup=dense_ns / time_ns, standing=LIKE, ties=())
-        )
-    return found
+    for point in others:
+        is_alike = point.weights == dense.weights and not unjoined(network, point.group)
+        if is_alike and point.standing != BEATEN:
+            time_ns = clock.time_ns(under(network, point.group.patterns))
+            yield replace(
+                point, time_ns=time_ns, speedup=dense_ns / time_ns, standing=LIKE, ties=()
+            )
 
 
 def _estimate(mix: Mix, dense: Point) -> Point | None:

@@ -13,8 +13,7 @@ from simulator.errors import SpecError, StoreError, did_you_mean
 from simulator.quality.measured import Figure
 from simulator.sparsity import DENSE, parse_pattern
 from simulator.tradeoff.costs import Costs, costs_of
-from simulator.tradeoff.front import Point
-from simulator.tradeoff.groups import Group
+from simulator.tradeoff.groups import Group, Measurements
 from simulator.tradeoff.join import Clock, Networks, under
 from simulator.tradeoff.search import Limit, Option, choose, fastest
 from simulator.workload import Workload
@@ -98,13 +97,7 @@ class Mix:
 
 
 def mixed(
-    budget: Budget,
-    method: str,
-    groups: Sequence[Group],
-    dense: Point,
-    figure: str,
-    networks: Networks,
-    clock: Clock,
+    budget: Budget, method: str, measured: Measurements, networks: Networks, clock: Clock
 ) -> Mix:
     """The best mix of patterns within a budget, simulated whole.
 
@@ -115,20 +108,24 @@ def mixed(
     StoreError
         If the rows do not say what layers cost.
     """
-    if dense.group.first.trace is not None:
+    dense = measured.dense
+    if dense.first.trace is not None:
         hint = "what a layer costs after training says little of several together"
         raise StoreError("--per-layer", "needs rows of pruned models, got trained ones", hint=hint)
-    costs = costs_of(groups, dense.group, figure, method)
-    network = networks.of(dense.group)
+    costs = costs_of(measured, method)
+    network = networks.of(dense)
+    dense_ns = clock.time_ns(network)
     options = _options(costs, network, clock)
-    rest_ns = dense.time_ns - sum(choices[0].time_ns for choices in options.values())
-    limit = _limit(budget, dense, costs, rest_ns)
+    rest_ns = dense_ns - sum(choices[0].time_ns for choices in options.values())
+    limit = Limit("time", budget.share * dense_ns - rest_ns)
+    if budget.of == QUALITY:
+        limit = Limit("cost", costs.most(budget.drop(dense.figure(measured.figure))))
     chosen = choose(list(options.values()), limit)
     if chosen is None:
         quick = zip(options.values(), fastest(list(options.values())), strict=True)
         least = rest_ns + sum(choices[at].time_ns for choices, at in quick)
         what = f"no mix of {method} is that fast"
-        want = f"time={math.ceil(1000 * least / dense.time_ns) / 1000:g} or more"
+        want = f"time={math.ceil(1000 * least / dense_ns) / 1000:g} or more"
         raise SpecError("--budget", what, got=str(budget), want=want)
     taken = {name: options[name][at] for name, at in zip(options, chosen, strict=True)}
     patterns = {name: option.pattern for name, option in taken.items()}
@@ -136,14 +133,8 @@ def mixed(
     return Mix(
         budget, method, costs.origin, patterns, workload, clock.time_ns(workload),
         costs.drop(sum(option.cost for option in taken.values())),
-        _measured(groups, method, patterns),
+        _measured(measured.groups, method, patterns),
     )  # fmt: skip
-
-
-def _limit(budget: Budget, dense: Point, costs: Costs, rest_ns: float) -> Limit:
-    if budget.of == TIME:
-        return Limit("time", budget.share * dense.time_ns - rest_ns)
-    return Limit("cost", costs.most(budget.drop(dense.figure)))
 
 
 def _options(costs: Costs, network: Workload, clock: Clock) -> dict[str, list[Option]]:
@@ -181,7 +172,7 @@ def _measured(groups: Sequence[Group], method: str, patterns: dict[str, str]) ->
     return None
 
 
-def method_of(groups: Sequence[Group], asked: str | None, figure: str) -> str:
+def method_of(measured: Measurements, asked: str | None) -> str:
     """The method that was asked for, else the one whose uniform rows are best on average.
 
     Raises
@@ -190,9 +181,9 @@ def method_of(groups: Sequence[Group], asked: str | None, figure: str) -> str:
         If no row was pruned by it.
     """
     values: dict[str, list[float]] = {}
-    for group in groups:
+    for group in measured.groups:
         if not group.is_dense:
-            found = group.figure(figure)
+            found = group.figure(measured.figure)
             sign = 1.0 if found.higher_is_better else -1.0
             values.setdefault(group.method, [])
             values[group.method] += [sign * found.value] if group.is_uniform else []

