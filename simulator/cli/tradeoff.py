@@ -117,7 +117,7 @@ def tradeoff(
     table_file = None if per_layer else output
     outputs = {"-o": output, "--plot": plot, **_files_of("--quality", quality)}
     kind = out.prepare(format, {**outputs, "-o": table_file}, hardware, model, like)
-    _check_trace(output if per_layer else None, outputs)
+    _check_trace(output if per_layer else None, outputs, hardware, model, like)
     _check_rate(rate)
     rows, fault = _rows(quality)
     parameters = parameters_of(param, batch)
@@ -166,12 +166,12 @@ def _check_rate(rate: float) -> None:
         raise SpecError("--worth", "not a share of quality for one of speed", got=rate, want="0.1")
 
 
-def _check_trace(file: Path | None, outputs: dict[str, Path | None]) -> None:
+def _check_trace(file: Path | None, outputs: dict[str, Path | None], *inputs: str | None) -> None:
     """Refuse a file for the mix that cannot be written, before any work is done."""
     from simulator.cli import output as out
 
     out.check_target(file)
-    out.check_apart(outputs)
+    out.check_apart(outputs, *inputs)
     if file is not None and not out.is_stream(file):
         out.check_suffix(file, {".csv": "csv"})
 

@@ -211,7 +211,7 @@ def _point(axes: Axes, mark: Mark, look: tuple[str, str], low: float) -> None:
     is_hollow = mark.standing == "like"
     is_below = mark.value < low
     if not is_below and mark.error and not is_hollow:
-        axes.errorbar(mark.speedup, mark.value, mark.error, color=colour, alpha=alpha,
+        axes.errorbar(mark.speedup, mark.value, mark.error, fmt="none", color=colour, alpha=alpha,
                       linewidth=1.1, capsize=2.5, zorder=2)  # fmt: skip
     axes.plot(
         mark.speedup, low if is_below else mark.value, linestyle="", clip_on=not is_below,

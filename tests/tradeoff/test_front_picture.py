@@ -96,7 +96,7 @@ def test_other_figures_have_a_plain_scale() -> None:
 
 def test_numbers_and_legend_keep_clear() -> None:
     many = [
-        Mark(f"{n}:16 method", "m", 1 + 0.02 * n, 0.9 - 0.001 * n, 0.01, "front") for n in range(20)
+        Mark(f"{n}:16 method", "m", 1 + 0.1 * n, 0.9 - 0.004 * n, 0.01, "front") for n in range(20)
     ]
     for marks in (MARKS, many):
         picture, axes = drawn(marks)
