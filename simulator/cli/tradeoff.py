@@ -104,7 +104,7 @@ def tradeoff(
     it gains less than 2 %; undecided between the two.
     """
     from simulator.cli import output as out
-    from simulator.cli.progress import layers_bar
+    from simulator.cli.progress import points_bar
     from simulator.cli.trading import MeasuredBy
     from simulator.hardware import load_hardware
     from simulator.importers import load_workload
@@ -124,7 +124,7 @@ def tradeoff(
     machine = load_hardware(hardware, settings_of(settings))
     samples = _samples(parameters) if model is None else 1
     asked = Asked(network, task, figure, asked_budget, method, rate, samples)
-    with layers_bar() as progress:
+    with points_bar() as progress:
         result = join(
             rows,
             Clock(machine, accuracy, progress),

@@ -54,6 +54,9 @@ def tradeoff_parts(result: TradeOff, how: MeasuredBy) -> Iterable[Part]:
         yield from _mix_parts(result, result.mix, how)
     yield ""
     yield _points_table(result)
+    if result.mix is not None:
+        yield ""
+        yield _layers_table(result.mix)
     for note in warnings_first(() if screen.quiet else result.notes):
         yield f"Note: {note}"
 
@@ -151,8 +154,25 @@ def _mix_parts(result: TradeOff, mix: Mix, how: MeasuredBy) -> Iterable[Part]:
         yield f"Predicted: {predicted} less {words(result.figure)} than dense ({mix.origin})."
         if how.mix is not None or not screen.quiet:
             yield f"To measure it: {how.command(mix.method, result.task)}"
-    yield ""
-    made = Grid("", [Column("layer", "name"), Column("pattern", "word")])
-    for name, pattern in mix.patterns.items():
-        made.add_row(name, pattern)
-    yield made
+
+
+def _layers_table(mix: Mix) -> Grid:
+    """What each layer runs as, what that gains, and what it costs."""
+    options = [option for pair in mix.layers.values() for option in pair]
+    scale = Scale.of((option.time_ns for option in options), COLUMN_TIME)
+    made = Grid(
+        "Per layer",
+        [
+            Column("layer", "name"),
+            Column("pattern", "word"),
+            Column(f"time {scale.unit.name}"),
+            Column(f"dense {scale.unit.name}"),
+            Column("speed-up"),
+            Column(mix.unit),
+        ],
+    )
+    for name, (option, dense) in mix.layers.items():
+        speedup = times(dense.time_ns / option.time_ns)
+        texts = scale.text(option.time_ns), scale.text(dense.time_ns), speedup
+        made.add_row(name, option.pattern, *texts, f"{option.cost:.2g}")
+    return made

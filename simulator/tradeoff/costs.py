@@ -24,6 +24,8 @@ class Costs(Protocol):
     def by_layer(self) -> Mapping[LayerPattern, float]: ...
     @property
     def origin(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
     def drop(self, total: float) -> float:
         """By how much the figure is worse."""
         ...
@@ -39,6 +41,7 @@ class Measured:
 
     by_layer: Mapping[LayerPattern, float]
     origin: str = "drops measured layer by layer, added"
+    unit: str = "drop"
 
     def drop(self, total: float) -> float:
         return total
@@ -61,6 +64,7 @@ class Reconstructed:
     by_layer: Mapping[LayerPattern, float]
     sums: tuple[float, ...]
     drops: tuple[float, ...]
+    unit: str = "error of outputs"
 
     @property
     def origin(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from simulator.hardware import Hardware
 from simulator.quality.measured import Measured
 from simulator.quantities import count
 from simulator.report.report import Report
-from simulator.run.simulate import LayerProgress, simulate
+from simulator.run.simulate import simulate
 from simulator.sparsity import DENSE
 from simulator.tradeoff.groups import Group
 from simulator.workload import Conv, Gemm, Layer, Matmul, Workload
@@ -24,21 +24,30 @@ NAMED = 3
 """So many layers are named where some do not join."""
 
 
+Progress = Callable[[int, int], None]
+"""Called with the networks that are simulated, and how many there will be."""
+
+
 @dataclass
 class Clock:
     """Simulates workloads on one machine, equal ones once."""
 
     hardware: Hardware
     accuracy: str = "exact"
-    progress: LayerProgress | None = None
+    progress: Progress | None = None
     _known: dict[Workload, Report] = field(default_factory=dict)
+    _expected: set[Workload] = field(default_factory=set)
+
+    def expect(self, workloads: Iterable[Workload]) -> None:
+        """Count these among what there is to do."""
+        self._expected.update(workloads)
 
     def report(self, workload: Workload) -> Report:
         """Of the workload as its layers say."""
         if workload not in self._known:
-            self._known[workload] = simulate(
-                self.hardware, workload, accuracy=self.accuracy, progress=self.progress
-            )
+            self._known[workload] = simulate(self.hardware, workload, accuracy=self.accuracy)
+            if self.progress is not None:
+                self.progress(len(self._known), len(self._expected | self._known.keys()))
         return self._known[workload]
 
     def time_ns(self, workload: Workload) -> float:

@@ -82,6 +82,7 @@ def tradeoff(
     measured = Measurements.of(chosen, asked.figure, where)
     networks = Networks(model, asked.samples)
     workloads = [networks.of(group) for group in measured.networks]
+    clock.expect(workloads)
     first, *others = points_of(measured, [clock.time_ns(workload) for workload in workloads])
     mix = None
     if asked.budget is not None:

@@ -68,8 +68,10 @@ class Mix:
     method : str
     origin : str
         Of the costs: measured, or estimated from reconstruction errors.
-    patterns : dict of str to str
-        By layer name, in the order of the network; ``1:1`` of layers that stay dense.
+    unit : str
+        What the cost of a layer is.
+    layers : dict of str to (Option, Option)
+        What each layer runs as, and what it would be dense, in the order of the network.
     workload : Workload
         The network with these patterns: what ``mixed.csv`` holds.
     time_ns : float
@@ -83,11 +85,17 @@ class Mix:
     budget: Budget
     method: str
     origin: str
-    patterns: dict[str, str]
+    unit: str
+    layers: dict[str, tuple[Option, Option]]
     workload: Workload
     time_ns: float
     drop: float
     measured: Group | None
+
+    @property
+    def patterns(self) -> dict[str, str]:
+        """By layer name; ``1:1`` of layers that stay dense."""
+        return {name: option.pattern for name, (option, _) in self.layers.items()}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -127,12 +135,15 @@ def mixed(
         what = f"no mix of {method} is that fast"
         want = f"time={math.ceil(1000 * least / dense_ns) / 1000:g} or more"
         raise SpecError("--budget", what, got=str(budget), want=want)
-    taken = {name: options[name][at] for name, at in zip(options, chosen, strict=True)}
-    patterns = {name: option.pattern for name, option in taken.items()}
+    taken = {
+        name: (choices[at], choices[0])
+        for (name, choices), at in zip(options.items(), chosen, strict=True)
+    }
+    patterns = {name: option.pattern for name, (option, _) in taken.items()}
     workload = under(network, patterns)
     return Mix(
-        budget, method, costs.origin, patterns, workload, clock.time_ns(workload),
-        costs.drop(sum(option.cost for option in taken.values())),
+        budget, method, costs.origin, costs.unit, taken, workload, clock.time_ns(workload),
+        costs.drop(sum(option.cost for option, _ in taken.values())),
         _measured(measured.groups, method, patterns),
     )  # fmt: skip
 

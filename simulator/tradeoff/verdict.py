@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from simulator.names import words
 from simulator.quality.measured import Figure
-from simulator.quantities import count, percent
+from simulator.quantities import count
 from simulator.tradeoff.front import FRONT, TIE, Point
 from simulator.tradeoff.groups import WITHIN_ERRORS, is_within_error
 
@@ -86,11 +86,15 @@ def sentences(
 def _sentence(point: Point, dense: Point, figure: str, machine: str, rate: float) -> str:
     gain = point.speedup - 1
     said = verdict(point, dense, rate)
-    speed = f"gains {percent(gain)}" if gain >= 0 else f"loses {percent(-gain)} of speed"
+    speed = f"gains {_speed(gain)}" if gain >= 0 else f"loses {_speed(-gain)} of speed"
     text = f"{point.pattern} by {point.method} {_cost(point.cost, figure)} and {speed}: "
     if said == OPEN:
         return f"{text}undecided on {machine}, the error is too large to tell."
     return f"{text}{said} on {machine}{_because(point, dense, figure, rate, said)}."
+
+
+def _speed(gain: float) -> str:
+    return f"{gain:.0%}" if gain >= 0.1 else f"{gain:.1%}"
 
 
 def _cost(cost: Figure, figure: str) -> str:
