@@ -1,10 +1,12 @@
-"""Names as people read them: keys in words, and long names without their middle."""
+"""Names as people read and choose them: in words, without their middle, by expression."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
+
+from simulator.errors import SimulatorError
 
 UPPER = {"mac": "MAC", "dram": "DRAM", "l2": "L2"}
 
@@ -15,6 +17,20 @@ SIZES = re.compile(r"\w+:[0-9]+(x[0-9]+)*(:\w+)?")
 def words(name: str) -> str:
     """A key as people write it: ``mac_useful`` is MAC useful."""
     return " ".join(UPPER.get(word, word) for word in name.split("_"))
+
+
+def expression(text: str, where: str, error: type[SimulatorError]) -> re.Pattern[str]:
+    """A regular expression that a user wrote to choose names.
+
+    Raises
+    ------
+    SimulatorError
+        Of the kind ``error``, if it is none.
+    """
+    try:
+        return re.compile(text)
+    except (re.error, RecursionError, OverflowError) as fault:
+        raise error(where, f"not a regular expression: {fault}", got=text) from None
 
 
 def shortened(name: str, most: int = 24, width: Callable[[str], int] = len) -> str:

@@ -32,11 +32,18 @@ Accuracy = Annotated[
 ]
 LibraryName = Annotated[str | None, typer.Option(help="One of the machine's libraries.")]
 WeightsFile = Annotated[
-    Path | None,
+    list[str] | None,
     typer.Option(
         "--weights",
-        metavar="FILE",
-        help="Real weights by layer name: .safetensors, .npz, or the model.onnx itself.",
+        metavar="[PATTERN=]FILE",
+        help="Real weights by layer name: .safetensors, .npz, or the model.onnx itself; "
+        "2:4=FILE for one pattern.",
+    ),
+]
+Dense = Annotated[
+    str | None,
+    typer.Option(
+        "--dense", metavar="REGEX", help="Layers whose name it finds stay dense under any pattern."
     ),
 ]
 Format = Annotated[

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +12,7 @@ from simulator.cli.options import (
     Accuracy,
     Batch,
     Brief,
+    Dense,
     EngineName,
     Format,
     HardwareName,
@@ -26,6 +26,7 @@ from simulator.cli.options import (
     WorkloadName,
     settings_of,
 )
+from simulator.cli.weighing import weighed, weights_files
 from simulator.errors import OutputError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def run(
     param: Parameters = None,
     library: LibraryName = None,
     accuracy: Accuracy = "exact",
+    dense: Dense = None,
     weights: WeightsFile = None,
     allow_overflow: Overflow = False,
     brief: Brief = False,
@@ -79,22 +81,26 @@ def run(
     from simulator.cli.progress import layers_bar
     from simulator.hardware import load_hardware
     from simulator.run.simulate import simulate
+    from simulator.sparsity import parse_asked
 
     outputs = {"-o": output, "--plot": plot, "--timeline": timeline}
-    kind = out.prepare(format, outputs, hardware, workload, weights)
+    asked = [parse_asked(pattern, "--pattern")]
+    files = weights_files(weights, asked, "--pattern")
+    kind = out.prepare(format, outputs, hardware, workload, *files.all)
     tiles = _tiles(timeline_tiles, timeline)
     machine = load_hardware(hardware, settings_of(settings))
-    trace, tensors = _workload(workload, weights, parameters_of(param, batch))
+    trace, tensors = weighed(workload, files, asked, parameters_of(param, batch))
     record = _timeline(machine, trace, pattern, tiles) if timeline is not None else None
     with layers_bar() as progress:
         report = simulate(
             machine,
             trace,
-            pattern,
+            asked[0],
             engine,
             library=library,
             accuracy=accuracy,
-            weights=tensors,
+            dense=dense,
+            weights=tensors.get(asked[0]),
             allow_overflow=allow_overflow,
             progress=progress,
             observe=None if record is None else record.add,
@@ -121,6 +127,7 @@ def compare(
     param: Parameters = None,
     library: LibraryName = None,
     accuracy: Accuracy = "exact",
+    dense: Dense = None,
     weights: WeightsFile = None,
     allow_overflow: Overflow = False,
     brief: Brief = False,
@@ -136,20 +143,24 @@ def compare(
     from simulator.cli.progress import layers_bar
     from simulator.hardware import load_hardware
     from simulator.run.simulate import compare as compare_patterns
+    from simulator.sparsity import parse_asked
 
     outputs = {"-o": output, "--plot": plot}
-    kind = out.prepare(format, outputs, hardware, workload, weights)
-    machine = load_hardware(hardware, settings_of(settings))
-    trace, tensors = _workload(workload, weights, parameters_of(param, batch))
     names = [name for name in patterns.split(",") if name.strip()]
+    asked = [parse_asked(name, "--patterns") for name in names]
+    files = weights_files(weights, asked, "--patterns")
+    kind = out.prepare(format, outputs, hardware, workload, *files.all)
+    machine = load_hardware(hardware, settings_of(settings))
+    trace, tensors = weighed(workload, files, asked, parameters_of(param, batch))
     with layers_bar(len(names)) as progress:
         comparison = compare_patterns(
             machine,
             trace,
-            names,
+            asked,
             engine,
             library=library,
             accuracy=accuracy,
+            dense=dense,
             weights=tensors,
             allow_overflow=allow_overflow,
             progress=progress,
@@ -189,13 +200,3 @@ def _tiles(text: str | None, timeline: Path | None) -> TileRange | None:
     if timeline is None:
         raise OutputError("--timeline-tiles", "says what --timeline FILE shows", got=text)
     return TileRange.parse(text, "--timeline-tiles")
-
-
-def _workload(
-    name: str, weights: Path | None, parameters: dict[str, int]
-) -> tuple[Workload, Mapping[str, Any] | None]:
-    from simulator.importers import load_model, load_workload
-
-    if weights is None:
-        return load_workload(name, **parameters), None
-    return load_model(name, weights, **parameters)

@@ -31,7 +31,7 @@ Part = Grid | str
 LAUNCH_RATIO = 0.05
 """Where launches bound less of the time, what bounds the work is the same list once more."""
 
-SIZES, BOUND, UTILIZATION = "m, n, k", "bound", "MAC util."
+SIZES, BOUND, UTILIZATION, PRUNED = "m, n, k", "bound", "MAC util.", "pruned now"
 """Groups of columns that are left out together, and what their titles are in a note."""
 
 
@@ -209,7 +209,8 @@ def _summary_table(comparison: Comparison) -> Grid:
     launch = Scale.of((total.time_with_launch_ns for total in totals), COLUMN_TIME)
     launched, bound = f"with launches {launch.unit.name}", "bound by (share of time)"
     titles = ["pattern", f"time {scale.unit.name}", launched, f"speed-up over {first}"]
-    titles += ["density alone", UTILIZATION, "energy", "ran as", bound]
+    is_real = any(total.nonzeros is not None for total in totals)
+    titles += ["density alone", *[PRUNED] * is_real, UTILIZATION, "energy", "ran as", bound]
     summary = Grid(
         "All layers",
         headings(titles, word=["pattern"], prose=["ran as", bound]),
@@ -223,12 +224,18 @@ def _summary_table(comparison: Comparison) -> Grid:
             launch.text(report.total.time_with_launch_ns),
             f"{comparison.speedup(report):.2f}",
             f"{comparison.density_speedup(report):.2f}",
+            *[_pruned(report.total)] * is_real,
             percent(report.total.mac_utilization),
             "-" if energy is None else quantities.energy(energy),
             ", ".join(f"{pattern} x{many}" for pattern, many in ran_as.items()) or "-",
             _total_bound(report),
         )
     return summary
+
+
+def _pruned(total: Total) -> str:
+    """Of the real weights that were not zero."""
+    return "-" if total.nonzeros is None else percent(total.pruned_ratio)
 
 
 def _core_time_table(reports: Sequence[Report]) -> Grid:

@@ -23,6 +23,7 @@ from simulator.importers.onnx_graph import (
     is_contrib,
     is_standard,
 )
+from simulator.importers.onnx_names import module_of, spoken
 from simulator.importers.onnx_operators import operator_of
 from simulator.importers.onnx_shapes import bodies
 from simulator.importers.onnx_streams import VIEWS, Fusion
@@ -78,6 +79,27 @@ def inside(node: onnx.NodeProto) -> Iterator[str]:
             if found is not None:
                 yield f"{found} in {node.op_type}"
             yield from (f"{name} in {node.op_type}" for name in inside(inner))
+
+
+def _label(node: onnx.NodeProto) -> str:
+    """What an operator is called: nothing has to name it."""
+    return node.name or node.output[0]
+
+
+def _named(node: onnx.NodeProto, found: Read) -> tuple[str, Stored | None]:
+    """What an operator's layers are called, and where a file of weights holds those it has.
+
+    A tensor that a tool made is in no file but the model's own. Where torch tells its module, that
+    is what a checkpoint calls it, with output features first.
+    """
+    operand = next((operand for _, operand in found if operand is not None), None)
+    if operand is None:
+        return _label(node), None
+    name, stored = spoken(operand.stored), Stored((operand.stored,), operand.inputs_first)
+    if not name and (module := module_of(node)):
+        is_turned = node.op_type == "ConvTranspose"
+        return module, Stored((f"{module}.weight",), is_turned)
+    return name or _label(node), stored
 
 
 class Reader:
@@ -150,7 +172,7 @@ class Reader:
         return True
 
     def _layer(self, node: onnx.NodeProto) -> None:
-        label, read = node.name or node.output[0], operator_of(node)
+        label, read = _label(node), operator_of(node)
         assert read is not None
         self.fusion.close()
         try:
@@ -167,12 +189,14 @@ class Reader:
 
     def _add(self, node: onnx.NodeProto, found: Read) -> None:
         """The layers of one operator, of which one counts."""
+        name, stored = _named(node, found)
         for index, (layer, operand) in enumerate(found):
-            named = replace(layer, name=self.tally.name(layer.name))
+            wanted = name + layer.name.removeprefix(_label(node))
+            named = replace(layer, name=self.tally.name(wanted))
             self.tally.add(named, counts=index == 0)
-            if operand is not None:
+            if operand is not None and stored is not None:
                 self.operands[named.name] = operand
-                self.tally.stored[named.name] = Stored((operand.stored,), operand.inputs_first)
+                self.tally.stored[named.name] = stored
         if node.op_type == "ConvTranspose":
             self.counts["ConvTranspose read as the GEMM of its columns"] += 1
         for bits in self._widened(node, found):

@@ -9,10 +9,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from simulator.names import words
-from simulator.quantities import time
+from simulator.quantities import count, percent, time
 from simulator.report.account import CORE_TIME
 from simulator.report.report import Report
-from simulator.sparsity import parse_pattern
+from simulator.sparsity import DENSE, parse_pattern
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,11 @@ class Comparison:
         for note, names in seen.items():
             shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             yield f"{note} ({shown})"
+        yield from filter(None, map(_pruning, self.reports))
         yield from self.first.notes
+        for report in self.reports[1:]:  # what is true of one pattern only, as of its weights
+            own = (note for note in report.notes if note not in self.first.notes)
+            yield from (f"{report.pattern_name}: {note}" for note in own)
 
     @property
     def title(self) -> str:
@@ -183,10 +187,24 @@ class Comparison:
 
 
 def _density(report: Report) -> Fraction:
-    """Of the pattern; of what the trace says, the mean over the MACs of layers with weights."""
-    if report.pattern is not None:
-        return parse_pattern(report.pattern).density
+    """Mean over the MACs of layers with weights, of which some may stay dense."""
     bearing = [layer for layer in report.layers if layer.kind in ("gemm", "conv")]
     macs = sum(layer.macs * layer.repeat for layer in bearing)
+    if not macs:
+        return parse_pattern(report.pattern or DENSE).density
     stored = (x.macs * x.repeat * parse_pattern(x.asked).density for x in bearing)
-    return sum(stored, Fraction(0)) / macs if macs else Fraction(1)
+    return sum(stored, Fraction(0)) / macs
+
+
+def _pruning(report: Report) -> str:
+    """How much of the real weights this run pruned, or that it pruned none; empty without any."""
+    real = [layer for layer in report.layers if layer.nonzeros is not None]
+    if all(parse_pattern(layer.asked).is_dense for layer in real):
+        return ""
+    cut = sum(1 for layer in real if layer.pruned_away)
+    if not cut:
+        return f"{report.pattern_name}: none of the weights was pruned, they run as they are"
+    return (
+        f"{report.pattern_name}: {percent(report.total.pruned_ratio)} of the non-zero weights were "
+        f"pruned just now, by magnitude, in {cut} of {count(len(real), 'layer')}"
+    )

@@ -69,6 +69,9 @@ class LayerReport:
         more than the machine's ``tdp_w``. ``cycles`` and utilisations are of this clock.
     time_error_ratio, dram_error_ratio : float
         How far off time and DRAM bytes may be, estimated; 0 where every event was simulated.
+    nonzeros, pruned_away : int or None
+        Real weights that are not zero, and how many more there were before this run pruned them;
+        None where the layer has no real weights.
     """
 
     name: str
@@ -107,6 +110,8 @@ class LayerReport:
     in_flight_hits: int
     time_error_ratio: float
     dram_error_ratio: float
+    nonzeros: int | None = None
+    pruned_away: int | None = None
 
     @property
     def time_ns(self) -> float:

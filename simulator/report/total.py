@@ -59,6 +59,12 @@ def _added(layers: Sequence[LayerReport], name: str) -> Any:
     return reduce(add, (getattr(layer, name) * layer.repeat for layer in layers))
 
 
+def _known(layers: Sequence[LayerReport], name: str) -> Any:
+    """Each that is known as often as it occurs; None where none is."""
+    known = [layer for layer in layers if getattr(layer, name) is not None]
+    return _added(known, name) if known else None
+
+
 def _any(layers: Sequence[LayerReport], name: str) -> bool:
     return any(getattr(layer, name) for layer in layers)
 
@@ -100,6 +106,8 @@ FIGURES: Final = (
     Figure("throttled", bool, "", _any),
     Figure("time_error_ratio", float, "", _OF_TIME),
     Figure("dram_error_ratio", float, "", _OF_DRAM),
+    Figure("nonzeros", int, "", _known, missing=True, kept=False, shown=False),
+    Figure("pruned_away", int, "", _known, missing=True, kept=False, shown=False),
 )
 """In the order of exports."""
 
@@ -117,6 +125,8 @@ class Total:
         How many equal blocks the network has; all figures are of one.
     held : Held
         What main memory keeps at once.
+    nonzeros, pruned_away : int or None
+        Of all layers with real weights; None where no layer has any.
     """
 
     cycles: int
@@ -141,6 +151,8 @@ class Total:
     dram_error_ratio: float
     blocks: int = 1
     held: Held = field(default_factory=Held)
+    nonzeros: int | None = None
+    pruned_away: int | None = None
 
     @property
     def time_ns(self) -> float:
@@ -151,6 +163,12 @@ class Total:
     def time_with_launch_ns(self) -> float:
         """Device time and one launch overhead a layer."""
         return self.time_ns + self.launches * self.launch_ns
+
+    @property
+    def pruned_ratio(self) -> float:
+        """Of the non-zeros that the real weights had, those that this run pruned; 0 without any."""
+        gone = self.pruned_away or 0
+        return gone / max(1, gone + (self.nonzeros or 0))
 
     def core_time_ns(self) -> dict[str, float]:
         """Where an average core's time went; adds up to the device time."""

@@ -30,13 +30,19 @@ Array = npt.NDArray[Any]
 class Attached:
     """A layer as it is to run, and its real weights, if there are any.
 
-    ``lowered`` is None for a streaming layer.
+    Attributes
+    ----------
+    lowered : Lowered or None
+        None for a streaming layer.
+    pruned_away : int
+        Non-zeros of ``tensor`` that were set to zero for this run.
     """
 
     layer: Layer
     asked: AnyPattern
     lowered: Lowered | None
     tensor: Array | None
+    pruned_away: int = 0
 
     @property
     def problems(self) -> tuple[GemmProblem, ...]:
@@ -48,6 +54,22 @@ class Attached:
         if self.lowered is None or executed is None:
             return ""
         return self.lowered.note(executed.pattern)
+
+    @property
+    def nonzeros(self) -> int | None:
+        """Of the weights that it runs with; None where they are not known."""
+        return None if self.tensor is None else int(np.count_nonzero(self.tensor))
+
+    @property
+    def pruned_as_asked(self) -> Attached:
+        """The same layer, its weights pruned by magnitude to what was asked."""
+        if self.tensor is None:
+            return self
+        assert isinstance(self.layer, Gemm | Conv)
+        require_shape(self.layer, self.tensor)
+        kept = pruned(self.layer, self.tensor, self.asked)
+        gone = int(np.count_nonzero(self.tensor)) - int(np.count_nonzero(kept))
+        return replace(self, tensor=kept, pruned_away=gone)
 
     @property
     def sparsest(self) -> Attached:
@@ -96,15 +118,10 @@ def weights_note(works: Sequence[Attached]) -> str | None:
     return f"real weights for {known} of {len(bearing)} layers; none for {some}"
 
 
-def options_of(work: Attached, hardware: Hardware, *, prune: bool) -> list[Option]:
+def options_of(work: Attached, hardware: Hardware) -> list[Option]:
     """What a layer may run as; with real weights, their mask where it matters to the hardware.
 
     Weights must follow the sparsest pattern; others that they do not follow are left aside.
-
-    Parameters
-    ----------
-    prune : bool
-        Prune weights to what was asked, instead of holding them to it.
 
     Raises
     ------
@@ -115,9 +132,6 @@ def options_of(work: Attached, hardware: Hardware, *, prune: bool) -> list[Optio
     if tensor is None:
         return [Option(problem) for problem in problems]
     assert isinstance(layer, Gemm | Conv)
-    rows_of(layer, tensor, problems[0])  # refuses another shape
-    if prune:
-        tensor = pruned(layer, tensor, work.asked)
     options = []
     for problem in problems:
         rows = rows_of(layer, tensor, problem)
@@ -168,16 +182,28 @@ def rows_of(layer: Gemm | Conv, tensor: Array, problem: GemmProblem) -> Array:
     WeightsError
         If the tensor's shape is not the layer's.
     """
+    require_shape(layer, tensor)
     if isinstance(layer, Gemm):
-        wanted = (layer.batch * layer.m, layer.k)
-        if tensor.size == wanted[0] * wanted[1] and tensor.shape[-1] == layer.k:
-            return tensor.reshape(wanted)
-        raise _shape_error(layer, tensor, f"({layer.m}, {layer.k}), output features first")
-    channels = layer.in_channels // layer.groups
-    wanted_4d = (layer.out_channels, channels, *layer.pair("kernel"))
-    if tensor.shape != wanted_4d:
-        raise _shape_error(layer, tensor, f"{wanted_4d}: output, input channels, height, width")
+        return tensor.reshape(layer.batch * layer.m, layer.k)
     return to_matrix(tensor, problem.run)
+
+
+def require_shape(layer: Gemm | Conv, tensor: Array) -> None:
+    """Refuse weights of another shape than the layer's.
+
+    Raises
+    ------
+    WeightsError
+    """
+    if isinstance(layer, Gemm):
+        size = layer.batch * layer.m * layer.k
+        if tensor.size != size or tensor.shape[-1] != layer.k:
+            raise _shape_error(layer, tensor, f"({layer.m}, {layer.k}), output features first")
+        return
+    channels = layer.in_channels // layer.groups
+    wanted = (layer.out_channels, channels, *layer.pair("kernel"))
+    if tensor.shape != wanted:
+        raise _shape_error(layer, tensor, f"{wanted}: output, input channels, height, width")
 
 
 def pruned(layer: Gemm | Conv, tensor: Array, pattern: AnyPattern) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from collections.abc import Mapping as MappingType
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +14,20 @@ from simulator.report.comparison import Comparison
 from simulator.report.layer import LayerReport
 from simulator.report.report import Report
 from simulator.report.total import Roof, total_of
-from simulator.run.attach import Array, Attached, attach, options_of, require_names, weights_note
+from simulator.run.asked import (
+    PatternWeights,
+    Weights,
+    dense_note,
+    staying_dense,
+    weights_by_pattern,
+)
+from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
 from simulator.run.choice import Option, Outcome, Ranking, Terms, fastest, ranking, streamed
 from simulator.run.power import report_of, within_limit
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program
-from simulator.sparsity import AnyPattern, asked_name, parse_asked
+from simulator.sparsity import DENSE, AnyPattern, asked_name, parse_asked
 from simulator.workload import Layer, Stream, Workload
 from simulator.workload.lowering import asked_pattern
 
@@ -53,7 +59,8 @@ def simulate(
     mapping: Mapping | str = "auto",
     library: str | None = None,
     accuracy: str = "exact",
-    weights: MappingType[str, Array] | None = None,
+    dense: str | None = None,
+    weights: Weights | None = None,
     prune: bool = False,
     allow_overflow: bool = False,
     progress: LayerProgress | None = None,
@@ -80,12 +87,15 @@ def simulate(
         Sampled: of a large GEMM only parts are simulated, and the rest is extrapolated; the report
         says how far off that may be. Layers whose real weights decide what their stages cost are
         always simulated whole. The reference engine takes exact only.
+    dense : str, optional
+        Regular expression: layers whose name it finds stay dense, whatever the pattern.
     weights : mapping from names to arrays, optional
         Real weights by layer name (or ``name.weight``), output features first. They are checked
         against the pattern, and decide what hardware that skips non-zeros, and the unstructured
         baseline, take.
     prune : bool
-        Prune the weights by magnitude to the pattern first, instead of holding them to it.
+        Prune the weights by magnitude to the pattern first, instead of holding them to it; the
+        report says how many that were.
     allow_overflow : bool
         Simulate what does not fit into the machine's main memory, too, and note it.
     progress : callable, optional
@@ -104,24 +114,31 @@ def simulate(
     hardware, workload = load_hardware(hardware), load_workload(workload)
     roomy = with_room(hardware) if allow_overflow else hardware
     terms = _terms(roomy, engine, mapping, library, accuracy)
-    override = parse_asked(pattern)
+    override, stays = parse_asked(pattern), staying_dense(workload, dense)
     works = [
-        attach(layer, asked_pattern(layer, override), roomy, weights or {})
+        attach(layer, _asked(layer, override, stays), roomy, weights or {})
         for layer in workload.layers
     ]
     require_names(works, weights or {})
     if not allow_overflow:
         works = _that_fit(hardware, workload, works)
     executed, layers = [], []
-    for work, outcome in zip(works, _outcomes(terms, works, prune, progress), strict=True):
+    for work, outcome in _outcomes(terms, works, prune, progress):
         note = work.note(outcome.problem)
         report = report_of(terms, work.layer, outcome, work.asked, note)
+        if work.tensor is not None:
+            report = replace(report, nonzeros=work.nonzeros, pruned_away=work.pruned_away)
         executed.append((work.layer, outcome.option.problem if outcome.option else None))
         layers.append(report)
         if observe is not None:
             observe(report, outcome.estimate.program, outcome.estimate.result)
     needed = held(executed, hardware.sparsity.metadata)
-    notes = (*workload.notes, weights_note(works), memory_note(hardware, workload, needed))
+    notes = (
+        *workload.notes,
+        dense_note(workload, stays),
+        weights_note(works),
+        memory_note(hardware, workload, needed),
+    )
     return Report(
         hardware=hardware.name,
         workload=workload.name,
@@ -144,7 +161,8 @@ def compare(
     mapping: Mapping | str = "auto",
     library: str | None = None,
     accuracy: str = "exact",
-    weights: MappingType[str, Array] | None = None,
+    dense: str | None = None,
+    weights: Weights | PatternWeights | None = None,
     allow_overflow: bool = False,
     progress: LayerProgress | None = None,
 ) -> Comparison:
@@ -152,7 +170,9 @@ def compare(
 
     Parameters other than ``patterns`` are those of `simulate`, as is each of its patterns:
     ``("trace", "2:4")`` compares with what the trace says. ``weights`` are pruned by magnitude to
-    each pattern.
+    each pattern, and the reports say how many were pruned away; networks that were pruned or
+    trained to a pattern each are given as ``{"2:4": {"fc": ...}, "1:8": {"fc": ...}}``, and
+    patterns that are not among them run without real weights.
     """
     if not patterns:
         raise ConfigError("patterns", "name at least one", want="such as 1:1,2:4,1:8")
@@ -172,14 +192,20 @@ def compare(
                 mapping=mapping,
                 library=library,
                 accuracy=accuracy,
-                weights=weights,
+                dense=dense,
+                weights=own,
                 prune=True,
                 allow_overflow=allow_overflow,
                 progress=progress,
             )
-            for pattern in parsed
+            for pattern, own in zip(parsed, weights_by_pattern(weights, parsed), strict=True)
         )
     )
+
+
+def _asked(layer: Layer, override: AnyPattern | None, dense: frozenset[str]) -> AnyPattern:
+    """The pattern that is wanted of a layer: none, where it is to stay dense."""
+    return DENSE if layer.name in dense else asked_pattern(layer, override)
 
 
 def _that_fit(hardware: Hardware, workload: Workload, works: Sequence[Attached]) -> list[Attached]:
@@ -231,21 +257,22 @@ def _terms(
 
 def _outcomes(
     terms: Terms, works: Sequence[Attached], prune: bool, progress: LayerProgress | None
-) -> Iterator[Outcome]:
-    """What comes of each layer; layers that are alike are simulated once."""
+) -> Iterator[tuple[Attached, Outcome]]:
+    """What runs of each layer, and what comes of it; layers that are alike are simulated once."""
     ranked = ranking(terms, [problem for work in works for problem in work.problems])
     known: dict[Hashable, Outcome] = {}
     for number, work in enumerate(works):
         if progress is not None:
             progress(number, len(works), work.layer.name)
-        options = options_of(work, terms.hardware, prune=prune)
+        ran = work.pruned_as_asked if prune else work
+        options = options_of(ran, terms.hardware)
         key = _alike(work.layer, options)
         if key not in known:
             try:
                 known[key] = _outcome(terms, work.layer, options, ranked)
             except MappingError as error:
                 raise MappingError(f"layer {work.layer.name}", str(error)) from None
-        yield known[key]
+        yield ran, known[key]
     if progress is not None:
         progress(len(works), len(works), "")
 

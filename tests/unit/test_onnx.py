@@ -351,15 +351,15 @@ def attention(layers: int, heads: int, hidden: int) -> onnx.ModelProto:
 def test_attention_with_computed_shapes(read: Any) -> None:
     imported = read(attention(3, 4, 64), batch=2, seq=10)
     products = [
-        *(Gemm(f"0.{name}1", m=64, n=20, k=64) for name in ("q", "k", "v")),
+        *(Gemm(f"0.{name}", m=64, n=20, k=64) for name in ("q", "k", "v")),
         Matmul("0.scores", m=10, n=10, k=16, batch=8),
         Matmul("0.sum", m=16, n=10, k=10, batch=8),
-        Gemm("0.out", m=64, n=20, k=64),
+        Gemm("0.o", m=64, n=20, k=64),
     ]
     layers = macs_bearing(imported)
     assert layers[:6] == products
     assert imported.workload.macs == 3 * sum(layer.macs for layer in products)
-    assert weight_names(imported)["2.out"] == "2.o"
+    assert weight_names(imported)["2.o"] == "2.o"
     # Softmax reads and writes the scores; nothing else moves.
     streams = [x for x in imported.workload.layers if isinstance(x, Stream)]
     assert streams == [Stream(f"{i}.soft", 800, 800, op="softmax") for i in range(3)]
