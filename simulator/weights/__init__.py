@@ -16,11 +16,14 @@ from simulator.weights.masks import (
     random_unstructured_mask,
     unstructured_mask,
 )
+from simulator.weights.methods import METHODS, Method, prune_rows, reconstruction_error
 from simulator.weights.permutation import Permutation, search_permutation
 from simulator.weights.prune import Pruning, prune_tensors
 
 __all__ = [
+    "METHODS",
     "Compliance",
+    "Method",
     "Permutation",
     "Pruning",
     "Tensor",
@@ -31,10 +34,12 @@ __all__ = [
     "kept_magnitude",
     "magnitude_mask",
     "prune_channels",
+    "prune_rows",
     "prune_tensors",
     "random_mask",
     "random_unstructured_mask",
     "read_weights",
+    "reconstruction_error",
     "search_permutation",
     "unstructured_mask",
     "write_safetensors",

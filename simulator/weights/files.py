@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -87,6 +87,28 @@ class Tensor:
             where = f"{self.source} tensor {self.name}".lstrip()
             raise WeightsError(where, "has weights that are NaN or infinite")
         return values
+
+    def with_values(self, values: npt.NDArray[Any]) -> Tensor:
+        """The same tensor with other numbers, rounded to what its format holds.
+
+        Raises
+        ------
+        WeightsError
+            If one of them is too large for the format.
+        """
+        kind = self.data.dtype
+        if self.dtype == "bf16":  # to nearest, halves to even
+            bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+            data = ((bits + (bits >> 16 & 1) + 0x7FFF) >> 16).astype(kind)
+        elif kind.kind in "iu":
+            limits = np.iinfo(kind)
+            data = np.clip(np.rint(values), limits.min, limits.max).astype(kind)
+        else:
+            with np.errstate(over="ignore"):  # found below
+                data = values.astype(kind)
+        changed = replace(self, data=data)
+        changed.values()
+        return changed
 
 
 def read_weights(path: Path | str) -> dict[str, Tensor]:

@@ -116,6 +116,26 @@ def random_unstructured_mask(shape: tuple[int, int], density: Fraction | float, 
     return _largest(keys, shape[0] * shape[1], density).reshape(shape)
 
 
+def largest_of_columns(keys: Weights, counts: int | npt.NDArray[np.int64]) -> Mask:
+    """Keep the largest keys of every column; ties go to the earlier row.
+
+    Parameters
+    ----------
+    keys : array (n, columns)
+    counts : int or array (columns,)
+        How many of a column to keep; more than n keeps all.
+    """
+    order = np.argsort(-keys, axis=0, kind="stable")
+    kept = np.empty(keys.shape, dtype=np.bool_)
+    np.put_along_axis(kept, order, np.arange(len(keys))[:, None] < counts, axis=0)
+    return kept
+
+
+def rounded_count(density: Fraction | float, size: int) -> int:
+    """Weights that a density keeps of so many: the nearest number, halves up."""
+    return math.floor(Fraction(density) * size + Fraction(1, 2))
+
+
 def kept_magnitude(weights: Weights, mask: npt.NDArray[Any]) -> float:
     """Sum of |w| kept over sum of |w|; 1 if all weights are zero.
 
@@ -187,7 +207,7 @@ def _largest(keys: Callable[[], Iterator[Weights]], size: int, density: Fraction
     """
     if not 0 <= density <= 1:
         raise WeightsError("density", "not a density", want="0 to 1", got=float(density))
-    count = math.floor(Fraction(density) * size + Fraction(1, 2))
+    count = rounded_count(density, size)
     if count in (0, size):
         return np.full(size, count > 0, dtype=np.bool_)
     threshold, ties = _threshold(keys, count)

@@ -1,4 +1,4 @@
-"""Prune the weights of a network by magnitude, and say what a pattern keeps of each tensor."""
+"""Prune the tensors of a file by a method, and say what a pattern keeps of each."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import WeightsError
-from simulator.sparsity import Pattern
+from simulator.sparsity import AnyPattern, Pattern, parse_pattern
 from simulator.weights.compressed import left_alone, summary
 from simulator.weights.files import Tensor
-from simulator.weights.layout import Axis, channel_rows, from_channel_rows
-from simulator.weights.masks import kept_and_total, magnitude_mask, unstructured_mask
+from simulator.weights.layout import Array, Axis, from_matrix, to_matrix
+from simulator.weights.masks import kept_and_total, unstructured_mask
+from simulator.weights.methods import (
+    DAMPING,
+    checked_gram,
+    importance_of,
+    method_named,
+    prune_rows,
+    reconstruction_error,
+)
 from simulator.weights.permutation import search_permutation
 
 PERMUTATION = ".permutation"
@@ -54,9 +62,13 @@ class PrunedTensor:
     Attributes
     ----------
     kept : int
-        Weights kept of ``weights``.
+        Weights that are not zero, of ``weights``; all where the tensor stays dense.
+    magnitude, energy : Kept
+        Of the weights as they were, where they are not zero now.
     note : str
         Why the tensor stays dense, else empty.
+    error : float or None
+        `reconstruction_error` as it is stored; None without a Gram matrix.
     """
 
     name: str
@@ -65,6 +77,7 @@ class PrunedTensor:
     magnitude: Kept
     energy: Kept
     note: str = ""
+    error: float | None = None
 
     @property
     def weights(self) -> int:
@@ -85,10 +98,11 @@ class Pruning:
         What was chosen and left alone, since it is compressed.
     """
 
-    pattern: Pattern
+    pattern: AnyPattern
     layers: tuple[PrunedTensor, ...]
     tensors: dict[str, Tensor]
     notes: tuple[str, ...] = ()
+    method: str = "magnitude"
 
     @property
     def magnitude(self) -> Kept:
@@ -103,19 +117,23 @@ class Pruning:
 
 def prune_tensors(
     tensors: Mapping[str, Tensor],
-    pattern: Pattern | str,
+    pattern: AnyPattern | str,
     layers: str | None = None,
     *,
     inputs_first: str | None = None,
     permute: bool = False,
     seed: int = 0,
+    method: str = "magnitude",
+    grams: Mapping[str, Array] | None = None,
+    damping: float = DAMPING,
 ) -> Pruning:
     """Prune every matrix and every convolution whose name ``layers`` finds.
 
     Groups run along the inputs (input channels of convolutions). With ``permute`` the inputs of a
     pruned tensor are *reordered* before pruning, input ``permutation[i]`` of the original at place
-    i, and ``<name>.permutation`` holds that order. Parts of compressed or quantised weights are
-    left alone, and the result's notes say so.
+    i, and ``<name>.permutation`` holds that order; the search keeps what `importance_of` the
+    method says. Parts of compressed or quantised weights are left alone, and the result's notes
+    say so.
 
     Parameters
     ----------
@@ -123,30 +141,51 @@ def prune_tensors(
         Regular expression; default: all.
     inputs_first : str, optional
         Regular expression: matrices stored [in, out], as GPT-2's Conv1D; default: none.
+    method : str
+        A name in `simulator.weights.methods.METHODS`.
+    grams : mapping of str to array (k, k), optional
+        Gram matrices ``X X^T`` of what feeds a tensor, by its name, for methods that need them and
+        for errors. Inputs are in the order of the file; of a convolution those of all kernel
+        positions, (kernel_h, kernel_w, channels) with channels fastest.
+    damping : float
+        As `prune_rows` takes it.
 
     Raises
     ------
     WeightsError
-        If the expression is none or finds nothing that can be pruned, weights are not finite, or
-        names clash.
+        If the expression is none or finds nothing that can be pruned, weights are not finite, a
+        Gram matrix is missing or none, or names clash.
     """
-    pattern = Pattern.parse(pattern)
+    pattern = parse_pattern(pattern)
+    if permute and not isinstance(pattern, Pattern):
+        raise WeightsError("--permute", "zeros anywhere need no order", got=str(pattern))
     chosen, notes = _chosen(tensors, layers)
     turned = _expression("--inputs-first", inputs_first) if inputs_first else None
+    way = _Way(pattern, method_named(method).name, damping, permute, seed)
     out, results = dict(tensors), []
     for name in chosen:
         tensor = tensors[name]
         is_turned = turned is not None and tensor.data.ndim == 2 and turned.search(name)
         axis: Axis = "in_first" if is_turned else "out_first"
-        result, data, order = _prune_tensor(tensor, pattern, axis, permute, seed)
+        result, out[name], order = _prune_tensor(tensor, way, axis, (grams or {}).get(name))
         results.append(result)
-        out[name] = Tensor(name, tensor.dtype, data)
         if order is not None:
             label = name + PERMUTATION
             if label in out:
                 raise WeightsError(f"tensor {label}", "is in the file already")
             out[label] = Tensor(label, "int64", order)
-    return Pruning(pattern, tuple(results), out, notes)
+    return Pruning(pattern, tuple(results), out, notes, way.method)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How all tensors are pruned."""
+
+    pattern: AnyPattern
+    method: str
+    damping: float
+    permute: bool
+    seed: int
 
 
 def _expression(option: str, text: str) -> re.Pattern[str]:
@@ -179,31 +218,40 @@ def _chosen(tensors: Mapping[str, Tensor], layers: str | None) -> tuple[list[str
 
 
 def _prune_tensor(
-    tensor: Tensor, pattern: Pattern, axis: Axis, permute: bool, seed: int
-) -> tuple[PrunedTensor, npt.NDArray[Any], npt.NDArray[np.int64] | None]:
-    shape = tensor.data.shape
-    values = channel_rows(tensor.values(), axis)
-    if values.shape[1] < pattern.group:
-        every = np.ones(values.shape, dtype=np.bool_)
-        note = f"stays dense: {values.shape[1]} inputs are less than a group"
-        result = PrunedTensor(tensor.name, shape, values.size, *_kept(values, every, every), note)
-        return result, tensor.data, None
-    raw, order = channel_rows(tensor.data, axis), None
-    if permute:
-        order = search_permutation(values, pattern, seed).order
-        values, raw = values[:, order], raw[:, order]
-    mask = magnitude_mask(values, pattern)
-    free = unstructured_mask(values, pattern.density)
-    kept = int(np.count_nonzero(mask))
-    result = PrunedTensor(tensor.name, shape, kept, *_kept(values, mask, free))
-    pruned = np.where(mask, raw, raw.dtype.type(0))
-    return result, from_channel_rows(pruned, shape, axis), order
+    tensor: Tensor, way: _Way, axis: Axis, gram: Array | None
+) -> tuple[PrunedTensor, Tensor, npt.NDArray[np.int64] | None]:
+    shape, where = tensor.data.shape, f"tensor {tensor.name}"
+    rows = to_matrix(tensor.values(), axis=axis).astype(np.float32, copy=False)
+    run = shape[1] if len(shape) == 4 else rows.shape[1]
+    if isinstance(way.pattern, Pattern) and run < way.pattern.group:
+        every = np.ones(rows.shape, dtype=np.bool_)
+        note = f"stays dense: {run} inputs are less than a group"
+        result = PrunedTensor(tensor.name, shape, rows.size, *kept_of(rows, every, every), note)
+        return result, tensor, None
+    if gram is not None:
+        gram = checked_gram(gram, rows.shape[1], way.method, where)
+    order = None
+    if way.permute and isinstance(way.pattern, Pattern):
+        importance = importance_of(rows, way.method, gram, where)
+        order = search_permutation(importance.reshape(-1, run), way.pattern, way.seed).order
+        columns = np.add.outer(np.arange(0, rows.shape[1], run), order).ravel()
+        rows = rows[:, columns]
+        gram = None if gram is None else gram[np.ix_(columns, columns)]
+    pruned = prune_rows(rows, way.pattern, way.method, gram, way.damping, run=run, where=where)
+    changed = tensor.with_values(from_matrix(pruned, shape, axis))
+    stored = to_matrix(changed.values(), axis=axis)
+    free = unstructured_mask(rows, way.pattern.density)
+    result = PrunedTensor(
+        tensor.name, shape, int(np.count_nonzero(stored)), *kept_of(rows, stored != 0, free),
+        error=None if gram is None else reconstruction_error(rows, stored, gram),
+    )  # fmt: skip
+    return result, changed, order
 
 
-def _kept(
+def kept_of(
     values: npt.NDArray[Any], mask: npt.NDArray[np.bool_], free: npt.NDArray[np.bool_]
 ) -> tuple[Kept, Kept]:
-    """Magnitude and energy."""
+    """Magnitude and energy: what ``mask`` keeps of rows, and what ``free`` does."""
     sums = []
     for power in (1, 2):
         kept, total = kept_and_total(values, mask, power)
