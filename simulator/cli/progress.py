@@ -20,13 +20,19 @@ DELAY_S = 1.0
 
 
 @contextmanager
-def layers_bar(runs: int = 1) -> Iterator[LayerProgress | None]:
-    """A callback for `simulate`; it draws nothing before ``DELAY_S`` and nothing in a pipe.
+def layers_bar(
+    runs: int = 1, first: str = ", after kernels are compiled (once)"
+) -> Iterator[LayerProgress | None]:
+    """A callback for `simulate` or `prune_model`.
+
+    It draws nothing before ``DELAY_S`` and nothing in a pipe.
 
     Parameters
     ----------
     runs : int
         Simulations that will report to it, one after the other.
+    first : str
+        What the first layer waits for: in a fresh installation, the compiler.
     """
     if screen.quiet or not sys.stderr.isatty():
         yield None
@@ -51,8 +57,7 @@ def layers_bar(runs: int = 1) -> Iterator[LayerProgress | None]:
             finished += 1
             before = finished * layers
         here = before if done == layers else finished * layers + done
-        # The first layer of a fresh installation waits for the compiler.
-        note = "" if here else ", after kernels are compiled (once)"
+        note = "" if here else first
         bar.update(task, completed=here, total=runs * layers, description=(name or "done") + note)
 
     with _shown_late(bar):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """How a kernel moves; a number a dimension."""
 
     strides: Shape
@@ -111,7 +111,7 @@ def _layer(node: onnx.NodeProto, name: str, shape: Shape, kernel: Shape, dtype: 
     groups = _groups(name, node)
     if kernel[1] * groups != shape[1]:
         raise WorkloadError(name, f"{shape[1]} channels meet weights of {kernel[1] * groups}")
-    window = _window(name, node, shape[2:], kernel[2:])
+    moved = window(name, node, shape[2:], kernel[2:])
     in_h, in_w = _pair(shape[2:], 1)
     return Conv(
         name,
@@ -120,9 +120,9 @@ def _layer(node: onnx.NodeProto, name: str, shape: Shape, kernel: Shape, dtype: 
         in_h=in_h,
         in_w=in_w,
         kernel=_pair(kernel[2:], 1),
-        stride=_pair(window.strides, 1),
-        padding=_pair(window.before, 0) + _pair(window.after, 0),
-        dilation=_pair(window.dilations, 1),
+        stride=_pair(moved.strides, 1),
+        padding=_pair(moved.before, 0) + _pair(moved.after, 0),
+        dilation=_pair(moved.dilations, 1),
         groups=groups,
         batch=shape[0],
         dtype=dtype,
@@ -136,7 +136,7 @@ def _groups(name: str, node: onnx.NodeProto) -> int:
     return groups
 
 
-def _window(name: str, node: onnx.NodeProto, sizes: Shape, taps: Shape) -> _Window:
+def window(name: str, node: onnx.NodeProto, sizes: Shape, taps: Shape) -> Window:
     """Strides, dilations and pads of a convolution, checked for their number."""
     given, flat = attributes(node), len(sizes)
     ones, zeros = (1,) * flat, (0,) * 2 * flat
@@ -158,7 +158,7 @@ def _window(name: str, node: onnx.NodeProto, sizes: Shape, taps: Shape) -> _Wind
         pads = (*less, *more) if auto == "SAME_UPPER" else (*more, *less)
     if len(pads) != 2 * flat:
         raise WorkloadError(name, f"pads {pads} of {flat} dimensions")
-    return _Window(strides, dilations, pads[:flat], pads[flat:])
+    return Window(strides, dilations, pads[:flat], pads[flat:])
 
 
 def _pair(sizes: Shape, missing: int) -> tuple[int, int]:

@@ -125,12 +125,15 @@ class Operand:
         The last two axes are (k, m) instead of (m, k).
     zero_point : str
         The tensor of integers that count as zero, one or one an output feature; empty if it is 0.
+    output : str
+        The first tensor that the operator writes, which tells it from all others.
     """
 
     tensor: str
     stored: str
     inputs_first: bool
     zero_point: str = ""
+    output: str = ""
 
 
 Read = list[tuple[Layer, Operand | None]]

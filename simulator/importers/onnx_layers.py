@@ -195,7 +195,7 @@ class Reader:
             named = replace(layer, name=self.tally.name(wanted))
             self.tally.add(named, counts=index == 0)
             if operand is not None and stored is not None:
-                self.operands[named.name] = operand
+                self.operands[named.name] = replace(operand, output=node.output[0])
                 self.tally.stored[named.name] = stored
         if node.op_type == "ConvTranspose":
             self.counts["ConvTranspose read as the GEMM of its columns"] += 1

@@ -52,7 +52,7 @@ def read_onnx_weights(path: Path, parameters: Mapping[str, int]) -> dict[str, Ar
         If the model cannot be read, or holds weights that are NaN or infinite.
     """
     imported, operands = read_with_operands(path, parameters)
-    values = _Values(path, parse(path))
+    values = Constants(path, parse(path))
     found = {}
     for layer in imported.workload.layers:
         operand = operands.get(layer.name)
@@ -71,7 +71,7 @@ def read_onnx_weights(path: Path, parameters: Mapping[str, int]) -> dict[str, Ar
     return found
 
 
-class _Values:
+class Constants:
     """The constants of a model, computed where they are asked for."""
 
     def __init__(self, path: Path, model: onnx.ModelProto) -> None:
