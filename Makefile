@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check bench bench-peers fuzz edits mutants leave-one-out figures format coverage clean
+.PHONY: demo test check quality bench bench-peers fuzz edits mutants leave-one-out figures format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -35,6 +35,11 @@ bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler
 
 bench-peers: .venv/installed-dev  ## SCALE-Sim on the same GEMMs, in an environment of its own; 15 minutes
 	$(BIN)/python tests/benchmarks/peers.py
+
+RECOGNISER = $$($(BIN)/python -c "from importlib.util import find_spec; print(find_spec('rapidocr_onnxruntime').submodule_search_locations[0] + '/models/ch_PP-OCRv4_rec_infer.onnx')")
+
+quality: .venv/installed-dev  ## what a text recogniser reads under each pattern, by each method; on lines that no test uses; 5 minutes
+	$(BIN)/nmsim quality $(RECOGNISER) --measure text-lines --seed 2026 --methods magnitude,wanda,sparsegpt --patterns 3:4,12:16,2:4,8:16,1:4,4:16
 
 SECONDS ?= 60
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from simulator.hardware import Hardware, hardware_schema, load_hardware
     from simulator.hardware.area import area_parts, relative_area
     from simulator.importers import load_model, load_workload
+    from simulator.quality.plan import QualityStudy
+    from simulator.quality.study import QualityResult, measure_quality
     from simulator.report.comparison import Comparison
     from simulator.report.layer import LayerReport
     from simulator.report.report import Report
@@ -64,6 +66,9 @@ _HOMES = {
     "Report": "report.report",
     "area_parts": "hardware.area",
     "relative_area": "hardware.area",
+    "QualityResult": "quality.study",
+    "QualityStudy": "quality.plan",
+    "measure_quality": "quality.study",
     "Total": "report.total",
     "compare": "run.simulate",
     "Comparison": "report.comparison",
@@ -92,6 +97,8 @@ __all__ = [
     "Matmul",
     "OutputError",
     "Pattern",
+    "QualityResult",
+    "QualityStudy",
     "Report",
     "SimulatorError",
     "SpecError",
@@ -112,6 +119,7 @@ __all__ = [
     "load_hardware",
     "load_model",
     "load_workload",
+    "measure_quality",
     "pareto_front",
     "relative_area",
     "search",

@@ -13,6 +13,7 @@ from simulator.cli.help import CHECK, EXPLORE, MACHINES, MODELS, SIMULATE, Group
 from simulator.cli.importing import import_model
 from simulator.cli.listing import hardware, schema, workloads
 from simulator.cli.pruning import prune
+from simulator.cli.quality import quality
 from simulator.cli.running import compare, run
 from simulator.cli.screen import NOTHING_KEPT, InterruptedCommandError, Quiet, begin, on_screen
 from simulator.cli.sweeping import pareto, results, search, sweep
@@ -105,6 +106,12 @@ app.command(
     epilog="Examples: nmsim prune model.safetensors --pattern 2:4 --layers 'dense|query|key|value' "
     "-o pruned.safetensors",
 )(on_screen(prune))
+app.command(
+    rich_help_panel=MODELS,
+    epilog="Examples: nmsim quality recogniser.onnx --patterns 3:4,2:4 "
+    "--methods magnitude,sparsegpt --measure text-lines --store q.sqlite; "
+    "nmsim quality model.onnx --methods wanda --calibrate inputs.npz --measure mine:accuracy",
+)(on_screen(quality))
 app.command(rich_help_panel=MODELS)(on_screen(workloads))
 
 app.command(rich_help_panel=MACHINES)(on_screen(hardware))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from simulator.cli.screen import screen
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from simulator.exploration.sweep import PointProgress
     from simulator.run.simulate import LayerProgress
 
 DELAY_S = 1.0
@@ -65,8 +64,8 @@ def layers_bar(
 
 
 @contextmanager
-def points_bar() -> Iterator[PointProgress | None]:
-    """A callback for `sweep`, called with points done and points in all: rate and time left."""
+def points_bar() -> Iterator[Callable[[int, int, str], None] | None]:
+    """A callback for points done, points in all and what is being done: rate and time left."""
     if screen.quiet or not sys.stderr.isatty():
         yield None
         return
@@ -93,10 +92,10 @@ def points_bar() -> Iterator[PointProgress | None]:
     )
     task = bar.add_task("starting", total=None, rate="")
 
-    def report(done: int, points: int) -> None:
+    def report(done: int, points: int, what: str) -> None:
         speed = bar.tasks[task].speed
         rate = f"{speed:,.1f}/s" if speed else ""
-        bar.update(task, completed=done, total=points, description="points", rate=rate)
+        bar.update(task, completed=done, total=points, description=what, rate=rate)
 
     with _shown_late(bar):
         yield report

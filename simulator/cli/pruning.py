@@ -93,7 +93,7 @@ def prune(
 
         _refuse(OF_WEIGHTS, {"--permute": permute, "--inputs-first": inputs_first})
         spec = PruneSpec(
-            asked, method, layers, dense, _at_once(layers_at_once),
+            asked, method, layers, dense, at_once(layers_at_once),
             DAMPING if damping is None else damping,
         )  # fmt: skip
         result, notes = _pruned_model(weights, spec, calibrate, parameters_of(param, None), output)
@@ -132,7 +132,8 @@ def _refuse(options: Mapping[str, str], given: Mapping[str, object]) -> None:
             raise WeightsError(option, what, got=got)
 
 
-def _at_once(text: str | None) -> int:
+def at_once(text: str | None) -> int:
+    """What ``--layers-at-once`` says; all is 0."""
     if text is None or text.strip() == ALL:
         return 1 if text is None else 0
     if not text.strip().isdecimal() or int(text) < 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from simulator.cli.keeping import StoreFile, files_of, interruptible, say
 from simulator.cli.options import Format, Output
 from simulator.cli.screen import screen
 from simulator.quantities import COLUMN_TIME, ENERGY, Scale, count, percent, times
@@ -21,15 +21,11 @@ if TYPE_CHECKING:
     from simulator.cli.grid import Grid
     from simulator.cli.tables import Part
     from simulator.exploration.search import SearchResult
-    from simulator.exploration.sweep import PointProgress, SweepResult
+    from simulator.exploration.sweep import SweepResult
     from simulator.exploration.table import Rows
 
 SpecFile = Annotated[
     Path, typer.Argument(metavar="SPEC", help="YAML: hardware, workloads, patterns, parameters.")
-]
-StoreFile = Annotated[
-    Path | None,
-    typer.Option("--store", metavar="FILE", help="Keep rows here, and compute only missing ones."),
 ]
 ReadStore = Annotated[Path, typer.Argument(metavar="STORE", help="What --store wrote.")]
 Workers = Annotated[int | None, typer.Option(help="Default: one a core.")]
@@ -79,7 +75,7 @@ def results(
     from simulator.cli import output as out
     from simulator.cli.tables import render
 
-    kind = out.prepare(format, {"-o": output, **_files_of("STORE", store)})
+    kind = out.prepare(format, {"-o": output, **files_of("STORE", store)})
     with _stored(store, pattern) as rows:
         out.write_result(rows, kind, output, lambda: render([_table("", rows)]))
 
@@ -107,7 +103,7 @@ def pareto(
     from simulator.cli.tables import render
     from simulator.exploration.pareto import merge_ties, pareto_front
 
-    kind = out.prepare(format, {"-o": output, **_files_of("STORE", store)})
+    kind = out.prepare(format, {"-o": output, **files_of("STORE", store)})
     asked = (*(minimize or ()), *(maximize or ())) or ("time_ns", "energy_pj")
     with _stored(store, pattern) as rows:
         front = pareto_front(rows.to_frame(), minimize, maximize or ())
@@ -138,55 +134,13 @@ def _explore(
 
     what, table = _EXPLORED[name]
     store = how["store"]
-    kind = out.prepare(format, {"-o": output, **_files_of("--store", store)}, spec)
-    with _interruptible(store, what) as progress:
+    kind = out.prepare(format, {"-o": output, **files_of("--store", store)}, spec)
+    with interruptible(store, what) as progress:
         explore = getattr(import_module(f"simulator.exploration.{name}"), name)
         result = explore(spec, **how, progress=progress)
     if kind != "table":
-        _say(result.notes)
+        say(result.notes)
     out.write_result(result, kind, output, lambda: table(result))
-
-
-def _files_of(option: str, store: Path | None) -> dict[str, Path | None]:
-    """What a store consists of, by name: nothing else may be written there."""
-    from simulator.store.database import SIDE_FILES
-
-    if store is None:
-        return {}
-    beside = {f"{option}'s {end}": Path(f"{store}{end}") for end in (*SIDE_FILES, ".journal")}
-    return {option: store, **beside}
-
-
-@contextmanager
-def _interruptible(store: Path | None, what: str) -> Iterator[PointProgress]:
-    """A callback for what is done and what there is to do; Ctrl-C ends with one line."""
-    from simulator.cli.progress import points_bar
-
-    done = total = 0
-    try:
-        with points_bar() as bar:
-
-            def report(now: int, all_: int) -> None:
-                nonlocal done, total
-                done, total = now, all_
-                if bar is not None:
-                    bar(now, all_)
-
-            yield report
-    except KeyboardInterrupt:
-        kept = f"they are kept in {store}, and the same command goes on from there"
-        if not done:
-            kept = "the same command starts anew"
-        elif store is None:
-            kept = "they are lost, as no --store was named"
-        said = f"stopped after {done} {f'of {total} ' if total else ''}{what}: {kept}"
-        raise KeyboardInterrupt(said) from None
-
-
-def _say(notes: Sequence[str]) -> None:
-    """Beside the result: to people, whatever becomes of standard output."""
-    for note in () if screen.quiet else notes:
-        print(f"nmsim: {note}", file=sys.stderr)
 
 
 def _summary(result: SweepResult) -> str:

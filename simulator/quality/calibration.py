@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from simulator.weights.files import read_weights
 
 if TYPE_CHECKING:
     import onnx
+
+CALIBRATE = "--calibrate"
 
 BATCH = 8
 """Samples that are run at once, where the model does not fix how many."""
@@ -37,12 +40,15 @@ class Calibration:
         Gives arrays by the model's input names, anew at each call.
     inputs : tuple of Input
         Of the model.
+    option : str
+        That named it, for errors.
     """
 
     name: str
     digest: str
     batches: Callable[[], Iterator[Mapping[str, Any]]]
     inputs: tuple[Input, ...]
+    option: str = CALIBRATE
 
     def feeds(self) -> Iterator[Batch]:
         """One batch a time, by the model's input names.
@@ -52,7 +58,7 @@ class Calibration:
         WeightsError
             If there is none, or one does not fit the model.
         """
-        where, is_empty = f"--calibrate {self.name}", True
+        where, is_empty = f"{self.option} {self.name}", True
         for batch in self.batches():
             is_empty = False
             yield checked(where, self.inputs, batch)
@@ -75,7 +81,7 @@ class Input:
     shape: tuple[int | None, ...] | None
 
 
-def calibration_of(text: str, model: Path) -> Calibration:
+def calibration_of(text: str, model: Path, option: str = CALIBRATE) -> Calibration:
     """``INPUTS.npz``, whose arrays have a sample in every place of their first axis, or
     ``module:function``, which takes nothing and gives, or yields, arrays by input names.
 
@@ -86,12 +92,14 @@ def calibration_of(text: str, model: Path) -> Calibration:
     """
     inputs = model_inputs(parse(model))
     if text.lower().endswith(".npz"):
-        return _of_file(Path(text), inputs)
+        return _of_file(Path(text), inputs, option)
     if ":" not in text:
         want = "INPUTS.npz or module:function"
-        raise WeightsError("--calibrate", "not a source of inputs", want=want, got=text)
-    function = function_named(text, "--calibrate")
-    return Calibration(text, function.digest, lambda: _called(function.name, function.call), inputs)
+        raise WeightsError(option, "not a source of inputs", want=want, got=text)
+    function = function_named(text, option)
+    where = f"{option} {function.name}"
+    batches = partial(_called, where, function.call)
+    return Calibration(text, function.digest, batches, inputs, option)
 
 
 def model_inputs(proto: onnx.ModelProto) -> tuple[Input, ...]:
@@ -153,9 +161,9 @@ def _checked_array(where: str, one: Input, batch: Mapping[str, Any]) -> Any:
     return array
 
 
-def _of_file(path: Path, inputs: tuple[Input, ...]) -> Calibration:
+def _of_file(path: Path, inputs: tuple[Input, ...], option: str) -> Calibration:
     arrays = {name: tensor.data for name, tensor in read_weights(path).items()}
-    where = f"--calibrate {path}"
+    where = f"{option} {path}"
     digest = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
@@ -176,16 +184,16 @@ def _of_file(path: Path, inputs: tuple[Input, ...]) -> Calibration:
         for start in range(0, samples, size):
             yield {name: array[start : start + size] for name, array in arrays.items()}
 
-    return Calibration(str(path), digest.hexdigest(), batches, inputs)
+    return Calibration(str(path), digest.hexdigest(), batches, inputs, option)
 
 
-def _called(name: str, call: Callable[[], Any]) -> Iterator[Mapping[str, Any]]:
+def _called(where: str, call: Callable[[], Any]) -> Iterator[Mapping[str, Any]]:
     """The batches of a function, which returns one, or gives one after the other."""
-    with foreign(f"--calibrate {name}", "raised"):
+    with foreign(where, "raised"):
         given = call()
         batches = iter([given] if isinstance(given, Mapping) else given)
     while True:
-        with foreign(f"--calibrate {name}", "raised"):
+        with foreign(where, "raised"):
             batch = next(batches, None)
         if batch is None:
             return

@@ -166,7 +166,7 @@ def session(model: bytes | str) -> Any:
         import onnxruntime
     except ImportError:
         raise WeightsError(
-            "--calibrate", "running a model needs the package onnxruntime",
+            "onnxruntime", "running a model needs this package",
             hint='pip install "nmsim[quality]"',
         ) from None  # fmt: skip
     options = onnxruntime.SessionOptions()
