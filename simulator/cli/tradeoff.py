@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulator.cli.importing import parameters_of
+from simulator.cli.keeping import files_of
 from simulator.cli.options import (
     Accuracy,
     Format,
@@ -115,7 +116,7 @@ def tradeoff(
     how = MeasuredBy(model, quality, output if per_layer else None)
     asked_budget = _budget(per_layer, budget, method)
     table_file = None if per_layer else output
-    outputs = {"-o": output, "--plot": plot, **_files_of("--quality", quality)}
+    outputs = {"-o": output, "--plot": plot, **files_of("--quality", quality)}
     kind = out.prepare(format, {**outputs, "-o": table_file}, hardware, model, like)
     _check_trace(output if per_layer else None, outputs, hardware, model, like)
     _check_rate(rate)
@@ -174,13 +175,6 @@ def _check_trace(file: Path | None, outputs: dict[str, Path | None], *inputs: st
     out.check_apart(outputs, *inputs)
     if file is not None and not out.is_stream(file):
         out.check_suffix(file, {".csv": "csv"})
-
-
-def _files_of(option: str, store: Path) -> dict[str, Path | None]:
-    """What a store consists of, by name: nothing else may be written there."""
-    from simulator.store.database import SIDE_FILES
-
-    return {option: store, **{f"{option}'s {end}": Path(f"{store}{end}") for end in SIDE_FILES}}
 
 
 def _rows(quality: Path) -> tuple[list[Measured], Callable[[], None]]:

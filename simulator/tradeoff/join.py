@@ -24,8 +24,8 @@ NAMED = 3
 """So many layers are named where some do not join."""
 
 
-Progress = Callable[[int, int], None]
-"""Called with the networks that are simulated, and how many there will be."""
+Progress = Callable[[int, int, str], None]
+"""Called with the networks that are simulated, how many there will be, and what they are."""
 
 
 @dataclass
@@ -47,7 +47,8 @@ class Clock:
         if workload not in self._known:
             self._known[workload] = simulate(self.hardware, workload, accuracy=self.accuracy)
             if self.progress is not None:
-                self.progress(len(self._known), len(self._expected | self._known.keys()))
+                every = len(self._expected | self._known.keys())
+                self.progress(len(self._known), every, "networks")
         return self._known[workload]
 
     def time_ns(self, workload: Workload) -> float:
