@@ -48,10 +48,6 @@ class Point:
     standing: str
     ties: tuple[str, ...] = ()
 
-    @property
-    def is_dense(self) -> bool:
-        return self.group.is_dense and self.standing != ESTIMATE
-
 
 def points_of(measured: Measurements, times_ns: Sequence[float]) -> list[Point]:
     """A point a network, each with its standing among all.

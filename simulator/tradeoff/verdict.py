@@ -68,7 +68,7 @@ def sentences(
 
     Of methods that take as long under one pattern the best is told.
     """
-    standing = [p for p in points if p.standing in (FRONT, TIE) and not p.is_dense]
+    standing = [p for p in points if p.standing in (FRONT, TIE) and p is not dense]
     told: dict[tuple[str, float], Point] = {}
     for point in sorted(standing, key=lambda point: (point.cost.value, point.time_ns)):
         told.setdefault((point.pattern, point.time_ns), point)
@@ -77,7 +77,9 @@ def sentences(
     chosen = sorted(told.values(), key=lambda point: point.speedup)
     for point in chosen[:SAID]:
         yield _sentence(point, dense, figure, machine, rate)
-    beaten = len(points) - len(standing) - sum(point.is_dense for point in points)
+    if len(chosen) > SAID:
+        yield f"{len(chosen) - SAID} more that gain more are in the table."
+    beaten = len(points) - len(standing) - 1
     if beaten:
         verb = "is" if beaten == 1 else "are"
         yield f"{count(beaten, 'other')} {verb} beaten: something no slower is better."
@@ -88,8 +90,6 @@ def _sentence(point: Point, dense: Point, figure: str, machine: str, rate: float
     said = verdict(point, dense, rate)
     speed = f"gains {_speed(gain)}" if gain >= 0 else f"loses {_speed(-gain)} of speed"
     text = f"{point.pattern} by {point.method} {_cost(point.cost, figure)} and {speed}: "
-    if said == OPEN:
-        return f"{text}undecided on {machine}, the error is too large to tell."
     return f"{text}{said} on {machine}{_because(point, dense, figure, rate, said)}."
 
 

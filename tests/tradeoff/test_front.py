@@ -100,6 +100,15 @@ def test_what_gains_nothing_is_not_worth_it() -> None:
     )
 
 
+def test_what_the_error_leaves_open_is_not_decided() -> None:
+    points = stood((10, 0.9, 0.001), (9, 0.89, 0.003))
+    (said,) = sentences(points, points[0], "accuracy", "m", RATE)
+    assert said == (
+        "2:4 by a costs 1.0 points of accuracy (±0.6) and gains 11%: undecided on m, where that "
+        "gain may cost 1.0 points."
+    )
+
+
 def test_a_machine_on_which_nothing_pays_says_so() -> None:
     points = stood((10, 0.9, 0), (10, 0.8, 0))
     said = list(sentences(points, points[0], "accuracy", "m", RATE))
@@ -120,6 +129,25 @@ def test_smaller_networks_stand_on_the_same_front(clock: Clock) -> None:
     small = names["2:4 channels(keep=0.5)"]
     assert small.standing == FRONT
     assert small.speedup > names["2:4 rewind"].speedup > 1
+
+
+def test_fewer_channels_without_a_pattern_are_told_too(clock: Clock) -> None:
+    small = Workload("cnn", [Gemm("fc", m=64, n=512, k=256), Gemm("head", m=16, n=512, k=64)])
+    rows = [*trained_rows(), *(
+        row("channels(keep=0.25)", "1:1", 0.795 + 0.03 * seed, seed=seed, network=small)
+        for seed in range(3)
+    )]  # fmt: skip
+    result = tradeoff(rows, clock)
+    assert result.dense.name == "dense"
+    assert any(said.startswith("1:1 by channels(keep=0.25)") for said in result.sentences())
+
+
+def test_many_sentences_are_cut() -> None:
+    points = stood(*((10 - n, 0.9 - 0.01 * n, 0.0) for n in range(7)))
+    points = [replace(point, pattern=f"{n}:16") for n, point in enumerate(points)]
+    points.append(replace(points[-1], pattern="7:16"))
+    said = list(sentences(points, points[0], "accuracy", "m", RATE))
+    assert said[-1] == "1 more that gain more are in the table."
 
 
 def test_hollow_points_take_part_in_nothing(clock: Clock) -> None:
