@@ -110,8 +110,7 @@ def tradeoff(
     from simulator.hardware import load_hardware
     from simulator.importers import load_workload
     from simulator.tradeoff.join import Clock
-    from simulator.tradeoff.measure import Asked
-    from simulator.tradeoff.measure import tradeoff as join
+    from simulator.tradeoff.measure import Asked, trade_off
 
     how = MeasuredBy(model, quality, output if per_layer else None)
     asked_budget = _budget(per_layer, budget, method)
@@ -126,7 +125,7 @@ def tradeoff(
     samples = _samples(parameters) if model is None else 1
     asked = Asked(network, task, figure, asked_budget, method, rate, samples)
     with points_bar() as progress:
-        result = join(
+        result = trade_off(
             rows,
             Clock(machine, accuracy, progress),
             load_workload(model, **parameters) if model else None,

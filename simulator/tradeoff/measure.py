@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from simulator.errors import WorkloadError
-from simulator.quality.measured import Figure, Measured
+from simulator.hardware import Hardware, load_hardware
+from simulator.importers import load_workload
+from simulator.quality.measured import Figure, Measured, Qualities
 from simulator.quantities import count
 from simulator.sparsity import parse_pattern
 from simulator.tradeoff.front import BEATEN, ESTIMATE, LIKE, Point, points_of
@@ -45,35 +48,41 @@ class Asked:
     samples: int = 1
 
 
-def tradeoff(
-    rows: Sequence[Measured],
-    clock: Clock,
-    model: Workload | None = None,
+def trade_off(
+    rows: Sequence[Measured] | str | Path,
+    machine: Clock | Hardware | str | Path,
+    model: Workload | str | Path | None = None,
     asked: Asked | None = None,
     *,
-    like: Workload | None = None,
+    like: Workload | str | Path | None = None,
     where: str = "rows",
 ) -> TradeOff:
     """Join measured quality with simulated time.
 
     Parameters
     ----------
-    rows : sequence of Measured
-        Of a store.
-    clock : Clock
-        The machine.
-    model : Workload, optional
-        The network whose quality was measured; rows that bring their own trace need none.
-    like : Workload, optional
+    rows : sequence of Measured, str or Path
+        Of a store, or the store.
+    machine : Clock, Hardware, str or Path
+        As `load_hardware` takes it; a clock remembers what it has simulated.
+    model : Workload, str or Path, optional
+        The network whose quality was measured, as `load_workload` takes it; rows that bring their
+        own trace need none.
+    like : Workload, str or Path, optional
         Another network, to be timed under the same patterns.
     where : str
-        What errors call the rows.
+        What errors call rows that come without a store.
 
     Raises
     ------
     SimulatorError
         With one clear line.
     """
+    if isinstance(rows, str | Path):
+        where, rows = str(rows), _rows(rows)
+    clock = machine if isinstance(machine, Clock) else Clock(load_hardware(machine))
+    model = None if model is None else load_workload(model)
+    like = None if like is None else load_workload(like)
     asked = asked or Asked()
     chosen = select(rows, asked.network, asked.task, where)
     if model is not None and all(row.trace is not None for row in chosen):
@@ -95,6 +104,13 @@ def tradeoff(
         mix=mix, mix_point=_estimate(mix, first) if mix is not None else None,
         rate=asked.rate, notes=tuple(_notes(measured, workloads, mix)),
     )  # fmt: skip
+
+
+def _rows(path: str | Path) -> list[Measured]:
+    with Qualities(path, must_exist=True) as store:
+        found = store.rows()
+        store.check_whole()
+    return found
 
 
 def _notes(measured: Measurements, workloads: Sequence[Workload], mix: Mix | None) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from measured_rows import LAYERS, MODEL, pruned_rows, row, trained_rows
+from measured_rows import LAYERS, MODEL, pruned_rows, row, store_of, trained_rows
 
 from simulator import Gemm, Workload
 from simulator.errors import SimulatorError
@@ -16,8 +17,9 @@ from simulator.quality.measured import Figure, Measured
 from simulator.tradeoff.front import BEATEN, FRONT, LIKE, TIE, Point, points_of
 from simulator.tradeoff.groups import Measurements
 from simulator.tradeoff.join import Clock
-from simulator.tradeoff.measure import Asked, tradeoff
+from simulator.tradeoff.measure import Asked, trade_off
 from simulator.tradeoff.verdict import NOT_WORTH, OPEN, RATE, WORTH, sentences, verdict
+from simulator.workload.trace_writer import write_trace
 
 METHODS = ("a", "b", "c", "d", "e", "f")
 
@@ -80,7 +82,7 @@ def test_what_is_worth_it(speedup: float, cost: float, error: float, said: str) 
 
 
 def test_sentences_tell_the_front_alone(clock: Clock) -> None:
-    found = list(tradeoff(pruned_rows(), clock, MODEL).sentences())
+    found = list(trade_off(pruned_rows(), clock, MODEL).sentences())
     assert found == [
         "3:4 by sparsegpt costs no accuracy that shows (0.1 points ±0.6) and gains 24%: "
         "worth it on nm-edge.",
@@ -118,12 +120,12 @@ def test_a_machine_on_which_nothing_pays_says_so() -> None:
 
 def test_losses_are_no_points(clock: Clock) -> None:
     asked = Asked(figure="loss")
-    said = next(iter(tradeoff(pruned_rows(), clock, MODEL, asked).sentences()))
+    said = next(iter(trade_off(pruned_rows(), clock, MODEL, asked).sentences()))
     assert said.startswith("3:4 by sparsegpt costs no loss that shows (0.001 ±0.0057)")
 
 
 def test_smaller_networks_stand_on_the_same_front(clock: Clock) -> None:
-    result = tradeoff(trained_rows(), clock)
+    result = trade_off(trained_rows(), clock)
     names = {point.name: point for point in result.points}
     assert names["2:4 finetune"].standing == BEATEN
     small = names["2:4 channels(keep=0.5)"]
@@ -137,7 +139,7 @@ def test_fewer_channels_without_a_pattern_are_told_too(clock: Clock) -> None:
         row("channels(keep=0.25)", "1:1", 0.795 + 0.03 * seed, seed=seed, network=small)
         for seed in range(3)
     )]  # fmt: skip
-    result = tradeoff(rows, clock)
+    result = trade_off(rows, clock)
     assert result.dense.name == "dense"
     assert any(said.startswith("1:1 by channels(keep=0.25)") for said in result.sentences())
 
@@ -152,7 +154,7 @@ def test_many_sentences_are_cut() -> None:
 
 def test_hollow_points_take_part_in_nothing(clock: Clock) -> None:
     wide = Workload("wide", [Gemm(name, 1024, 512, 1024) for name in LAYERS])
-    alone, both = (tradeoff(pruned_rows(), clock, MODEL, like=like) for like in (None, wide))
+    alone, both = (trade_off(pruned_rows(), clock, MODEL, like=like) for like in (None, wide))
     assert both.points == alone.points
     assert list(both.sentences()) == list(alone.sentences())
     assert [point.name for point in both.like] == [
@@ -166,18 +168,28 @@ def test_hollow_points_take_part_in_nothing(clock: Clock) -> None:
 
 def test_what_a_wider_network_cannot_be_is_left_out(clock: Clock) -> None:
     wide = Workload("wide", [Gemm("fc", 512, 512, 512), Gemm("head", 16, 512, 512)])
-    found = tradeoff(trained_rows(), clock, like=wide)
+    found = trade_off(trained_rows(), clock, like=wide)
     assert [point.method for point in found.like] == ["rewind"]  # not the one of fewer channels
     other = Workload("wide", [Gemm("other", 512, 512, 512)])
     with pytest.raises(SimulatorError, match="no layer is named as in the rows"):
-        tradeoff(trained_rows(), clock, like=other)
+        trade_off(trained_rows(), clock, like=other)
 
 
 def test_a_model_that_is_not_needed_is_refused(clock: Clock) -> None:
     with pytest.raises(SimulatorError, match="net: is not needed: every row brings its trace"):
-        tradeoff(trained_rows(), clock, MODEL)
+        trade_off(trained_rows(), clock, MODEL)
+
+
+def test_names_do_for_files(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "q.sqlite", pruned_rows())
+    (tmp_path / "net.csv").write_text(write_trace(MODEL))
+    found = trade_off(store, "nm-edge", tmp_path / "net.csv")
+    assert found == trade_off(pruned_rows(), "nm-edge", MODEL)
+    store_of(store, [replace(pruned_rows()[0], task="digits", key=b"k" * 32)])
+    with pytest.raises(SimulatorError, match=r"q\.sqlite: holds 2 tasks"):
+        trade_off(store, "nm-edge", MODEL)
 
 
 def test_one_seed_is_enough(clock: Clock) -> None:
     rows: list[Measured] = trained_rows(seeds=(0,))
-    assert tradeoff(rows, clock).dense.figure.error == 0
+    assert trade_off(rows, clock).dense.figure.error == 0

@@ -18,7 +18,7 @@ from simulator.hardware import load_hardware
 from simulator.pictures import Picture, new_picture, save
 from simulator.pictures.fronts import SERIES, Mark, Words, front
 from simulator.tradeoff.join import Clock
-from simulator.tradeoff.measure import Asked, tradeoff
+from simulator.tradeoff.measure import Asked, trade_off
 from simulator.tradeoff.per_layer import Budget
 
 WORDS = Words("a title", "speed-up", "accuracy, %", "2 standard errors", "times of wide")
@@ -124,7 +124,7 @@ def test_nothing_to_draw_is_one_line() -> None:
 
 def test_a_tradeoff_draws_itself(tmp_path: Path) -> None:
     wide = Workload("wide", [Gemm(name, 1024, 512, 1024) for name in LAYERS])
-    result = tradeoff(
+    result = trade_off(
         pruned_rows(), Clock(load_hardware("nm-edge")), MODEL,
         Asked(budget=Budget("quality", 0.98)), like=wide,
     )  # fmt: skip

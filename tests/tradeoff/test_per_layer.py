@@ -17,7 +17,7 @@ from simulator.tradeoff.costs import Reconstructed, costs_of
 from simulator.tradeoff.front import ESTIMATE
 from simulator.tradeoff.groups import Measurements
 from simulator.tradeoff.join import Clock
-from simulator.tradeoff.measure import Asked, tradeoff
+from simulator.tradeoff.measure import Asked, trade_off
 from simulator.tradeoff.per_layer import Budget, method_of
 from simulator.tradeoff.result import TradeOff
 from simulator.tradeoff.search import Choice, Limit, Option, choose, fastest
@@ -168,7 +168,7 @@ def test_without_errors_there_is_nothing_to_go_by() -> None:
 
 
 def mixed(rows: list[Measured], clock: Clock, budget: str, method: str | None = None) -> TradeOff:
-    return tradeoff(rows, clock, MODEL, Asked(budget=Budget.parse(budget), method=method))
+    return trade_off(rows, clock, MODEL, Asked(budget=Budget.parse(budget), method=method))
 
 
 def test_the_dear_layer_stays_dense(clock: Clock) -> None:
@@ -229,4 +229,4 @@ def test_the_best_method_is_taken_unless_one_is_named(clock: Clock) -> None:
 
 def test_trained_networks_have_no_costs_per_layer(clock: Clock) -> None:
     with pytest.raises(StoreError, match="needs rows of pruned models"):
-        tradeoff(trained_rows(), clock, None, Asked(budget=Budget("quality", 0.9)))
+        trade_off(trained_rows(), clock, None, Asked(budget=Budget("quality", 0.9)))
