@@ -153,7 +153,8 @@ def _limits(marks: Sequence[Mark], *, shares: bool) -> tuple[float, float]:
     low = min(mark.value - mark.error for mark in shown)
     high = max(mark.value + mark.error for mark in shown)
     if shares and _is_wide(low, high):
-        low, high = _with_room(*_missing([low, high]))
+        # A bar that comes near 1, or above, would take all the room.
+        low, high = _with_room(*_missing([low, max(mark.value for mark in shown)]))
         return float(_present(low)), float(_present(high))
     return _with_room(low, high)
 

@@ -23,6 +23,7 @@ LEAST_GAIN = 0.02
 SAID = 6
 """Sentences at most."""
 
+NOTHING = "nothing"
 WORTH, NOT_WORTH, OPEN = "worth it", "not worth it", "undecided"
 
 SHARES = ("accuracy", "agreement", "top-1", "top1")
@@ -88,12 +89,15 @@ def sentences(
 def _sentence(point: Point, dense: Point, figure: str, machine: str, rate: float) -> str:
     gain = point.speedup - 1
     said = verdict(point, dense, rate)
-    speed = f"gains {_speed(gain)}" if gain >= 0 else f"loses {_speed(-gain)} of speed"
+    is_loss = gain < 0 and _speed(gain) != NOTHING
+    speed = f"loses {_speed(-gain)} of speed" if is_loss else f"gains {_speed(gain)}"
     text = f"{point.pattern} by {point.method} {_cost(point.cost, figure)} and {speed}: "
     return f"{text}{said} on {machine}{_because(point, dense, figure, rate, said)}."
 
 
 def _speed(gain: float) -> str:
+    if abs(gain) < LEAST_GAIN / 20:
+        return NOTHING
     return f"{gain:.0%}" if gain >= 0.1 else f"{gain:.1%}"
 
 
