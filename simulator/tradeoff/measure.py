@@ -11,6 +11,7 @@ from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
 from simulator.quality.measured import Figure, Measured, Qualities
 from simulator.quantities import count
+from simulator.report.report import Report
 from simulator.sparsity import parse_pattern
 from simulator.tradeoff.front import BEATEN, ESTIMATE, LIKE, Point, points_of
 from simulator.tradeoff.groups import Group, Measurements, select
@@ -102,6 +103,7 @@ def trade_off(
         like=tuple(_like(first, others, like, clock)) if like is not None else (),
         like_name=like.name if like is not None else "",
         mix=mix, mix_point=_estimate(mix, first) if mix is not None else None,
+        pruned_ratio=_pruned_ratio(measured, clock.report(workloads[0])),
         rate=asked.rate, notes=tuple(_notes(measured, workloads, mix)),
     )  # fmt: skip
 
@@ -111,6 +113,13 @@ def _rows(path: str | Path) -> list[Measured]:
         found = store.rows()
         store.check_whole()
     return found
+
+
+def _pruned_ratio(measured: Measurements, dense: Report) -> float:
+    """Of the dense network's time, what layers take that some network prunes."""
+    pruned = {name for group in measured.networks for name in group.pruned}
+    times = [(layer.name, layer.time_ns * layer.repeat) for layer in dense.layers]
+    return sum(time for name, time in times if name in pruned) / sum(time for _, time in times)
 
 
 def _notes(measured: Measurements, workloads: Sequence[Workload], mix: Mix | None) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simulator.quantities import whole_percent
 from simulator.tradeoff.front import BEATEN, ESTIMATE, FRONT, LIKE, TIE, Point
 from simulator.tradeoff.per_layer import Mix
 from simulator.tradeoff.verdict import is_share, sentences, verdict
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from simulator.pictures import Picture
+
+FEW_PRUNED = 0.5
+"""Where pruned layers take less of the time, that is why little is gained."""
 
 STANDINGS = {FRONT: 0, ESTIMATE: 1, TIE: 2, BEATEN: 3, LIKE: 4}
 """In the order of a table's parts."""
@@ -36,6 +40,8 @@ class TradeOff:
     mix : Mix or None
     mix_point : Point or None
         Of a mix whose quality was not measured; one that was is among the points.
+    pruned_ratio : float
+        Of the dense network's time, what layers take that some network prunes.
     rate : float
         Of the rule in `simulator.tradeoff.verdict`.
     notes : tuple of str
@@ -50,6 +56,7 @@ class TradeOff:
     like_name: str = ""
     mix: Mix | None = None
     mix_point: Point | None = None
+    pruned_ratio: float = 1.0
     rate: float = 0.0
     notes: tuple[str, ...] = ()
 
@@ -70,6 +77,11 @@ class TradeOff:
     def sentences(self) -> Iterable[str]:
         """What follows of the front."""
         yield from sentences(self.points, self.dense, self.figure, self.hardware, self.rate)
+        if self.pruned_ratio < FEW_PRUNED:
+            yield (
+                f"The layers that are pruned take {whole_percent(self.pruned_ratio)} of the dense "
+                f"network's time on {self.hardware}: no pattern can save more."
+            )
 
     def verdict(self, point: Point) -> str:
         """Whether it is worth it; of what is on the front or tied with it, dense apart."""

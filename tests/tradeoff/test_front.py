@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from measured_rows import LAYERS, MODEL, pruned_rows, row, store_of, trained_rows
 
-from simulator import Gemm, Workload
+from simulator import Conv, Gemm, Workload
 from simulator.errors import SimulatorError
 from simulator.hardware import load_hardware
 from simulator.quality.measured import Figure, Measured
@@ -150,6 +151,17 @@ def test_many_sentences_are_cut() -> None:
     points.append(replace(points[-1], pattern="7:16"))
     said = list(sentences(points, points[0], "accuracy", "m", RATE))
     assert said[-1] == "1 more that gain more are in the table."
+
+
+def test_what_stays_dense_bounds_the_gain(clock: Clock) -> None:
+    model = Workload("net", [*MODEL.layers, Conv("deep", 64, 64, 56, 56, kernel=5, groups=64)])
+    said = list(trade_off(pruned_rows(), clock, model).sentences())
+    assert re.fullmatch(
+        r"The layers that are pruned take [0-9]+% of the dense network's time on nm-edge: "
+        r"no pattern can save more\.",
+        said[-1],
+    )
+    assert not any("layers" in one for one in trade_off(pruned_rows(), clock, MODEL).sentences())
 
 
 def test_hollow_points_take_part_in_nothing(clock: Clock) -> None:
