@@ -12,7 +12,7 @@ from simulator.cli.screen import screen, warnings_first
 from simulator.cli.tables import Part
 from simulator.names import words
 from simulator.quantities import COLUMN_TIME, Scale, percent, time, times
-from simulator.tradeoff.front import ESTIMATE, LIKE, Point
+from simulator.tradeoff.front import ESTIMATE, LIKE, TIE, Point
 from simulator.tradeoff.groups import WITHIN_ERRORS
 from simulator.tradeoff.per_layer import Mix
 from simulator.tradeoff.result import TradeOff
@@ -129,9 +129,11 @@ def _cells(result: TradeOff, point: Point, scale: Scale) -> list[str]:
 def _standing(result: TradeOff, point: Point) -> str:
     if point.standing == LIKE:
         return f"time of {result.like_name}"
-    ties = f", ties {' and '.join(point.ties[:2])}" if point.ties else ""
-    more = f" and {len(point.ties) - 2} more" if len(point.ties) > 2 else ""
-    return f"{point.standing}{ties}{more}"
+    if not point.ties:
+        return point.standing
+    tied = f"tied with {' and '.join(point.ties[:2])}"
+    tied += f" and {len(point.ties) - 2} more" if len(point.ties) > 2 else ""
+    return tied if point.standing == TIE else f"{point.standing}, {tied}"
 
 
 def _mix_parts(result: TradeOff, mix: Mix, how: MeasuredBy) -> Iterable[Part]:

@@ -142,8 +142,8 @@ def front(panel: FigureBase, marks: Sequence[Mark], words: Words, *, shares: boo
 
 
 def _looks(marks: Sequence[Mark]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each series in the order in which it comes."""
-    series = dict.fromkeys(mark.series for mark in marks if mark.standing != "dense")
+    """Colour and marker of each series by its name, so that pictures of one store agree."""
+    series = sorted({mark.series for mark in marks if mark.standing != "dense"})
     return dict(zip(series, cycle(SERIES), strict=False))
 
 
