@@ -56,7 +56,7 @@ def tradeoff_parts(result: TradeOff, how: MeasuredBy) -> Iterable[Part]:
     yield _points_table(result)
     if result.mix is not None:
         yield ""
-        yield _layers_table(result.mix)
+        yield _layers_table(result, result.mix)
     for note in warnings_first(() if screen.quiet else result.notes):
         yield f"Note: {note}"
 
@@ -158,10 +158,11 @@ def _mix_parts(result: TradeOff, mix: Mix, how: MeasuredBy) -> Iterable[Part]:
             yield f"To measure it: {how.command(mix.method, result.task)}"
 
 
-def _layers_table(mix: Mix) -> Grid:
+def _layers_table(result: TradeOff, mix: Mix) -> Grid:
     """What each layer runs as, what that gains, and what it costs."""
     options = [option for pair in mix.layers.values() for option in pair]
     scale = Scale.of((option.time_ns for option in options), COLUMN_TIME)
+    points = " points" if is_share(result.figure) else ""
     made = Grid(
         "Per layer",
         [
@@ -170,11 +171,11 @@ def _layers_table(mix: Mix) -> Grid:
             Column(f"time {scale.unit.name}"),
             Column(f"dense {scale.unit.name}"),
             Column("speed-up"),
-            Column(mix.unit),
+            Column(f"cost{points}"),
         ],
     )
     for name, (option, dense) in mix.layers.items():
         speedup = times(dense.time_ns / option.time_ns)
         texts = scale.text(option.time_ns), scale.text(dense.time_ns), speedup
-        made.add_row(name, option.pattern, *texts, f"{option.cost:.2g}")
+        made.add_row(name, option.pattern, *texts, f"{option.cost * (100 if points else 1):.2g}")
     return made

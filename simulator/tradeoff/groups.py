@@ -16,6 +16,9 @@ from simulator.sparsity import DENSE, parse_pattern
 DENSE_RECIPE = "dense"
 """The recipe of training that prunes nothing, within the same budget as the others."""
 
+MIXED = "mixed"
+"""The pattern of rows whose layers differ."""
+
 WITHIN_ERRORS = 2.0
 """Standard errors of a difference within which two figures are taken as equal: of means that are
 normally distributed 1 in 20 differs by more without a reason."""
@@ -74,8 +77,8 @@ class Group:
 
     @property
     def is_uniform(self) -> bool:
-        """One pattern wherever a layer is pruned, and more than one layer that is."""
-        return len({self.patterns[name] for name in self.pruned}) == 1 and not self.prunes_one
+        """One pattern for all layers that are pruned, and more than one layer that is."""
+        return self.pattern != MIXED and len(self.pruned) > 0 and not self.prunes_one
 
     @property
     def seeds(self) -> list[int]:

@@ -14,7 +14,7 @@ from simulator.quantities import count
 from simulator.report.report import Report
 from simulator.sparsity import parse_pattern
 from simulator.tradeoff.front import BEATEN, ESTIMATE, LIKE, Point, points_of
-from simulator.tradeoff.groups import Group, Measurements, select
+from simulator.tradeoff.groups import MIXED, Group, Measurements, select
 from simulator.tradeoff.join import Clock, Networks, check_names, join_note, under, unjoined
 from simulator.tradeoff.per_layer import Budget, Mix, method_of, mixed
 from simulator.tradeoff.result import TradeOff
@@ -160,7 +160,7 @@ def _estimate(mix: Mix, dense: Point) -> Point | None:
     value = Figure(dense.figure.value - sign * mix.drop, 0.0, dense.figure.higher_is_better)
     kept = _nonzeros(mix, dense.group)
     return Point(
-        dense.group, f"mixed {mix.method}", "mixed", mix.method, value,
+        dense.group, f"mixed {mix.method}", MIXED, mix.method, value,
         Figure(mix.drop, 0.0, False), mix.time_ns, dense.time_ns / mix.time_ns,
         kept, dense.weights, ESTIMATE,
     )  # fmt: skip

@@ -68,8 +68,6 @@ class Mix:
     method : str
     origin : str
         Of the costs: measured, or estimated from reconstruction errors.
-    unit : str
-        What the cost of a layer is.
     layers : dict of str to (Option, Option)
         What each layer runs as, and what it would be dense, in the order of the network.
     workload : Workload
@@ -85,7 +83,6 @@ class Mix:
     budget: Budget
     method: str
     origin: str
-    unit: str
     layers: dict[str, tuple[Option, Option]]
     workload: Workload
     time_ns: float
@@ -127,7 +124,7 @@ def mixed(
     rest_ns = dense_ns - sum(choices[0].time_ns for choices in options.values())
     limit = Limit("time", budget.share * dense_ns - rest_ns)
     if budget.of == QUALITY:
-        limit = Limit("cost", costs.most(budget.drop(dense.figure(measured.figure))))
+        limit = Limit("cost", budget.drop(dense.figure(measured.figure)))
     chosen = choose(list(options.values()), limit)
     if chosen is None:
         quick = zip(options.values(), fastest(list(options.values())), strict=True)
@@ -142,8 +139,8 @@ def mixed(
     patterns = {name: option.pattern for name, (option, _) in taken.items()}
     workload = under(network, patterns)
     return Mix(
-        budget, method, costs.origin, costs.unit, taken, workload, clock.time_ns(workload),
-        costs.drop(sum(option.cost for option, _ in taken.values())),
+        budget, method, costs.origin, taken, workload, clock.time_ns(workload),
+        sum(option.cost for option, _ in taken.values()),
         _measured(measured.groups, method, patterns),
     )  # fmt: skip
 

@@ -7,13 +7,12 @@ import math
 import random
 
 import pytest
-from measured_rows import LAYERS, MODEL, pruned_rows, row, trained_rows
+from measured_rows import MODEL, pruned_rows, row, trained_rows
 
 from simulator.errors import SpecError, StoreError
 from simulator.hardware import load_hardware
 from simulator.quality.measured import Figure, Measured
-from simulator.tradeoff.costs import Measured as MeasuredCosts
-from simulator.tradeoff.costs import Reconstructed, costs_of
+from simulator.tradeoff.costs import costs_of
 from simulator.tradeoff.front import ESTIMATE
 from simulator.tradeoff.groups import Measurements
 from simulator.tradeoff.join import Clock
@@ -123,11 +122,10 @@ DROPS = {"first": 0.02, "second": 0.0005, "third": -0.001}
 def test_measured_layers_add_up() -> None:
     rows = [*pruned_rows(), *alone("2:4", DROPS)]
     costs = costs_of(Measurements.of(rows, None, "q"), "sparsegpt")
-    assert isinstance(costs, MeasuredCosts)
     assert costs.by_layer == pytest.approx(
         {("first", "2:4"): 0.02, ("second", "2:4"): 0.0005, ("third", "2:4"): 0.0}
     )
-    assert costs.drop(0.02) == costs.most(0.02) == 0.02
+    assert "measured layer by layer" in costs.origin
 
 
 def test_patterns_of_which_a_layer_lacks_do_not_count() -> None:
@@ -136,27 +134,33 @@ def test_patterns_of_which_a_layer_lacks_do_not_count() -> None:
     assert {pattern for _, pattern in costs.by_layer} == {"2:4"}
 
 
-def test_reconstruction_errors_are_mapped_by_the_uniform_rows() -> None:
-    costs = costs_of(Measurements.of(pruned_rows(), None, "q"), "sparsegpt")
-    assert isinstance(costs, Reconstructed)
-    assert costs.by_layer["second", "1:4"] == 0.3
-    # Sums 0.03, 0.09, 0.9 had drops of 0.001, 0.02, 0.89.
-    assert costs.drop(0.06) == pytest.approx(0.0105)
-    assert costs.most(0.0105) == pytest.approx(0.06)
-    assert costs.drop(7.0) == pytest.approx(0.89)
-    assert costs.most(0.9) == math.inf
-    assert costs.most(0.0) == 0.0
-    assert "estimate" in costs.origin
+ERRORS = {"first": 0.06, "second": 0.03, "third": 0.01}
 
 
-def test_a_better_row_that_distorts_more_counts_as_bad() -> None:
-    rows = [
-        row("dense", "1:1", 0.9),
-        row("wanda", "3:4", 0.8, errors=dict.fromkeys(LAYERS, 0.1)),
-        row("wanda", "2:4", 0.85, errors=dict.fromkeys(LAYERS, 0.2)),
-    ]
-    costs = costs_of(Measurements.of(rows, None, "q"), "wanda")
-    assert [costs.drop(0.3), costs.drop(0.6)] == pytest.approx([0.1, 0.1])
+def by_errors(*more: Measured) -> list[Measured]:
+    return [row("dense", "1:1", 0.9), row("wanda", "2:4", 0.8, errors=ERRORS), *more]
+
+
+def test_what_uniform_networks_lost_is_shared_as_their_errors_are() -> None:
+    costs = costs_of(Measurements.of(by_errors(), None, "q"), "wanda")
+    assert costs.by_layer == pytest.approx(
+        {("first", "2:4"): 0.06, ("second", "2:4"): 0.03, ("third", "2:4"): 0.01}
+    )
+    assert costs.origin.startswith("an estimate")
+
+
+def test_a_mix_that_lost_more_raises_the_estimate() -> None:
+    worse = row("wanda", {"second": "2:4", "third": "2:4"}, 0.8)  # shares say 0.04
+    better = row("wanda", {"first": "2:4", "third": "2:4"}, 0.89)
+    costs = costs_of(Measurements.of(by_errors(worse, better), None, "q"), "wanda")
+    assert costs.by_layer["third", "2:4"] == pytest.approx(0.025)
+    assert "times 2.5, since of 2 mixes one lost so much more" in costs.origin
+
+
+def test_a_mix_within_its_error_raises_nothing() -> None:
+    noisy = row("wanda", {"second": "2:4", "third": "2:4"}, 0.8, 0.06)
+    costs = costs_of(Measurements.of(by_errors(noisy), None, "q"), "wanda")
+    assert costs.by_layer["third", "2:4"] == pytest.approx(0.01)
 
 
 def test_without_errors_there_is_nothing_to_go_by() -> None:
