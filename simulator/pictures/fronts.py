@@ -148,10 +148,15 @@ def _looks(marks: Sequence[Mark]) -> dict[str, tuple[str, str]]:
 
 
 def _limits(marks: Sequence[Mark], *, shares: bool) -> tuple[float, float]:
-    """From the worst point that is not beaten to the best one, with room for bars and numbers."""
+    """From the worst point that is not beaten to the best one, with room for bars and numbers.
+
+    What is beaten has its place where that no more than doubles what is shown.
+    """
     shown = [m for m in marks if m.standing not in ("beaten", "like")] or list(marks)
     low = min(mark.value - mark.error for mark in shown)
     high = max(mark.value + mark.error for mark in shown)
+    near = (m.value for m in marks if m.standing == "beaten" and m.value >= 2 * low - high)
+    low = min(low, *near, low)
     if shares and _is_wide(low, high):
         # A bar that comes near 1, or above, would take all the room.
         low, high = _with_room(*_missing([low, max(mark.value for mark in shown)]))
@@ -228,7 +233,7 @@ def _legend(
 ) -> list[Artist]:
     """A line a series, and one a way in which points look."""
     found: list[Artist] = [_mark(shortened(series, 30), *look) for series, look in looks.items()]
-    there = {mark.standing for mark in marks}
+    there = {mark.standing for mark in marks if mark.value >= low}
     grey = "#8a8a8a"
     ways = {
         "dense": _mark("dense, the reference", *DENSE_LOOK),

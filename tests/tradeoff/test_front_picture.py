@@ -55,7 +55,7 @@ def test_every_point_is_there_and_says_what_it_is() -> None:
     assert len(found) == len(MARKS)
     assert legend_of(picture) == [
         "a", "b", "c", "dense, the reference", "within its error of the front",
-        "an estimate, not measured", "beaten", "times of wide", "beaten, below the scale",
+        "an estimate, not measured", "times of wide", "beaten, below the scale",
         "2 standard errors", "1  dense", "2  3:4 a", "3  2:4 a", "4  mixed a", "5  2:4 b",
     ]  # fmt: skip
     assert axes.get_xlabel() == "speed-up"
@@ -76,6 +76,13 @@ def test_what_is_far_below_lies_at_the_edge() -> None:
     assert high < 1
     (below,) = [line for line in points_of(axes) if line.get_marker() == "v"]
     assert below.get_ydata()[0] == low
+
+
+def test_what_is_beaten_by_little_has_its_place() -> None:
+    near = Mark("2:4 c", "c", 1.7, 0.85, 0.01, "beaten")
+    picture, axes = drawn([*MARKS, near])
+    assert axes.get_ylim()[0] < 0.85
+    assert "beaten" in legend_of(picture)
 
 
 def test_shares_near_one_are_spread() -> None:
