@@ -53,6 +53,8 @@ NEAR_ONE: Final = 0.9
 TICKS: Final = (0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995)
 FLOOR: Final = 1e-4
 """Of what is missing to 1."""
+LEAST_SPAN: Final = 0.05
+"""Of the axis of speed-ups."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Mark:
         Half of its bar.
     standing : str
         One of `STANDINGS`.
+    is_joined : bool
+        On the front, whose points are joined.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Mark:
     value: float
     error: float
     standing: str
+    is_joined: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def front(panel: FigureBase, marks: Sequence[Mark], words: Words, *, shares: boo
     for mark in marks:
         _point(axes, mark, DENSE_LOOK if mark.standing == "dense" else looks[mark.series], low)
     axes.set_ylim(low, high)
-    axes.margins(x=0.1)
+    _set_speedups(axes, [mark.speedup for mark in marks])
     axes.set(xlabel=words.x, ylabel=words.y)
     axes.grid()
     axes.set_title(words.title)
@@ -164,6 +169,13 @@ def _limits(marks: Sequence[Mark], *, shares: bool) -> tuple[float, float]:
     return _with_room(low, high)
 
 
+def _set_speedups(axes: Axes, speedups: Sequence[float]) -> None:
+    """Room on both sides; hundredths of a speed-up do not fill the picture."""
+    middle, span = (min(speedups) + max(speedups)) / 2, max(speedups) - min(speedups)
+    half = max(0.6 * span, LEAST_SPAN / 2)
+    axes.set_xlim(middle - half, middle + half)
+
+
 def _with_room(low: float, high: float) -> tuple[float, float]:
     room = 0.15 * (high - low) or 0.1 * abs(high) or 1.0
     return low - room, high + room
@@ -203,7 +215,7 @@ def _scale(axes: Axes, low: float, high: float, *, shares: bool) -> None:
 
 def _line(axes: Axes, marks: Sequence[Mark]) -> None:
     best = sorted(
-        (mark for mark in marks if mark.standing in ("front", "dense")),
+        (mark for mark in marks if mark.is_joined),
         key=lambda mark: mark.speedup,
     )
     axes.step([mark.speedup for mark in best], [mark.value for mark in best], where="pre",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from simulator.names import words
 from simulator.pictures.fronts import Mark, Words
 from simulator.quantities import time
-from simulator.tradeoff.front import DENSE
+from simulator.tradeoff.front import DENSE, FRONT
 from simulator.tradeoff.groups import WITHIN_ERRORS
 from simulator.tradeoff.verdict import is_share
 
@@ -22,6 +22,7 @@ def marks_of(tradeoff: TradeOff) -> list[Mark]:
         Mark(
             point.name, point.method, point.speedup, point.figure.value,
             WITHIN_ERRORS * point.cost.error, DENSE if point is dense else point.standing,
+            point.standing == FRONT,
         )
         for point in tradeoff.shown
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,19 @@ def test_hollow_points_are_hollow_and_carry_no_number() -> None:
     hollow = [line for line in points_of(axes) if line.get_markerfacecolor() == "none"]
     assert [float(line.get_xdata()[0]) for line in hollow] == [1.6]
     assert {text.get_text() for text in axes.texts} == {"1", "2", "3", "4", "5"}
+
+
+def test_the_front_alone_is_joined() -> None:
+    marks = [replace(mark, is_joined=mark.standing == "front") for mark in MARKS]
+    _, axes = drawn(marks)
+    (line,) = [line for line in axes.lines if len(line.get_xdata()) > 1]
+    assert list(zip(line.get_xdata(), line.get_ydata(), strict=True)) == [(1.2, 0.985), (1.8, 0.9)]
+
+
+def test_hundredths_do_not_fill_the_picture() -> None:
+    _, axes = drawn([MARKS[0], replace(MARKS[1], speedup=1.004)])
+    left, right = axes.get_xlim()
+    assert right - left > 0.04
 
 
 def test_what_is_far_below_lies_at_the_edge() -> None:
