@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from simulator.sparsity import Pattern
     from simulator.timeline.replay import TileRange
     from simulator.timeline.trace_file import Timeline
+    from simulator.tradeoff.measure import trade_off
+    from simulator.tradeoff.result import TradeOff
     from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 
 # Imported on first use, so that `import simulator` and `nmsim --help` stay quick.
@@ -80,6 +82,8 @@ _HOMES = {
     "Stream": "workload",
     "TileRange": "timeline.replay",
     "Timeline": "timeline.trace_file",
+    "TradeOff": "tradeoff.result",
+    "trade_off": "tradeoff.measure",
     "Workload": "workload",
     "load_model": "importers",
     "load_workload": "importers",
@@ -109,6 +113,7 @@ __all__ = [
     "TileRange",
     "Timeline",
     "Total",
+    "TradeOff",
     "WeightsError",
     "Workload",
     "WorkloadError",
@@ -125,6 +130,7 @@ __all__ = [
     "search",
     "simulate",
     "sweep",
+    "trade_off",
 ]
 
 

@@ -17,6 +17,7 @@ from simulator.cli.quality import quality
 from simulator.cli.running import compare, run
 from simulator.cli.screen import NOTHING_KEPT, InterruptedCommandError, Quiet, begin, on_screen
 from simulator.cli.sweeping import pareto, results, search, sweep
+from simulator.cli.tradeoff import tradeoff
 from simulator.errors import SimulatorError
 
 app = typer.Typer(
@@ -86,6 +87,13 @@ app.command(
     rich_help_panel=EXPLORE,
     epilog="Examples: nmsim pareto runs.sqlite --min time_ns --min energy_pj",
 )(on_screen(pareto))
+app.command(
+    rich_help_panel=EXPLORE,
+    epilog="Examples: nmsim tradeoff nm-edge model.onnx --quality q.sqlite --plot front.svg; "
+    "nmsim tradeoff nm-micro --quality runs.sqlite --figure accuracy; "
+    "nmsim tradeoff nm-edge model.onnx --quality q.sqlite --per-layer --budget quality=0.99 "
+    "-o mixed.csv",
+)(on_screen(tradeoff))
 
 app.command(
     "import",

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
+from matplotlib.transforms import BboxBase
 
 from simulator.pictures.style import HALO
 
 PIXELS_PER_POINT: Final = 100 / 72  # matplotlib's own resolution, in which places are found
 ROOM_PIXELS: Final = 17
 """Free space that a number should have around its middle."""
+MOST_BESIDE: Final = 0.5
+MOST_ALONG: Final = 0.92
+"""Of a panel's width and height: a legend at its side may take half of the one and nearly all of
+the other, and one below the other way round."""
 
 Pixels = npt.NDArray[np.float64]
 
@@ -73,3 +80,36 @@ def _free_offset(
             break
     taken.append(at + best * PIXELS_PER_POINT)
     return float(best[0]), float(best[1])
+
+
+class Beside(NamedTuple):
+    """A legend outside of the points: what it names, and where it stands."""
+
+    names: Sequence[str]
+    place: dict[str, Any]
+
+
+def make_room(panel: FigureBase, marks: Sequence[Artist], names: Sequence[str]) -> Beside:
+    """Where a legend of marks and names finds room outside of the points, and for which names."""
+    figure = panel.get_figure(root=True)
+    assert figure is not None
+    if figure.get_layout_engine() is None:  # nothing else makes room outside of axes
+        figure.set_layout_engine("constrained")
+    whole = panel.get_window_extent()
+    for count in range(len(names), -1, -1):
+        lines = [Line2D([], [], linestyle="", label=f"0  {name}") for name in names[:count]]
+        box = _size(panel, [*marks, *lines], 1)
+        if box.width < MOST_BESIDE * whole.width and box.height < MOST_ALONG * whole.height:
+            return Beside(names[:count], {"loc": "outside right upper"})
+        columns = max(1, int(0.9 * whole.width / box.width))
+        box = _size(panel, [*marks, *lines], columns)
+        if box.height < MOST_BESIDE * whole.height and box.width < MOST_ALONG * whole.width:
+            return Beside(names[:count], {"loc": "outside lower left", "ncols": columns})
+    return Beside((), {"loc": "outside lower left"})
+
+
+def _size(panel: FigureBase, handles: Sequence[Artist], columns: int) -> BboxBase:
+    legend = panel.legend(handles=handles, ncols=columns)
+    box = legend.get_window_extent()
+    legend.remove()
+    return box

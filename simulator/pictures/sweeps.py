@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import BboxBase
 
 from simulator.errors import OutputError
 from simulator.names import shortened
-from simulator.pictures.numbers import number_points
+from simulator.pictures.numbers import make_room, number_points
 from simulator.pictures.style import (
     ACCENT,
     HEAT_COLOURS,
@@ -34,10 +30,6 @@ SIZE_INCHES: Final = (8.0, 4.6)
 """Of a picture that was not asked for."""
 SHOWN: Final = ("time_ns", "energy_pj")
 """Of a sweep."""
-MOST_BESIDE: Final = 0.5
-MOST_ALONG: Final = 0.92
-"""Of a panel's width and height: a legend at its side may take half of the one and nearly all of
-the other, and one below the other way round."""
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -96,17 +88,10 @@ def pareto(
     names = [shortened(str(name), 28) for name in frame.index[front][:NAMED]]
     points = [(float(x), float(y)) for x, y in np.vstack([best, others])]
     handles = axes.get_legend_handles_labels()[0]
-    beside = _make_room(panel, handles, names)
+    beside = make_room(panel, handles, names)
     handles += number_points(axes, points, [4.0] * len(points), beside.names)
     panel.legend(handles=handles, alignment="left", **beside.place)
     return axes
-
-
-class Beside(NamedTuple):
-    """A legend outside of the points: what it names, and where it stands."""
-
-    names: Sequence[str]
-    place: dict[str, Any]
 
 
 def _placed(
@@ -135,32 +120,6 @@ def _setting(key: str, value: object) -> str:
     """A name as it is; a number after what it sets."""
     _, dot, last = key.rpartition(".")
     return f"{last}={value}" if dot else str(value)
-
-
-def _make_room(panel: FigureBase, marks: Sequence[Artist], names: Sequence[str]) -> Beside:
-    """Where a legend of marks and names finds room outside of the points, and for which names."""
-    figure = panel.get_figure(root=True)
-    assert figure is not None
-    if figure.get_layout_engine() is None:  # nothing else makes room outside of axes
-        figure.set_layout_engine("constrained")
-    whole = panel.get_window_extent()
-    for count in range(len(names), -1, -1):
-        lines = [Line2D([], [], linestyle="", label=f"0  {name}") for name in names[:count]]
-        box = _size(panel, [*marks, *lines], 1)
-        if box.width < MOST_BESIDE * whole.width and box.height < MOST_ALONG * whole.height:
-            return Beside(names[:count], {"loc": "outside right upper"})
-        columns = max(1, int(0.9 * whole.width / box.width))
-        box = _size(panel, [*marks, *lines], columns)
-        if box.height < MOST_BESIDE * whole.height and box.width < MOST_ALONG * whole.width:
-            return Beside(names[:count], {"loc": "outside lower left", "ncols": columns})
-    return Beside((), {"loc": "outside lower left"})
-
-
-def _size(panel: FigureBase, handles: Sequence[Artist], columns: int) -> BboxBase:
-    legend = panel.legend(handles=handles, ncols=columns)
-    box = legend.get_window_extent()
-    legend.remove()
-    return box
 
 
 def _front(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:

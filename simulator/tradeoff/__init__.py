@@ -1,1 +1,1 @@
-"""Quality beside time: what a pattern costs and what it gains."""
+"""Quality beside simulated time: what a pattern costs and gives, and a pattern per layer."""

@@ -74,8 +74,13 @@ def read_table(path: Path) -> Table:
             raise WorkloadError(str(path), "too large for a layer trace", want="at most 16 MiB")
     except OSError as error:
         raise WorkloadError(str(path), f"cannot be read: {error.strerror}") from None
+    return table_of(path, catalog.text_of(path, WorkloadError))
+
+
+def table_of(path: Path, text: str) -> Table:
+    """As `read_table`, of a text that is there already; ``path`` is what errors call it."""
     # Not splitlines(): a text may hold other separators of lines than its editor shows.
-    lines = catalog.text_of(path, WorkloadError).split("\n")
+    lines = text.split("\n")
     if len(lines) > MAX_LINES:
         raise WorkloadError(str(path), "too many lines", want=f"at most {MAX_LINES}")
     separator = ""

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from measured_rows import MODEL, pruned_rows, store_of
 from rich.cells import cell_len
 from test_cli import Nmsim, fine, nmsim
 
 from simulator import cli, sweep
+from simulator.workload.trace_writer import write_trace
 
 __all__ = ["nmsim"]  # the fixture
 
@@ -54,6 +56,7 @@ SHOWN = {
     "workloads": ["workloads"],
     "microbench": ["microbench", "a100-sxm4-80gb"],
     "prune": ["prune", "long.npz", "--pattern", "2:4"],
+    "tradeoff": ["tradeoff", "nm-edge", "net.csv", "--quality", "q.sqlite", "--per-layer"],
 }
 UNITS = {
     "run": ["time µs", "MAC util.", "Traffic, ", "Where an average core's time goes, µs"],
@@ -67,6 +70,7 @@ UNITS = {
     "workloads": ["GMAC", "1 of 96"],
     "microbench": ["latency cycles", "4 in flight"],
     "prune": ["kept", "magnitude"],
+    "tradeoff": ["time µs", "speed-up", "cost points"],
 }
 
 
@@ -79,6 +83,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
     names = [f"bert.encoder.layer.{n}.attention.self.query.weight" for n in (0, 11)]
     np.savez(folder / "long.npz", **dict.fromkeys(names, weights))
+    (folder / "net.csv").write_text(write_trace(MODEL))
+    store_of(folder / "q.sqlite", pruned_rows())
     sweep(folder / "spec.yaml", store=folder / "runs.sqlite", executor="serial")
     return folder
 

@@ -60,7 +60,7 @@ def message(path: Path, **overrides: object) -> str:
 
 def test_the_presets_that_the_project_names_are_there() -> None:
     expected = {"a100-sxm4-80gb", "a100-sxm4-40gb", "h100-sxm", "rtx3090", "v100-sxm2"}
-    assert expected | {"nm-edge", "nm-flex", "nm-flex-wide"} <= set(PRESETS)
+    assert expected | {"nm-edge", "nm-flex", "nm-flex-wide", "nm-micro"} <= set(PRESETS)
 
 
 def test_presets_are_sorted_by_name() -> None:
