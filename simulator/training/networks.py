@@ -84,7 +84,7 @@ def _patch_cnn(choice: Choice, shape: Shape, classes: int) -> nn.Module:
 
 
 NETWORKS: dict[str, NetworkKind] = {
-    "mlp": NetworkKind(_mlp, {"width": _width(64), "depth": _count(2)}),
+    "mlp": NetworkKind(_mlp, {"width": _width(32), "depth": _count(3)}),
     "patch-cnn": NetworkKind(_patch_cnn, {"width": _width(32), "patch": _count(4)}),
 }
 """By name; `module:function` is a network, too: called with the shape of an input and the number
