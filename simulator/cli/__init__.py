@@ -16,6 +16,7 @@ from simulator.cli.pruning import prune
 from simulator.cli.running import compare, run
 from simulator.cli.screen import NOTHING_KEPT, InterruptedCommandError, Quiet, begin, on_screen
 from simulator.cli.sweeping import pareto, results, search, sweep
+from simulator.cli.training import train
 from simulator.errors import SimulatorError
 
 app = typer.Typer(
@@ -85,6 +86,11 @@ app.command(
     rich_help_panel=EXPLORE,
     epilog="Examples: nmsim pareto runs.sqlite --min time_ns --min energy_pj",
 )(on_screen(pareto))
+app.command(
+    rich_help_panel=EXPLORE,
+    epilog="Examples: nmsim train recipe.yaml --store trained.sqlite --simulate nm-edge; "
+    "nmsim train --claims trained.sqlite",
+)(on_screen(train))
 
 app.command(
     "import",

@@ -60,8 +60,14 @@ def layers_bar(runs: int = 1) -> Iterator[LayerProgress | None]:
 
 
 @contextmanager
-def points_bar() -> Iterator[PointProgress | None]:
-    """A callback for `sweep`, called with points done and points in all: rate and time left."""
+def points_bar(what: str = "points") -> Iterator[PointProgress | None]:
+    """A callback for `sweep`, called with points done and points in all: rate and time left.
+
+    Parameters
+    ----------
+    what : str
+        What is counted.
+    """
     if screen.quiet or not sys.stderr.isatty():
         yield None
         return
@@ -91,7 +97,7 @@ def points_bar() -> Iterator[PointProgress | None]:
     def report(done: int, points: int) -> None:
         speed = bar.tasks[task].speed
         rate = f"{speed:,.1f}/s" if speed else ""
-        bar.update(task, completed=done, total=points, description="points", rate=rate)
+        bar.update(task, completed=done, total=points, description=what, rate=rate)
 
     with _shown_late(bar):
         yield report

@@ -79,7 +79,7 @@ def results(
     from simulator.cli import output as out
     from simulator.cli.tables import render
 
-    kind = out.prepare(format, {"-o": output, **_files_of("STORE", store)})
+    kind = out.prepare(format, {"-o": output, **files_of("STORE", store)})
     with _stored(store, pattern) as rows:
         out.write_result(rows, kind, output, lambda: render([_table("", rows)]))
 
@@ -107,7 +107,7 @@ def pareto(
     from simulator.cli.tables import render
     from simulator.exploration.pareto import merge_ties, pareto_front
 
-    kind = out.prepare(format, {"-o": output, **_files_of("STORE", store)})
+    kind = out.prepare(format, {"-o": output, **files_of("STORE", store)})
     asked = (*(minimize or ()), *(maximize or ())) or ("time_ns", "energy_pj")
     with _stored(store, pattern) as rows:
         front = pareto_front(rows.to_frame(), minimize, maximize or ())
@@ -138,16 +138,16 @@ def _explore(
 
     what, table = _EXPLORED[name]
     store = how["store"]
-    kind = out.prepare(format, {"-o": output, **_files_of("--store", store)}, spec)
-    with _interruptible(store, what) as progress:
+    kind = out.prepare(format, {"-o": output, **files_of("--store", store)}, spec)
+    with interruptible(store, what) as progress:
         explore = getattr(import_module(f"simulator.exploration.{name}"), name)
         result = explore(spec, **how, progress=progress)
     if kind != "table":
-        _say(result.notes)
+        say(result.notes)
     out.write_result(result, kind, output, lambda: table(result))
 
 
-def _files_of(option: str, store: Path | None) -> dict[str, Path | None]:
+def files_of(option: str, store: Path | None) -> dict[str, Path | None]:
     """What a store consists of, by name: nothing else may be written there."""
     from simulator.store.database import SIDE_FILES
 
@@ -158,13 +158,13 @@ def _files_of(option: str, store: Path | None) -> dict[str, Path | None]:
 
 
 @contextmanager
-def _interruptible(store: Path | None, what: str) -> Iterator[PointProgress]:
+def interruptible(store: Path | None, what: str) -> Iterator[PointProgress]:
     """A callback for what is done and what there is to do; Ctrl-C ends with one line."""
     from simulator.cli.progress import points_bar
 
     done = total = 0
     try:
-        with points_bar() as bar:
+        with points_bar(what) as bar:
 
             def report(now: int, all_: int) -> None:
                 nonlocal done, total
@@ -183,7 +183,7 @@ def _interruptible(store: Path | None, what: str) -> Iterator[PointProgress]:
         raise KeyboardInterrupt(said) from None
 
 
-def _say(notes: Sequence[str]) -> None:
+def say(notes: Sequence[str]) -> None:
     """Beside the result: to people, whatever becomes of standard output."""
     for note in () if screen.quiet else notes:
         print(f"nmsim: {note}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Networks trained under a pattern: the only folder that imports torch, and only to train."""

@@ -1,0 +1,433 @@
+"""The article's four claims, each put to stored runs: numbers, error bars, verdicts.
+
+A claim is made of questions. Each asks whether a weighted sum of a figure over some cells (a recipe
+and a pattern) lies above a bound, and is answered by the seeds that all of its cells have: the sum
+is taken seed by seed, so that what seeds have in common falls out, and its mean has a 95 % interval
+by Student's t. The answer *holds* where the interval lies above the bound, *does not* where it lies
+below, and is *undecided* between. Questions that name a part of their claim decide that part, which
+holds if all of them hold, and does not if one does not; other questions are told, and decide
+nothing. How the parts decide is said with each claim.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
+
+from simulator.sparsity import Pattern, Unstructured, parse_pattern
+from simulator.training.paired import Paired, Verdict
+from simulator.training.table import DENSE, Cell, Run, RunTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOST = 0.01
+"""A network has regained the dense accuracy if it lacks less than this: one point."""
+SMALL_GROUP = 8
+"""Claim 3 is about groups up to this."""
+ALIKE = 0.15
+"""Networks are equal in weights where their non-zeros differ by less than this share."""
+
+Figure = Literal["accuracy", "loss"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whether the sum of some terms lies above a bound.
+
+    Attributes
+    ----------
+    what : str
+        The answer if it does, as a sentence without its full stop.
+    terms : tuple of (float, Cell)
+    part : str
+        The part of its claim that it decides; empty if it is only told.
+    above : float
+        The bound.
+    """
+
+    what: str
+    terms: tuple[tuple[float, Cell], ...]
+    figure: Figure = "loss"
+    part: str = ""
+    above: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question, and what the runs say."""
+
+    question: Question
+    paired: Paired
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.paired.above(self.question.above)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the article says, and how it is tested.
+
+    Attributes
+    ----------
+    text : str
+    parts : tuple of str
+        What has to be shown.
+    questions : callable
+        What to ask of a table of runs; a text is what is missing to ask at all.
+    any_part : bool
+        Whether one part suffices; otherwise all have to hold.
+    """
+
+    text: str
+    parts: tuple[str, ...]
+    questions: Callable[[RunTable], Iterable[Question | str]]
+    any_part: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim, what was answered, and which cells are missing for an answer."""
+
+    claim: Claim
+    answers: tuple[Answer, ...]
+    missing: tuple[str, ...]
+
+    @cached_property
+    def parts(self) -> dict[str, Verdict | None]:
+        """The verdict on each part; None where no runs were there to ask."""
+        verdicts = {
+            part: [answer.verdict for answer in self.answers if answer.question.part == part]
+            for part in self.claim.parts
+        }
+        return {part: _all_of(some) if some else None for part, some in verdicts.items()}
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """On the claim; None where a part that it needs could not be asked."""
+        known = [verdict for verdict in self.parts.values() if verdict is not None]
+        if self.claim.any_part:
+            return _any_of(known) if known else None
+        if "does not" in known:
+            return "does not"
+        return _all_of(known) if len(known) == len(self.parts) else None
+
+
+def _all_of(verdicts: Sequence[Verdict]) -> Verdict:
+    if "does not" in verdicts:
+        return "does not"
+    return "undecided" if "undecided" in verdicts else "holds"
+
+
+def _any_of(verdicts: Sequence[Verdict]) -> Verdict:
+    if "holds" in verdicts:
+        return "holds"
+    return "undecided" if "undecided" in verdicts else "does not"
+
+
+def findings_of(runs: RunTable) -> list[Finding]:
+    """Every claim, put to runs that compare."""
+    return [_finding(claim, runs) for claim in CLAIMS]
+
+
+def _finding(claim: Claim, runs: RunTable) -> Finding:
+    answers: list[Answer] = []
+    missing: dict[str, None] = {}
+    for question in claim.questions(runs):
+        if isinstance(question, str):
+            missing[question] = None
+            continue
+        paired = None
+        lacking = [cell for _, cell in question.terms if cell not in runs.cells]
+        if not lacking:
+            paired = runs.paired(question.figure, question.terms)
+        if paired is not None:
+            answers.append(Answer(question, paired))
+        elif question.part:
+            names = [" ".join(cell) for cell in lacking]
+            shared = " and ".join(_name(cell) for _, cell in question.terms)
+            missing |= dict.fromkeys(names or [f"a seed that {shared} share"])
+    return Finding(claim, tuple(answers), tuple(missing))
+
+
+def _costs_more(costly: Cell, cheap: Cell, part: str = "") -> Question:
+    """That one cell has the larger loss."""
+    what = f"{_name(costly)} costs more than {_name(cheap)}"
+    return Question(what, ((1.0, costly), (-1.0, cheap)), part=part)
+
+
+def _name(cell: Cell) -> str:
+    return cell[0] if cell[0] == DENSE else f"{cell[0]} {cell[1]}"
+
+
+REGAINS, BEATS_FINETUNING = "regains the dense accuracy at 2:4", "beats finetuning"
+
+
+def _retrained(runs: RunTable) -> Iterator[Question]:
+    """Claim 1. *Regains*: at 2:4, the pattern that the recipe is for, rewinding lacks less than a
+    point of the accuracy of the dense network after as many epochs; at others this is told. *Beats
+    finetuning*: in loss, at every pattern that was rewound.
+    """
+    patterns = dict.fromkeys(["2:4", *runs.patterns_of("rewind")])
+    (dense,) = [(DENSE, pattern) for pattern in runs.patterns_of(DENSE)] or [(DENSE, "1:1")]
+    for pattern in patterns:
+        rewound = ("rewind", pattern)
+        yield Question(
+            f"rewind {pattern} lacks less than {100 * LOST:g} point of accuracy",
+            ((1.0, rewound), (-1.0, dense)),
+            "accuracy",
+            REGAINS if pattern == "2:4" else "",
+            -LOST,
+        )
+    for pattern in patterns:
+        yield _costs_more(("finetune", pattern), ("rewind", pattern), BEATS_FINETUNING)
+
+
+COST, SPARSER, LARGER = (
+    "small groups cost more than zeros anywhere",
+    "the more the sparser",
+    "larger groups cost less",
+)
+
+
+def _groups(runs: RunTable) -> Iterator[Question]:
+    """Claim 2. In loss after rewinding, which decides, and without training, which is told. Of each
+    density the smallest group is compared with zeros anywhere and with the largest group. *Cost*
+    and *larger* are decided at the sparsest density that has both; *sparser*, by how much more the
+    smallest group costs over zeros anywhere at the sparsest density than at the densest one.
+    """
+    for recipe, decides in (("rewind", True), ("one_shot", False)):
+        small, large, anywhere = _ladder(runs, recipe)
+        over = [((recipe, small[d]), (recipe, anywhere[d])) for d in sorted(small) if d in anywhere]
+        if len(over) < 2:
+            over = [((recipe, n_m), (recipe, zeros)) for n_m, zeros in _WANTED_OVER]
+        for cells in over:
+            yield _costs_more(*cells, COST if decides and cells == over[0] else "")
+        (sparse, sparse_any), (dense, dense_any) = over[0], over[-1]
+        yield Question(
+            f"{_name(sparse)} costs more over zeros anywhere than {dense[1]} does",
+            ((1.0, sparse), (-1.0, sparse_any), (-1.0, dense), (1.0, dense_any)),
+            part=SPARSER if decides else "",
+        )
+        pairs = [(small[d], large[d]) for d in sorted(small) if small[d] != large[d]]
+        for pair in pairs or _WANTED_LARGER:
+            part = LARGER if decides and pair == (pairs or _WANTED_LARGER)[0] else ""
+            yield _costs_more((recipe, pair[0]), (recipe, pair[1]), part)
+
+
+_WANTED_OVER = (("1:8", "unstructured:0.125"), ("2:4", "unstructured:0.5"))
+_WANTED_LARGER = (("2:4", "8:16"),)
+"""What to name as missing where a store has no two patterns of one density."""
+
+
+def _ladder(runs: RunTable, recipe: str) -> tuple[dict[float, str], ...]:
+    """By density: the pattern of the smallest group, of the largest, and zeros anywhere."""
+    small: dict[float, str] = {}
+    large: dict[float, str] = {}
+    anywhere: dict[float, str] = {}
+    patterns = [parse_pattern(text) for text in runs.patterns_of(recipe)]
+    groups = [one for one in patterns if isinstance(one, Pattern) and not one.is_dense]
+    for pattern in sorted(groups, key=lambda one: one.group):
+        small.setdefault(float(pattern.density), str(pattern))
+        large[float(pattern.density)] = str(pattern)
+    for one in patterns:
+        if isinstance(one, Unstructured):
+            anywhere[float(one.density)] = str(one)
+    return small, large, anywhere
+
+
+BEATS_ITERATION = "better than the best iteration"
+
+
+def _dropped(runs: RunTable) -> Iterator[Question | str]:
+    """Claim 3. In loss, the mean over patterns with groups of 8 at most that both recipes have.
+    Decided against the iteration of the least mean loss, so that a poor choice of ramp or rounding
+    wins nothing; how targeted dropout does against the others is told, and what each choice costs:
+    iterations that differ in one parameter only.
+    """
+    variants = [name for name in runs.recipes if name.partition("(")[0] == "iterative"]
+    dropped = next((n for n in runs.recipes if n.startswith("targeted_dropout")), None)
+    if dropped is None or not variants:
+        yield from (name for name, known in (("targeted_dropout", dropped), ("iterative", variants))
+                    if not known)  # fmt: skip
+        return
+    patterns = [text for text in runs.patterns_of(dropped) if _is_small(text)]
+    shared = [p for p in patterns if all((v, p) in runs.cells for v in variants)]
+    if not shared:
+        yield f"a pattern up to group {SMALL_GROUP} of {dropped} and every iteration"
+        return
+    best = min(variants, key=lambda name: _mean_loss(runs, name, shared))
+    yield _over(best, dropped, shared, BEATS_ITERATION)
+    for variant in variants:
+        if variant != best:
+            yield _over(variant, dropped, shared)
+    for costly, cheap in _one_apart(variants):
+        yield _over(costly, cheap, shared)
+
+
+def _over(costly: str, cheap: str, patterns: Sequence[str], part: str = "") -> Question:
+    """That one recipe has the larger loss, on average over some patterns."""
+    share = 1.0 / len(patterns)
+    terms = [(sign * share, (name, p)) for sign, name in ((1, costly), (-1, cheap))
+             for p in patterns]  # fmt: skip
+    what = f"{costly} costs more than {cheap} at {', '.join(patterns)}"
+    return Question(what, tuple(terms), part=part)
+
+
+def _is_small(text: str) -> bool:
+    pattern = parse_pattern(text)
+    return isinstance(pattern, Pattern) and not pattern.is_dense and pattern.group <= SMALL_GROUP
+
+
+def _mean_loss(runs: RunTable, recipe: str, patterns: Sequence[str]) -> float:
+    """Over patterns and all seeds."""
+    losses = [[run.loss for run in runs.cells[recipe, p].values()] for p in patterns]
+    return sum(sum(some) / len(some) for some in losses) / len(losses)
+
+
+def _one_apart(variants: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Iterations that differ in one parameter only: the larger value, or the later word, first."""
+    for pair in combinations(sorted(variants, key=_settings, reverse=True), 2):
+        first, second = (_settings(name) for name in pair)
+        if len(set(first) ^ set(second)) == 2:
+            yield pair
+
+
+def _settings(name: str) -> tuple[tuple[str, str], ...]:
+    """The parameters of a recipe, as its name says them."""
+    return tuple(re.findall(r"(\w+)=([^,)]+)", name))
+
+
+EQUAL_WEIGHTS, EQUAL_TIME = "better at equal weights", "better at equal simulated time"
+
+
+def _narrow(runs: RunTable) -> Iterator[Question | str]:
+    """Claim 4. In loss after rewinding; either part is enough. *Equal weights*: every network with
+    fewer channels against that of all channels whose non-zeros are nearest, if they differ by less
+    than 15 %. *Equal time*: of the networks with all channels the fastest one, against the best one
+    (of the least mean loss) with fewer channels that takes no longer; against others this is told.
+    """
+    narrow = [cell for cell in runs.cells if cell[0].startswith("channels") and _is_n_m(cell[1])]
+    wide = [("rewind", text) for text in runs.patterns_of("rewind") if _is_n_m(text)]
+    if not narrow or not wide:
+        yield from (f"{name} with N:M" for name, known in (("channels", narrow), ("rewind", wide))
+                    if not known)  # fmt: skip
+        return
+    for cell in narrow:
+        other = min(wide, key=lambda one: abs(_nonzeros(runs, one) - _nonzeros(runs, cell)))
+        if abs(_nonzeros(runs, other) / _nonzeros(runs, cell) - 1) < ALIKE:
+            yield _costs_more(other, cell, EQUAL_WEIGHTS)
+    times = {cell: time for cell in (*narrow, *wide) if (time := runs.time_ns(cell)) is not None}
+    if len(times) < len(narrow) + len(wide):
+        yield "simulated times (--simulate MACHINE)"
+        return
+    by_time = sorted(wide, key=times.__getitem__)
+    for other in by_time:
+        quick = [cell for cell in narrow if times[cell] <= times[other]]
+        if quick:
+            best = min(quick, key=lambda cell: _mean_loss(runs, cell[0], [cell[1]]))
+            yield _costs_more(other, best, EQUAL_TIME if other == by_time[0] else "")
+
+
+def _is_n_m(text: str) -> bool:
+    pattern = parse_pattern(text)
+    return isinstance(pattern, Pattern) and not pattern.is_dense
+
+
+def _nonzeros(runs: RunTable, cell: Cell) -> float:
+    found = [run.nonzeros for run in runs.cells[cell].values()]
+    return sum(found) / len(found)
+
+
+CLAIMS = (
+    Claim(
+        "Pruned once and trained again with the original schedule, a network regains the dense "
+        "accuracy and beats finetuning",
+        (REGAINS, BEATS_FINETUNING),
+        _retrained,
+    ),
+    Claim(
+        "Small groups cost more than zeros anywhere at the same density, and the more the sparser; "
+        "larger groups cost less",
+        (COST, SPARSER, LARGER),
+        _groups,
+    ),
+    Claim(
+        "Targeted dropout does better than iterative pruning for small groups",
+        (BEATS_ITERATION,),
+        _dropped,
+    ),
+    Claim(
+        "Fewer channels, with N:M on what is left, do better than N:M alone",
+        (EQUAL_WEIGHTS, EQUAL_TIME),
+        _narrow,
+        any_part=True,
+    ),
+)
+"""In the order of the article."""
+
+
+@dataclass(frozen=True)
+class ClaimsResult:
+    """What `nmsim train --claims` found, of each setup that the runs were made with."""
+
+    setups: tuple[tuple[RunTable, tuple[Finding, ...]], ...]
+
+    @classmethod
+    def of(cls, tables: Iterable[RunTable]) -> ClaimsResult:
+        return cls(tuple((table, tuple(findings_of(table))) for table in tables))
+
+    def records(self) -> list[dict[str, object]]:
+        """A row an answer; see `ANSWER_COLUMNS`."""
+        return [
+            dict(zip(ANSWER_COLUMNS, _record(table.runs[0], number, answer), strict=True))
+            for table, findings in self.setups
+            for number, finding in enumerate(findings, 1)
+            for answer in finding.answers
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame(self.records(), columns=ANSWER_COLUMNS)
+
+    def to_json(self) -> str:
+        """Claims with their parts, verdicts and answers."""
+        claims = [
+            {
+                "claim": finding.claim.text,
+                "verdict": finding.verdict,
+                "parts": finding.parts,
+                "missing": finding.missing,
+            }
+            for _, findings in self.setups
+            for finding in findings
+        ]
+        finite = [
+            {name: None if value in (math.inf, -math.inf) else value for name, value in row.items()}
+            for row in self.records()
+        ]
+        return json.dumps({"claims": claims, "answers": finite}, indent=2)
+
+
+ANSWER_COLUMNS = [
+    "task", "network", "setup", "claim", "part", "question", "figure", "above", "mean", "error",
+    "seeds", "low", "high", "verdict",
+]  # fmt: skip
+"""Of a CSV of claims; ``part`` is empty where an answer decides nothing, ``low`` to ``high`` is
+the 95 % interval."""
+
+
+def _record(run: Run, claim: int, answer: Answer) -> tuple[object, ...]:
+    asked, paired = answer.question, answer.paired
+    return (
+        run.task, run.network, run.setup, claim, asked.part, asked.what, asked.figure, asked.above,
+        paired.mean, paired.error, paired.seeds, *paired.interval, answer.verdict,
+    )  # fmt: skip
