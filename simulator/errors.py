@@ -85,6 +85,10 @@ class SpecError(SimulatorError):
     """The description of a sweep or a search is wrong, or cannot be run as asked."""
 
 
+class TrainingError(SimulatorError):
+    """A network cannot be trained as asked: its task, the network itself, or what is missing."""
+
+
 class StoreError(SimulatorError):
     """A store of runs cannot be opened, read or written."""
 

@@ -1,1 +1,5 @@
-"""Networks trained under a pattern: the only folder that imports torch, and only to train."""
+"""Networks trained under a pattern: tasks, networks and recipes, and what training wins back.
+
+The only place that imports torch, and only once something is trained: names and parameters are
+read and checked without it.
+"""

@@ -1,0 +1,1 @@
+"""Quality beside time; a pattern per layer."""
