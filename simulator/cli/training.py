@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,7 +112,7 @@ def _summary(table: RunTable) -> Iterator[Part]:
         other = f"{table.against} of the same pattern and seed"
         if len(table.patterns_of(table.against)) == 1:
             other = f"{table.against} of the same seed"
-        yield f"±Δ: difference to {other}, mean ± standard error; in points, and in nats of loss"
+        yield f"Δ: difference to {other}, mean ± standard error; in points, and in nats of loss"
     yield from () if screen.quiet else table.notes
     yield ""
     yield _summary_table(table)
@@ -126,13 +127,13 @@ def _about(table: RunTable) -> str:
 
 
 def _summary_table(table: RunTable) -> Grid:
+    """Recipes below each other, pattern by pattern."""
     from simulator.cli.grid import Column, Grid
 
     rows = table.summary()
     scale = Scale.of((row.time_ns for row in rows if row.time_ns is not None), COLUMN_TIME)
     columns: list[tuple[Column, Callable[[Summary], str]]] = [
         (Column("recipe", "prose"), lambda row: row.recipe),
-        (Column("pattern", "word"), lambda row: row.pattern),
         (Column("weights %"), lambda row: f"{100 * row.kept_ratio:.1f}"),
         (Column("accuracy %"), lambda row: _spread(row.accuracy, 100, 1)),
         (Column("Δ points"), lambda row: _paired(row.accuracy_difference, 100, 2)),
@@ -143,8 +144,12 @@ def _summary_table(table: RunTable) -> Grid:
     ]
     shown = columns if any(row.time_ns is not None for row in rows) else columns[:-2]
     made = Grid("", [column for column, _ in shown], drops=("time", "weights %", "loss"))
-    for row in rows:
-        made.add_row(*(cell(row) for _, cell in shown))
+    for pattern, some in groupby(rows, key=lambda row: row.pattern):
+        if made.rows:
+            made.add_row(*[""] * len(shown))
+        made.add_row(f"at {pattern}", *[""] * (len(shown) - 1))
+        for row in some:
+            made.add_row(*(cell(row) for _, cell in shown))
     return made
 
 
@@ -182,10 +187,10 @@ def _finding(finding: Finding) -> Iterator[Part]:
     from simulator.cli.grid import Grid, headings
 
     if len(finding.parts) > 1:
-        parts = [f"{part}: {verdict or 'cannot be told'}" for part, verdict in
+        parts = [f"{part} - {verdict or 'cannot be told'}" for part, verdict in
                  finding.parts.items()]  # fmt: skip
         word = "Either part is enough" if finding.claim.any_part else "All parts are needed"
-        yield f"{word}. {'; '.join(parts).capitalize()}."
+        yield f"{word}: {'; '.join(parts)}."
     if finding.missing:
         yield f"Missing: {', '.join(finding.missing)}."
     if not finding.answers:

@@ -157,9 +157,9 @@ def _finding(claim: Claim, runs: RunTable) -> Finding:
     return Finding(claim, tuple(answers), tuple(missing))
 
 
-def _costs_more(costly: Cell, cheap: Cell, part: str = "") -> Question:
-    """That one cell has the larger loss."""
-    what = f"{_name(costly)} costs more than {_name(cheap)}"
+def _costs_more(costly: Cell, cheap: Cell, part: str = "", which: str = "") -> Question:
+    """That one cell has the larger loss; ``which`` says what the other one is."""
+    what = f"{_name(costly)} costs more than {_name(cheap)}{which}"
     return Question(what, ((1.0, costly), (-1.0, cheap)), part=part)
 
 
@@ -173,9 +173,9 @@ REGAINS, BEATS_FINETUNING = "regains the dense accuracy at 2:4", "beats finetuni
 def _retrained(runs: RunTable) -> Iterator[Question]:
     """Claim 1. *Regains*: at 2:4, the pattern that the recipe is for, rewinding lacks less than a
     point of the accuracy of the dense network after as many epochs; at others this is told. *Beats
-    finetuning*: in loss, at every pattern that was rewound.
+    finetuning*: in loss, at every N:M that was rewound.
     """
-    patterns = dict.fromkeys(["2:4", *runs.patterns_of("rewind")])
+    patterns = _by_density({"2:4", *filter(_is_n_m, runs.patterns_of("rewind"))})
     (dense,) = [(DENSE, pattern) for pattern in runs.patterns_of(DENSE)] or [(DENSE, "1:1")]
     for pattern in patterns:
         rewound = ("rewind", pattern)
@@ -258,7 +258,7 @@ def _dropped(runs: RunTable) -> Iterator[Question | str]:
         yield from (name for name, known in (("targeted_dropout", dropped), ("iterative", variants))
                     if not known)  # fmt: skip
         return
-    patterns = [text for text in runs.patterns_of(dropped) if _is_small(text)]
+    patterns = _by_density(filter(_is_small, runs.patterns_of(dropped)))
     shared = [p for p in patterns if all((v, p) in runs.cells for v in variants)]
     if not shared:
         yield f"a pattern up to group {SMALL_GROUP} of {dropped} and every iteration"
@@ -279,6 +279,12 @@ def _over(costly: str, cheap: str, patterns: Sequence[str], part: str = "") -> Q
              for p in patterns]  # fmt: skip
     what = f"{costly} costs more than {cheap} at {', '.join(patterns)}"
     return Question(what, tuple(terms), part=part)
+
+
+def _by_density(patterns: Iterable[str]) -> list[str]:
+    """N:M patterns, the densest and finest first."""
+    parsed = [Pattern.parse(text) for text in patterns]
+    return [str(one) for one in sorted(parsed, key=lambda one: (-one.density, one.group))]
 
 
 def _is_small(text: str) -> bool:
@@ -323,7 +329,7 @@ def _narrow(runs: RunTable) -> Iterator[Question | str]:
     for cell in narrow:
         other = min(wide, key=lambda one: abs(_nonzeros(runs, one) - _nonzeros(runs, cell)))
         if abs(_nonzeros(runs, other) / _nonzeros(runs, cell) - 1) < ALIKE:
-            yield _costs_more(other, cell, EQUAL_WEIGHTS)
+            yield _costs_more(other, cell, EQUAL_WEIGHTS, ", which has as many weights")
     times = {cell: time for cell in (*narrow, *wide) if (time := runs.time_ns(cell)) is not None}
     if len(times) < len(narrow) + len(wide):
         yield "simulated times (--simulate MACHINE)"
@@ -333,7 +339,8 @@ def _narrow(runs: RunTable) -> Iterator[Question | str]:
         quick = [cell for cell in narrow if times[cell] <= times[other]]
         if quick:
             best = min(quick, key=lambda cell: _mean_loss(runs, cell[0], [cell[1]]))
-            yield _costs_more(other, best, EQUAL_TIME if other == by_time[0] else "")
+            part = EQUAL_TIME if other == by_time[0] else ""
+            yield _costs_more(other, best, part, ", which is no slower")
 
 
 def _is_n_m(text: str) -> bool:

@@ -127,7 +127,7 @@ def test_targeted_dropout_is_put_to_the_best_iteration() -> None:
     found = finding(3, DROPPED)
     assert found.verdict == "holds"
     (decides,) = [answer for answer in found.answers if answer.question.part]
-    assert decides.question.what == f"{NEAREST} costs more than {DROPOUT} at 1:8, 2:4"
+    assert decides.question.what == f"{NEAREST} costs more than {DROPOUT} at 2:4, 1:8"
     assert decides.paired.mean == pytest.approx(0.05)
     lost = finding(3, {**DROPPED, (LONG, "1:8"): 0.15, (LONG, "2:4"): 0.05})
     assert lost.parts == {BEATS_ITERATION: "does not"}
@@ -140,10 +140,10 @@ DROP = "targeted_dropout"
 
 def test_what_rounding_and_ramp_cost_is_told() -> None:
     told = {a.question.what: a for a in finding(3, DROPPED).answers if not a.question.part}
-    rounding = told[f"{UP} costs more than {NEAREST} at 1:8, 2:4"]
-    ramp = told[f"{LONG} costs more than {NEAREST} at 1:8, 2:4"]
+    rounding = told[f"{UP} costs more than {NEAREST} at 2:4, 1:8"]
+    ramp = told[f"{LONG} costs more than {NEAREST} at 2:4, 1:8"]
     assert (rounding.paired.mean, ramp.paired.mean) == pytest.approx((0.05, 0.025))
-    assert f"{UP} costs more than {LONG} at 1:8, 2:4" not in told  # they differ in two ways
+    assert f"{UP} costs more than {LONG} at 2:4, 1:8" not in told  # they differ in two ways
 
 
 def test_large_groups_are_no_matter_of_claim_3() -> None:
