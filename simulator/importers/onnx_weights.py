@@ -17,7 +17,7 @@ from simulator.errors import WeightsError
 from simulator.importers.onnx_graph import Operand, attributes
 from simulator.importers.onnx_model import one_line, parse, read_with_operands
 from simulator.importers.onnx_values import BROADCASTING, evaluate
-from simulator.weights.files import Tensor
+from simulator.weights.files import Tensor, check_baked
 from simulator.weights.layout import Array
 from simulator.workload import Conv, Gemm
 
@@ -52,6 +52,7 @@ def read_onnx_weights(path: Path, parameters: Mapping[str, int]) -> dict[str, Ar
         If the model cannot be read, or holds weights that are NaN or infinite.
     """
     imported, operands = read_with_operands(path, parameters)
+    check_baked(str(path), (operand.stored for operand in operands.values()))
     values = _Values(path, parse(path))
     found = {}
     for layer in imported.workload.layers:

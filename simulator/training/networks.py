@@ -49,43 +49,48 @@ def _mlp(choice: Choice, shape: Shape, classes: int) -> nn.Module:
     """``depth`` hidden layers of ``width``: fc1, fc2, ..., head."""
     from torch import nn
 
-    layers = nn.Sequential()
-    layers.add_module("flatten", nn.Flatten())
     inputs, width = prod(shape), int(choice["width"])
+    chain = nn.Sequential()
+    chain.add_module("flatten", nn.Flatten())
     for number in range(1, int(choice["depth"]) + 1):
-        layers.add_module(f"fc{number}", nn.Linear(inputs, width))
-        layers.add_module(f"relu{number}", nn.ReLU())
+        chain.add_module(f"fc{number}", nn.Linear(inputs, width))
+        chain.add_module(f"relu{number}", nn.ReLU())
         inputs = width
-    layers.add_module("head", nn.Linear(inputs, classes))
-    return layers
+    chain.add_module("head", nn.Linear(inputs, classes))
+    return chain
 
 
 def _patch_cnn(choice: Choice, shape: Shape, classes: int) -> nn.Module:
-    """Patches, three convolutions, the mean over the image: patch, conv1, conv2, conv3, head."""
+    """Patches, two convolutions that halve the image and double the channels, the mean over it.
+
+    Layers are patch, conv1, conv2 and head; ``width`` is what patch has.
+    """
     from torch import nn
 
     patch, width = int(choice["patch"]), int(choice["width"])
     if len(shape) != 3 or min(shape[1:]) < patch:
         want = f"images (channels, height, width) of {patch} x {patch} or more"
         raise TrainingError("network patch-cnn", "no images", want=want, got=shape)
-    layers = nn.Sequential()
-    layers.add_module("patch", nn.Conv2d(shape[0], width, patch, stride=patch))
-    layers.add_module("relu0", nn.ReLU())
-    layers.add_module("conv1", nn.Conv2d(width, 2 * width, 3, stride=2, padding=1))
-    layers.add_module("relu1", nn.ReLU())
-    layers.add_module("conv2", nn.Conv2d(2 * width, 2 * width, 1))
-    layers.add_module("relu2", nn.ReLU())
-    layers.add_module("conv3", nn.Conv2d(2 * width, 2 * width, 1))
-    layers.add_module("relu3", nn.ReLU())
-    layers.add_module("pool", nn.AdaptiveAvgPool2d(1))
-    layers.add_module("flatten", nn.Flatten())
-    layers.add_module("head", nn.Linear(2 * width, classes))
-    return layers
+    chain = nn.Sequential()
+    chain.add_module("patch", nn.Conv2d(shape[0], width, patch, stride=patch))
+    chain.add_module("relu0", nn.ReLU())
+    for number in (1, 2):
+        chain.add_module(f"conv{number}", nn.Conv2d(width, 2 * width, 3, stride=2, padding=1))
+        chain.add_module(f"relu{number}", nn.ReLU())
+        width *= 2
+    chain.add_module("pool", nn.AdaptiveAvgPool2d(1))
+    chain.add_module("flatten", nn.Flatten())
+    chain.add_module("head", nn.Linear(width, classes))
+    for layer in chain:
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            # What passes keeps its variance (He et al. 2015): an epoch or two have to do.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return chain
 
 
 NETWORKS: dict[str, NetworkKind] = {
-    "mlp": NetworkKind(_mlp, {"width": _width(64), "depth": _count(2)}),
-    "patch-cnn": NetworkKind(_patch_cnn, {"width": _width(32), "patch": _count(4)}),
+    "mlp": NetworkKind(_mlp, {"width": _width(32), "depth": _count(3)}),
+    "patch-cnn": NetworkKind(_patch_cnn, {"width": _width(16), "patch": _count(4)}),
 }
 """By name; `module:function` is a network, too: called with the shape of an input and the number
 of classes, it returns a torch.nn.Module."""

@@ -53,7 +53,7 @@ class Setup:
     epochs: int
     dense: tuple[str, ...] = ()
     learning_rate: float = 0.1
-    batch: int = 64
+    batch: int = 128
     folder: Path = field(default=Path(), compare=False)
 
     @classmethod

@@ -10,7 +10,7 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -28,6 +28,9 @@ FORMATS: dict[str, tuple[str, str]] = {
     "U8": ("uint8", "u1"), "BOOL": ("bool", "?"),
 }  # fmt: skip
 """safetensors' names of formats: ours, and numpy's. numpy has no bf16: its bits."""
+
+PARAMETRIZED = "parametrizations."
+"""In the names of torch's tensors that masks or other functions still lie over."""
 
 WEIGHT_DTYPES = ("fp32", "fp16", "bf16", "int8")
 LARGEST_HEADER_BYTES = 100_000_000
@@ -106,11 +109,29 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     try:
         if path.is_dir():
             raise WeightsError(str(path), "is a folder", want="a file")
-        return reader(path)
+        tensors = reader(path)
     except OSError as error:
         raise WeightsError(str(path), f"cannot be read: {error.strerror or error}") from None
     except MemoryError:
         raise WeightsError(str(path), "does not fit in memory") from None
+    check_baked(str(path), tensors)
+    return tensors
+
+
+def check_baked(source: str, names: Iterable[str]) -> None:
+    """Refuse tensors of which torch makes the weights only when the network runs.
+
+    Raises
+    ------
+    WeightsError
+        If a name is one of `torch.nn.utils.parametrize`.
+    """
+    found = next((name for name in names if PARAMETRIZED in name), None)
+    if found is not None:
+        raise WeightsError(
+            f"{source} tensor {found}", "is what a parametrisation makes weights of",
+            hint="bake them: torch.nn.utils.parametrize.remove_parametrizations, then save",
+        )  # fmt: skip
 
 
 def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
