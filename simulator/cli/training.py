@@ -18,9 +18,9 @@ from simulator.quantities import COLUMN_TIME, Scale, count, times
 if TYPE_CHECKING:
     from simulator.cli.grid import Grid
     from simulator.cli.tables import Part
-    from simulator.training.claims import ClaimsResult, Finding
     from simulator.training.paired import Paired, Spread
     from simulator.training.table import RunTable, Summary
+    from simulator.training.verdicts import ClaimsResult, Finding
 
 
 def train(
@@ -97,11 +97,11 @@ def _train(
 def _claims(path: Path, simulate: str | None, format: str | None, output: Path | None) -> None:
     from simulator.cli import output as out
     from simulator.cli.tables import render
-    from simulator.training.claims import ClaimsResult
+    from simulator.training.claims import claims_of
     from simulator.training.stored import stored_tables
 
     kind = out.prepare(format, {"-o": output, **files_of("--claims", path)})
-    result = ClaimsResult.of(stored_tables(path, simulate))
+    result = claims_of(stored_tables(path, simulate))
     out.write_result(result, kind, output, lambda: render(_findings(result)))
 
 

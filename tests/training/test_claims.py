@@ -17,11 +17,10 @@ from simulator.training.claims import (
     LARGER,
     REGAINS,
     SPARSER,
-    ClaimsResult,
-    Finding,
-    findings_of,
+    claims_of,
 )
 from simulator.training.table import Cell, RunTable
+from simulator.training.verdicts import Finding
 
 NOISE = (0.001, -0.001, 0.0005, 0.0)
 """Of four seeds, the same for all recipes: it falls out of every difference."""
@@ -31,6 +30,11 @@ UP, NEAREST = "iterative(ramp=0.5, round=up)", "iterative(ramp=0.5, round=neares
 LONG = "iterative(ramp=1, round=nearest)"
 DROPOUT = "targeted_dropout(ramp=0.5)"
 HALF = "channels(keep=0.5)"
+
+
+def findings_of(runs: RunTable) -> tuple[Finding, ...]:
+    ((_, findings),) = claims_of([runs]).setups
+    return findings
 
 
 def seeds(mean: float, own: Sequence[float] = OWN) -> list[float]:
@@ -228,7 +232,7 @@ def test_seeds_that_do_not_meet_are_said() -> None:
 
 
 def test_a_result_as_a_frame_and_as_json() -> None:
-    result = ClaimsResult.of([table({cell: [loss] * 2 for cell, loss in GROUPS.items()})])
+    result = claims_of([table({cell: [loss] * 2 for cell, loss in GROUPS.items()})])
     frame = result.to_frame()
     assert set(frame["claim"]) == {2}
     assert set(frame["verdict"]) <= {"holds", "does not", "undecided"}
@@ -238,6 +242,6 @@ def test_a_result_as_a_frame_and_as_json() -> None:
 
 
 def test_no_answers_are_a_frame_with_its_columns() -> None:
-    empty = ClaimsResult.of([RunTable((run("sr_ste"),))])
+    empty = claims_of([RunTable((run("sr_ste"),))])
     assert "verdict" in empty.to_frame().columns
     assert json.loads(empty.to_json())["answers"] == []
