@@ -49,8 +49,8 @@ class SimulatorError(Exception):
 
     def __reduce__(self) -> tuple[Callable[..., SimulatorError], tuple[str, str]]:
         """As its parts, so that what a worker raises reaches whoever gave it the work."""
-        more = {"got": self.got, "want": self.want, "hint": self.hint}
-        return partial(type(self), **more), (self.where, self.what)
+        made = partial(type(self), got=self.got, want=self.want, hint=self.hint)
+        return made, (self.where, self.what)
 
 
 class ConfigError(SimulatorError):
