@@ -21,6 +21,10 @@ from simulator.sparsity import AnyPattern, Unstructured
 from simulator.training.recipes import Recipe
 from simulator.training.setup import Setup
 
+FEWEST_INPUTS = 16
+"""Of a layer that is pruned to zeros anywhere, which have no groups: so that the layers are those
+that groups of 16 prune."""
+
 
 def channel_rows(weight: Tensor) -> Tensor:
     """Every run of input channels as a row, as `simulator.weights.layout.channel_rows` has them.
@@ -199,11 +203,10 @@ def layers_of(model: nn.Module) -> Iterator[tuple[str, nn.Linear | nn.Conv2d]]:
             yield name, module
 
 
-def is_held(name: str, module: nn.Linear | nn.Conv2d, pattern: AnyPattern, setup: Setup) -> bool:
-    """Whether a pattern is asked of a layer that can hold it: a whole group of inputs."""
-    if pattern.is_dense or setup.stays_dense(name):
-        return False
-    return isinstance(pattern, Unstructured) or module.weight.shape[1] >= pattern.group
+def can_hold(module: nn.Linear | nn.Conv2d, pattern: AnyPattern) -> bool:
+    """Whether a layer has inputs for a whole group."""
+    group = FEWEST_INPUTS if isinstance(pattern, Unstructured) else pattern.group
+    return module.weight.shape[1] >= group
 
 
 class Masked:
@@ -227,7 +230,11 @@ class Masked:
         self.masks: dict[str, Mask] = {}
         if recipe.does.mask is None or pattern.is_dense:
             return
-        self.layers = {n: m for n, m in layers_of(model) if is_held(n, m, pattern, setup)}
+        self.layers = {
+            name: module
+            for name, module in layers_of(model)
+            if can_hold(module, pattern) and not setup.stays_dense(name)
+        }
         if not self.layers:
             raise TrainingError(
                 f"pattern {pattern}", "no layer can hold it",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
-STEP = 16
-"""Widths are multiples of it, so that groups of 16 fill every hidden layer."""
+STEP = 8
+"""Widths are multiples of it, so that groups of 8 fill every hidden layer; 16 by default."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,8 @@ def narrower(choice: Choice, share: float) -> Choice:
     Raises
     ------
     TrainingError
-        If the network is a user's: nobody knows which of its channels belong together.
+        If the network is a user's: nobody knows which of its channels belong together; or if no
+        channel would be left out.
     """
     if choice.is_foreign:
         raise TrainingError(
@@ -131,5 +132,10 @@ def narrower(choice: Choice, share: float) -> Choice:
         )  # fmt: skip
     width = int(choice["width"])
     fewer = max(STEP, int(width * share / STEP + 0.5) * STEP)
+    if fewer == width:
+        raise TrainingError(
+            f"network {choice.name}", f"keeps all channels at a share of {share:g}",
+            hint=f"widths are multiples of {STEP}: a wider network, or a smaller share",
+        )  # fmt: skip
     changed = dict(choice.parameters) | {"width": fewer}
     return replace(choice, parameters=tuple(sorted(changed.items())))

@@ -77,8 +77,8 @@ def test_other_recipes_are_refused(given: object, line: str) -> None:
       " got 'digit' (did you mean 'digits'?)"),
      ({"task": {"digits": {"path": "x"}}},
       "task.digits: unknown parameter, got 'path' (digits has no parameters)"),
-     ({"network": {"mlp": {"width": 40}}},
-      "network.mlp.width: not accepted, want a multiple of 16 up to 4096, got 40"),
+     ({"network": {"mlp": {"width": 20}}},
+      "network.mlp.width: not accepted, want a multiple of 8 up to 4096, got 20"),
      ({"network": {"patch-cnn": {"patch": 0}}},
       "network.patch-cnn.patch: not accepted, want a whole number from 1 to 64, got 0"),
      ({"dense": ["["]}, "dense: not a regular expression: unterminated character set at position"

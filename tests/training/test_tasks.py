@@ -60,9 +60,9 @@ def test_equal_data_have_equal_digests(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_says_where_the_files_come_from(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no such folder.*apt-get install dataset-fashion"):
+    with pytest.raises(TrainingError, match=r"no such folder.*apt-get install dataset-fashion"):
         load_task(Choice("fashion", (("path", "nowhere"),)), tmp_path)
-    with pytest.raises(TrainingError, match="train-images.*no such file.*apt-get install"):
+    with pytest.raises(TrainingError, match=r"train-images.*no such file.*apt-get install"):
         load_task(Choice("fashion", (("path", "."),)), tmp_path)
 
 
