@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from simulator.sparsity import Pattern
     from simulator.timeline.replay import TileRange
     from simulator.timeline.trace_file import Timeline
+    from simulator.training.claims import claims_of
+    from simulator.training.execute import train
+    from simulator.training.spec import TrainSpec
+    from simulator.training.stored import stored_tables
     from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 
 # Imported on first use, so that `import simulator` and `nmsim --help` stay quick.
@@ -76,6 +80,10 @@ _HOMES = {
     "TileRange": "timeline.replay",
     "Timeline": "timeline.trace_file",
     "Workload": "workload",
+    "TrainSpec": "training.spec",
+    "claims_of": "training.claims",
+    "stored_tables": "training.stored",
+    "train": "training.execute",
     "load_model": "importers",
     "load_workload": "importers",
 }
@@ -102,11 +110,13 @@ __all__ = [
     "TileRange",
     "Timeline",
     "Total",
+    "TrainSpec",
     "WeightsError",
     "Workload",
     "WorkloadError",
     "__version__",
     "area_parts",
+    "claims_of",
     "compare",
     "hardware_schema",
     "load_hardware",
@@ -116,7 +126,9 @@ __all__ = [
     "relative_area",
     "search",
     "simulate",
+    "stored_tables",
     "sweep",
+    "train",
 ]
 
 

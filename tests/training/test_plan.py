@@ -66,7 +66,7 @@ def test_keys_are_of_what_decides_the_figures() -> None:
         "rewind", "dense"])  # fmt: skip
     assert {job.key for job in same.jobs} == keys
     for change in (
-        {"epochs": 2}, {"dense": "head"}, {"network": {"mlp": {"width": 32}}}, {"batch": 32},
+        {"epochs": 2}, {"dense": "head"}, {"network": {"mlp": {"width": 64}}}, {"batch": 32},
         {"learning_rate": 0.05},
     ):  # fmt: skip
         other = plan(**change)
