@@ -78,10 +78,9 @@ def export_network(setup: Setup, outcome: Outcome, folder: Path, job: Job) -> No
 def _key_of(path: Path) -> str | None:
     """Of the run that a file holds the network of; None if it is none."""
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load(path, load_external_data=False)
-    except (OSError, DecodeError):
+    except Exception:  # there is none, or protobuf's DecodeError, and what it does not expect
         return None
     return next((entry.value for entry in model.metadata_props if entry.key == KEY), None)
