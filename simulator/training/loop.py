@@ -21,6 +21,7 @@ from simulator.training.tasks import load_task
 
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
 TESTED_AT_ONCE = 1000
+DIVERGED = "the loss is no number any more"
 
 Rates = Callable[[float], float]
 
@@ -126,19 +127,26 @@ def fit(
             optimizer.step()
             step += 1
         if not math.isfinite(loss.item()):
-            hint = "lower learning_rate"
-            raise TrainingError("training", "the loss is no number any more", hint=hint)
+            raise TrainingError("training", DIVERGED, hint="lower learning_rate")
     return step
 
 
 def tested(model: nn.Module, setup: Setup) -> dict[str, Figure]:
-    """Accuracy and cross entropy (nats) on the samples to test with, with standard errors."""
+    """Accuracy and cross entropy (nats) on the samples to test with, with standard errors.
+
+    Raises
+    ------
+    TrainingError
+        If a loss is no number.
+    """
     samples = samples_of(setup.task, setup.folder)
     model.eval()
     with torch.no_grad():
         parts = [model(part) for part in torch.split(samples.x_test, TESTED_AT_ONCE)]
     scores = torch.cat(parts).double()
     losses = nn.functional.cross_entropy(scores, samples.y_test, reduction="none")
+    if not losses.isfinite().all():
+        raise TrainingError("training", DIVERGED, hint="lower learning_rate")
     right = (scores.argmax(1) == samples.y_test).double()
     return {
         "accuracy": Figure(right.mean().item(), _error_of_mean(right)),
@@ -150,7 +158,7 @@ def _loss(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
     """Of one batch; what a user's network gets wrong is one line."""
     try:
         return nn.functional.cross_entropy(model(inputs), labels)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except Exception as error:  # foreign code runs
         raise TrainingError("network", f"fails on {tuple(inputs.shape)}: {error}") from None
 
 

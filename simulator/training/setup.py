@@ -18,9 +18,10 @@ from simulator.training.networks import NETWORKS
 from simulator.training.tasks import TASKS, Data, load_task
 
 FIGURES = frozenset(
-    ("sparsity", "weights", "training/choice", "training/loop", "training/masks",
-     "training/networks", "training/ramps", "training/rates", "training/recipes",
-     "training/setup", "training/shrinking", "training/tasks", "training/train")
+    ("sparsity", "weights", "training/choice", "training/export", "training/loop",
+     "training/masks", "training/networks", "training/ramps", "training/rates",
+     "training/recipes", "training/setup", "training/shrinking", "training/tasks",
+     "training/train")
 )  # fmt: skip
 """What decides the figures of a run: an edit of it makes another run of it."""
 

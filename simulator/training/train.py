@@ -42,7 +42,7 @@ class Outcome:
     figures : dict of str to Figure
         ``accuracy`` (0 to 1) and ``loss`` (cross entropy, nats) on what is tested with.
     layers : dict of str to LayerCost
-        Of all linear layers and convolutions, in the order in which they run.
+        Of all linear layers and convolutions, in the order of the modules.
     trace : str
         A native layer trace of the network, for one sample.
     state : dict of str to array
