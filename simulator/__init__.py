@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from simulator.timeline.trace_file import Timeline
     from simulator.tradeoff.measure import trade_off
     from simulator.tradeoff.result import TradeOff
+    from simulator.training.claims import claims_of
+    from simulator.training.execute import train
+    from simulator.training.spec import TrainSpec
+    from simulator.training.stored import stored_tables
     from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 
 # Imported on first use, so that `import simulator` and `nmsim --help` stay quick.
@@ -85,6 +89,10 @@ _HOMES = {
     "TradeOff": "tradeoff.result",
     "trade_off": "tradeoff.measure",
     "Workload": "workload",
+    "TrainSpec": "training.spec",
+    "claims_of": "training.claims",
+    "stored_tables": "training.stored",
+    "train": "training.execute",
     "load_model": "importers",
     "load_workload": "importers",
 }
@@ -114,11 +122,13 @@ __all__ = [
     "Timeline",
     "Total",
     "TradeOff",
+    "TrainSpec",
     "WeightsError",
     "Workload",
     "WorkloadError",
     "__version__",
     "area_parts",
+    "claims_of",
     "compare",
     "hardware_schema",
     "load_hardware",
@@ -129,8 +139,10 @@ __all__ = [
     "relative_area",
     "search",
     "simulate",
+    "stored_tables",
     "sweep",
     "trade_off",
+    "train",
 ]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 LONGEST_TEXT = 400
 """Characters of an error, before some are escaped."""
@@ -45,6 +46,11 @@ class SimulatorError(Exception):
         if hint is not None:
             text += f" ({hint})"
         super().__init__(_one_line(text))
+
+    def __reduce__(self) -> tuple[Callable[..., SimulatorError], tuple[str, str]]:
+        """As its parts, so that what a worker raises reaches whoever gave it the work."""
+        made = partial(type(self), got=self.got, want=self.want, hint=self.hint)
+        return made, (self.where, self.what)
 
 
 class ConfigError(SimulatorError):

@@ -18,6 +18,7 @@ from simulator.cli.running import compare, run
 from simulator.cli.screen import NOTHING_KEPT, InterruptedCommandError, Quiet, begin, on_screen
 from simulator.cli.sweeping import pareto, results, search, sweep
 from simulator.cli.tradeoff import tradeoff
+from simulator.cli.training import train
 from simulator.errors import SimulatorError
 
 app = typer.Typer(
@@ -94,6 +95,11 @@ app.command(
     "nmsim tradeoff nm-edge model.onnx --quality q.sqlite --per-layer --budget quality=0.99 "
     "-o mixed.csv",
 )(on_screen(tradeoff))
+app.command(
+    rich_help_panel=EXPLORE,
+    epilog="Examples: nmsim train recipe.yaml --store trained.sqlite --simulate nm-edge; "
+    "nmsim train --claims trained.sqlite",
+)(on_screen(train))
 
 app.command(
     "import",

@@ -78,6 +78,8 @@ class Dispatch(Generic[Item, Row]):
         What is to be kept of a known row, and of an item that it is the row of, too.
     settled : callable, optional
         Called with the number of items that have just been settled.
+    largest : int
+        Items that a worker is given at a time, at most.
     """
 
     def __init__(
@@ -87,9 +89,10 @@ class Dispatch(Generic[Item, Row]):
         pool: Pool,
         amended: Callable[[Row, Item], Row] = lambda row, _: row,
         settled: Callable[[int], None] = lambda _: None,
+        largest: int = LARGEST_CHUNK,
     ) -> None:
         self.work, self.store, self.pool = work, store, pool
-        self.amended, self.settled = amended, settled
+        self.amended, self.settled, self.largest = amended, settled, largest
         self.limit = pool.workers * IN_FLIGHT
         self.size, self.tally = 1, Tally()
         self._running: set[Future[Batch[Row]]] = set()
@@ -158,7 +161,7 @@ class Dispatch(Generic[Item, Row]):
         self.tally.computed += len(batch.rows)
         self.settled(len(batch.rows))
         each = batch.seconds / len(batch.rows)
-        self.size = max(1, min(LARGEST_CHUNK, 2 * self.size, int(CHUNK_S / max(each, 1e-9))))
+        self.size = max(1, min(self.largest, 2 * self.size, int(CHUNK_S / max(each, 1e-9))))
 
 
 def timed(work: Callable[[Sequence[Item]], list[Row]], items: Sequence[Item]) -> Batch[Row]:

@@ -214,7 +214,7 @@ def test_help_is_in_groups_and_leaves_no_command_out(nmsim: Nmsim) -> None:
     groups = re.findall(r"^([A-Z][a-z ]+):\n((?:  .+\n)+)", text, re.MULTILINE)
     listed = {name: re.findall(r"^  (\w+) ", body, re.MULTILINE) for name, body in groups}
     assert listed["Simulate"] == ["run", "compare"]
-    assert listed["Explore"] == ["sweep", "search", "results", "pareto"]
+    assert listed["Explore"] == ["sweep", "search", "results", "pareto", "train"]
     assert listed["Models and weights"] == ["import", "prune", "workloads"]
     assert listed["Machines"] == ["hardware", "schema"]
     assert listed["Check"] == ["validate", "microbench"]

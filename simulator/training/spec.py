@@ -1,0 +1,153 @@
+"""``YAML -> TrainSpec``: which network learns what, and how it is pruned meanwhile."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, PlainValidator, PrivateAttr, field_validator
+
+from simulator.errors import SpecError
+from simulator.hardware.checked import validated
+from simulator.hardware.machine import Section
+from simulator.hardware.yaml_file import Document, read
+from simulator.hardware.yaml_tree import KeyPath
+
+MAX_SEEDS = 1000
+MAX_EPOCHS = 10_000
+
+
+def _is_choice(given: object) -> object:
+    """A name, or a mapping of one name to its parameters; which ones, its table knows."""
+    if isinstance(given, str | Mapping):
+        return given
+    raise ValueError("must be a name, or a name with its parameters")
+
+
+def _is_share(given: object) -> object:
+    if isinstance(given, int | float) and type(given) is not bool and 0 < given < 1:
+        return float(given)
+    raise ValueError("must be a share above 0 and below 1")
+
+
+def _is_rate(given: object) -> object:
+    if isinstance(given, int | float) and type(given) is not bool and 0 < given <= 100:
+        return float(given)
+    raise ValueError("must be a number above 0 and at most 100")
+
+
+def _is_seed(given: object) -> object:
+    if type(given) is int and 0 <= given < 2**32:
+        return given
+    raise ValueError("must be a whole number from 0 to 4294967295")
+
+
+Choice = Annotated[str | dict[str, Any], PlainValidator(_is_choice)]
+Share = Annotated[float, PlainValidator(_is_share)]
+Rate = Annotated[float, PlainValidator(_is_rate)]
+Seed = Annotated[int, PlainValidator(_is_seed)]
+
+
+class TrainSpec(Section):
+    """What `nmsim train` reads. Field names are the YAML keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: Choice = Field(description="What is learnt: digits, fashion, or module:function.")
+    network: Choice = Field(description="By what: mlp, cnn, or module:function.")
+    dense: tuple[str, ...] = Field(
+        (), description="Regular expressions: layers whose names hold one of them stay dense."
+    )
+    epochs: Annotated[int, Field(ge=1, le=MAX_EPOCHS, strict=True)] = Field(
+        description="Of the dense network, and once more of every recipe that trains."
+    )
+    learning_rate: Rate | None = Field(None, description="The highest.")
+    batch: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        None, description="Samples a step."
+    )
+    seeds: tuple[Seed, ...] = Field(
+        (0, 1, 2), min_length=1, max_length=MAX_SEEDS, description="How many, or which."
+    )
+    patterns: tuple[str, ...] = Field(
+        (), description="keep:group or unstructured:density, each by every recipe that prunes."
+    )
+    recipes: tuple[Choice, ...] = Field(min_length=1)
+    channels: tuple[Share, ...] = Field(
+        (), description="Shares of channels that the recipe 'channels' keeps."
+    )
+    simulate: str | None = Field(
+        None, description="A machine, preset or YAML file, that every network is timed on."
+    )
+
+    _document: Document = PrivateAttr(default_factory=lambda: Document({}))
+    _source: str = PrivateAttr(default="recipe")
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _count_or_list(cls, given: object) -> object:
+        if type(given) is not int:
+            return given
+        if not 1 <= given <= MAX_SEEDS:
+            raise ValueError(f"want 1 to {MAX_SEEDS} seeds, or a list of them")
+        return list(range(given))
+
+    @field_validator("dense", "patterns", "recipes", "channels", mode="before")
+    @classmethod
+    def _one_or_more(cls, given: object) -> object:
+        return [given] if isinstance(given, str | int | float | Mapping) else given
+
+    @field_validator("dense")
+    @classmethod
+    def _regular_expressions(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for text in given:
+            try:
+                re.compile(text)
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {error}") from None
+        return given
+
+    @field_validator("seeds", "channels")
+    @classmethod
+    def _distinct(cls, given: tuple[float, ...]) -> tuple[float, ...]:
+        for value in given:
+            if given.count(value) > 1:
+                raise ValueError(f"{value} is there twice")
+        return given
+
+    @classmethod
+    def load(cls, given: TrainSpec | Mapping[str, Any] | str | Path) -> TrainSpec:
+        """A spec from a YAML file, or from a mapping with the same keys.
+
+        Raises
+        ------
+        SpecError
+            With file, line, column and key of the first thing that is wrong.
+        """
+        if isinstance(given, TrainSpec):
+            return given
+        if isinstance(given, Mapping):
+            document, source = Document(dict(given)), "recipe"
+        else:
+            document, source = read(Path(given), "recipe", SpecError), str(given)
+        spec = validated(cls, document, source, SpecError)
+        spec._document, spec._source = document, source
+        return spec
+
+    def where(self, *path: str | int) -> str:
+        """Where a key was written: file, line, column and dotted name."""
+        keys: KeyPath = path
+        return self._document.where(keys, self._source)
+
+    @property
+    def setup(self) -> dict[str, Any]:
+        """What all runs share, of the keys that are given."""
+        shared = ("task", "network", "dense", "epochs", "learning_rate", "batch")
+        said = {key: getattr(self, key) for key in shared}
+        return {key: value for key, value in said.items() if value is not None}
+
+    @property
+    def folder(self) -> Path:
+        """Where files that it names are looked for: beside it, if it is a file."""
+        return Path(self._source).parent if self._document.positions else Path()
