@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from simulator.errors import WeightsError, did_you_mean
+from simulator.names import expression
 from simulator.quality.memory import megabytes
 from simulator.quality.model import PrunableLayer, PrunableModel
 from simulator.sparsity import DENSE, AnyPattern, Pattern, parse_pattern
@@ -95,7 +95,7 @@ def asked_of(model: PrunableModel, spec: PruneSpec) -> tuple[Asked, ...]:
     if wanted and all(asked[name].pattern.is_dense for name in wanted):
         most = max(asked[name].layer.inputs for name in wanted)
         raise WeightsError(
-            "--pattern", "its group is larger than the inputs of any layer",
+            f"pattern {patterns[wanted[0]]}", "larger than the inputs of any layer",
             want=f"a group of at most {most}", got=str(patterns[wanted[0]]),
         )  # fmt: skip
     return tuple(asked.values())
@@ -126,10 +126,7 @@ def _names(model: PrunableModel) -> list[str]:
 
 def _found(layers: Iterable[PrunableLayer], option: str, text: str) -> set[str]:
     """Names of the layers that an expression finds, by their name or their tensor's."""
-    try:
-        wanted = re.compile(text)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise WeightsError(option, f"not a regular expression: {error}", got=text) from None
+    wanted = expression(text, option, WeightsError)
     found = {one.name for one in layers if wanted.search(one.name) or wanted.search(one.tensor)}
     if not found:
         first = next(iter(layers)).name

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import SpecError
+from simulator.names import expression
 from simulator.store.digest import code_digest
 from simulator.training.choice import Choice, read_choice
 from simulator.training.foreign import function_named, source_of
@@ -79,13 +80,8 @@ class Setup:
         SpecError
             If a task, a network or a parameter is unknown, or an expression is none.
         """
-        for index, text in enumerate(given.get("dense", ())):
-            try:
-                re.compile(text)
-            except (re.error, RecursionError, OverflowError) as error:
-                raise SpecError(
-                    where("dense"), f"not a regular expression: {error}", got=given["dense"][index]
-                ) from None
+        for text in given.get("dense", ()):
+            expression(text, where("dense"), SpecError)
         read = dict(given)
         read["task"] = read_choice(given["task"], TASKS, where("task"), foreign=True)
         read["network"] = read_choice(given["network"], NETWORKS, where("network"), foreign=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,16 +96,6 @@ class TrainSpec(Section):
     @classmethod
     def _one_or_more(cls, given: object) -> object:
         return [given] if isinstance(given, str | int | float | Mapping) else given
-
-    @field_validator("dense")
-    @classmethod
-    def _regular_expressions(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        for text in given:
-            try:
-                re.compile(text)
-            except re.error as error:
-                raise ValueError(f"not a regular expression: {error}") from None
-        return given
 
     @field_validator("seeds", "channels")
     @classmethod

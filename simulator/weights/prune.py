@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import WeightsError
+from simulator.names import expression
 from simulator.sparsity import AnyPattern, Pattern, parse_pattern
 from simulator.weights.compressed import left_alone, summary
 from simulator.weights.files import Tensor
@@ -160,7 +160,7 @@ def prune_tensors(
     if permute and not isinstance(pattern, Pattern):
         raise WeightsError("--permute", "zeros anywhere need no order", got=str(pattern))
     chosen, notes = _chosen(tensors, layers)
-    turned = _expression("--inputs-first", inputs_first) if inputs_first else None
+    turned = expression(inputs_first, "--inputs-first", WeightsError) if inputs_first else None
     way = _Way(pattern, method_named(method).name, damping, permute, seed)
     out, results = dict(tensors), []
     for name in chosen:
@@ -188,16 +188,9 @@ class _Way:
     seed: int
 
 
-def _expression(option: str, text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise WeightsError(option, f"not a regular expression: {error}", got=text) from None
-
-
 def _chosen(tensors: Mapping[str, Tensor], layers: str | None) -> tuple[list[str], tuple[str, ...]]:
     """Names of what is to be pruned, and notes of what was found and cannot be."""
-    wanted = _expression("--layers", layers or "")
+    wanted = expression(layers or "", "--layers", WeightsError)
     parts = left_alone(tensors)
     candidates = [name for name, one in tensors.items() if one.is_weights and name not in parts]
     chosen = [name for name in candidates if wanted.search(name)]

@@ -114,7 +114,7 @@ def test_a_mix_alone_and_beside_patterns(nmsim: Nmsim) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--patterns", "1:999"], "--pattern: its group is larger than the inputs of any layer"),
+        (["--patterns", "1:999"], "pattern 1:999: larger than the inputs of any layer"),
         (["--patterns", "2-4"], "--patterns: "),
         (["--methods", "sparsegtp"], "did you mean 'sparsegpt'?"),
         (["--methods", "wanda"], "--methods wanda: looks at the inputs of layers"),
