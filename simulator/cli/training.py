@@ -42,6 +42,9 @@ def train(
     simulate: Annotated[
         str | None, typer.Option(metavar="HARDWARE", help="Time every network on this machine.")
     ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="With --simulate: samples that run at once.")
+    ] = None,
     claims: Annotated[
         Path | None,
         typer.Option(metavar="STORE", help="Put the article's claims to its runs (or a CSV's)."),
@@ -56,15 +59,17 @@ def train(
     """
     if (recipe is None) == (claims is None):
         raise ConfigError("train", "want a RECIPE to train, or --claims of a store, and not both")
+    if batch is not None and simulate is None:
+        raise ConfigError("--batch", "says how many samples --simulate HARDWARE takes at once")
     if claims is not None:
         only = {"--store": store, "--workers": workers, "--export": export, "--against": against}
         for option, value in only.items():
             if value is not None:
                 raise ConfigError(option, "nothing is trained where --claims is asked for")
-        _claims(claims, simulate, format, output)
+        _claims(claims, (simulate, batch or 1), format, output)
         return
     assert recipe is not None
-    _train(recipe, store, workers, export, (against, simulate), format, output)
+    _train(recipe, store, workers, export, (against, simulate, batch or 1), format, output)
 
 
 def _train(
@@ -72,7 +77,7 @@ def _train(
     store: Path | None,
     workers: int | None,
     export: Path | None,
-    shown: tuple[str | None, str | None],
+    shown: tuple[str | None, str | None, int],
     format: str | None,
     output: Path | None,
 ) -> None:
@@ -81,28 +86,30 @@ def _train(
     from simulator.cli.tables import render
     from simulator.training.execute import train as execute
 
-    against, simulate = shown
+    against, simulate, samples = shown
     kind = out.prepare(format, {"-o": output, **files_of("--store", store)}, recipe)
     if export is not None and export.exists() and not export.is_dir():
         raise OutputError(f"--export {export}", "is a file", want="a folder")
     with interruptible(store, "networks") as progress:
         table = execute(
             recipe, store=store, workers=workers, export=export, simulate=simulate,
-            against=against, progress=progress,
+            samples=samples, against=against, progress=progress,
         )  # fmt: skip
     if kind != "table":
         say(table.notes)
     out.write_result(table, kind, output, lambda: render(_summary(table)))
 
 
-def _claims(path: Path, simulate: str | None, format: str | None, output: Path | None) -> None:
+def _claims(
+    path: Path, timed: tuple[str | None, int], format: str | None, output: Path | None
+) -> None:
     from simulator.cli import output as out
     from simulator.cli.tables import render
     from simulator.training.claims import claims_of
     from simulator.training.stored import stored_tables
 
     kind = out.prepare(format, {"-o": output, **files_of("--claims", path)})
-    result = claims_of(stored_tables(path, simulate))
+    result = claims_of(stored_tables(path, *timed))
     out.write_result(result, kind, output, lambda: render(_findings(result)))
 
 

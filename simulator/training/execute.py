@@ -24,7 +24,7 @@ from simulator.training.shrinking import State
 from simulator.training.spec import TrainSpec
 from simulator.training.starts import Starts
 from simulator.training.table import Run, RunTable, recipe_named
-from simulator.training.timed import timed
+from simulator.training.timed import Timing, timed
 from simulator.training.train import Outcome, train_dense, train_recipe
 from simulator.version import __version__
 from simulator.workers.dispatch import Dispatch
@@ -58,6 +58,7 @@ def train(
     export: str | Path | None = None,
     against: str | None = None,
     simulate: Hardware | str | Path | None = None,
+    samples: int = 1,
     progress: RunProgress | None = None,
 ) -> RunTable:
     """Train every network of a recipe file, under every pattern, with every seed.
@@ -79,6 +80,8 @@ def train(
         among them.
     simulate : Hardware, str or Path, optional
         Time every network on this machine, instead of the one that the spec names.
+    samples : int
+        That run at once there.
     progress : callable, optional
         Called with (networks settled, networks in all), dense ones to start from included.
 
@@ -92,8 +95,8 @@ def train(
     SimulatorError
         SpecError or TrainingError if training cannot start, or fails; StoreError; OutputError.
     """
-    machine = None if simulate is None else load_hardware(simulate)
-    plan = plan_of(TrainSpec.load(spec), machine)
+    timing = None if simulate is None else Timing(load_hardware(simulate), samples)
+    plan = plan_of(TrainSpec.load(spec), timing)
     against = recipe_named(against, plan.recipes)
     with Qualities(store) as opened, _starts(store) as starts:
         shared = Shared(plan, starts, None if export is None else Path(export))
@@ -107,7 +110,7 @@ def train(
                 _fill(shared, missing, kept, pool, count)
         rows = opened.rows([job.key for job in plan.jobs])
         notes = (f"{opened.path}: {opened.changes}; trained again",) if opened.changed else ()
-    runs = timed(zip(map(Run.of, rows), rows, strict=True), plan.machine)
+    runs = timed(zip(map(Run.of, rows), rows, strict=True), plan.timing)
     return RunTable(tuple(runs), against, notes)
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from simulator.errors import SimulatorError, SpecError
-from simulator.hardware import Hardware, load_hardware
+from simulator.hardware import load_hardware
 from simulator.sparsity import DENSE as DENSE_PATTERN
 from simulator.sparsity import AnyPattern, Pattern, parse_pattern
 from simulator.training.recipes import Recipe
 from simulator.training.setup import Setup
 from simulator.training.spec import TrainSpec
+from simulator.training.timed import Timing
 from simulator.training.train import require_torch
 
 THREADS = 1
@@ -67,14 +68,14 @@ class Plan:
         SHA-256 of all that the jobs share: runs of one digest compare.
     jobs : tuple of Job
         In the order in which they are shown.
-    machine : Hardware or None
+    timing : Timing or None
         That the networks are timed on.
     """
 
     setup: Setup
     digest: str
     jobs: tuple[Job, ...]
-    machine: Hardware | None = None
+    timing: Timing | None = None
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -85,12 +86,12 @@ class Plan:
         return Start(seed, _key(self.digest, "start", seed))
 
 
-def plan_of(spec: TrainSpec, machine: Hardware | None = None) -> Plan:
+def plan_of(spec: TrainSpec, timing: Timing | None = None) -> Plan:
     """Read what a spec names and check it.
 
     Parameters
     ----------
-    machine : Hardware, optional
+    timing : Timing, optional
         Instead of the one that the spec names.
 
     Raises
@@ -111,12 +112,12 @@ def plan_of(spec: TrainSpec, machine: Hardware | None = None) -> Plan:
         if recipe not in [used for used, _ in cells]:
             raise SpecError(spec.where("recipes", index), "has no pattern to prune to",
                             got=recipe.name, hint="patterns: [2:4]")  # fmt: skip
-    machine = _machine(spec) if machine is None else machine
+    timing = _timing(spec) if timing is None else timing
     torch = torch_version()
     setup = Setup.of(spec.setup, spec.folder, spec.where)
     digest = hashlib.sha256(json.dumps([setup.digest, torch, THREADS]).encode()).hexdigest()
     jobs = tuple(_jobs(cells, spec.seeds, digest))
-    return Plan(setup, digest, jobs, machine)
+    return Plan(setup, digest, jobs, timing)
 
 
 def _makes_sense(recipe: Recipe, pattern: AnyPattern, asked: list[AnyPattern]) -> bool:
@@ -179,18 +180,19 @@ def _patterns(spec: TrainSpec) -> list[AnyPattern]:
     return patterns
 
 
-def _machine(spec: TrainSpec) -> Hardware | None:
+def _timing(spec: TrainSpec) -> Timing | None:
     """A preset, a file, or a file beside the spec."""
     if spec.simulate is None:
         return None
     beside = spec.folder / spec.simulate
     try:
-        return load_hardware(beside if beside.is_file() else spec.simulate)
+        machine = load_hardware(beside if beside.is_file() else spec.simulate)
     except SimulatorError as error:
         if error.where != spec.simulate:
             raise
         raise SpecError(spec.where("simulate"), error.what, got=spec.simulate,
                         hint=error.hint) from None  # fmt: skip
+    return Timing(machine, spec.samples)
 
 
 def torch_version() -> str:

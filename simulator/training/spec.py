@@ -79,6 +79,9 @@ class TrainSpec(Section):
     simulate: str | None = Field(
         None, description="A machine, preset or YAML file, that every network is timed on."
     )
+    samples: Annotated[int, Field(ge=1, le=2**20, strict=True)] = Field(
+        1, description="That run at once where networks are timed."
+    )
 
     _document: Document = PrivateAttr(default_factory=lambda: Document({}))
     _source: str = PrivateAttr(default="recipe")

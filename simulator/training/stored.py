@@ -15,13 +15,13 @@ from simulator.errors import StoreError
 from simulator.hardware import Hardware, load_hardware
 from simulator.quality.measured import Qualities
 from simulator.training.table import COLUMNS, Run, RunTable
-from simulator.training.timed import timed
+from simulator.training.timed import Timing, timed
 
 WRITTEN_BY = "nmsim train RECIPE --store, or --format csv, writes them"
 
 
 def stored_tables(
-    path: str | Path, simulate: Hardware | str | Path | None = None
+    path: str | Path, simulate: Hardware | str | Path | None = None, samples: int = 1
 ) -> list[RunTable]:
     """All runs of a file, those that compare in a table each.
 
@@ -32,6 +32,8 @@ def stored_tables(
     simulate : Hardware, str or Path, optional
         Time the networks on this machine; a CSV holds no layers, but the times of the machine that
         its runs were timed on.
+    samples : int
+        That run at once there.
 
     Raises
     ------
@@ -39,9 +41,9 @@ def stored_tables(
         StoreError if the file cannot be read or holds no runs; ConfigError if the machine cannot.
     """
     path = Path(path)
-    machine = None if simulate is None else load_hardware(simulate)
+    timing = None if simulate is None else Timing(load_hardware(simulate), samples)
     if path.suffix.lower() == ".csv":
-        if machine is not None:
+        if timing is not None:
             hint = "name the store, or train with --simulate --format csv"
             raise StoreError(str(path), "a CSV holds no layers to simulate", hint=hint)
         return _by_setup(_read_csv(path))
@@ -50,7 +52,7 @@ def stored_tables(
         store.check_whole()
     if not rows:
         raise StoreError(str(path), "holds no trained networks", hint=WRITTEN_BY)
-    return _by_setup(timed([(Run.of(row), row) for row in rows], machine))
+    return _by_setup(timed([(Run.of(row), row) for row in rows], timing))
 
 
 def _by_setup(runs: Sequence[Run]) -> list[RunTable]:
@@ -100,6 +102,7 @@ _READ: dict[str, Callable[[str], Any]] = {
     "int": int,
     "float": _number,
     "str | None": lambda text: text or None,
+    "int | None": lambda text: int(text) if text else None,
     "float | None": lambda text: _number(text) if text else None,
 }
 """What a cell means, by the type of its field."""

@@ -38,7 +38,7 @@ class Run:
     setup : str
         Of all that runs must share to be compared, the first digits of a SHA-256.
     machine : str or None
-        Where ``time_ns`` was simulated.
+        Where ``time_ns`` was simulated, for so many samples at once.
     """
 
     task: str
@@ -54,6 +54,7 @@ class Run:
     epochs: int
     setup: str
     machine: str | None = None
+    samples: int | None = None
     time_ns: float | None = None
 
     @classmethod

@@ -9,8 +9,9 @@ from simulator import Conv, Gemm, Matmul, Stream, Workload, simulate
 from simulator.errors import WorkloadError
 from simulator.hardware import load_hardware
 from simulator.quality.measured import Measured
+from simulator.quality.traced import own_network
 from simulator.tradeoff.groups import Group, grouped
-from simulator.tradeoff.join import Clock, Networks, join_note, own_network, under, weights_of
+from simulator.tradeoff.join import Clock, Networks, join_note, under, weights_of
 from simulator.workload.trace_writer import write_trace
 
 

@@ -98,10 +98,11 @@ def test_names_of_files_speak_and_stay_apart() -> None:
 
 
 def test_a_machine_by_name_and_one_of_the_caller_s() -> None:
-    assert plan().machine is None
-    named = plan(simulate="nm-edge").machine
+    assert plan().timing is None
+    named = plan(simulate="nm-edge", samples=4).timing
     assert named is not None
+    assert (named.machine.name, named.samples) == ("nm-edge", 4)
     spec = {"task": "digits", "network": "mlp", "epochs": 1, "recipes": "dense",
             "simulate": "nm-edge"}  # fmt: skip
-    other = load_hardware("nm-flex")
-    assert plan_of(TrainSpec.load(spec), other).machine == other
+    other = Timing(load_hardware("nm-flex"), 8)
+    assert plan_of(TrainSpec.load(spec), other).timing == other
