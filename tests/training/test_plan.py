@@ -10,6 +10,7 @@ from simulator.hardware import load_hardware
 from simulator.training import plan as planned
 from simulator.training.plan import Plan, plan_of
 from simulator.training.spec import TrainSpec
+from simulator.training.timed import Timing
 
 
 def plan(**changes: Any) -> Plan:
