@@ -130,16 +130,18 @@ def export(path: Path, samples: int = 16) -> None:
     with torch.no_grad():
         program = torch.onnx.export(
             load(), (tokens, mask), dynamo=True, verbose=False,
-            input_names=["tokens", "mask"], output_names=["embedding"],
+            input_names=["tokens", "mask"], output_names=["sentence"],
         )  # fmt: skip
     assert program is not None
     program.save(path)
 
 
 def sentences(text: str) -> list[str]:
-    """Sentences of running text, those of five words or more."""
-    plain = re.sub(r"[`*|#]+", " ", re.sub(r"```.*?```", " ", text, flags=re.DOTALL))
-    parts = re.split(r"(?<=[.!?:])\s+", " ".join(plain.split()))
+    """Sentences of a Markdown text, of five words or more; no code and no tables."""
+    lines = re.sub(r"```.*?```", "", text, flags=re.DOTALL).splitlines()
+    prose = (line for line in lines if not line.startswith(("    ", "|", "#")))
+    plain = re.sub(r"[`*]+", "", " ".join(prose))
+    parts = re.split(r"(?<=[.!?:])\s+", plain)
     return [part for part in parts if len(re.findall(r"[A-Za-z]{2,}", part)) >= 5]
 
 
