@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from simulator.cli.checking import microbench, validate
-from simulator.cli.help import CHECK, EXPLORE, MACHINES, MODELS, SIMULATE, GroupedHelp
+from simulator.cli.help import CHECK, COST, EXPLORE, MACHINES, MODELS, SIMULATE, GroupedHelp
 from simulator.cli.importing import import_model
 from simulator.cli.listing import hardware, schema, workloads
 from simulator.cli.pruning import prune
@@ -88,18 +88,25 @@ app.command(
     rich_help_panel=EXPLORE,
     epilog="Examples: nmsim pareto runs.sqlite --min time_ns --min energy_pj",
 )(on_screen(pareto))
+
 app.command(
-    rich_help_panel=EXPLORE,
+    rich_help_panel=COST,
+    epilog="Examples: nmsim quality model.onnx --patterns 3:4,2:4 --methods wanda "
+    "--calibrate inputs.npz --measure drift --store q.sqlite; "
+    "nmsim quality model.onnx --methods wanda --calibrate inputs.npz --measure mine:accuracy",
+)(on_screen(quality))
+app.command(
+    rich_help_panel=COST,
+    epilog="Examples: nmsim train recipe.yaml --store trained.sqlite --simulate nm-edge; "
+    "nmsim train --claims trained.sqlite",
+)(on_screen(train))
+app.command(
+    rich_help_panel=COST,
     epilog="Examples: nmsim tradeoff nm-edge model.onnx --quality q.sqlite --plot front.svg; "
     "nmsim tradeoff nm-micro --quality runs.sqlite --figure accuracy; "
     "nmsim tradeoff nm-edge model.onnx --quality q.sqlite --per-layer --budget quality=0.99 "
     "-o mixed.csv",
 )(on_screen(tradeoff))
-app.command(
-    rich_help_panel=EXPLORE,
-    epilog="Examples: nmsim train recipe.yaml --store trained.sqlite --simulate nm-edge; "
-    "nmsim train --claims trained.sqlite",
-)(on_screen(train))
 
 app.command(
     "import",
@@ -113,12 +120,6 @@ app.command(
     "-o pruned.safetensors; nmsim prune model.onnx --method sparsegpt --calibrate inputs.npz "
     "-o pruned.onnx",
 )(on_screen(prune))
-app.command(
-    rich_help_panel=MODELS,
-    epilog="Examples: nmsim quality recogniser.onnx --patterns 3:4,2:4 "
-    "--methods magnitude,sparsegpt --measure text-lines --store q.sqlite; "
-    "nmsim quality model.onnx --methods wanda --calibrate inputs.npz --measure mine:accuracy",
-)(on_screen(quality))
 app.command(rich_help_panel=MODELS)(on_screen(workloads))
 
 app.command(rich_help_panel=MACHINES)(on_screen(hardware))

@@ -1,4 +1,4 @@
-"""Help in groups: what simulates, what explores, what reads models, machines, and what checks."""
+"""Help in groups: what simulates, explores, measures quality, reads models, and checks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typer.core import TyperGroup
 
 SIMULATE: Final = "Simulate"
 EXPLORE: Final = "Explore"
+COST: Final = "What it costs"
 MODELS: Final = "Models and weights"
 MACHINES: Final = "Machines"
 CHECK: Final = "Check"
 
-GROUPS: Final = (SIMULATE, EXPLORE, MODELS, MACHINES, CHECK)
+GROUPS: Final = (SIMULATE, EXPLORE, COST, MODELS, MACHINES, CHECK)
 
 
 class GroupedHelp(TyperGroup):

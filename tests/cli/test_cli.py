@@ -15,10 +15,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from jsonschema import Draft202012Validator
@@ -27,41 +25,11 @@ from simulator import catalog, cli, compare, load_hardware, load_workload, simul
 from simulator.cli import output
 from simulator.errors import OutputError
 from simulator.quantities import time
-from simulator.weights.files import Tensor, write_safetensors
+from tests.cli.example_files import BERT_CONFIG, SWEEP, make
 
 NMSIM = Path(sys.executable).with_name("nmsim")
 README = Path(__file__).parents[2] / "README.md"
 ESCAPE = "\x1b"
-
-BERT_CONFIG = json.dumps(
-    {
-        "model_type": "bert",
-        "hidden_size": 64,
-        "intermediate_size": 256,
-        "num_attention_heads": 4,
-        "num_hidden_layers": 2,
-        "max_position_embeddings": 512,
-    }
-)
-
-SWEEP = """
-hardware: nm-edge
-workloads: [gemm:64x48x96]
-patterns: [1:1, 2:4]
-parameters:
-  core.count: [2, 4]
-search: {trials: 4, batch: 2}
-"""
-
-
-def squeezenet() -> bytes:
-    """A small model that the onnx package carries for its tests."""
-    spec = find_spec("onnx")
-    assert spec is not None
-    assert spec.origin is not None
-    light = Path(spec.origin).parent / "backend" / "test" / "data" / "light"
-    return (light / "light_squeezenet.onnx").read_bytes()
-
 
 RUN = ["run", "nm-edge", "gemm:64x48x96", "--pattern", "2:4"]
 COMPARE = ["compare", "nm-edge", "gemm:64x48x96", "--patterns", "1:1,2:4"]
@@ -214,7 +182,8 @@ def test_help_is_in_groups_and_leaves_no_command_out(nmsim: Nmsim) -> None:
     groups = re.findall(r"^([A-Z][a-z ]+):\n((?:  .+\n)+)", text, re.MULTILINE)
     listed = {name: re.findall(r"^  (\w+) ", body, re.MULTILINE) for name, body in groups}
     assert listed["Simulate"] == ["run", "compare"]
-    assert listed["Explore"] == ["sweep", "search", "results", "pareto", "train"]
+    assert listed["Explore"] == ["sweep", "search", "results", "pareto"]
+    assert listed["What it costs"] == ["quality", "train", "tradeoff"]
     assert listed["Models and weights"] == ["import", "prune", "workloads"]
     assert listed["Machines"] == ["hardware", "schema"]
     assert listed["Check"] == ["validate", "microbench"]
@@ -267,30 +236,16 @@ LONG = re.compile(r"gpt3|8192x|65536x|validate")
     ],
 )
 def test_examples_run(nmsim: Nmsim, example: str) -> None:
-    """Files that an example calls one's own are copies of presets, as the README advises."""
     command, *arguments = shlex.split(example)
     assert command == "nmsim"
-    for name in arguments:
-        if name == "sweep.yaml":
-            Path(name).write_text(SWEEP)
-        elif name == "runs.sqlite" and arguments[0] in ("results", "pareto"):
-            Path("sweep.yaml").write_text(SWEEP)
-            fine(nmsim("sweep", "sweep.yaml", "--store", name))
-        elif name.endswith(".yaml"):
-            Path(name).write_bytes(fine(nmsim("hardware", "nm-edge")).out)
-        elif name.endswith(".csv"):
-            Path(name).write_bytes(fine(nmsim("workloads", "bert-base")).out)
-        elif name == "model.onnx":
-            Path(name).write_bytes(squeezenet())
-        elif name == "config.json":
-            Path(name).write_text(BERT_CONFIG)
-        elif name == "model.safetensors":
-            weights = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
-            tensor = "encoder.layer.0.attention.self.query.weight"
-            write_safetensors(name, {tensor: Tensor(tensor, "fp32", weights)})
+    command = "claims" if "--claims" in arguments else arguments[0]
+    for name in arguments[1:]:
+        make(name, command, lambda *before: fine(nmsim(*before)).out)
     ended = nmsim(*arguments)
-    # An import accounts for what it read on standard error.
-    assert (ended.code, bool(ended.err)) == (0, arguments[0] == "import"), ended.err
+    assert ended.code == 0, ended.err
+    if command not in ("quality", "prune", "train", "tradeoff"):  # these may have something to note
+        # An import accounts for what it read on standard error.
+        assert bool(ended.err) == (command == "import"), ended.err
     assert ended.out or any(Path(name).is_file() for name in arguments[1:])
 
 

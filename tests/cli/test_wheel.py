@@ -35,7 +35,7 @@ def _python(*arguments: str | Path, **options: object) -> str:
     return done.stdout
 
 
-DISTRIBUTIONS = {"ruamel": "ruamel-yaml", "pydantic_core": "pydantic"}
+DISTRIBUTIONS = {"ruamel": "ruamel-yaml", "pydantic_core": "pydantic", "sklearn": "scikit-learn"}
 """Distributions whose modules have another name, or that bring another one of their own."""
 
 
