@@ -37,7 +37,7 @@ def drift(dense: Path, pruned: Path, feeds: Iterable[Feed]) -> dict[str, Figure]
     Raises
     ------
     WorkloadError
-        If a model cannot run, or gives nothing of floating point.
+        If a model cannot run, or gives nothing of floating point, or none that is a number.
     """
     sessions = session_of(dense), session_of(pruned)
     samples: dict[str, list[float]] = {name: [] for name in FIGURES}
@@ -104,6 +104,9 @@ def _outputs(session: Any, feed: Feed, model: Path) -> list[Array]:
     floats = [one for one in found if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
     if not any(one.size for one in floats):
         raise WorkloadError(str(model), "gives no output of floating point to compare")
+    if not all(np.isfinite(one).all() for one in floats):
+        hint = "do its inputs hold any?"
+        raise WorkloadError(str(model), "gives outputs that are NaN or infinite", hint=hint)
     return floats
 
 

@@ -86,6 +86,13 @@ def test_outputs_of_integers_cannot_drift(tmp_path: Path) -> None:
         drift(path, path, [{"x": np.ones((2, 3), "f")}])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_no_numbers_cannot_drift(tmp_path: Path, value: float) -> None:
+    path = product(tmp_path / "made.onnx", np.eye(3, dtype="f"))
+    with pytest.raises(WorkloadError, match=r"made\.onnx: gives outputs that are NaN or infinite"):
+        drift(path, path, [{"x": np.full((2, 3), value, "f")}])
+
+
 def test_a_model_that_cannot_run_says_so_in_one_line(tmp_path: Path) -> None:
     path = product(tmp_path / "made.onnx", np.eye(3, dtype="f"))
     with pytest.raises(WeightsError, match=r"made\.onnx: ONNX Runtime cannot run it"):
