@@ -60,12 +60,12 @@ def mean_figure(values: Sequence[float], *, higher_is_better: bool = True) -> Fi
 
 
 def _cosine(before: Sequence[Array], after: Sequence[Array]) -> list[float]:
-    """Of the angle between all outputs as one vector; two vectors of zeros are the same."""
+    """Of the angle between all outputs as one vector; 1 of equal ones, however sums are rounded."""
     one, other = _vector(before), _vector(after)
+    if np.array_equal(one, other):
+        return [1.0]
     lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-    if not lengths:
-        return [float(not one.any() and not other.any())]
-    return [float(one @ other) / lengths]
+    return [float(one @ other) / lengths if lengths else 0.0]
 
 
 def _relative_error(before: Sequence[Array], after: Sequence[Array]) -> list[float]:
