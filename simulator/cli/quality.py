@@ -14,6 +14,7 @@ from simulator.cli.keeping import StoreFile, files_of, interruptible, say
 from simulator.cli.options import Format, Output, Parameters
 from simulator.cli.pruning import at_once
 from simulator.cli.screen import screen
+from simulator.errors import SpecError
 from simulator.names import words
 from simulator.quantities import count, percent
 
@@ -102,8 +103,8 @@ def quality(
     kind = out.prepare(format, {"-o": output, **files_of("--store", store)}, model, mix)
     study = QualityStudy(
         model=model,
-        patterns=_listed(patterns or ("2:4" if mix is None else "")),
-        methods=_listed(methods),
+        patterns=_patterns(patterns, mix),
+        methods=_listed("--methods", methods),
         measure=measure,
         calibrate=calibrate,
         inputs=inputs,
@@ -223,5 +224,15 @@ def _kept(row: Measured) -> str:
     return percent(row.nonzeros / row.weights)
 
 
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _patterns(text: str | None, mix: Path | None) -> list[str]:
+    """Those that are named; a mix is enough alone."""
+    if text is None:
+        return ["2:4"] if mix is None else []
+    return _listed("--patterns", text)
+
+
+def _listed(option: str, text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise SpecError(option, "names none", got=text)
+    return parts

@@ -13,7 +13,7 @@ import numpy as np
 
 from simulator.errors import WeightsError, did_you_mean
 from simulator.importers.onnx_model import parse
-from simulator.quality.foreign import foreign, function_named
+from simulator.quality.foreign import foreign, function_named, users_code
 from simulator.quality.walk import Batch
 from simulator.weights.files import read_weights
 
@@ -187,14 +187,18 @@ def _of_file(path: Path, inputs: tuple[Input, ...], option: str) -> Calibration:
     return Calibration(str(path), digest.hexdigest(), batches, inputs, option)
 
 
+_END: Any = object()
+"""What stands where no batch follows; None is a batch that a function got wrong."""
+
+
 def _called(where: str, call: Callable[[], Any]) -> Iterator[Mapping[str, Any]]:
     """The batches of a function, which returns one, or gives one after the other."""
-    with foreign(where, "raised"):
+    with users_code(where, "raised"):
         given = call()
         batches = iter([given] if isinstance(given, Mapping) else given)
     while True:
-        with foreign(where, "raised"):
-            batch = next(batches, None)
-        if batch is None:
+        with users_code(where, "raised"):
+            batch = next(batches, _END)
+        if batch is _END:
             return
         yield batch

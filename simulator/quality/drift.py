@@ -37,7 +37,7 @@ def drift(dense: Path, pruned: Path, feeds: Iterable[Feed]) -> dict[str, Figure]
     Raises
     ------
     WorkloadError
-        If a model cannot run, or gives nothing of floating point.
+        If a model cannot run, or gives nothing of floating point, or none that is a number.
     """
     sessions = session_of(dense), session_of(pruned)
     samples: dict[str, list[float]] = {name: [] for name in FIGURES}
@@ -60,12 +60,12 @@ def mean_figure(values: Sequence[float], *, higher_is_better: bool = True) -> Fi
 
 
 def _cosine(before: Sequence[Array], after: Sequence[Array]) -> list[float]:
-    """Of the angle between all outputs as one vector; two vectors of zeros are the same."""
+    """Of the angle between all outputs as one vector; 1 of equal ones, however sums are rounded."""
     one, other = _vector(before), _vector(after)
+    if np.array_equal(one, other):
+        return [1.0]
     lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-    if not lengths:
-        return [float(not one.any() and not other.any())]
-    return [float(one @ other) / lengths]
+    return [float(one @ other) / lengths if lengths else 0.0]
 
 
 def _relative_error(before: Sequence[Array], after: Sequence[Array]) -> list[float]:
@@ -104,6 +104,9 @@ def _outputs(session: Any, feed: Feed, model: Path) -> list[Array]:
     floats = [one for one in found if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
     if not any(one.size for one in floats):
         raise WorkloadError(str(model), "gives no output of floating point to compare")
+    if not all(np.isfinite(one).all() for one in floats):
+        hint = "do its inputs hold any?"
+        raise WorkloadError(str(model), "gives outputs that are NaN or infinite", hint=hint)
     return floats
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from numbers import Real
@@ -17,7 +15,7 @@ from simulator.errors import WorkloadError, did_you_mean
 from simulator.importers.onnx_model import parse
 from simulator.quality.calibration import Calibration, model_inputs
 from simulator.quality.drift import drift
-from simulator.quality.foreign import Function, foreign, function_named
+from simulator.quality.foreign import Function, function_named, users_code
 from simulator.quality.measured import Figure
 from simulator.quality.recogniser import Recogniser, character_accuracy
 from simulator.quality.text_lines import digest_of, text_lines
@@ -152,9 +150,9 @@ EVALUATORS: Final[dict[str, Callable[[Question], Evaluator]]] = {
 
 
 def _called(function: Function, path: Path) -> dict[str, Figure]:
-    """Somebody's function on a model; what it prints does not mix with results."""
+    """Somebody's function on a model."""
     where = f"{WHERE} {function.name}"
-    with foreign(where, "raised"), redirect_stdout(sys.stderr):
+    with users_code(where, "raised"):
         named = function.call(path)
     return checked_figures(named, where)
 

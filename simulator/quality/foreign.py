@@ -8,7 +8,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,8 @@ def function_named(text: str, where: str) -> Function:
     if not REFERENCE.fullmatch(text):
         raise WeightsError(where, "not a function", want="module:function", got=text)
     module_name, _, name = text.partition(":")
-    with _current_folder(), foreign(f"{where} {text}", f"module {module_name} cannot be imported"):
+    what = f"module {module_name} cannot be imported"
+    with _current_folder(), users_code(f"{where} {text}", what):
         module = importlib.import_module(module_name)
     call = getattr(module, name, None)
     if not callable(call):
@@ -56,7 +57,9 @@ def function_named(text: str, where: str) -> Function:
 
 
 @contextmanager
-def foreign(where: Path | str, what: str) -> Iterator[None]:
+def foreign(
+    where: Path | str, what: str, kind: type[SimulatorError] = WeightsError, got: object = None
+) -> Iterator[None]:
     """Whatever code of others raises, as one line of ours."""
     try:
         yield
@@ -65,7 +68,19 @@ def foreign(where: Path | str, what: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:  # onnxruntime and users' functions raise anything
         lines = str(error).strip().splitlines()
         text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-        raise WeightsError(str(where), f"{what}: {text[:200]}") from None
+        raise kind(str(where), f"{what}: {text[:200]}", got=got) from None
+
+
+@contextmanager
+def users_code(
+    where: str, what: str, kind: type[SimulatorError] = WeightsError, got: object = None
+) -> Iterator[None]:
+    """`foreign`, for functions that users name.
+
+    What they print does not mix with results, and the current folder stays what it was.
+    """
+    with foreign(where, what, kind, got), redirect_stdout(sys.stderr), chdir("."):
+        yield
 
 
 @contextmanager

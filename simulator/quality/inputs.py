@@ -53,8 +53,9 @@ def add_inputs(
         What `data_tensor` held.
     """
     read = INPUTS[node.op_type]
-    for section, samples in read(layer, node, data.astype(np.float32, copy=False)):
-        gram[section] += samples.T @ samples
+    with np.errstate(all="ignore"):  # sums that are no numbers are refused where they are used
+        for section, samples in read(layer, node, data.astype(np.float32, copy=False)):
+            gram[section] += samples.T @ samples
 
 
 def _data_at(layer: PrunableLayer, node: onnx.NodeProto) -> int:

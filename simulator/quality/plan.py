@@ -10,7 +10,7 @@ from simulator.errors import SpecError, WorkloadError, did_you_mean
 from simulator.importers import import_workload
 from simulator.quality.calibration import Calibration
 from simulator.quality.model import PrunableModel
-from simulator.quality.spec import Asked, PruneSpec, asked_of
+from simulator.quality.spec import AS_ASKED, Asked, PruneSpec, asked_of
 from simulator.sparsity import DENSE, AnyPattern, parse_pattern
 from simulator.weights.methods import DAMPING, method_named
 from simulator.workload import Conv, Gemm
@@ -139,7 +139,7 @@ def notes_of(study: QualityStudy, model: PrunableModel) -> Iterator[str]:
     """Layers that are too small for a pattern."""
     for pattern in dict.fromkeys(study.patterns):
         asked = _settled(model, study, pattern)
-        if small := sum(bool(one.note) for one in asked):
+        if small := sum(one.note not in ("", AS_ASKED) for one in asked):
             stay = "stays" if small == 1 else "stay"
             layers = f"{small} of {len(asked)} layers {stay} dense"
             yield f"{pattern}: {layers}, with fewer inputs than a group"

@@ -19,14 +19,14 @@ from simulator.quality.calibration import Calibration
 from simulator.quality.inputs import add_inputs, data_tensor, empty_gram
 from simulator.quality.measured import LayerCost
 from simulator.quality.memory import require_memory
-from simulator.quality.model import PrunableModel
+from simulator.quality.model import PrunableLayer, PrunableModel
 from simulator.quality.recount import recount
 from simulator.quality.spec import Asked, PruneSpec, asked_of, gram_bytes, steps_of
 from simulator.quality.tensors import Tensors
 from simulator.quality.walk import Walk
 from simulator.sparsity import DENSE, AnyPattern
 from simulator.weights.layout import Array
-from simulator.weights.masks import unstructured_mask
+from simulator.weights.masks import all_finite, unstructured_mask
 from simulator.weights.methods import Method, method_named, prune_rows, reconstruction_error
 from simulator.weights.prune import Kept, kept_of
 
@@ -244,7 +244,7 @@ class _Pruner:
 
     def _pruned(self, one: Asked, gram: Array | None) -> PrunedLayer:
         layer, places = one.layer, self.model.places(one.layer)
-        before = self.tensors.array(layer.tensor)
+        before = self._finite(layer)
         rows = before.reshape(-1)[places]
         sections = [
             prune_rows(
@@ -263,9 +263,16 @@ class _Pruner:
         return replace(self._made(one, mask, kept), error=error, output=output)
 
     def _dense(self, one: Asked) -> PrunedLayer:
-        rows = self.tensors.array(one.layer.tensor).reshape(-1)[self.model.places(one.layer)]
+        rows = self._finite(one.layer).reshape(-1)[self.model.places(one.layer)]
         kept = _kept(rows, np.ones(rows.shape, dtype=np.bool_), DENSE)
         return self._made(one, rows != 0, kept)
+
+    def _finite(self, layer: PrunableLayer) -> Array:
+        """A layer's tensor, of which nothing is kept or left out if it holds no numbers."""
+        tensor = self.tensors.array(layer.tensor)
+        if not all_finite(tensor):
+            raise WeightsError(layer.name, "has weights that are not finite")
+        return tensor
 
     def _made(self, one: Asked, mask: Array, kept: tuple[Kept, Kept]) -> PrunedLayer:
         """A layer of which ``mask`` (sections, rows, k) is not zero."""

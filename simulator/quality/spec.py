@@ -47,6 +47,9 @@ class PruneSpec:
             )  # fmt: skip
 
 
+AS_ASKED = "stays dense, as asked"
+
+
 @dataclass(frozen=True)
 class Asked:
     """A layer and what is to become of it.
@@ -80,7 +83,7 @@ def asked_of(model: PrunableModel, spec: PruneSpec) -> tuple[Asked, ...]:
     for layer in model.layers:
         one = Asked(layer, patterns[layer.name] if layer.name in chosen else DENSE)
         if layer.name in chosen & dense:
-            one = Asked(layer, DENSE, "stays dense, as asked")
+            one = Asked(layer, DENSE, AS_ASKED)
         elif isinstance(one.pattern, Pattern) and layer.inputs < one.pattern.group:
             one = Asked(layer, DENSE, f"stays dense: {layer.inputs} inputs are less than a group")
         if layer.twin and one.pattern != asked[layer.twin].pattern:

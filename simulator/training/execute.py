@@ -19,6 +19,7 @@ from simulator.errors import SpecError
 from simulator.hardware import Hardware, load_hardware
 from simulator.quality.measured import Measured, Qualities, stored_figures, stored_layers
 from simulator.training.exported import Exported, export_network
+from simulator.training.layers import check_layers
 from simulator.training.plan import THREADS, Job, Plan, Start, plan_of, torch_version
 from simulator.training.shrinking import State
 from simulator.training.spec import TrainSpec
@@ -96,7 +97,8 @@ def train(
         SpecError or TrainingError if training cannot start, or fails; StoreError; OutputError.
     """
     timing = None if simulate is None else Timing(load_hardware(simulate), samples)
-    plan = plan_of(TrainSpec.load(spec), timing)
+    spec = TrainSpec.load(spec)
+    plan = plan_of(spec, timing)
     against = recipe_named(against, plan.recipes)
     with Qualities(store) as opened, _starts(store) as starts:
         shared = Shared(plan, starts, None if export is None else Path(export))
@@ -104,6 +106,7 @@ def train(
         known = kept.known([job.key for job in plan.jobs])
         missing = [job for job in plan.jobs if job.key not in known]
         if missing:
+            check_layers(plan.setup, missing, spec)
             count = _counting(progress, len(plan.jobs) - len(missing), missing)
             executor = "serial" if workers == 1 and executor == "processes" else executor
             with pool_of(executor, workers, None) as pool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import OutputError, writing
+from simulator.errors import OutputError, TrainingError, writing
 from simulator.quality.measured import Measured, Qualities
 from simulator.training.plan import Job
 from simulator.training.setup import Setup
@@ -32,11 +33,14 @@ class Exported:
 
     Raises
     ------
+    TrainingError
+        If a package that exporting needs is missing.
     OutputError
         If the folder cannot be made, or two networks had one name.
     """
 
     def __init__(self, store: Qualities, folder: Path, jobs: Sequence[Job]) -> None:
+        _require_packages()
         self._store = store
         self._files = {job.key: folder / job.file_name for job in jobs}
         with writing(folder):
@@ -73,6 +77,16 @@ def export_network(setup: Setup, outcome: Outcome, folder: Path, job: Job) -> No
         onnx.helper.set_model_props(model, {KEY: job.key.hex()})
         onnx.save(model, part)
         part.replace(path)
+
+
+def _require_packages() -> None:
+    """Before anything is trained."""
+    for package in ("onnx", "onnxscript"):
+        try:
+            import_module(package)
+        except ImportError:
+            hint = 'pip install "nmsim[train]"'
+            raise TrainingError("--export", f"needs the package {package}", hint=hint) from None
 
 
 def _key_of(path: Path) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import TrainingError
+from simulator.quality.foreign import users_code
 
 
 def function_named(text: str, folder: Path, where: str) -> Callable[..., Any]:
@@ -30,10 +31,8 @@ def function_named(text: str, folder: Path, where: str) -> Callable[..., Any]:
     for place in (str(Path.cwd()), str(folder.resolve())):
         if place not in sys.path:
             sys.path.append(place)
-    try:
+    with users_code(where, "cannot be imported", TrainingError, text):
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the module does when it is imported
-        raise TrainingError(where, f"cannot be imported: {_said(error)}", got=text) from None
     function = getattr(module, name, None)
     if not callable(function):
         raise TrainingError(where, "has no such function", got=text, want="module:function")
@@ -49,10 +48,8 @@ def called(function: Callable[..., Any], where: str, *arguments: object) -> Any:
     TrainingError
         If it raises.
     """
-    try:
+    with users_code(where, "raised", TrainingError):
         return function(*arguments)
-    except Exception as error:  # foreign code
-        raise TrainingError(where, f"raised {_said(error)}") from None
 
 
 def source_of(function: Callable[..., Any]) -> bytes:
@@ -60,7 +57,3 @@ def source_of(function: Callable[..., Any]) -> bytes:
     path = getattr(sys.modules[function.__module__], "__file__", None)
     source = Path(path).read_bytes() if path else b""
     return source + b"\0" + function.__qualname__.encode()
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -54,7 +54,7 @@ def test_a_table_a_figure_with_a_row_a_pattern_and_a_column_a_method(nmsim: Nmsi
     text = fine(nmsim(*arguments)).text
     lines = text.splitlines()
     assert lines[0] == "made by drift, 7 rows: 7 measured now, 0 known before"
-    assert lines[1] == "Dense: cosine 1.0000, relative error 0, top1 agreement 100.0 %"
+    assert lines[1] == "Dense: cosine 1, relative error 0, top1 agreement 100.0 %"
     at = lines.index("Relative error and standard error, lower is better")
     assert lines[at + 1].split() == ["pattern", "kept", "magnitude", "wanda", "sparsegpt"]
     assert [line.split()[0] for line in lines[at + 2 : at + 5]] == ["1:1", "2:4", "1:4"]
@@ -90,6 +90,7 @@ def test_layers_with_fewer_inputs_than_a_group_are_told(nmsim: Nmsim) -> None:
     text = fine(nmsim(*QUALITY, "--patterns", "4:64,2:4")).text
     assert "Note: 4:64: 1 of 2 layers stays dense, with fewer inputs than a group\n" in text
     assert text.count("Note: ") == 1
+    assert "Note: " not in fine(nmsim(*QUALITY, "--patterns", "2:4", "--dense", "first")).text
 
 
 def test_a_function_of_one_s_own(nmsim: Nmsim) -> None:
@@ -116,6 +117,8 @@ def test_a_mix_alone_and_beside_patterns(nmsim: Nmsim) -> None:
     [
         (["--patterns", "1:999"], "pattern 1:999: larger than the inputs of any layer"),
         (["--patterns", "2-4"], "--patterns: "),
+        (["--patterns", " , "], "--patterns: names none, got ' , '"),
+        (["--methods", ","], "--methods: names none, got ','"),
         (["--methods", "sparsegtp"], "did you mean 'sparsegpt'?"),
         (["--methods", "wanda"], "--methods wanda: looks at the inputs of layers"),
         (["--measure", "text-lines"], "made.onnx: no text recogniser"),

@@ -69,9 +69,9 @@ def test_each_figure_is_a_mean_over_samples(tmp_path: Path, batch: int) -> None:
 
 def test_nothing_drifts_from_itself_and_zeros_are_the_same_as_zeros(tmp_path: Path) -> None:
     same = np.eye(3, dtype="f")
-    for x in (np.ones((2, 3), "f"), np.zeros((2, 3), "f")):
+    for x in (np.array([[1, 2, 3], [3, 5, 7]], "f"), np.zeros((2, 3), "f")):
         figures = drifted(tmp_path, same, same, x, 2)
-        assert figures["cosine"].value == pytest.approx(1)
+        assert figures["cosine"] == Figure(1.0, 0.0)
         assert figures["relative_error"].value == 0
 
 
@@ -84,6 +84,13 @@ def test_outputs_of_integers_cannot_drift(tmp_path: Path) -> None:
     path = product(tmp_path / "made.onnx", np.eye(3, dtype="f"), TensorProto.INT32)
     with pytest.raises(WorkloadError, match="no output of floating point"):
         drift(path, path, [{"x": np.ones((2, 3), "f")}])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_no_numbers_cannot_drift(tmp_path: Path, value: float) -> None:
+    path = product(tmp_path / "made.onnx", np.eye(3, dtype="f"))
+    with pytest.raises(WorkloadError, match=r"made\.onnx: gives outputs that are NaN or infinite"):
+        drift(path, path, [{"x": np.full((2, 3), value, "f")}])
 
 
 def test_a_model_that_cannot_run_says_so_in_one_line(tmp_path: Path) -> None:

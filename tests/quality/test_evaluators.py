@@ -92,6 +92,16 @@ def test_a_function_takes_the_path_and_its_prints_go_elsewhere(
     assert (evaluator.name, evaluator.seed) == ("measures_sizes:size", None)
 
 
+def test_a_function_that_leaves_the_folder_takes_nobody_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os\n\ndef f(path):\n    os.chdir('/')\n    return {'accuracy': 1}\n"
+    module(tmp_path, "wanders", code, monkeypatch)
+    before = Path.cwd()
+    evaluator_of("wanders:f", Question(tmp_path)).figures(tmp_path)
+    assert Path.cwd() == before
+
+
 @pytest.mark.parametrize("what", ["ValueError('much\\nmore')", "SystemExit(3)"])
 def test_a_function_that_raises_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str

@@ -65,6 +65,12 @@ def ragged():
 def nan():
     return {"x": one()["x"] * np.float32("nan")}
 
+def huge():
+    return {"x": one()["x"] * np.float32(1e30)}
+
+def stops():
+    yield None
+
 def zero():
     return {"x": one()["x"] * 0}
 
@@ -187,6 +193,8 @@ def test_table_fits_a_terminal(
         (["--calibrate", "feeds_of_a_test:deep"], "x: another shape, want ?x32, got '1x16x32'"),
         (["--calibrate", "feeds_of_a_test:ragged"], "x: not an array: ValueError"),
         (["--calibrate", "feeds_of_a_test:nan"], "first: gram: has entries that are NaN"),
+        (["--calibrate", "feeds_of_a_test:huge"], "first: gram: has entries that are NaN"),
+        (["--calibrate", "feeds_of_a_test:stops"], "not a batch, want a dict of arrays"),
         (["--calibrate", "feeds_of_a_test:zero"], "first: gram: is all zeros"),
         (["--calibrate", "feeds_of_a_test:empty"], "x: holds nothing"),
         (["--calibrate", "inputs.npz", "--layers-at-once", "0"], "a number of layers, or all"),

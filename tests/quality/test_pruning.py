@@ -391,6 +391,19 @@ def test_layers_are_chosen_left_dense_and_mixed(tmp_path: Path) -> None:
         assert says in str(caught.value)
 
 
+@pytest.mark.parametrize("dense", ["first", "second"])
+def test_weights_that_are_no_numbers_are_told_by_layer(dense: str, tmp_path: Path) -> None:
+    tensors = {"first.weight": random(32, 48), "second.weight": random(48, 16, seed=1)}
+    tensors["second.weight"][5, 3] = np.nan
+    nodes = [
+        node("MatMul", ["x", "first.weight"], ["a"]),
+        node("MatMul", ["a", "second.weight"], ["y"]),
+    ]
+    path = written(tmp_path, nodes, {"x": ["n", 32]}, tensors)
+    with pytest.raises(WeightsError, match=r"^second: has weights that are not finite"):
+        pruned(path, PruneSpec("2:4", dense=dense))
+
+
 def test_recount_finds_what_masks_would_miss(tmp_path: Path) -> None:
     path = perceptron(tmp_path)
     result, target = pruned(path, PruneSpec("2:4"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,36 @@ def test_a_further_pattern_trains_no_dense_network_anew(
     more = {**TINY, "patterns": ["2:4", "1:8", "1:4"], "recipes": ["dense", "one_shot"]}
     train(more, store=store, workers=1, progress=lambda *done: told.append(done))
     assert told == [(n, 10) for n in range(7, 11)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"patterns": ["2:4", "8:1024"]}, "pattern 8:1024: no layer can hold it"),
+        ({"dense": ["head", "fc9"]}, "dense.1: finds no layer, got 'fc9' (layers are fc1, head)"),
+        ({"recipes": ["dense", {"channels": {"keep": 0.9}}]}, "keeps all channels at a share of"),
+        ({"recipes": ["dense", "channels"], "patterns": ["1:16"],
+          "network": {"mlp": {"width": 8, "depth": 2}}, "dense": ["fc1", "head"]}, "keeps all"),
+    ],
+)  # fmt: skip
+def test_what_no_network_can_be_is_said_before_one_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], says: str
+) -> None:
+    monkeypatch.setattr(execute, "train_dense", None)
+    with pytest.raises(SimulatorError) as error:
+        train({**TINY, **changes}, store=tmp_path / "runs.sqlite", workers=1)
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript"])
+def test_what_exports_is_asked_for_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setattr(execute, "train_dense", None)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(SimulatorError, match=f"^--export: needs the package {package} "):
+        train(TINY, export=tmp_path / "exported", workers=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_workers_give_what_this_process_gives(store: Path) -> None:

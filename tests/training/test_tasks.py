@@ -125,7 +125,7 @@ def test_a_function_is_a_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("name", "what"),
     [("three", "returns something else, want arrays x_train, y_train, x_test, y_test"),
-     ("raises", "raised ZeroDivisionError: division by zero"),
+     ("raises", "raised: ZeroDivisionError: division by zero"),
      ("words", "x_train: no numbers, want an array"),
      ("nan", "x_train: no samples, want finite numbers, a sample a row"),
      ("labels", "y_train: another shape, want one label a sample, (2,), got (1,)"),

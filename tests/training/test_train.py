@@ -218,7 +218,7 @@ def test_a_function_is_a_network(networks: str) -> None:
 
 @pytest.mark.parametrize(
     ("function", "what"),
-    [("raises", "raised OSError: no luck"), ("number", "returns something else, want a torch.nn."),
+    [("raises", "raised: OSError: no luck"), ("number", "returns something else, want a torch.nn."),
      ("wrong", "network: fails on (128, 1, 8, 8)"), ("absent", "has no such function")],
 )  # fmt: skip
 def test_what_is_no_network_is_refused(networks: str, function: str, what: str) -> None:
