@@ -13,7 +13,7 @@ from simulator.cli.importing import parameters_of
 from simulator.cli.keeping import StoreFile, files_of, interruptible, say
 from simulator.cli.options import Format, Output, Parameters
 from simulator.cli.pruning import at_once
-from simulator.cli.screen import screen
+from simulator.cli.screen import note_lines
 from simulator.errors import SpecError
 from simulator.names import words
 from simulator.quantities import count, percent
@@ -135,7 +135,7 @@ def _parts(result: QualityResult, each_layer: bool) -> Iterator[Part]:
     yield f"{dense.network} by {dense.task}, {rows}: {result.computed} measured now, " \
           f"{result.known} known before"  # fmt: skip
     yield f"Dense: {', '.join(_sentence(name, it) for name, it in dense.figures_of.items())}"
-    yield from () if screen.quiet else (f"Note: {note}" for note in result.notes)
+    yield from note_lines(result.notes)
     for name in dense.figures_of:
         if whole:
             yield ""

@@ -32,6 +32,13 @@ def warnings_first(notes: Iterable[str]) -> list[str]:
     return sorted(notes, key=lambda note: not note.startswith(WARNING))
 
 
+def note_lines(notes: Iterable[str]) -> list[str]:
+    """Notes as results show them: warnings first, and all others marked; none if all is quiet."""
+    if screen.quiet:
+        return []
+    return [note if note.startswith(WARNING) else f"Note: {note}" for note in warnings_first(notes)]
+
+
 class InterruptedCommandError(Exception):
     """Control-C in a command; the text says what is kept and how to go on."""
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from simulator import quantities
 from simulator.cli.grid import Column, Grid, headings, sentence
-from simulator.cli.screen import WARNING, screen, warnings_first
+from simulator.cli.screen import note_lines, screen
 from simulator.hardware import Hardware
 from simulator.hardware.microbench import mma_timing
 from simulator.names import words
@@ -289,11 +289,7 @@ def _errors(reports: Iterable[Report]) -> Iterable[Part]:
 
 
 def _notes(comparison: Comparison) -> Iterable[Part]:
-    if not screen.quiet:
-        yield from (
-            note if note.startswith(WARNING) else f"Note: {note}"
-            for note in warnings_first(comparison.notes())
-        )
+    yield from note_lines(comparison.notes())
 
 
 def _peak(reports: Sequence[Report]) -> str:

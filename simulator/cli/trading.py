@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simulator.cli.grid import Column, Grid
-from simulator.cli.screen import screen, warnings_first
+from simulator.cli.screen import WARNING, note_lines, screen
 from simulator.cli.tables import Part
 from simulator.names import words
 from simulator.quantities import COLUMN_TIME, Scale, percent, time, times
@@ -41,8 +41,10 @@ class MeasuredBy:
 
 
 def tradeoff_parts(result: TradeOff, how: MeasuredBy) -> Iterable[Part]:
-    """The sentences, the rule behind them, a mix, and a row a point."""
+    """Warnings, the sentences and the rule behind them, a mix, and a row a point."""
+    notes = note_lines(result.notes)
     yield f"{result.title}, {words(result.figure)}"
+    yield from (note for note in notes if note.startswith(WARNING))
     yield from result.sentences()
     yield (
         f"Worth it: each 1 % of speed may cost {result.rate:g} % of {words(result.figure)}, "
@@ -57,8 +59,7 @@ def tradeoff_parts(result: TradeOff, how: MeasuredBy) -> Iterable[Part]:
     if result.mix is not None:
         yield ""
         yield _layers_table(result, result.mix)
-    for note in warnings_first(() if screen.quiet else result.notes):
-        yield f"Note: {note}"
+    yield from (note for note in notes if not note.startswith(WARNING))
 
 
 def _points_table(result: TradeOff) -> Grid:

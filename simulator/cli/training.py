@@ -27,14 +27,20 @@ if TYPE_CHECKING:
 def train(
     recipe: Annotated[
         Path | None,
-        typer.Argument(metavar="RECIPE", help="YAML: task, network, epochs, seeds, patterns, "
-                       "recipes."),
+        typer.Argument(
+            metavar="RECIPE",
+            help="YAML, such as {task: digits, network: mlp, epochs: 10, seeds: 3, "
+            "patterns: [2:4, 1:8], recipes: [dense, finetune, rewind]}.",
+        ),
     ] = None,
     store: StoreFile = None,
     workers: Workers = None,
     export: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write every network there as ONNX, too."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Write every network there as ONNX, too; what is not there yet is trained again.",
+        ),
     ] = None,
     against: Annotated[
         str | None, typer.Option(metavar="RECIPE", help="Compare with it; default: dense.")
@@ -121,6 +127,8 @@ def _summary(table: RunTable) -> Iterator[Part]:
         if len(table.patterns_of(table.against)) == 1:
             other = f"{table.against} of the same seed"
         yield f"Δ: difference to {other}, mean ± standard error; in points, and in nats of loss"
+    else:
+        yield "Δ: nothing to compare with (add the recipe dense)"
     yield from () if screen.quiet else table.notes
     yield ""
     yield _summary_table(table)

@@ -14,7 +14,7 @@ from simulator.errors import WeightsError
 from simulator.hardware import Hardware
 from simulator.run.choice import Option
 from simulator.schedule.masking import Mask, real_conflicts
-from simulator.sparsity import AnyPattern, Unstructured
+from simulator.sparsity import DENSE, AnyPattern, Pattern, Unstructured
 from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.weights.compressed import encoding_of
 from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix
@@ -62,14 +62,26 @@ class Attached:
 
     @property
     def pruned_as_asked(self) -> Attached:
-        """The same layer, its weights pruned by magnitude to what was asked."""
+        """The same layer, its weights pruned by magnitude to what was asked.
+
+        A layer that runs dense since it has fewer inputs than a group stays as it is, as wherever
+        networks are pruned.
+        """
         if self.tensor is None:
             return self
         assert isinstance(self.layer, Gemm | Conv)
         require_shape(self.layer, self.tensor)
+        if self._lacks_a_group(self.layer):
+            return self
         kept = pruned(self.layer, self.tensor, self.asked)
         gone = int(np.count_nonzero(self.tensor)) - int(np.count_nonzero(kept))
         return replace(self, tensor=kept, pruned_away=gone)
+
+    def _lacks_a_group(self, layer: Gemm | Conv) -> bool:
+        if not isinstance(self.asked, Pattern) or any(p.pattern != DENSE for p in self.problems):
+            return False
+        inputs = layer.in_channels // layer.groups if isinstance(layer, Conv) else layer.k
+        return inputs < self.asked.group
 
     @property
     def sparsest(self) -> Attached:

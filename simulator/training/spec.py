@@ -55,7 +55,7 @@ class TrainSpec(Section):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: Choice = Field(description="What is learnt: digits, fashion, or module:function.")
-    network: Choice = Field(description="By what: mlp, cnn, or module:function.")
+    network: Choice = Field(description="By what: mlp, patch-cnn, or module:function.")
     dense: tuple[str, ...] = Field(
         (), description="Regular expressions: layers whose names hold one of them stay dense."
     )

@@ -53,6 +53,12 @@ def test_a_table_compares_with_dense_or_with_what_is_asked_for(nmsim: Nmsim, tra
     assert "speed-up" in other
 
 
+def test_without_dense_the_table_says_that_nothing_is_compared(nmsim: Nmsim, trained: Path) -> None:
+    Path("r.yaml").write_text(RECIPE.replace("dense, one_shot", "one_shot"))
+    text = fine(nmsim("train", "r.yaml", "--store", str(trained / "runs.sqlite"))).text
+    assert text.splitlines()[1] == "Δ: nothing to compare with (add the recipe dense)"
+
+
 def test_csv_json_and_files(nmsim: Nmsim, trained: Path) -> None:
     arguments = ("train", str(trained / "r.yaml"), "--store", str(trained / "runs.sqlite"))
     frame = pd.read_csv(io.StringIO(fine(nmsim(*arguments, "--format", "csv")).text))

@@ -1,7 +1,8 @@
-"""Wrong edits of code that both engines share, and the test that each must fail: `make edits`.
+"""Wrong edits of shared code, and the test that each must fail: `make edits`.
 
 An edit replaces text of one file or two in a copy of the project; its test runs there and must
-fail. Two engines agree on whatever they share, so that only oracles of its own can notice these.
+fail. Two engines agree on whatever they share, and so do the quality of a network and its time, so
+that only oracles of its own can notice these.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ NAIVE = "tests/differential/test_naive_machine.py"
 ACCOUNT = "simulator/report/account.py"
 LAYER = "simulator/report/layer.py"
 MASKS = "tests/unit/test_masking.py"
+METHODS = "tests/unit/test_weights_methods.py"
+TRAINED_MASKS = "tests/training/test_masks.py"
 
 EDITS = (
     Edit(
@@ -146,6 +149,104 @@ EDITS = (
         "a sample holds one wave of tiles, not four",
         "tests/unit/test_sampling_plan.py::test_every_part_fills_all_cores_four_times_and_l2_twice",
         (("simulator/run/sampling_plan.py", "FEWEST_WAVES = 4", "FEWEST_WAVES = 1"),),
+    ),
+    Edit(
+        "Wanda ranks by the square of the inputs' norms",
+        f"{METHODS}::test_inputs_that_are_not_correlated_make_it_easy",
+        (("simulator/weights/methods.py", "np.abs(rows) * np.sqrt(energy / energy.max())",
+          "np.abs(rows) * (energy / energy.max())"),),
+    ),
+    Edit(
+        "SparseGPT makes up for nothing within a block",
+        f"{METHODS}::test_sparsegpt_is_what_inverses_anew_give",
+        (("simulator/weights/sparsegpt.py",
+          "columns[at + 1 :] -= factor[at, at + 1 :, None] * errors[at]", "pass"),),
+    ),
+    Edit(
+        "SparseGPT makes up for nothing beyond a block",
+        f"{METHODS}::test_sparsegpt_is_what_inverses_anew_give",
+        (("simulator/weights/sparsegpt.py",
+          "columns[end:] -= factor[start:end, end:].T @ errors", "pass"),),
+    ),
+    Edit(
+        "reconstruction errors are not squared",
+        f"{METHODS}::test_reconstruction_error_is_that_of_the_outputs",
+        (("simulator/weights/methods.py", "return lost / total if total",
+          "return math.sqrt(lost / total) if total"),),
+    ),
+    Edit(
+        "a convolution's inputs are written out with channels slowest",
+        "tests/quality/test_inputs.py::test_convolutions",
+        (("simulator/quality/inputs.py", "(0, *axes, *range(2 + flat, 2 + 2 * flat), 1)",
+          "(0, *axes, 1, *range(2 + flat, 2 + 2 * flat))"),),
+    ),
+    Edit(
+        "Gram matrices hold the last batch alone",
+        "tests/quality/test_pruning.py::test_layer_by_layer_on_what_was_pruned_before",
+        (("simulator/quality/inputs.py", "gram[section] += samples.T @ samples",
+          "gram[section] = samples.T @ samples"),),
+    ),
+    Edit(
+        "of equal magnitudes numpy's masks keep the later",
+        "tests/unit/test_weights_masks.py::test_masks_equal_those_of_an_oracle_ties_included",
+        (("simulator/weights/masks.py",
+          'best = np.argsort(keys, axis=2, kind="stable")[:, :, : pattern.keep]',
+          "best = pattern.group - 1 - np.argsort(\n"
+          '            keys[:, :, ::-1], axis=2, kind="stable"\n        )[:, :, : pattern.keep]'),),
+    ),
+    Edit(
+        "of equal magnitudes torch's masks keep the later",
+        f"{TRAINED_MASKS}::test_masks_are_those_of_numpy",
+        (("simulator/training/masks.py",
+          "groups.argsort(dim=2, stable=True)[:, :, : pattern.keep]",
+          "pattern.group - 1 - groups.flip(2).argsort(dim=2, stable=True)[:, :, : pattern.keep]"),),
+    ),
+    Edit(
+        "targeted dropout lets some through at the end",
+        f"{TRAINED_MASKS}::test_targeted_dropout_drops_all_but_the_largest_ever_more_often",
+        (("simulator/training/masks.py", "self.dropped = self.recipe.ramp.pruned(progress)",
+          "self.dropped = 0.9 * self.recipe.ramp.pruned(progress)"),),
+    ),
+    Edit(
+        "what iterative pruning took may come back",
+        f"{TRAINED_MASKS}::test_a_shrinking_mask_takes_the_smallest_of_what_is_left",
+        (("simulator/training/masks.py", "magnitude_mask(weight, now, among=self.kept)",
+          "magnitude_mask(weight, now)"),),
+    ),
+    Edit(
+        "keep is rounded up where the nearest is asked for",
+        "tests/training/test_ramps.py::test_how_keep_is_rounded",
+        (("simulator/training/ramps.py", "lambda keep: math.floor(keep + 0.5)",
+          "lambda keep: math.ceil(keep)"),),
+    ),
+    Edit(
+        "intervals take the error for known, however few seeds tell it",
+        "tests/training/test_table.py::test_an_interval_is_scipy_s",
+        (("simulator/training/paired.py",
+          "T_QUANTILES[min(self.seeds - 1, len(T_QUANTILES)) - 1] * self.error",
+          "1.96 * self.error"),),
+    ),
+    Edit(
+        "differences to dense are not paired by seed",
+        "tests/tradeoff/test_groups.py::test_differences_of_shared_seeds_are_paired",
+        (("simulator/tradeoff/groups.py", "    if len(paired) > 1:\n", "    if not paired:\n"),),
+    ),
+    Edit(
+        "figures tie within one standard error of their difference",
+        "tests/tradeoff/test_groups.py::test_differences_without_shared_seeds_are_not",
+        (("simulator/tradeoff/groups.py", "WITHIN_ERRORS = 2.0", "WITHIN_ERRORS = 1.0"),),
+    ),
+    Edit(
+        "layers that no row prunes run as the trace says, not dense",
+        "tests/tradeoff/test_join.py::test_layers_run_as_their_rows_say_and_others_dense",
+        (("simulator/tradeoff/join.py", "patterns.get(layer.name, str(DENSE))",
+          "patterns.get(layer.name, str(layer.pattern or DENSE))"),),
+    ),
+    Edit(
+        "worth it without the measurement's error",
+        "tests/tradeoff/test_front.py::test_what_is_worth_it",
+        (("simulator/tradeoff/verdict.py", "margin = WITHIN_ERRORS * point.cost.error",
+          "margin = 0.0"),),
     ),
 )  # fmt: skip
 

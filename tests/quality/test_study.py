@@ -204,7 +204,7 @@ def test_progress_says_what_is_being_done(study: QualityStudy) -> None:
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"patterns": ["1:1024"]}, "--pattern: its group is larger than the inputs of any layer"),
+        ({"patterns": ["1:1024"]}, "larger than the inputs of any layer"),
         ({"patterns": ["5:4"]}, "--patterns: a group cannot keep more"),
         ({"methods": ["wand"]}, "--methods: no such method, got 'wand' (did you mean 'wanda'?)"),
         ({"calibrate": None, "methods": ["wanda"]}, "--methods wanda: looks at the inputs of"),

@@ -156,6 +156,17 @@ def test_whatever_pattern_the_sum_is_that_of_the_weights(pattern: str) -> None:
     assert (held.total.nonzeros, held.total.pruned_away) == (9728, 0)
 
 
+def test_layers_without_a_whole_group_are_not_pruned() -> None:
+    """They run dense, and stay dense where networks are pruned, too."""
+    stem = Conv("stem", in_channels=3, out_channels=32, in_h=8, in_w=8, kernel=3)
+    net = Workload("net", [stem, Gemm("fc", m=64, n=32, k=64)])
+    weights = {"stem": random(32, 3, 3, 3), "fc": random(64, 64)}
+    (report,) = compare(MACHINE, net, ["2:4"], weights=weights).reports
+    first, second = report.layers
+    assert (first.nonzeros, first.pruned_away) == (32 * 3 * 9, 0)
+    assert (second.nonzeros, second.pruned_away) == (64 * 32, 64 * 32)
+
+
 # Weights of their own
 
 
