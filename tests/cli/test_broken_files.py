@@ -15,7 +15,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from test_bad_input import refused
-from test_cli import BERT_CONFIG, Nmsim, nmsim, squeezenet
+from test_cli import Nmsim, nmsim
+
+from tests.cli.example_files import BERT_CONFIG, squeezenet
 
 __all__ = ["nmsim"]  # the fixture
 

@@ -221,7 +221,7 @@ EDITS = (
     ),
     Edit(
         "intervals take the error for known, however few seeds tell it",
-        "tests/training/test_table.py::test_an_interval_is_scipy_s",
+        "tests/training/test_run_table.py::test_an_interval_is_scipy_s",
         (("simulator/training/paired.py",
           "T_QUANTILES[min(self.seeds - 1, len(T_QUANTILES)) - 1] * self.error",
           "1.96 * self.error"),),
