@@ -23,10 +23,13 @@ from simulator.pictures.style import BOUNDS, INK, QUIET, styled
 NAMED: Final = 12
 """Points that are numbered and named in the legend."""
 
+COLOURS: Final = tuple(colour for colour, _ in BOUNDS.values())
+MARKERS: Final = "os^PXph"
 SERIES: Final = tuple(
-    (colour, marker) for (colour, _), marker in zip(BOUNDS.values(), "os^PXph", strict=True)
+    (COLOURS[number % len(COLOURS)], MARKERS[(number + number // len(COLOURS)) % len(MARKERS)])
+    for number in range(3 * len(COLOURS))
 )
-"""Colour and marker of a method; further ones begin anew."""
+"""Colour and marker of a method: when colours begin anew, each has another marker."""
 DENSE_LOOK: Final = (INK, "D")
 ESTIMATE_MARKER: Final = "*"
 

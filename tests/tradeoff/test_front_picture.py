@@ -18,6 +18,7 @@ from simulator.errors import OutputError
 from simulator.hardware import load_hardware
 from simulator.pictures import Picture, new_picture, save
 from simulator.pictures.fronts import SERIES, Mark, Words, front
+from simulator.tradeoff.drawn import short_names
 from simulator.tradeoff.join import Clock
 from simulator.tradeoff.measure import Asked, trade_off
 from simulator.tradeoff.per_layer import Budget
@@ -157,3 +158,17 @@ def test_a_tradeoff_draws_itself(tmp_path: Path) -> None:
     for file in files:
         save(result.plot(), file)
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_names_keep_only_parameters_that_tell_methods_apart() -> None:
+    up, nearest = "iterative(ramp=0.9, round=up)", "iterative(ramp=0.9, round=nearest)"
+    assert short_names([up, nearest, "channels(keep=0.5)", "rewind"]) == {
+        up: "iterative(round=up)",
+        nearest: "iterative(round=nearest)",
+        "channels(keep=0.5)": "channels",
+        "rewind": "rewind",
+    }
+
+
+def test_methods_look_different() -> None:
+    assert len(set(SERIES)) == len(SERIES)
