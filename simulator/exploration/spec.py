@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    PrivateAttr,
     field_validator,
     model_validator,
 )
 
-from simulator.errors import SpecError
-from simulator.hardware.checked import validated
 from simulator.hardware.machine import Hardware, Section
-from simulator.hardware.yaml_file import Document, read
-from simulator.hardware.yaml_tree import KeyPath
+from simulator.hardware.written import Written
 from simulator.workload import Workload
 
 MAX_POINTS = 10**6
@@ -151,10 +147,12 @@ class Search(Section):
         return value
 
 
-class SweepSpec(Section):
+class SweepSpec(Written):
     """A base machine, what varies, and how the points are picked. Field names are the YAML keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    called: ClassVar[str] = "spec"
+    kind: ClassVar[str] = "sweep"
 
     hardware: Annotated[str | Path | Hardware, _names(Hardware)] = Field(
         description="The base: a preset, or a YAML file."
@@ -178,9 +176,6 @@ class SweepSpec(Section):
     accuracy: Literal["exact", "sampled"] = "exact"
     search: Search | None = None
 
-    _document: Document = PrivateAttr(default_factory=lambda: Document({}))
-    _source: str = PrivateAttr(default="spec")
-
     @field_validator("settings", mode="before")
     @classmethod
     def _plain_settings(cls, given: object) -> object:
@@ -192,35 +187,6 @@ class SweepSpec(Section):
     @classmethod
     def _one_or_more(cls, given: object) -> object:
         return [given] if isinstance(given, str) else given
-
-    @classmethod
-    def load(cls, given: SweepSpec | Mapping[str, Any] | str | Path) -> SweepSpec:
-        """A spec from a YAML file, or from a mapping with the same keys.
-
-        Raises
-        ------
-        SpecError
-            With file, line, column and key of the first thing that is wrong.
-        """
-        if isinstance(given, SweepSpec):
-            return given
-        if isinstance(given, Mapping):
-            document, source = Document(dict(given)), "spec"
-        else:
-            document, source = read(Path(given), "sweep", SpecError), str(given)
-        spec = validated(cls, document, source, SpecError)
-        spec._document, spec._source = document, source
-        return spec
-
-    def where(self, *path: str | int) -> str:
-        """Where a key was written: file, line, column and dotted name."""
-        keys: KeyPath = path
-        return self._document.where(keys, self._source)
-
-    @property
-    def folder(self) -> Path | None:
-        """Files that a spec names may lie beside it."""
-        return Path(self._source).parent if self._document.positions else None
 
 
 def _plain(value: object) -> object:

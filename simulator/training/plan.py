@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from simulator.errors import SimulatorError, SpecError
 from simulator.hardware import load_hardware
@@ -114,7 +115,7 @@ def plan_of(spec: TrainSpec, timing: Timing | None = None) -> Plan:
                             got=recipe.name, hint="patterns: [2:4]")  # fmt: skip
     timing = _timing(spec) if timing is None else timing
     torch = torch_version()
-    setup = Setup.of(spec.setup, spec.folder, spec.where)
+    setup = Setup.of(spec.setup, spec.folder or Path(), spec.where)
     digest = hashlib.sha256(json.dumps([setup.digest, torch, THREADS]).encode()).hexdigest()
     jobs = tuple(_jobs(cells, spec.seeds, digest))
     return Plan(setup, digest, jobs, timing)
@@ -184,7 +185,7 @@ def _timing(spec: TrainSpec) -> Timing | None:
     """A preset, a file, or a file beside the spec."""
     if spec.simulate is None:
         return None
-    beside = spec.folder / spec.simulate
+    beside = (spec.folder or Path()) / spec.simulate
     try:
         machine = load_hardware(beside if beside.is_file() else spec.simulate)
     except SimulatorError as error:

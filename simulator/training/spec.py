@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, PlainValidator, PrivateAttr, field_validator
+from pydantic import ConfigDict, Field, PlainValidator, field_validator
 
-from simulator.errors import SpecError
-from simulator.hardware.checked import validated
-from simulator.hardware.machine import Section
-from simulator.hardware.yaml_file import Document, read
-from simulator.hardware.yaml_tree import KeyPath
+from simulator.hardware.written import Written
 
 MAX_SEEDS = 1000
 MAX_EPOCHS = 10_000
@@ -49,10 +44,12 @@ Rate = Annotated[float, PlainValidator(_is_rate)]
 Seed = Annotated[int, PlainValidator(_is_seed)]
 
 
-class TrainSpec(Section):
+class TrainSpec(Written):
     """What `nmsim train` reads. Field names are the YAML keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    called: ClassVar[str] = "recipe"
+    kind: ClassVar[str] = "recipe"
 
     task: Choice = Field(description="What is learnt: digits, fashion, or module:function.")
     network: Choice = Field(description="By what: mlp, patch-cnn, or module:function.")
@@ -83,9 +80,6 @@ class TrainSpec(Section):
         1, description="That run at once where networks are timed."
     )
 
-    _document: Document = PrivateAttr(default_factory=lambda: Document({}))
-    _source: str = PrivateAttr(default="recipe")
-
     @field_validator("seeds", mode="before")
     @classmethod
     def _count_or_list(cls, given: object) -> object:
@@ -108,38 +102,9 @@ class TrainSpec(Section):
                 raise ValueError(f"{value} is there twice")
         return given
 
-    @classmethod
-    def load(cls, given: TrainSpec | Mapping[str, Any] | str | Path) -> TrainSpec:
-        """A spec from a YAML file, or from a mapping with the same keys.
-
-        Raises
-        ------
-        SpecError
-            With file, line, column and key of the first thing that is wrong.
-        """
-        if isinstance(given, TrainSpec):
-            return given
-        if isinstance(given, Mapping):
-            document, source = Document(dict(given)), "recipe"
-        else:
-            document, source = read(Path(given), "recipe", SpecError), str(given)
-        spec = validated(cls, document, source, SpecError)
-        spec._document, spec._source = document, source
-        return spec
-
-    def where(self, *path: str | int) -> str:
-        """Where a key was written: file, line, column and dotted name."""
-        keys: KeyPath = path
-        return self._document.where(keys, self._source)
-
     @property
     def setup(self) -> dict[str, Any]:
         """What all runs share, of the keys that are given."""
         shared = ("task", "network", "dense", "epochs", "learning_rate", "batch")
         said = {key: getattr(self, key) for key in shared}
         return {key: value for key, value in said.items() if value is not None}
-
-    @property
-    def folder(self) -> Path:
-        """Where files that it names are looked for: beside it, if it is a file."""
-        return Path(self._source).parent if self._document.positions else Path()

@@ -69,8 +69,8 @@ def test_traces_of_rows_are_of_one_sample() -> None:
     found = own_network(measured, 256)
     assert found is not None
     fc, conv, scores, add = found.layers
-    assert (fc.n, conv.batch, scores.batch) == (768, 256, 256)  # type: ignore[union-attr]
-    assert (add.reads, add.writes) == (2560, 1280)  # type: ignore[union-attr]
+    assert (fc.n, conv.batch, scores.batch) == (768, 256, 256)  # type: ignore[union-attr]  # kinds are known here
+    assert (add.reads, add.writes) == (2560, 1280)  # type: ignore[union-attr]  # kinds are known here
     assert found.notes == ("for 256 samples", "something else")
 
 

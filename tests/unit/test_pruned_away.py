@@ -151,7 +151,7 @@ def test_whatever_pattern_the_sum_is_that_of_the_weights(pattern: str) -> None:
         assert kept is not None
         assert gone is not None
         assert kept + gone == tensor.size
-        assert kept == tensor.size * parse_asked(pattern).density  # type: ignore[union-attr]
+        assert kept == tensor.size * parse_asked(pattern).density  # type: ignore[union-attr]  # a text is no pattern of one kind
     held = simulate(MACHINE, NETWORK, "unstructured:0.25", weights=weights)
     assert (held.total.nonzeros, held.total.pruned_away) == (9728, 0)
 
