@@ -16,6 +16,10 @@ class Measurement:
         The part of the data set that it belongs to, where parts behave differently; or empty.
     set_aside : str
         Why the model is not held to this figure; empty: it counts.
+    family : str
+        Rows of one family differ in a single size, such as "2560x*x2560"; empty: of none.
+    fitted : bool
+        Whether a fitted number has seen this very row.
     """
 
     label: str
@@ -24,6 +28,8 @@ class Measurement:
     roofline: float | None = None
     part: str = ""
     set_aside: str = ""
+    family: str = ""
+    fitted: bool = False
 
     @property
     def error(self) -> float:
