@@ -32,8 +32,9 @@ class Offers(NamedTuple):
     """Mappings of problems, a place each: arrays where scalar formulas expect integers.
 
     They are floats, which hold sizes exactly; what would overflow is huge instead.
-    ``unique_bytes`` is -1 where the activations matrix itself is stored; the factors are those
-    by which misalignment lengthens transfers.
+    ``unique_bytes`` is -1 where the activations matrix itself is stored; ``distinct`` is how much
+    of X all rows read over what those of one tile do; the factors are those by which misalignment
+    lengthens transfers.
     """
 
     m: Any
@@ -41,6 +42,7 @@ class Offers(NamedTuple):
     k: Any
     count: Any
     unique_bytes: Any
+    distinct: Any
     inputs_are_rows: Any
     rows_factor: Any
     columns_factor: Any
@@ -61,7 +63,7 @@ class Offers(NamedTuple):
     ) -> Offers:
         """Mapping i is one of problem ``of_problem[i]``, swapped already if it swaps."""
         sizes = [
-            (p.m, p.n, p.k, p.count, -1 if p.unique_input_bytes is None else p.unique_input_bytes,
+            (p.m, p.n, p.k, p.count, _unique_bytes(p), float(p.pattern.distinct_ratio(p.m)),
              p.inputs_are_rows, *alignment_factors(hardware, p))
             for p in problems
         ]  # fmt: skip
@@ -84,6 +86,13 @@ class Offers(NamedTuple):
             whole(self.n, self.tile_n),
             whole(self.k, self.tile_k),
         )
+
+
+def _unique_bytes(problem: GemmProblem) -> float:
+    """Of a convolution's input, what the rows of one tile read; -1 if it is no convolution."""
+    if problem.unique_input_bytes is None:
+        return -1
+    return float(problem.unique_input_bytes * problem.pattern.columns(problem.run) / problem.run)
 
 
 class Rates(NamedTuple):
@@ -161,14 +170,14 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     def mean(of_kind: Any) -> Any:
         return (of_kind * outputs).sum(axis=0) / (rows * columns * offers.count)
 
-    stored = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
-    moved = stored[0] + stored[1]
+    passed = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
+    moved = passed[0] + passed[1]
     # Of a convolution, the activations as they are stored.
     for operand, of_operand in ((ROWS, rows), (COLUMNS, columns)):
         is_input = (offers.inputs_are_rows > 0) == (operand == ROWS)
         unique = offers.unique_bytes / (of_operand * offers.k / k)
         is_unique = (offers.unique_bytes >= 0) & is_input
-        stored[operand] = np.where(is_unique, unique, stored[operand])
+        passed[operand] = np.where(is_unique, unique, passed[operand])
     return Stages(
         outputs,
         core,
@@ -176,9 +185,10 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
         np.maximum(busiest, (rates.l2_latency + port + core) / offers.stage_buffers),
         np.maximum(busiest, (rates.dram_latency + port + core) / offers.stage_buffers),
         prologue,
-        work.write_bytes * ((stored[0] + stored[1]) / moved),
+        work.write_bytes * ((passed[0] + passed[1]) / moved),
         m * n,
-        *stored,
+        passed[0],
+        passed[1] * offers.distinct,
     )
 
 

@@ -159,14 +159,15 @@ class _Offer:
 def _considered(hardware: Hardware, library: Library, problem: GemmProblem) -> Sequence[int]:
     """The tiles that the library considers for a problem, by their place in its list."""
     tiles = library.tiles
-    every = range(len(tiles))
+    every = [number for number, tile in enumerate(tiles) if problem.pattern.takes_rows(tile.m)]
     if library.choice == "time":
         return every
 
     def count(tile: Tile) -> int:
         return ceil_div(problem.m, tile.m) * ceil_div(problem.n, tile.n) * problem.count
 
-    filling = [tile.m * tile.n for tile in tiles if count(tile) >= hardware.core.count]
+    offered = [tiles[number] for number in every]
+    filling = [tile.m * tile.n for tile in offered if count(tile) >= hardware.core.count]
     if not filling:
         return every
     return [number for number in every if tiles[number].m * tiles[number].n == max(filling)]
