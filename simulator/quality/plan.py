@@ -11,7 +11,7 @@ from simulator.importers import import_workload
 from simulator.quality.calibration import Calibration
 from simulator.quality.model import PrunableModel
 from simulator.quality.spec import AS_ASKED, Asked, PruneSpec, asked_of
-from simulator.sparsity import DENSE, AnyPattern, Prunable, parse_pattern, parse_prunable
+from simulator.sparsity import DENSE, AnyPattern, parse_pattern, parse_prunable
 from simulator.weights.methods import DAMPING, method_named
 from simulator.workload import Conv, Gemm
 

@@ -6,7 +6,7 @@ that were fitted in `fitted`, those that its authors state in `gemms`.
 
 from __future__ import annotations
 
-from simulator.validation import gemms, primitives
+from simulator.validation import gemms, primitives, spatha
 from simulator.validation.fitted import A100, RTX3090
 from simulator.validation.measurement import DataSet
 
@@ -133,6 +133,40 @@ _ALL = (
         "venom_more",
         "ratio",
         lambda: gemms.speedups(RTX3090, "venom_more"),
+    ),
+    DataSet(
+        "rtx3090-spatha-128",
+        "RTX 3090 V:2:M at V = 128, Spatha",
+        "spatha",
+        "µs",
+        lambda: spatha.times("128"),
+        bound=0.07,
+        note="published speed-ups over cuBLAS, times its published times",
+    ),
+    DataSet(
+        "rtx3090-spatha-64",
+        "the same at V = 64",
+        "spatha",
+        "µs",
+        lambda: spatha.times("64"),
+        bound=0.12,
+        note="tiles of 64 rows are inferred: a tile's rows share their columns",
+    ),
+    DataSet(
+        "rtx3090-spatha-24",
+        "the same at 2:4, other shapes of venom",
+        "spatha",
+        "µs",
+        lambda: spatha.times("24"),
+        bound=0.06,
+    ),
+    DataSet(
+        "rtx3090-spatha-speedup",
+        "Spatha where cuBLAS's time is not published",
+        "spatha",
+        "ratio",
+        spatha.speedups,
+        note="cuBLAS's times are the model's own",
     ),
     DataSet(
         "sparseloop",

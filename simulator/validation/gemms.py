@@ -33,6 +33,7 @@ SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     "magicube_int8": lambda row: int(row["k"]) != MAGICUBE_REFUSED_K,
     "sparse24": lambda row: row["library"] == "cuSPARSELt",
     "venom": lambda row: int(row["k"]) < VENOM_SWITCH_K,
+    "spatha": lambda row: row["m"] == "768" and row["dense_us"] != "",
 }
 """Which rows of a table a fit has seen; of other tables none."""
 

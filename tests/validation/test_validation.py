@@ -106,6 +106,10 @@ def test_the_model_beats_a_roofline(name: str) -> None:
         ("venom", 32, 32),
         ("venom-dense-more", 10, 10),
         ("venom-more", 10, 10),
+        ("rtx3090-spatha-128", 44, 44),
+        ("rtx3090-spatha-64", 18, 18),
+        ("rtx3090-spatha-24", 16, 16),
+        ("rtx3090-spatha-speedup", 66, 66),
         ("sparseloop", 56, 88),
         ("memory", 9, 9),
         ("memory-latency", 8, 8),
@@ -134,12 +138,12 @@ def test_rows_not_counted_say_why_and_show_in_the_figure_of_all(name: str) -> No
 def test_every_row_of_every_table_is_a_point() -> None:
     """A table may serve several data sets; `mma` has three figures a row, times stand once.
 
-    `mma` and `memory` are shared out by unit.
+    `mma` and `memory` are shared out by unit, `spatha` by pattern.
     """
     for name in tables.names():
         rows = len(tables.read(name))
         points = [len(result_of(n).points) for n, data in DATASETS.items() if data.table == name]
-        if name in ("mma", "memory"):
+        if name in ("mma", "memory", "spatha"):
             assert sum(points) == rows * (3 if name == "mma" else 1)
         else:
             assert max(points) == rows, name
