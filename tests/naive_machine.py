@@ -12,7 +12,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from naive import BITS, NaiveCost, NaiveStage, naive_block_steps, naive_factors, naive_stage
+from naive import (
+    BITS,
+    NaiveCost,
+    NaiveStage,
+    naive_block_steps,
+    naive_chosen,
+    naive_factors,
+    naive_stage,
+)
 
 from simulator.hardware import Hardware, Library
 from simulator.schedule.mapping import Mapping
@@ -59,6 +67,8 @@ class NaiveMachine:
     ----------
     mask : list of rows of 0 and 1, optional
         Real non-zeros, where the hardware skips what is zero.
+    choosing_rows : int, optional
+        Rows of W that choose columns together, 4 of every group.
     """
 
     def __init__(
@@ -70,6 +80,7 @@ class NaiveMachine:
         pattern: tuple[int, int],
         dtype: str,
         mask: list[list[int]] | None = None,
+        choosing_rows: int | None = None,
     ) -> None:
         assert not library.prefetch
         assert not library.epilogue_overlap
@@ -80,7 +91,9 @@ class NaiveMachine:
         self.rows = _chunks(self.m, mapping.tile_m)
         self.columns = _chunks(self.n, mapping.tile_n)
         self.stages = _chunks(self.k, mapping.tile_k)
-        self.factors = naive_factors(hardware, self.keep, self.group, dtype, self.k)
+        self.choosing_rows = choosing_rows
+        along = None if choosing_rows is None else self.n
+        self.factors = naive_factors(hardware, self.keep, self.group, dtype, self.k, along)
         self.run = NaiveRun()
         self.l2: list[Block] = []  # front is last
         self.dirty: set[Block] = set()
@@ -158,8 +171,9 @@ class NaiveMachine:
                 lanes = self.hardware.sparsity.lockstep_rows
                 steps = naive_block_steps(part, self.group, lanes, instruction.k)
             self.costs[key] = naive_stage(
-                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps
-            )
+                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps,
+                self.choosing_rows is not None,
+            )  # fmt: skip
         return self.costs[key]
 
     def _bytes(self, block: Block) -> dict[str, int]:
@@ -169,12 +183,31 @@ class NaiveMachine:
             cost = self._cost(gemm, line, 0, place)
             return {"weights": cost.rows_bytes, "metadata": cost.metadata_bytes}
         if operand == "columns":
+            if self.choosing_rows is not None:
+                return {"activations": self._chosen_by_some(line, place)}
             return {"activations": self._cost(gemm, 0, line, place).columns_bytes}
         if operand == "outputs":
             area = len(self.rows[line]) * len(self.columns[place])
             return {"outputs": math.ceil(area * self.bits / 8)}
         column = place // self.mapping.splits
         return {"partial_sums": len(self.rows[line]) * len(self.columns[column]) * 4}
+
+    def _chosen_by_some(self, line: int, place: int) -> int:
+        """Of a block of X: what rows that choose independently want of it, between them."""
+        k, n = len(self.stages[place]), len(self.columns[line])
+        one = math.ceil(len(naive_chosen(k, self.group)) * n * self.bits / 8)
+        left = Fraction(1)  # of the columns, what nobody has chosen yet
+        for _ in _chunks(self.m, self.choosing_rows or 1):
+            left *= 1 - Fraction(4, self.group)
+        if self.m > (self.choosing_rows or 1):
+            left = 1 - Fraction(math.floor((1 - left) * 2**32), 2**32)
+        return min(math.ceil(one * (1 - left) * self.group / 4), math.ceil(k * n * self.bits / 8))
+
+    def _passed(self, block: Block) -> dict[str, int]:
+        """Of a block, what passes L2 when a tile asks for it: of X what its own rows chose."""
+        if block[0] == "columns" and self.choosing_rows is not None:
+            return {"activations": self._cost(block[1], 0, block[2], block[3]).columns_bytes}
+        return self._bytes(block)
 
     def _ps(self, size: int, bytes_per_second: Fraction) -> int:
         return math.ceil(size * 10**12 / bytes_per_second)
@@ -200,14 +233,15 @@ class NaiveMachine:
 
     def _pass_l2(self, now_ps: int, block: Block, way: str) -> int:
         rate = self._per_second(self.hardware.memory.l2.bytes_per_cycle)
-        ps = self._ps(sum(self._bytes(block).values()), rate)
+        ps = self._ps(sum(self._passed(block).values()), rate)
         self.l2_free_ps = max(self.l2_free_ps, now_ps) + ps
         self.run.busy_ps["l2_queue"] += ps
         self._count("l2", block, way)
         return self.l2_free_ps
 
     def _count(self, level: str, block: Block, way: str) -> None:
-        for operand, size in self._bytes(block).items():
+        sizes = self._passed(block) if level == "l2" else self._bytes(block)
+        for operand, size in sizes.items():
             self.run.moved[level, operand, way] += size
 
     # Memory.
@@ -241,7 +275,7 @@ class NaiveMachine:
         path.append(core.port_free_ps)
         far_ps = 0
         if memory.l2.halves and self.numbers[block] % 2 != core.number % 2:
-            size = sum(self._bytes(block).values())
+            size = sum(self._passed(block).values())
             link_ps = self._ps(size, self._per_second(memory.l2.halves.link_bytes_per_cycle))
             self.link_free_ps = max(self.link_free_ps, now_ps) + link_ps
             self.run.busy_ps["link"] += link_ps

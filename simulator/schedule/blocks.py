@@ -152,11 +152,10 @@ def gemm_blocks(
     takes those that its own rows chose.
     """
     blocks, sizes = Blocks(), _class_bytes(grid, problem, works)
-    unique = problem.unique_input_bytes
-    distinct = problem.pattern.distinct_ratio(problem.m)
-    if unique is not None and problem.pattern.chooses:
-        taken = Fraction(problem.pattern.columns(problem.run), problem.run)
-        unique = min(unique, math.ceil(unique * taken * distinct))
+    unique, distinct = problem.unique_input_bytes, problem.pattern.distinct_ratio(problem.m)
+    if unique is not None:
+        ratio = Fraction(problem.pattern.columns(problem.run), problem.run) * distinct
+        unique = min(unique, math.ceil(unique * ratio))
     for operand, lines, all_lines in (
         (ROWS, grid.rows, whole.rows),
         (COLUMNS, grid.columns, whole.columns),
@@ -167,9 +166,10 @@ def gemm_blocks(
             blocks.add_shares(operand, total_bytes, parts, grid.count)
         else:
             blocks.add(operand, sizes, _edges(grid.count, lines, grid.stages))
-    if problem.pattern.chooses:
-        for code in range(*BLOCKS_OF[COLUMNS].indices(len(BLOCK_CLASSES))):
-            blocks.passed_bytes[code] = math.ceil(blocks.class_bytes[code] / distinct)
+    for code in range(len(BLOCK_CLASSES))[BLOCKS_OF[COLUMNS]]:
+        taken = works[stage_code(*BLOCK_CLASSES[code].edges)].columns_bytes
+        share = math.ceil(blocks.class_bytes[code] / distinct)
+        blocks.passed_bytes[code] = taken if unique is None else share
     blocks.metadata_bytes = [
         works[stage_code(*edges)].metadata_bytes if operand == ROWS else 0
         for operand, edges in BLOCK_CLASSES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -12,6 +13,9 @@ from simulator.sparsity.groups import LARGEST_GROUP, MetadataCode, Pattern
 
 CHOSEN = Pattern(2, 4)
 """What runs on the columns that rows chose together: 4 of every group, of which a row keeps 2."""
+
+PARTS = 2**32
+"""Into how many parts shares of columns are rounded."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +116,15 @@ class VectorPattern:
         """How many columns all blocks choose between them, over those that one block chooses.
 
         Of independent choices, ``1 - (1 - p)**blocks`` of all columns are chosen by some block,
-        with ``p = 4 / group``. Decimals, so that every machine computes the same.
+        with ``p = 4 / group``: in decimals, so that every machine computes the same, and rounded
+        down, so that sizes are whole where they should be.
         """
+        if rows <= self.rows:
+            return Fraction(1)
         share = Decimal(CHOSEN.group) / self.group
         chosen_by_some = 1 - (1 - share) ** -(-rows // self.rows)
-        return Fraction(chosen_by_some) * self.group / CHOSEN.group
+        of_all = Fraction(math.floor(chosen_by_some * PARTS), PARTS)
+        return of_all * self.group / CHOSEN.group
 
     def shared_metadata_bits(self, rows: int, weights: Any) -> Any:
         """An index a block and chosen column, ``ceil(log2 group)`` bits; none where all are chosen.
