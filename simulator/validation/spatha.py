@@ -53,8 +53,8 @@ def machine(rows: int, overrides: Mapping[str, object] | None = None) -> Hardwar
 
 def ran(hardware: Hardware, row: Row) -> LayerReport:
     """The model's answer to a row of the table."""
-    sizes = {size: int(row[size]) for size in ("m", "n", "k")}
-    workload = Workload("row", [Gemm("gemm", **sizes, dtype="fp16")])
+    m, n, k = (int(row[size]) for size in ("m", "n", "k"))
+    workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype="fp16")])
     return simulate(hardware, workload, pattern_of(row), library=TABLE).layers[0]
 
 

@@ -18,7 +18,7 @@ ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default
 reads, writes  elements moved by a streaming layer
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
-pattern        ``keep:group`` or ``unstructured:density`` of the weights (default dense)
+pattern        ``keep:group``, ``rows:keep:group`` or ``unstructured:density`` (default dense)
 accumulate, inputs, weights
                reserved for dtypes of their own: of sums, activations and weights. They may be there
                and empty; what stands in them is refused, since nothing simulates it yet
