@@ -33,8 +33,8 @@ class Offers(NamedTuple):
 
     They are floats, which hold sizes exactly; what would overflow is huge instead.
     ``unique_bytes`` is -1 where the activations matrix itself is stored; ``distinct`` is how much
-    of X all rows read over what those of one tile do; the factors are those by which misalignment
-    lengthens transfers.
+    of X all rows read over what those of one tile do; ``inputs_are_rows`` and ``accumulates`` are 0
+    or 1; the factors are those by which misalignment lengthens transfers.
     """
 
     m: Any
@@ -44,6 +44,7 @@ class Offers(NamedTuple):
     unique_bytes: Any
     distinct: Any
     inputs_are_rows: Any
+    accumulates: Any
     rows_factor: Any
     columns_factor: Any
     tile_m: Any
@@ -64,7 +65,7 @@ class Offers(NamedTuple):
         """Mapping i is one of problem ``of_problem[i]``, swapped already if it swaps."""
         sizes = [
             (p.m, p.n, p.k, p.count, _unique_bytes(p), float(p.pattern.distinct_ratio(p.m)),
-             p.inputs_are_rows, *alignment_factors(hardware, p))
+             p.inputs_are_rows, p.accumulates, *alignment_factors(hardware, p))
             for p in problems
         ]  # fmt: skip
         tiles = [
