@@ -170,7 +170,7 @@ _ALL = (
         "spatha",
         "µs",
         lambda: spatha.times("24"),
-        bound=0.06,
+        bound=0.08,
     ),
     DataSet(
         "rtx3090-spatha-speedup",

@@ -83,8 +83,6 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, RTX3090, own.format("cusparselt"), 5750, sparse, 0.024, 0.001)
     dense = {"rtx3090-dense": 10}  # of 1024x4096
     yield Fitted(constant, RTX3090, own.format("cublas"), 1300, dense, 0.0, 0.001)
-    rows = {"rtx3090-spatha-128": 6, "rtx3090-spatha-64": 6, "rtx3090-spatha-24": 8}  # m = 768
-    yield Fitted(constant, RTX3090, "libraries.spatha.barrier_cycles", 220, rows, 0.017, 0.038)
     fp16, int8 = "magicube-fp16", "magicube-int8"
     yield Fitted(condition_, fp16, "launch_us", 10.3, {fp16: 51}, 0.001, 0.084)
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 51}, 0.0, 0.084)

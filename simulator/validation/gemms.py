@@ -36,7 +36,6 @@ SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     "sparse24": lambda row: row["library"] == "cuSPARSELt",
     "rtx3090": lambda row: row["m"] == "1024",
     "rtx3090 dense": lambda row: _is_1024x4096(row) and _between_switches(row),
-    "spatha": lambda row: row["m"] == "768" and row["dense_us"] != "",
 }
 """Which rows of a table a fit has seen, or which of its dense times; of other tables none."""
 

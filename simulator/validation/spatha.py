@@ -6,8 +6,7 @@ Where it is not, the model's own answer for cuBLAS stands in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from simulator.hardware import Hardware, load_hardware
@@ -22,7 +21,8 @@ from simulator.validation.measurement import Measurement
 from simulator.workload import Gemm, Workload
 
 TABLE: Final = "spatha"
-_TILES, _ROWS = (f"libraries.{TABLE}.{key}" for key in ("tiles", "vector_rows"))
+KERNELS: Final = {"128": "spatha", "64": "spatha-64"}
+"""The library of the machine that has the kernels in which so many rows choose together."""
 
 Part = Callable[[Row], bool]
 
@@ -40,33 +40,16 @@ def pattern_of(row: Row) -> VectorPattern:
     return VectorPattern(int(row["rows"]), 2, int(row["group"]))
 
 
-def machine(rows: int, overrides: Mapping[str, object] | None = None) -> Hardware:
-    """The machine with the one kernel of the library in which ``rows`` rows choose together.
-
-    A measurement names its kernel. The model would choose: under 64:2:4, which is 2:4, the larger
-    tiles of 128 rows are faster.
-    """
-    library = load_hardware(RTX3090, overrides).libraries[TABLE]
-    tiles = [tile.model_dump() for tile in library.tiles if tile.m == rows]
-    return load_hardware(RTX3090, {**(overrides or {}), _TILES: tiles, _ROWS: [rows]})
-
-
 def ran(hardware: Hardware, row: Row) -> LayerReport:
     """The model's answer to a row of the table."""
     m, n, k = (int(row[size]) for size in ("m", "n", "k"))
     workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype="fp16")])
-    return simulate(hardware, workload, pattern_of(row), library=TABLE).layers[0]
+    return simulate(hardware, workload, pattern_of(row), library=KERNELS[row["rows"]]).layers[0]
 
 
 def measured_us(row: Row) -> float:
     """cuBLAS's time over the speed-up."""
     return float(row["dense_us"]) / float(row["speed_up"])
-
-
-@cache
-def _hardware() -> dict[str, Hardware]:
-    """A machine for every number of rows that choose together in the table."""
-    return {rows: machine(int(rows)) for rows in {row["rows"] for row in tables.read(TABLE)}}
 
 
 def _roofline_us(hardware: Hardware, row: Row, pattern: VectorPattern | None = None) -> float:
@@ -79,17 +62,17 @@ def _roofline_us(hardware: Hardware, row: Row, pattern: VectorPattern | None = N
     return 1e6 * max(m * n * k * density / peak, size / hardware.memory.dram.bytes_per_second)
 
 
-def _rows(part: str) -> Iterable[tuple[Row, Hardware, str]]:
-    """Rows of a data set, their machines and labels."""
+def _rows(part: str) -> Iterable[tuple[Row, str]]:
+    """Rows of a data set, and their labels."""
     for row in tables.read(TABLE):
         if PARTS[part](row):
-            label = f"{pattern_of(row)} {row['m']}x{row['n']}x{row['k']}"
-            yield row, _hardware()[row["rows"]], label
+            yield row, f"{pattern_of(row)} {row['m']}x{row['n']}x{row['k']}"
 
 
 def times(part: str) -> Iterable[Measurement]:
     """Times of the rows of a data set."""
-    for row, hardware, label in _rows(part):
+    hardware = load_hardware(RTX3090)
+    for row, label in _rows(part):
         run = ran(hardware, row)
         roofline = _roofline_us(hardware, row, pattern_of(row))
         figures = (measured_us(row), run.time_ns / 1e3, roofline)
@@ -99,7 +82,8 @@ def times(part: str) -> Iterable[Measurement]:
 
 def speedups() -> Iterable[Measurement]:
     """Speed-ups over cuBLAS where its time is not published."""
-    for row, hardware, label in _rows("speedup"):
+    hardware = load_hardware(RTX3090)
+    for row, label in _rows("speedup"):
         dense, sparse = modelled(hardware, row), ran(hardware, row)
         roofline = _roofline_us(hardware, row) / _roofline_us(hardware, row, pattern_of(row))
         figures = (float(row["speed_up"]), dense.time_ps / sparse.time_ps, roofline)

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 
 from simulator import load_hardware
-from simulator.validation import spatha, tables
+from simulator.validation import tables
 from simulator.validation.fitted import A100, FITTED, RTX3090, Fitted
 from simulator.validation.fitting import Array, Fit, Settings
 from simulator.validation.gemms import (
@@ -108,20 +108,6 @@ def rtx3090_dense() -> Fit:
     return Fit(RTX3090, (key,), settings, np.array(errors))
 
 
-def of_spatha() -> Fit:
-    """The rows of m = 768, which the constant was fitted to."""
-    rows = seen_rows("spatha")
-    measured = np.array([spatha.measured_us(row) for row in rows])
-    settings, errors = [], []
-    for barrier in range(190, 255, 5):
-        overrides = {"libraries.spatha.barrier_cycles": barrier}
-        hardware = {rows: spatha.machine(int(rows), overrides) for rows in ("64", "128")}
-        times = np.array([spatha.ran(hardware[row["rows"]], row).time_ns / 1e3 for row in rows])
-        settings.append((float(barrier),))
-        errors.append(np.abs(times / measured - 1))
-    return Fit(RTX3090, ("libraries.spatha.barrier_cycles",), settings, np.array(errors))
-
-
 def mma() -> Fit:
     """Mean error of an instruction's latency and of its throughput at 4 and 8 warps."""
     rows = [row for row in tables.read("mma") if row["pattern"] == "1:1"]
@@ -170,7 +156,6 @@ FITS: tuple[Callable[[], Fit], ...] = (
     sparse24,
     rtx3090_cusparselt,
     rtx3090_dense,
-    of_spatha,
     mma,
     magicube_fp16,
     magicube_int8,
