@@ -89,7 +89,7 @@ def test_reports_equal_the_brute_force_machine() -> None:
         assert isinstance(pattern, VectorPattern)
         run = NaiveMachine(
             case.hardware, library, case.mapping, (problem.count, problem.m, problem.n, problem.k),
-            (pattern.keep, pattern.group), problem.dtype, choosing_rows=pattern.rows,
+            (pattern.keep, pattern.group), problem.dtype, None, problem.accumulates, pattern.rows,
         ).simulate()  # fmt: skip
         report = reported(case)
         assert report.time_ps == run.time_ps, seed
