@@ -78,8 +78,8 @@ class Offers(NamedTuple):
         ]
         repeated = np.array(sizes, dtype=np.float64)[np.array(of_problem)]
         alone = np.ones(len(mappings))
-        clusters = alone, alone, alone * hardware.core.count
-        found = cls(*repeated.T, *np.array(tiles, dtype=np.float64).T, *clusters)
+        clusters = [alone, alone, alone * hardware.core.count]
+        found = cls(*[*repeated.T, *np.array(tiles, dtype=np.float64).T, *clusters])
         return found if library.cluster.cores == 1 else found._clustered(library)
 
     def _clustered(self, library: Library) -> Offers:
