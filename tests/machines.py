@@ -127,6 +127,7 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         epilogue_ns=rng.choice([0, 0, 1.5, 20]),
         register_buffers=rng.choice([None, None, 1, 2]),
         barrier_cycles=rng.choice([None, None, 5.5]),
+        whole_tiles=rng.choice([None, None, True, False]),
     )
     hardware = hardware.under(library)
     if rng.random() < 0.08:
@@ -142,7 +143,7 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
             check(hardware, library, problem, mapping)
         except MappingError:
             continue
-        if rng.random() < 0.55:
+        if rng.random() < 0.7:
             problem = replace(problem, accumulates=True)
         mask = _random_mask(rng, hardware, problem, mapping)
         program = gemm_program(hardware, library, problem, mapping, mask)
@@ -193,6 +194,7 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         core__port_bytes_per_cycle=rng.choice([4, 16, 64]),
         core__issue_cycles=rng.choice([1, 1, 0.3, 30]),
         core__barrier_cycles=rng.choice([0, 0, 3, 11.3]),
+        core__whole_tiles=rng.random() < 0.3,
         core__alignment_bytes=rng.choice([1, 16]),
         memory__l2__bytes=rng.choice([700, 3000, 9000, 40000, 2**24]),
         memory__l2__bytes_per_cycle=rng.choice([8, 64, 256]),
