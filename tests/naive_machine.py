@@ -311,7 +311,7 @@ class NaiveMachine:
         columns_ps = self._port_ps(cost.columns_bytes * self.factors[1])
         rows_at = self._fetch(now_ps, ("rows", gemm, row, stage), core, rows_ps)
         columns_at = self._fetch(now_ps, ("columns", gemm, column, stage), core, columns_ps)
-        start_ps = max(rows_at, columns_at, core.free_ps)
+        stored_ps = start_ps = max(rows_at, columns_at, core.free_ps)
         wait = "prologue" if first else "memory_stall"
         self.run.core_time_ps[wait] += start_ps - core.free_ps
         if first:
@@ -325,6 +325,8 @@ class NaiveMachine:
             buffers = self.mapping.stage_buffers
             if len(core.done_ps) >= buffers:
                 at_ps = max(at_ps, core.done_ps[-buffers])
+            if not self.hardware.core.async_copies:  # it passes through registers first
+                at_ps = max(at_ps, stored_ps)
             core.next_event = at_ps, 1
             return
         block = self._result(core.tile)

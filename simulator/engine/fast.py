@@ -48,6 +48,7 @@ assert (LAST_ROW, LAST_COLUMN, LAST_STAGE) == (
     ISSUE_SLOT,  # slot of the next stage to request, below stage_buffers
     DONE_SLOT,  # slot of the next stage whose end is to be found
     ISSUE_TIME,  # when the last stage was requested
+    STORED_TIME,  # when the last known stage was in the scratchpad, and work on it began
     DONE_TIME,  # when the last known stage ends
     STAGE,  # next stage of the tile being requested
     STAGE_END,  # one past its last stage
@@ -66,7 +67,7 @@ assert (LAST_ROW, LAST_COLUMN, LAST_STAGE) == (
     EPILOGUE_PS,
     REDUCTION_PS,
     PARTIAL_PORT_BUSY,  # port time of the partial sums read
-) = range(24)
+) = range(25)
 CORE_FIELDS = 32
 
 # Columns of a stage in flight; END holds its length until its end is known.
@@ -126,6 +127,7 @@ WAITS = Waits(MEMORY_WAIT, PROLOGUE_WAIT, EPILOGUE_WAIT, REDUCTION_WAIT)
     K_BUFFERS,
     K_SETS,
     K_PREFETCH,
+    K_ASYNC_COPIES,
     K_ISSUE_PS,
     K_DRAIN_PS,
     K_L2_BYTES,
@@ -137,7 +139,7 @@ WAITS = Waits(MEMORY_WAIT, PROLOGUE_WAIT, EPILOGUE_WAIT, REDUCTION_WAIT)
     K_RECENCY,
     K_RING,
     K_MASKED,
-) = range(24)
+) = range(25)
 
 
 @numba.njit(inline="always", **OPTIONS)
@@ -267,9 +269,11 @@ def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
             c[EPILOGUE_PS] += held - reduction
             c[PROLOGUE_PS] += start - before - held + times[kind, FIRST_LOAD_PS]
             c[STARTED] += 1
+            c[STORED_TIME] = start
             start += times[kind, FIRST_LOAD_PS]
         else:
             c[MEMORY_PS] += start - before
+            c[STORED_TIME] = start
         end = start + pending[slot, END]
         pending[slot, END] = end
         c[DONE_TIME] = end
@@ -293,6 +297,10 @@ def _plan_request(c, core, k, pending, ends):
         return
     # The buffer's last stage has ended at a known time, 0 if it had none.
     at_time = max(c[ISSUE_TIME] + k[K_ISSUE_PS], pending[np.uintp(c[ISSUE_SLOT]), END])
+    if not k[K_ASYNC_COPIES]:  # the registers that loads pass through are free
+        if c[IN_FLIGHT_STAGES]:
+            return
+        at_time = max(at_time, c[STORED_TIME])
     if c[STAGE] == c[STAGE_END] and not k[K_PREFETCH]:
         tile, sets = c[TAKEN], k[K_SETS]
         if c[IN_FLIGHT_STAGES] or c[ENDED] + sets <= tile:
@@ -534,6 +542,7 @@ def _constants(program: Program) -> IntArray:
         K_BUFFERS: buffers,
         K_SETS: sets,
         K_PREFETCH: program.prefetch,
+        K_ASYNC_COPIES: program.async_copies,
         K_ISSUE_PS: program.issue_ps,
         K_DRAIN_PS: program.drain_ps,
         K_L2_BYTES: program.l2_bytes,

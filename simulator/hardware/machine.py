@@ -145,6 +145,11 @@ class Core(Section):
     scratchpad: Scratchpad
     operand_source: OperandSource = OperandSource()
     port_bytes_per_cycle: Positive = Field(description="Between the core and L2, each direction.")
+    async_copies: Switch = Field(
+        True,
+        description="Loads go past the register file into the scratchpad; false: through registers "
+        "of the threads that compute, one stage at a time.",
+    )
     issue_cycles: Positive = Field(1, description="Least time between two stage requests.")
     barrier_cycles: NotNegative = Field(
         0, description="Between stages: all warps meet, and the tensor pipeline runs dry."
@@ -272,6 +277,14 @@ class Library(Section):
     prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
     epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
     epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
+    epilogue_slice_bytes: Count | None = Field(
+        None,
+        description="Where sums add to what memory holds: outputs of a fragment that are waited "
+        "for together; default: all.",
+    )
+    reduction_kernel: Switch = Field(
+        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
+    )
 
 
 class LibraryChoice(Section):

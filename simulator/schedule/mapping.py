@@ -128,6 +128,7 @@ def register_bytes(
     """Register file bytes that a tile occupies: accumulators, slots and group buffers in flight.
 
     Every fragment holds its operands of one step, ``buffers`` times; X is held for whole groups.
+    Without asynchronous copies the stage that is being loaded is in registers, too.
     """
     pattern, core = problem.pattern, hardware.core
     step = core.tensor_cores.instructions[problem.dtype].k
@@ -149,7 +150,8 @@ def register_bytes(
         fragment += held * problem.bits
     fragments = ceil_div(mapping.tile_m, mapping.fragment_m)
     fragments *= ceil_div(mapping.tile_n, mapping.fragment_n)
-    return bits_to_bytes(accumulators + fragments * core.register_file.buffers * fragment)
+    held = bits_to_bytes(accumulators + fragments * core.register_file.buffers * fragment)
+    return held if core.async_copies else held + _stage_bytes(hardware, problem, mapping)
 
 
 def scratchpad_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping) -> int:

@@ -125,7 +125,7 @@ class Stages(NamedTuple):
 
     The first axis is the kind. The periods are from stage to stage where all comes from L2 and
     from DRAM: at the rate of core or port, or where a stage waits for a buffer, which is free only
-    once an earlier one has arrived and is done. ``rows_bytes`` and ``columns_bytes`` are means
+    once an earlier one has arrived and is done, or for registers to load it through. ``rows_bytes`` and ``columns_bytes`` are means
     over tiles, of a convolution's input those that are stored.
     """
 
@@ -156,7 +156,13 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     work = stage_work(hardware, problem, shape)
     core, written, prologue = _core_cycles(hardware, problem, work, offers)
     port = written / rates.port
-    busiest = np.maximum(core, port)
+
+    def period(latency: float) -> Any:
+        """From stage to stage where all comes from as far as that."""
+        waits = (latency + port + core) / offers.stage_buffers
+        if not hardware.core.async_copies:  # a stage is requested when the one before starts
+            waits = np.maximum(waits, latency + port)
+        return np.maximum(np.maximum(core, port), waits)
 
     def mean(of_kind: Any) -> Any:
         return (of_kind * outputs).sum(axis=0) / (rows * columns * offers.count)
@@ -173,8 +179,8 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
         outputs,
         core,
         port,
-        np.maximum(busiest, (rates.l2_latency + port + core) / offers.stage_buffers),
-        np.maximum(busiest, (rates.dram_latency + port + core) / offers.stage_buffers),
+        period(rates.l2_latency),
+        period(rates.dram_latency),
         prologue,
         work.write_bytes * ((stored[0] + stored[1]) / moved),
         m * n,

@@ -71,6 +71,7 @@ class Program:
     stage_buffers: int
     accumulator_sets: int
     prefetch: bool
+    async_copies: bool
     issue_ps: int
     drain_ps: int
     stage_ps: IntArray
@@ -221,6 +222,7 @@ def _assemble(
         # another stores.
         accumulator_sets=2 if library.epilogue_overlap or streaming else 1,
         prefetch=library.prefetch or streaming,
+        async_copies=hardware.core.async_copies or streaming,
         issue_ps=max(1, hardware.cycles_ps(hardware.core.issue_cycles)),
         drain_ps=drain_ps,
         stage_ps=_array([cost.stage_ps for cost in stages.costs]),
