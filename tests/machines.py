@@ -124,6 +124,7 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         epilogue_ns=rng.choice([0, 0, 1.5, 20]),
         register_buffers=rng.choice([None, None, 1, 2]),
         barrier_cycles=rng.choice([None, None, 5.5]),
+        reduction_kernel=rng.random() < 0.5,
     )
     hardware = hardware.under(library)
     if rng.random() < 0.08:
@@ -196,6 +197,7 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         sparsity__lockstep_rows=rng.choice([2, 4, 4]),
         sparsity__metadata=rng.choice(["index", "enumerative"]),
         core__async_copies=rng.random() < 0.7,
+        kernel_start_ns=rng.choice([0, 12.5]),
         **overrides,
     )
 

@@ -394,6 +394,8 @@ class NaiveMachine:
     def _closed(self, cores: list[_Core]) -> NaiveRun:
         run = self.run
         start_ps = math.ceil(Fraction(str(self.hardware.kernel_start_ns)) * 1000)
+        if self.mapping.splits > 1 and self.library.reduction_kernel:
+            start_ps *= 2
         makespan_ps = max(self.drained_ps, *(core.free_ps for core in cores))
         run.time_ps = start_ps + makespan_ps
         run.core_time_ps["kernel_start"] = start_ps * len(cores)

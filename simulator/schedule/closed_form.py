@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simulator.hardware import Hardware, Library
+from simulator.schedule.mapping import restart_ps
 from simulator.schedule.offers import FloatArray, Offers, Rates, Stages, whole
 from simulator.schedule.partition import DISPATCH
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND
@@ -227,8 +228,9 @@ def times_ps(
     many = _dealt_out(rates.cores, tiles, later, slowest) + cold + tail - slowest
     computed = np.where(waves == 1, longest(first + ends.last), many)
     dram = reads.dram_bytes / rates.dram + rates.dram_latency + longest(ends.last)
+    work_ps = np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz)
     return np.asarray(
-        np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz), dtype=np.float64
+        work_ps + np.where(splits > 1, restart_ps(hardware, library), 0), dtype=np.float64
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
 from simulator.schedule.partition import TileGrid
-from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div
+from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, ns_to_ps
 from simulator.workload.gathered import Gathered
 from simulator.workload.lowering import GemmProblem
 
@@ -165,6 +165,12 @@ def _stage_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping) -> 
     rows = bits_to_bytes(mapping.tile_m * pattern.slots(mapping.tile_k) * problem.bits)
     rows += bits_to_bytes(mapping.tile_m * metadata)
     return rows + bits_to_bytes(mapping.tile_k * mapping.tile_n * problem.bits)
+
+
+def restart_ps(hardware: Hardware, library: Library) -> int:
+    """Device time that k-splits take besides their work: the start of the kernel that adds up
+    their partial sums, where it is one of its own."""
+    return ns_to_ps(hardware.kernel_start_ns) if library.reduction_kernel else 0
 
 
 def _register_room(hardware: Hardware) -> int:

@@ -125,8 +125,9 @@ class Stages(NamedTuple):
 
     The first axis is the kind. The periods are from stage to stage where all comes from L2 and
     from DRAM: at the rate of core or port, or where a stage waits for a buffer, which is free only
-    once an earlier one has arrived and is done, or for registers to load it through. ``rows_bytes`` and ``columns_bytes`` are means
-    over tiles, of a convolution's input those that are stored.
+    once an earlier one has arrived and is done, or for registers to load it through.
+    ``rows_bytes`` and ``columns_bytes`` are means over tiles, of a convolution's input those that
+    are stored.
     """
 
     outputs: Any  # how many tiles of Y

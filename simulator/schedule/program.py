@@ -27,7 +27,7 @@ from simulator.schedule.blocks import (
     stream_stages,
 )
 from simulator.schedule.classes import BLOCK_CLASSES, stage_code
-from simulator.schedule.mapping import Mapping
+from simulator.schedule.mapping import Mapping, restart_ps
 from simulator.schedule.masking import Mask, MaskedStages, masked_stages
 from simulator.schedule.partition import (
     DISPATCH,
@@ -67,6 +67,7 @@ class Program:
     grid: TileGrid
     queues: Queues
     split_bounds: IntArray
+    restart_ps: int  # of a second kernel, which adds up partial sums
     # Core
     stage_buffers: int
     accumulator_sets: int
@@ -217,6 +218,7 @@ def _assemble(
         grid=grid,
         queues=DISPATCH[library.dispatch].share(grouped_order(grid, library.swizzle), cores),
         split_bounds=_array(grid.split_bounds()),
+        restart_ps=restart_ps(hardware, library) if grid.splits > 1 else 0,
         stage_buffers=stage_buffers,
         # Model: several thread blocks of a streaming kernel share a core, so that one loads while
         # another stores.
