@@ -99,11 +99,11 @@ def _wave_reads(
         once, tiles / hardware.core.count * (wave_rows + wave_columns) * depths.all
     )
     read = np.where(keeps_columns, once, np.where(keeps_rows, each_band, each_wave))
-    read = np.where(waves <= 1, once, read)
+    read = np.where(stages.cold, np.where(waves <= 1, once, read), 0)
     together = np.minimum(splits, busy)
     return _WaveReads(
-        wave_rows * together,
-        wave_columns * together,
+        stages.cold * wave_rows * together,
+        stages.cold * wave_columns * together,
         np.where(keeps_rows, np.minimum(1, bands * offers.count / waves), 1.0),
         np.where(keeps_columns, 1 / bands, 1.0),
         read + _written(hardware, problem, offers, splits, read),
@@ -171,8 +171,9 @@ class _Pipeline(NamedTuple):
         first = np.maximum(far, both)
         later += new_rows * new_columns * first
         moved = np.maximum(stages.port, l2)
-        latency = rates.dram_latency - kept * (rates.dram_latency - rates.l2_latency)
-        first_fill = rates.dram_latency + np.maximum(moved, both)
+        first_latency = stages.far_latency(rates)
+        latency = first_latency - kept * (first_latency - rates.l2_latency)
+        first_fill = first_latency + np.maximum(moved, both)
         return cls(stages, first_fill, first, latency + moved, later)
 
     def first(self, depth: Any) -> Any:
@@ -227,7 +228,7 @@ def times_ps(
     cold = np.maximum(0, longest(first + ends.mean) - slowest)
     many = _dealt_out(rates.cores, tiles, later, slowest) + cold + tail - slowest
     computed = np.where(waves == 1, longest(first + ends.last), many)
-    dram = reads.dram_bytes / rates.dram + rates.dram_latency + longest(ends.last)
+    dram = reads.dram_bytes / rates.dram + stages.far_latency(rates) + longest(ends.last)
     work_ps = np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz)
     return np.asarray(
         work_ps + np.where(splits > 1, restart_ps(hardware, library), 0), dtype=np.float64

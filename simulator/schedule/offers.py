@@ -106,15 +106,14 @@ class Rates(NamedTuple):
         if l2.halves:  # a chain of stages waits for its far half; half of the bytes cross
             far = l2.halves.far_latency_cycles
             l2_rate = min(l2_rate, 2 * l2.halves.link_bytes_per_cycle)
-        near, cold = l2.latency_cycles, l2.start == "cold"
-        dram_latency = max(near, hardware.dram_latency_ps / cycle_ps) if cold else near
+        near = l2.latency_cycles
         return cls(
             cores=hardware.core.count,
             port=hardware.core.port_bytes_per_cycle,
             l2=l2_rate,
             dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
             l2_latency=near + far,
-            dram_latency=dram_latency + far,
+            dram_latency=max(near, hardware.dram_latency_ps / cycle_ps) + far,
             drain=hardware.core.tensor_cores.drain_cycles,
             epilogue=library.epilogue_ns * 1000 / cycle_ps,
         )
@@ -127,7 +126,7 @@ class Stages(NamedTuple):
     from DRAM: at the rate of core or port, or where a stage waits for a buffer, which is free only
     once an earlier one has arrived and is done, or for registers to load it through.
     ``rows_bytes`` and ``columns_bytes`` are means over tiles, of a convolution's input those that
-    are stored.
+    are stored. ``cold`` are mappings whose operands L2 does not hold from the start.
     """
 
     outputs: Any  # how many tiles of Y
@@ -140,6 +139,11 @@ class Stages(NamedTuple):
     elements: Any  # of Y in a tile
     rows_bytes: Any
     columns_bytes: Any
+    cold: Any
+
+    def far_latency(self, rates: Rates) -> Any:
+        """Of what is read for the first time."""
+        return np.where(self.cold, rates.dram_latency, rates.l2_latency)
 
     def take(self, places: IntArray) -> Stages:
         """Of some of the mappings."""
@@ -158,7 +162,7 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     core, written, prologue = _core_cycles(hardware, problem, work, offers)
     port = written / rates.port
 
-    def period(latency: float) -> Any:
+    def period(latency: Any) -> Any:
         """From stage to stage where all comes from as far as that."""
         waits = (latency + port + core) / offers.stage_buffers
         if not hardware.core.async_copies:  # a stage is requested when the one before starts
@@ -176,17 +180,22 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
         unique = offers.unique_bytes / (of_operand * offers.k / k)
         is_unique = (offers.unique_bytes >= 0) & is_input
         stored[operand] = np.where(is_unique, unique, stored[operand])
-    return Stages(
+    all_bytes = (stored[0] * rows + stored[1] * columns) * (offers.k / k)
+    all_bytes = offers.count * (all_bytes + offers.m * offers.n * problem.output_bits / 8)
+    cold = (hardware.memory.l2.start == "cold") | (all_bytes > hardware.memory.l2.bytes)
+    stages = Stages(
         outputs,
         core,
         port,
         period(rates.l2_latency),
-        period(rates.dram_latency),
+        core,  # until it is known what is cold
         prologue,
         work.write_bytes * ((stored[0] + stored[1]) / moved),
         m * n,
         *stored,
+        cold,
     )
+    return stages._replace(far_period=period(stages.far_latency(rates)))
 
 
 def _kinds(offers: Offers) -> tuple[Any, Any, Any]:

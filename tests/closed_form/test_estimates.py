@@ -48,9 +48,7 @@ class ByHand:
         self.port_rate, self.l2_rate = hardware.core.port_bytes_per_cycle, l2.bytes_per_cycle
         self.dram_rate = dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz
         self.near = l2.latency_cycles
-        self.far = self.near
-        if l2.start == "cold":
-            self.far = max(self.near, hardware.dram_latency_ps / self.cycle_ps)
+        self.far = max(self.near, hardware.dram_latency_ps / self.cycle_ps)
         if l2.halves:  # half of the bytes cross the link; a chain of stages waits for its far half
             self.l2_rate = min(self.l2_rate, 2 * l2.halves.link_bytes_per_cycle)
             self.near += l2.halves.far_latency_cycles
@@ -67,6 +65,10 @@ class ByHand:
         self._depths()
         self._stored()
         self._traffic()
+        if l2.start == "warm" and self.all_bytes <= l2.bytes:
+            self.far = self.near
+            self.wave_rows = self.wave_columns = 0.0
+            self.dram_bytes = self._written(0)
 
     def _kinds(self) -> list[Kind]:
         hardware, problem, mapping = self.hardware, self.problem, self.mapping
@@ -143,6 +145,9 @@ class ByHand:
         keeps_rows = (band_rows + wave_columns) * self.deep <= l2_bytes
         self.waves = waves
         once = (a_row * rows + all_columns) * count
+        self.all_bytes = once + self.problem.m * self.problem.n * count * (
+            self.problem.output_bits / 8
+        )
         if keeps_columns or waves <= 1:
             read = once
         elif keeps_rows:
@@ -196,6 +201,8 @@ class ByHand:
             busiest = max(kind.core, kind.port)
             near = max(busiest, (self.near + kind.port + kind.core) / buffers, l2)
             far = max(busiest, (self.far + kind.port + kind.core) / buffers, l2)
+            if not self.hardware.core.async_copies:  # loads through registers, one after another
+                near, far = max(near, self.near + kind.port), max(far, self.far + kind.port)
             first_period = max(far, rows + columns)
             period = (
                 neither * near
@@ -232,7 +239,9 @@ class ByHand:
             cold = max(0, max(starts) - max(later))
             computed = self._dealt_out(later) + cold + tail - max(later)
         dram = self.dram_bytes / self.dram_rate + self.far + max(lasts)
-        return max(computed, dram)
+        starts_anew = self.splits > 1 and library.reduction_kernel
+        start = self.hardware.kernel_start_ns * 1000 / self.cycle_ps
+        return max(computed, dram) + starts_anew * start
 
     def _dealt_out(self, each: list[float]) -> float:
         """When the last tile is done, if whoever is free takes the next."""
@@ -257,6 +266,7 @@ def slowed(case: Case) -> tuple[Hardware, Library]:
         "clock_hz": 10**6,
         "memory.dram.bytes_per_second": dram.bytes_per_second / slower,
         "memory.dram.latency_ns": dram.latency_ns * slower,
+        "kernel_start_ns": case.hardware.kernel_start_ns * slower,
     }
     library = case.library.model_copy(update={"epilogue_ns": case.library.epilogue_ns * slower})
     return load_hardware(case.hardware, changes), library
