@@ -125,6 +125,7 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         register_buffers=rng.choice([None, None, 1, 2]),
         barrier_cycles=rng.choice([None, None, 5.5]),
         reduction_kernel=rng.random() < 0.5,
+        epilogue_slice_bytes=rng.choice([None, 32, 200]),
     )
     hardware = hardware.under(library)
     if rng.random() < 0.08:

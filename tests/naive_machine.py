@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 from naive import BITS, NaiveCost, NaiveStage, naive_block_steps, naive_factors, naive_stage
 
@@ -375,7 +376,33 @@ class NaiveMachine:
 
     def _hold_ps(self, block: Block) -> int:
         epilogue_ps = math.ceil(Fraction(str(self.library.epilogue_ns)) * 1000)
-        return self._port_ps(sum(self._bytes(block).values())) + epilogue_ps
+        epilogue_ps += self._port_ps(sum(self._bytes(block).values()))
+        if block[0] == "outputs" and self.accumulates and self.library.epilogue_slice_bytes:
+            epilogue_ps += self._waits(block) * self._round_trip_ps
+        return epilogue_ps
+
+    def _waits(self, block: Block) -> int:
+        """Slices of a fragment of outputs, but for the first, which has been waited for."""
+        _, _, row, column = block
+        outputs = [
+            (m, n)
+            for m in range(min(len(self.rows[row]), self.mapping.fragment_m))
+            for n in range(min(len(self.columns[column]), self.mapping.fragment_n))
+        ]
+        a_slice = Fraction(self.library.epilogue_slice_bytes or 0) * 8 / self.bits
+        return math.ceil(len(outputs) / a_slice) - 1
+
+    @cached_property
+    def _round_trip_ps(self) -> int:
+        """To DRAM, unless L2 starts with all that it can be asked for, which it can hold."""
+        memory = self.hardware.memory
+        far_ps = self._cycles_ps(memory.l2.halves.far_latency_cycles) if memory.l2.halves else 0
+        near_ps = self._cycles_ps(memory.l2.latency_cycles)
+        blocks = [b for b in self.numbers if b[0] != "partials" or self.mapping.splits > 1]
+        everything = sum(sum(self._bytes(block).values()) for block in blocks)
+        if memory.l2.start == "warm" and everything <= memory.l2.bytes:
+            return near_ps + far_ps
+        return max(near_ps, math.ceil(Fraction(str(memory.dram.latency_ns)) * 1000)) + far_ps
 
     def _work(self, core: _Core, cost: NaiveCost) -> None:
         """A stage's time by what it went to, and what it moved inside the core."""

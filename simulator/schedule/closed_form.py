@@ -141,7 +141,8 @@ class _Ends(NamedTuple):
         cls, rates: Rates, problem: GemmProblem, offers: Offers, stages: Stages, splits: Any
     ) -> _Ends:
         out_bytes = stages.elements * problem.output_bits / 8
-        out = out_bytes / rates.port + rates.epilogue
+        waits = stages.output_waits * stages.far_latency(rates)
+        out = out_bytes / rates.port + rates.epilogue + waits
         partial_bytes = stages.elements * ACCUMULATOR_BITS / 8
         partial = partial_bytes / rates.port + rates.epilogue
         outputs = np.minimum(stages.outputs.sum(axis=0), np.maximum(1, rates.cores / splits))

@@ -16,7 +16,13 @@ from simulator.hardware import Hardware, Library
 from simulator.schedule.classes import COLUMNS, ROWS
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import IntArray
-from simulator.schedule.timing import StageShape, StageWork, alignment_factors, stage_work
+from simulator.schedule.timing import (
+    StageShape,
+    StageWork,
+    alignment_factors,
+    output_waits,
+    stage_work,
+)
 from simulator.units import PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
 
@@ -127,7 +133,9 @@ class Stages(NamedTuple):
     from DRAM: at the rate of core or port, or where a stage waits for a buffer, which is free only
     once an earlier one has arrived and is done, or for registers to load it through.
     ``rows_bytes`` and ``columns_bytes`` are means over tiles, of a convolution's input those that
-    are stored. ``cold`` are mappings whose operands L2 does not hold from the start.
+    are stored. ``cold`` are mappings whose operands L2 does not hold from the start;
+    ``output_waits`` is how often an epilogue waits for an output that it adds to, after the first
+    time.
     """
 
     outputs: Any  # how many tiles of Y
@@ -141,6 +149,7 @@ class Stages(NamedTuple):
     rows_bytes: Any
     columns_bytes: Any
     cold: Any
+    output_waits: Any
 
     def far_latency(self, rates: Rates) -> Any:
         """Of what is read for the first time."""
@@ -195,6 +204,7 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
         m * n,
         *stored,
         cold,
+        offers.accumulates * output_waits(library, problem.output_bits, shape),
     )
     return stages._replace(far_period=period(stages.far_latency(rates)))
 

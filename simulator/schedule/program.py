@@ -8,6 +8,7 @@ divide the classes of stages into as many kinds as take different numbers of ste
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
@@ -21,6 +22,7 @@ from simulator.schedule.blocks import (
     Blocks,
     StageTables,
     class_stages,
+    epilogue_waits,
     gemm_blocks,
     gemm_stages,
     stream_blocks,
@@ -171,6 +173,7 @@ def gemm_program(
         gemm_stages(hardware, problem, works, costs, masked),
         stage_buffers=mapping.stage_buffers,
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
+        waits=epilogue_waits(library, problem, mapping, grid),
         accumulates=problem.accumulates,
     )
 
@@ -207,6 +210,7 @@ def _assemble(
     *,
     stage_buffers: int,
     drain_ps: int,
+    waits: Sequence[int] = (0,) * len(BLOCK_CLASSES),
     accumulates: bool = False,
     streaming: bool = False,
 ) -> Program:
@@ -259,9 +263,23 @@ def _assemble(
         metadata_bytes=_array(blocks.metadata_bytes),
         masked=masked,
     )
+    if any(waits):
+        program = _waiting(program, _array(list(waits)), warm=l2.start == "warm")
     _check_time(program)
     check_dram(hardware, program.all_bytes)
     return _warmed(program) if l2.start == "warm" else program
+
+
+def _waiting(program: Program, waits: IntArray, *, warm: bool) -> Program:
+    """With epilogues that wait so often, by class, for outputs that are added to.
+
+    Model: each time as long as DRAM takes, or L2 if it holds everything from the start.
+    """
+    latency_ps = program.l2_latency_ps
+    if not (warm and program.fits_l2):
+        latency_ps = max(latency_ps, program.dram_latency_ps)
+    latency_ps += program.far_latency_ps
+    return replace(program, hold_ps=program.hold_ps + waits * latency_ps)
 
 
 def _warmed(program: Program) -> Program:

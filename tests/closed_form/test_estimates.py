@@ -23,6 +23,7 @@ class Kind:
 
     outputs: int
     elements: int
+    slices: int
     core: float
     port: float
     first_load: float
@@ -91,6 +92,7 @@ class ByHand:
                     Kind(
                         rows * lines * problem.count,
                         m * n,
+                        self._slices(m, n),
                         cost.stage_ps / self.cycle_ps,
                         moved / self.port_rate,
                         cost.prologue_ps / self.cycle_ps,
@@ -99,6 +101,14 @@ class ByHand:
                     )
                 )
         return kinds
+
+    def _slices(self, m: int, n: int) -> int:
+        """How often the outputs of a fragment are waited for, if they are added to."""
+        size = self.library.epilogue_slice_bytes
+        if size is None or not self.problem.accumulates:
+            return 1
+        outputs = min(m, self.mapping.fragment_m) * min(n, self.mapping.fragment_n)
+        return ceil(outputs * self.problem.output_bits / 8 / size)
 
     def _depths(self) -> None:
         """Stages of a split, the last one of k by its share of a full one."""
@@ -195,6 +205,7 @@ class ByHand:
         epilogue = self.library.epilogue_ns * 1000 / self.cycle_ps
         drain = self.hardware.core.tensor_cores.drain_cycles
         out = kind.elements * self._output_bytes / self.port_rate + epilogue
+        out += (kind.slices - 1) * self.far
         if self.splits == 1:
             return max(drain, held) + out, max(drain, held) + out
         partial_bytes = kind.elements * 4
