@@ -120,6 +120,14 @@ _ALL = (
         lambda: gemms.speedups(RTX3090, "venom_more"),
     ),
     DataSet(
+        "v100-deepbench",
+        "V100 fp16 GEMM that adds to C, cuBLAS",
+        "v100_deepbench",
+        "µs",
+        gemms.deepbench,
+        note="its loop repeats one product, so that L2 starts with what it can hold",
+    ),
+    DataSet(
         "sparseloop",
         "Sparseloop's tensor cores",
         "sparseloop",

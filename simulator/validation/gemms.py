@@ -9,7 +9,7 @@ from simulator.hardware import Hardware, load_hardware
 from simulator.run.simulate import simulate
 from simulator.units import DTYPE_BITS
 from simulator.validation import tables
-from simulator.validation.fitted import condition
+from simulator.validation.fitted import V100, condition
 from simulator.validation.measurement import Measurement
 from simulator.workload import Gemm, Workload
 
@@ -22,13 +22,25 @@ VENOM_SWITCH_K = 9984
 MAGICUBE_REFUSED_K = 147
 MAGICUBE_REFUSED = "k = 147, done faster than a launch: cuBLAS wants a multiple of 4 in int8"
 
+DEEPBENCH_FEW_COLUMNS = 128
+DEEPBENCH_FITTED_M = (2048, 7680)
+DEEPBENCH_LOOP: dict[str, object] = {"memory.l2.start": "warm"}
+"""Its loop calls one product over and over: code/nvidia/gemm_bench.cu of its repository."""
+
 Row = dict[str, str]
 
 
-def time_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
+def time_us(
+    hardware: Hardware,
+    row: Row,
+    pattern: str = "1:1",
+    dtype: str = "fp16",
+    *,
+    accumulate: bool = False,
+) -> float:
     """Device time of the GEMM that a row of a table names."""
     m, n, k = _sizes(row)
-    workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype)])
+    workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype, accumulate=accumulate)])
     return simulate(hardware, workload, pattern).total.time_ns / 1e3
 
 
@@ -138,3 +150,42 @@ def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
             model[f"{which}_roofline"],
             "" if table == "sparse24" and which == "dense" else _part(table, row),
         )
+
+
+def deepbench() -> Iterable[Measurement]:
+    """Products that add to C; what takes a slower path of the library is set aside."""
+    hardware = load_hardware(V100, DEEPBENCH_LOOP)
+    times: dict[tuple[int, int, int], float] = {}
+    for row in tables.read("v100_deepbench"):
+        m, n, _ = size = _sizes(row)
+        if size not in times:  # no layout is modelled
+            times[size] = time_us(hardware, row, accumulate=True)
+        yield Measurement(
+            f"{_label(row)} {row['layout']}",
+            float(row["time_us"]),
+            times[size],
+            _roofline_us(hardware, row),
+            part=f"n {'<=' if n <= DEEPBENCH_FEW_COLUMNS else '>'} {DEEPBENCH_FEW_COLUMNS}",
+            set_aside=_deepbench_slower_path(row),
+            family=f"{m}x{n}x*",
+            fitted=is_fitted_deepbench(row),
+        )
+
+
+def _deepbench_slower_path(row: Row) -> str:
+    """Why a row runs other kernels than its neighbours, as its time shows; empty: it does not."""
+    m, n, k = _sizes(row)
+    if m == 35:
+        return "m = 35"
+    if k == 500_000:
+        return "k = 500000"
+    if row["layout"] == "TN" and n <= DEEPBENCH_FEW_COLUMNS and k & (k - 1):
+        return f"TN, n <= {DEEPBENCH_FEW_COLUMNS}, k no power of two"
+    return ""
+
+
+def is_fitted_deepbench(row: Row) -> bool:
+    """Rows that the V100's constant was fitted to: two of the sizes with few columns."""
+    m, n, _ = _sizes(row)
+    few = n <= DEEPBENCH_FEW_COLUMNS and not _deepbench_slower_path(row)
+    return few and m in DEEPBENCH_FITTED_M
