@@ -78,6 +78,10 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, A100, issue + "turnaround_cycles", 2.6, figures, 0.038, 0.027)
     short = {"venom-dense": 24, "venom": 24}  # rows of k < 9984
     yield Fitted(constant, RTX3090, barrier, 110, short, 0.040, 0.043)
+    two_m = {"v100-deepbench": 19}  # regular rows of m = 2048 and m = 6144
+    slices = "libraries.tensorop.epilogue_slice_bytes"
+    yield Fitted(constant, V100, start, 5000, two_m, 0.0, 0.026)
+    yield Fitted(constant, V100, slices, 256, two_m, 0.0, 0.026)
     fp16, int8 = "magicube-fp16", "magicube-int8"
     yield Fitted(condition_, fp16, "launch_us", 10.3, {fp16: 51}, 0.001, 0.084)
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 51}, 0.0, 0.084)

@@ -23,7 +23,9 @@ MAGICUBE_REFUSED_K = 147
 MAGICUBE_REFUSED = "k = 147, done faster than a launch: cuBLAS wants a multiple of 4 in int8"
 
 DEEPBENCH_FEW_COLUMNS = 128
-DEEPBENCH_FITTED_M = (2048, 7680)
+DEEPBENCH_FITTED_M = ("2048", "6144")
+"""Rows of these m were fitted to, with few columns and with many; no others."""
+
 DEEPBENCH_LOOP: dict[str, object] = {"memory.l2.start": "warm"}
 """Its loop calls one product over and over: code/nvidia/gemm_bench.cu of its repository."""
 
@@ -158,21 +160,23 @@ def deepbench() -> Iterable[Measurement]:
     times: dict[tuple[int, int, int], float] = {}
     for row in tables.read("v100_deepbench"):
         m, n, _ = size = _sizes(row)
-        if size not in times:  # no layout is modelled
+        if size not in times:  # layouts are not modelled
             times[size] = time_us(hardware, row, accumulate=True)
+        slower = deepbench_slower_path(row)
+        few = "<=" if n <= DEEPBENCH_FEW_COLUMNS else ">"
         yield Measurement(
             f"{_label(row)} {row['layout']}",
             float(row["time_us"]),
             times[size],
             _roofline_us(hardware, row),
-            part=f"n {'<=' if n <= DEEPBENCH_FEW_COLUMNS else '>'} {DEEPBENCH_FEW_COLUMNS}",
-            set_aside=_deepbench_slower_path(row),
+            part=f"n {few} {DEEPBENCH_FEW_COLUMNS}",
+            set_aside=slower,
             family=f"{m}x{n}x*",
-            fitted=is_fitted_deepbench(row),
+            fitted=not slower and row["m"] in DEEPBENCH_FITTED_M,
         )
 
 
-def _deepbench_slower_path(row: Row) -> str:
+def deepbench_slower_path(row: Row) -> str:
     """Why a row runs other kernels than its neighbours, as its time shows; empty: it does not."""
     m, n, k = _sizes(row)
     if m == 35:
@@ -182,10 +186,3 @@ def _deepbench_slower_path(row: Row) -> str:
     if row["layout"] == "TN" and n <= DEEPBENCH_FEW_COLUMNS and k & (k - 1):
         return f"TN, n <= {DEEPBENCH_FEW_COLUMNS}, k no power of two"
     return ""
-
-
-def is_fitted_deepbench(row: Row) -> bool:
-    """Rows that the V100's constant was fitted to: two of the sizes with few columns."""
-    m, n, _ = _sizes(row)
-    few = n <= DEEPBENCH_FEW_COLUMNS and not _deepbench_slower_path(row)
-    return few and m in DEEPBENCH_FITTED_M

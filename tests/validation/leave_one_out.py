@@ -18,12 +18,16 @@ import numpy.typing as npt
 
 from simulator import load_hardware
 from simulator.validation import tables
-from simulator.validation.fitted import A100, FITTED, RTX3090, Fitted, Kind
+from simulator.validation.fitted import A100, FITTED, RTX3090, V100, Fitted, Kind
 from simulator.validation.gemms import (
+    DEEPBENCH_FEW_COLUMNS,
+    DEEPBENCH_FITTED_M,
+    DEEPBENCH_LOOP,
     LLMCOMPASS_LAUNCH_US,
     MAGICUBE_REFUSED_K,
     VENOM_SWITCH_K,
     Row,
+    deepbench_slower_path,
     measured_speedup,
     time_us,
 )
@@ -141,6 +145,32 @@ def venom() -> Fit:
     return Fit(RTX3090, ("core.barrier_cycles",), settings, np.array(errors))
 
 
+def deepbench() -> Fit:
+    """The rows of two sizes m that take no slower path, which the constants were fitted to."""
+    rows = [row for row in tables.read("v100_deepbench") if row["m"] in DEEPBENCH_FITTED_M]
+    rows = [row for row in rows if not deepbench_slower_path(row)]
+    few = [int(row["n"]) <= DEEPBENCH_FEW_COLUMNS for row in rows]
+    measured = _column(rows, "time_us")
+    slices, start = "libraries.tensorop.epilogue_slice_bytes", "kernel_start_ns"
+    settings, errors = [], []
+    for slice_bytes in (128, 256, 512):
+        # Only few columns are split along k, so that a start may count twice.
+        known: dict[tuple[str, ...], float] = {}
+        for start_ns in range(4000, 6001, 250):
+            overrides = {**DEEPBENCH_LOOP, slices: slice_bytes, start: start_ns}
+            hardware = load_hardware(V100, overrides)
+            times = []
+            for row, is_small in zip(rows, few, strict=True):
+                size = row["m"], row["n"], row["k"], str(start_ns if is_small else "")
+                if size not in known:
+                    shift_us = 0 if is_small else start_ns / 1e3
+                    known[size] = time_us(hardware, row, accumulate=True) - shift_us
+                times.append(known[size] + (0 if is_small else start_ns / 1e3))
+            settings.append((float(start_ns), float(slice_bytes)))
+            errors.append(np.abs(np.array(times) / measured - 1))
+    return Fit(V100, (start, slices), settings, np.array(errors))
+
+
 def mma() -> Fit:
     """Mean error of an instruction's latency and of its throughput at 4 and 8 warps."""
     rows = [row for row in tables.read("mma") if row["pattern"] == "1:1"]
@@ -190,6 +220,7 @@ FITS: tuple[Callable[[], Fit], ...] = (
     llmcompass,
     sparse24,
     venom,
+    deepbench,
     mma,
     magicube_fp16,
     magicube_int8,
