@@ -202,7 +202,8 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
         prologue,
         work.write_bytes * ((stored[0] + stored[1]) / moved),
         m * n,
-        *stored,
+        stored[0],
+        stored[1],
         cold,
         offers.accumulates * output_waits(library, problem.output_bits, shape),
     )
