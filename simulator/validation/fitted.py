@@ -72,13 +72,18 @@ def _fitted() -> Iterator[Fitted]:
     # One ratio is made of both times of a row.
     ratios = {"sparse24": 4, "sparse24-dense": 4, "sparse24-sparse": 4}
     yield Fitted(constant, A100, "core.scratchpad.efficiency_ratio", 0.88, ratios, 0.0, 0.023)
-    figures = {"mma": 24}
+    figures = {"mma": 16, "mma-latency": 8}
     yield Fitted(constant, A100, issue + "latency_cycles", 10.5, figures, 0.020, 0.027)
     yield Fitted(constant, A100, issue + "latency_per_pass_ratio", 1.8, figures, 0.028, 0.027)
     yield Fitted(constant, A100, issue + "turnaround_cycles", 2.6, figures, 0.038, 0.027)
-    short = {"venom-dense": 24, "venom": 24}  # rows of k < 9984
-    yield Fitted(constant, RTX3090, barrier, 110, short, 0.040, 0.043)
-    two_m = {"v100-deepbench": 19}  # regular rows of m = 2048 and m = 6144
+    own, sparse = "libraries.{}.epilogue_ns", {"rtx3090-cusparselt": 18}
+    sparse["rtx3090-cusparselt-speedup"] = 18  # ratios of the same times; rows of m = 1024
+    yield Fitted(constant, RTX3090, start, 2400, sparse, 0.148, 0.001)
+    yield Fitted(constant, RTX3090, barrier, 25, sparse, 0.046, 0.001)
+    yield Fitted(constant, RTX3090, own.format("cusparselt"), 5750, sparse, 0.024, 0.001)
+    dense = {"rtx3090-dense": 10}  # of 1024x4096
+    yield Fitted(constant, RTX3090, own.format("cublas"), 1300, dense, 0.0, 0.001)
+    two_m = {"v100-deepbench": 19}  # of m = 2048 and m = 6144
     slices = "libraries.tensorop.epilogue_slice_bytes"
     yield Fitted(constant, V100, start, 5000, two_m, 0.0, 0.026)
     yield Fitted(constant, V100, slices, 256, two_m, 0.0, 0.026)
@@ -101,22 +106,23 @@ _EFFICIENCY, _LATENCY = "memory.dram.efficiency_ratio", "memory.dram.latency_ns"
 
 READ_OFF: tuple[ReadOff, ...] = (
     ReadOff(A100, _BANDWIDTH, 3855, "memory"),
-    ReadOff(A100, _NEAR, 211, "memory"),
-    ReadOff(A100, _FAR, 213, "memory"),
+    ReadOff(A100, _NEAR, 211, "memory-latency"),
+    ReadOff(A100, _FAR, 213, "memory-latency"),
     ReadOff(A100, _EFFICIENCY, 0.853, "memory"),
-    ReadOff(A100, _LATENCY, 405.7, "memory"),
+    ReadOff(A100, _LATENCY, 405.7, "memory-latency"),
     ReadOff(A100_40GB, _EFFICIENCY, 0.877, "memory"),
-    ReadOff(A100_40GB, _LATENCY, 407.1, "memory"),
+    ReadOff(A100_40GB, _LATENCY, 407.1, "memory-latency"),
     ReadOff(V100, _BANDWIDTH, 1761, "memory"),
-    ReadOff(V100, _NEAR, 215, "memory"),
+    ReadOff(V100, _NEAR, 215, "memory-latency"),
     ReadOff(V100, _EFFICIENCY, 0.903, "memory"),
-    ReadOff(V100, _LATENCY, 316.7, "memory"),
+    ReadOff(V100, _LATENCY, 316.7, "memory-latency"),
     ReadOff(H100, _BANDWIDTH, 4700, "memory"),
-    ReadOff(H100, _NEAR, 265, "memory"),
-    ReadOff(H100, _FAR, 197, "memory"),
+    ReadOff(H100, _NEAR, 265, "memory-latency"),
+    ReadOff(H100, _FAR, 197, "memory-latency"),
     ReadOff(H100, _EFFICIENCY, 0.889, "memory"),
-    ReadOff(H100, _LATENCY, 374.4, "memory"),
+    ReadOff(H100, _LATENCY, 374.4, "memory-latency"),
     ReadOff(A100, "core.tensor_cores.drain_cycles", 24.7, "mma"),
+    ReadOff(RTX3090, "clock_hz", 1_395_000_000, "rtx3090-cusparselt"),
     ReadOff(STC, "core.tensor_cores.macs_per_cycle.fp16", 1024, "sparseloop"),
 )
 

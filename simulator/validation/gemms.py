@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
+from math import prod
+from typing import Final
 
 from simulator.hardware import Hardware, load_hardware
+from simulator.report.layer import LayerReport
 from simulator.run.simulate import simulate
 from simulator.units import DTYPE_BITS
 from simulator.validation import tables
@@ -16,34 +19,81 @@ from simulator.workload import Gemm, Workload
 LLMCOMPASS_LAUNCH_US = 21.0
 """What LLMCompass adds to every A100 matmul: hardware_model/compute_module.py of its repository."""
 
-VENOM_SWITCH_K = 9984
-"""From this k on venom's cuBLAS runs another kernel, 15 % slower: a choice that is not modelled."""
+RTX3090_SWITCH_K, RTX3090_SMALL_K = 9984, 1536
+"""From the first k on, and up to the second, cuBLAS runs 1024x4096 in the four waves of 128x128
+tiles, 15 % slower than in the seven of 128x64 that it takes between: a choice that is not modelled,
+since by time the smaller tiles win everywhere."""
 
 MAGICUBE_REFUSED_K = 147
 MAGICUBE_REFUSED = "k = 147, done faster than a launch: cuBLAS wants a multiple of 4 in int8"
 
 DEEPBENCH_FEW_COLUMNS = 128
 DEEPBENCH_FITTED_M = ("2048", "6144")
-"""Rows of these m were fitted to, with few columns and with many; no others."""
-
-DEEPBENCH_LOOP: dict[str, object] = {"memory.l2.start": "warm"}
+DEEPBENCH_LOOP: Final[dict[str, object]] = {"memory.l2.start": "warm"}
 """Its loop calls one product over and over: code/nvidia/gemm_bench.cu of its repository."""
 
 Row = dict[str, str]
 
+SEEN: Final[dict[str, Callable[[Row], bool]]] = {
+    "llmcompass": lambda _: True,
+    "magicube_fp16": lambda _: True,
+    "magicube_int8": lambda row: int(row["k"]) != MAGICUBE_REFUSED_K,
+    "sparse24": lambda row: row["library"] == "cuSPARSELt",
+    "rtx3090": lambda row: row["m"] == "1024",
+    "rtx3090 dense": lambda row: _is_1024x4096(row) and _between_switches(row),
+    "v100_deepbench": lambda row: row["m"] in DEEPBENCH_FITTED_M and not slower_path(row),
+}
+"""Which rows of a table a fit has seen, or which of its dense times; of other tables none."""
 
-def time_us(
-    hardware: Hardware,
-    row: Row,
-    pattern: str = "1:1",
-    dtype: str = "fp16",
-    *,
-    accumulate: bool = False,
-) -> float:
-    """Device time of the GEMM that a row of a table names."""
+
+def _is_1024x4096(row: Row) -> bool:
+    return (row["m"], row["n"]) == ("1024", "4096")
+
+
+def _between_switches(row: Row) -> bool:
+    return RTX3090_SMALL_K < int(row["k"]) < RTX3090_SWITCH_K
+
+
+def slower_path(row: Row) -> str:
+    """Why cuBLAS runs a row of DeepBench's in slower kernels than its neighbours, as its time
+    shows; empty: it does not."""
     m, n, k = _sizes(row)
-    workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype, accumulate=accumulate)])
-    return simulate(hardware, workload, pattern).total.time_ns / 1e3
+    if m == 35:
+        return "m = 35"
+    if k == 500_000:
+        return "k = 500000"
+    if row["layout"] == "TN" and n <= DEEPBENCH_FEW_COLUMNS and k & (k - 1):
+        return f"TN, n <= {DEEPBENCH_FEW_COLUMNS}, k no power of two"
+    return ""
+
+
+def seen(table: str, row: Row, which: str = "") -> bool:
+    """Whether a fit has seen that row, or its ``dense`` or ``sparse`` time."""
+    is_seen = SEEN.get(f"{table} {which}", SEEN.get(table))
+    return is_seen is not None and is_seen(row)
+
+
+def seen_rows(table: str, which: str = "") -> list[Row]:
+    """The rows of a table that a fit has seen, or whose ``dense`` or ``sparse`` time it has."""
+    return [row for row in tables.read(table) if seen(table, row, which)]
+
+
+def modelled(
+    hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16"
+) -> LayerReport:
+    """The model's answer to the GEMM that a row of a table names, in its sparse library if the
+    machine has a profile of it. Where rows name a layout, they add to what C holds."""
+    m, n, k = _sizes(row)
+    gemm = Gemm("gemm", m=m, n=n, k=k, dtype=dtype, accumulate="layout" in row)
+    workload = Workload("row", [gemm])
+    named = row.get("library") if pattern != "1:1" else None
+    library = named if named in hardware.libraries else None
+    return simulate(hardware, workload, pattern, library=library).layers[0]
+
+
+def time_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
+    """Device time of the GEMM that a row of a table names."""
+    return modelled(hardware, row, pattern, dtype).time_ns / 1e3
 
 
 def _roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
@@ -63,16 +113,53 @@ def _label(row: Row) -> str:
     return f"{row['m']}x{row['n']}x{row['k']} {row.get('library', '')}".strip()
 
 
+def compared(
+    table: str,
+    row: Row,
+    figures: tuple[float, float, float],
+    *runs: LayerReport,
+    which: str = "",
+    label: str = "",
+    part: str = "",
+    set_aside: str = "",
+) -> Measurement:
+    """A row of a table beside the model's answer.
+
+    Parameters
+    ----------
+    figures : tuple of float
+        Measured, predicted, and as a roofline has it.
+    *runs : LayerReport
+        Whose mappings and bounds it shows: one, or both of a ratio.
+    which : {"", "dense", "sparse"}
+        Of several times of the row.
+    label : str
+        By default sizes, and the library where the row names one.
+    """
+    return Measurement(
+        label or _label(row),
+        *figures,
+        part=part,
+        set_aside=set_aside,
+        family=f"{row['m']}x{row['n']}",
+        fitted=seen(table, row, which),
+        mapping=" / ".join(run.mapping for run in runs),
+        bound=" / ".join(run.bound for run in runs),
+        macs=prod(_sizes(row)),
+    )
+
+
 def llmcompass() -> Iterable[Measurement]:
     """Wall-clock times; the host's part is what their authors add to every product."""
     hardware = load_hardware("a100-sxm4-80gb")
     for row in tables.read("llmcompass"):
-        yield Measurement(
-            _label(row),
+        run = modelled(hardware, row)
+        figures = (
             float(row["time_us"]),
-            time_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
+            run.time_ns / 1e3 + LLMCOMPASS_LAUNCH_US,
             _roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
         )
+        yield compared("llmcompass", row, figures, run)
 
 
 def magicube(dtype: str, table: str) -> Iterable[Measurement]:
@@ -82,40 +169,39 @@ def magicube(dtype: str, table: str) -> Iterable[Measurement]:
     hardware = load_hardware("a100-sxm4-40gb", {"clock_hz": round(condition(fitted, "clock_hz"))})
     for row in tables.read(table):
         refused = dtype == "int8" and int(row["k"]) == MAGICUBE_REFUSED_K
-        yield Measurement(
-            _label(row),
+        run = modelled(hardware, row, dtype=dtype)
+        figures = (
             float(row["time_us"]),
-            time_us(hardware, row, dtype=dtype) + launch_us,
+            run.time_ns / 1e3 + launch_us,
             _roofline_us(hardware, row, dtype=dtype) + launch_us,
-            set_aside=MAGICUBE_REFUSED if refused else "",
         )
+        aside = MAGICUBE_REFUSED if refused else ""
+        yield compared(table, row, figures, run, set_aside=aside)
 
 
-def _part(table: str, row: Row) -> str:
-    """Rows of a table that behave alike: another library, another kernel."""
-    if table == "venom":
-        return f"k {'>=' if int(row['k']) >= VENOM_SWITCH_K else '<'} {VENOM_SWITCH_K}"
-    if table == "venom_more":
-        return "m = 768" if row["m"] == "768" else "m > 768"
-    return row["library"]
+def _part(row: Row) -> str:
+    """Rows of a table that behave alike: of one library."""
+    return row.get("library", "")
+
+
+PATTERNS: Final = {"dense": "1:1", "sparse": "2:4"}
 
 
 @cache
-def _both(preset: str, table: str) -> tuple[tuple[Row, dict[str, float]], ...]:
-    """Every row, and the model's and the roofline's times for dense and 2:4."""
+def _both(preset: str, table: str) -> tuple[tuple[Row, dict[str, LayerReport]], ...]:
+    """Every row, and the model's answers for dense and 2:4."""
     hardware = load_hardware(preset)
     return tuple(
-        (
-            row,
-            {
-                "dense": time_us(hardware, row),
-                "sparse": time_us(hardware, row, "2:4"),
-                "dense_roofline": _roofline_us(hardware, row),
-                "sparse_roofline": _roofline_us(hardware, row, "2:4"),
-            },
-        )
+        (row, {which: modelled(hardware, row, PATTERNS[which]) for which in PATTERNS})
         for row in tables.read(table)
     )
+
+
+def measured_us(row: Row, which: str) -> float:
+    """A ``dense`` or ``sparse`` time; the latter over a ratio where a source gives no more."""
+    if f"{which}_us" in row:
+        return float(row[f"{which}_us"])
+    return float(row["dense_us"]) / float(row["speed_up"])
 
 
 def measured_speedup(row: Row) -> float:
@@ -127,62 +213,49 @@ def measured_speedup(row: Row) -> float:
 
 def speedups(preset: str, table: str) -> Iterable[Measurement]:
     """2:4 over dense."""
-    for row, model in _both(preset, table):
-        yield Measurement(
-            _label(row),
-            measured_speedup(row),
-            model["dense"] / model["sparse"],
-            model["dense_roofline"] / model["sparse_roofline"],
-            _part(table, row),
-        )
+    hardware = load_hardware(preset)
+    for row, runs in _both(preset, table):
+        dense, sparse = runs["dense"], runs["sparse"]
+        roofline = _roofline_us(hardware, row) / _roofline_us(hardware, row, "2:4")
+        figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
+        yield compared(table, row, figures, dense, sparse, part=_part(row))
 
 
 def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
     """``dense`` or ``sparse`` times, each measurement once."""
-    seen = set()
-    for row, model in _both(preset, table):
-        figure = (*_sizes(row), row[f"{which}_us"])
-        if figure in seen:
+    hardware = load_hardware(preset)
+    told = set()
+    for row, runs in _both(preset, table):
+        figure = (*_sizes(row), measured_us(row, which))
+        if figure in told:
             continue
-        seen.add(figure)
-        yield Measurement(
-            f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else _label(row),
-            float(row[f"{which}_us"]),
-            model[which],
-            model[f"{which}_roofline"],
-            "" if table == "sparse24" and which == "dense" else _part(table, row),
+        told.add(figure)
+        run = runs[which]
+        figures = (
+            measured_us(row, which),
+            run.time_ns / 1e3,
+            _roofline_us(hardware, row, PATTERNS[which]),
         )
+        label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
+        part = _part(row) if which == "sparse" else ""
+        yield compared(table, row, figures, run, which=which, label=label, part=part)
 
 
 def deepbench() -> Iterable[Measurement]:
     """Products that add to C; what takes a slower path of the library is set aside."""
     hardware = load_hardware(V100, DEEPBENCH_LOOP)
-    times: dict[tuple[int, int, int], float] = {}
+    runs: dict[tuple[int, int, int], LayerReport] = {}
     for row in tables.read("v100_deepbench"):
-        m, n, _ = size = _sizes(row)
-        if size not in times:  # layouts are not modelled
-            times[size] = time_us(hardware, row, accumulate=True)
-        slower = deepbench_slower_path(row)
-        few = "<=" if n <= DEEPBENCH_FEW_COLUMNS else ">"
-        yield Measurement(
-            f"{_label(row)} {row['layout']}",
-            float(row["time_us"]),
-            times[size],
-            _roofline_us(hardware, row),
+        size = _sizes(row)
+        if size not in runs:  # layouts are not modelled
+            runs[size] = modelled(hardware, row)
+        few = "<=" if size[1] <= DEEPBENCH_FEW_COLUMNS else ">"
+        yield compared(
+            "v100_deepbench",
+            row,
+            (float(row["time_us"]), runs[size].time_ns / 1e3, _roofline_us(hardware, row)),
+            runs[size],
+            label=f"{_label(row)} {row['layout']}",
             part=f"n {few} {DEEPBENCH_FEW_COLUMNS}",
-            set_aside=slower,
-            family=f"{m}x{n}x*",
-            fitted=not slower and row["m"] in DEEPBENCH_FITTED_M,
+            set_aside=slower_path(row),
         )
-
-
-def deepbench_slower_path(row: Row) -> str:
-    """Why a row runs other kernels than its neighbours, as its time shows; empty: it does not."""
-    m, n, k = _sizes(row)
-    if m == 35:
-        return "m = 35"
-    if k == 500_000:
-        return "k = 500000"
-    if row["layout"] == "TN" and n <= DEEPBENCH_FEW_COLUMNS and k & (k - 1):
-        return f"TN, n <= {DEEPBENCH_FEW_COLUMNS}, k no power of two"
-    return ""

@@ -22,8 +22,11 @@ NOT_COMPARED = {"DSTC": "skips zeros of activations, too", "2:6": _WAITS, "2:8":
 """Designs and patterns of Sparseloop's that the preset is no model of."""
 
 
-def mma(pattern: str) -> Iterable[Measurement]:
-    """Completion latency, and throughput at 4 and 8 warps."""
+def mma(pattern: str, latencies: bool = False) -> Iterable[Measurement]:
+    """Throughput at 4 and 8 warps; or completion latency.
+
+    Fits of the issue constants have seen all dense figures, and no sparse one.
+    """
     hardware = load_hardware("a100-sxm4-80gb")
     for row in tables.read("mma"):
         if row["pattern"] != pattern:
@@ -42,10 +45,13 @@ def mma(pattern: str) -> Iterable[Measurement]:
                 pattern=pattern,
                 k=slots,
             )
-            measured = float(row[f"macs_per_cycle_{warps}"])
-            yield Measurement(f"{name}, {warps} warps", measured, timing.macs_per_cycle, part=part)
-        latency = float(row["latency_cycles"])
-        yield Measurement(f"{name}, latency", latency, timing.latency_cycles, part=part)
+            if not latencies:
+                measured, predicted = float(row[f"macs_per_cycle_{warps}"]), timing.macs_per_cycle
+                label = f"{name}, {warps} warps"
+                yield Measurement(label, measured, predicted, part=part, fitted=pattern == "1:1")
+        if latencies:
+            measured, predicted = float(row["latency_cycles"]), timing.latency_cycles
+            yield Measurement(name, measured, predicted, part=part, fitted=pattern == "1:1")
 
 
 @cache
@@ -74,9 +80,11 @@ def sparseloop() -> Iterable[Measurement]:
         )
 
 
-def memory() -> Iterable[Measurement]:
-    """Bandwidths as the slope between two sizes; latencies of one core's first request."""
+def memory(metric: str) -> Iterable[Measurement]:
+    """Bandwidths as the slope between two sizes; or latencies of one core's first request."""
     for row in tables.read("memory"):
+        if row["metric"] != metric:
+            continue
         overrides = {
             "clock_hz": int(row["clock_hz"]),
             "core.count": int(row["cores"]),
@@ -84,14 +92,15 @@ def memory() -> Iterable[Measurement]:
             "memory.l2.start": "warm" if row["level"] == "l2" else "cold",
         }
         hardware = load_hardware(row["preset"], overrides)
-        if row["metric"] == "latency_cycles":
-            predicted = _latency_cycles(hardware)
-        else:
-            small, large = _footprints(hardware, row["level"])
-            predicted = (large - small) / (_read_ps(hardware, large) - _read_ps(hardware, small))
-            predicted *= PS_PER_SECOND / 1e9
+        answer = _latency_cycles if metric == "latency_cycles" else _gb_per_second
         label = f"{row['preset']} {row['level']} {row['benchmark']}"
-        yield Measurement(label, float(row["value"]), predicted)
+        yield Measurement(label, float(row["value"]), answer(hardware, row["level"]))
+
+
+def _gb_per_second(hardware: Hardware, level: str) -> float:
+    small, large = _footprints(hardware, level)
+    time_ps = _read_ps(hardware, large) - _read_ps(hardware, small)
+    return (large - small) / time_ps * PS_PER_SECOND / 1e9
 
 
 def _footprints(hardware: Hardware, level: str) -> tuple[int, int]:
@@ -109,7 +118,7 @@ def _read_ps(hardware: Hardware, size: int) -> int:
     return fast.run(_reading(hardware, size)).makespan_ps
 
 
-def _latency_cycles(hardware: Hardware) -> float:
+def _latency_cycles(hardware: Hardware, _level: str) -> float:
     """From request to arrival of 32 bytes, less their own transfer."""
     program = _reading(hardware, 32)
     waited = fast.run(program).waits(core=0).prologue - int(program.prologue_ps[-1])

@@ -10,25 +10,22 @@ figures; the tests hold the two together.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
 from simulator import load_hardware
 from simulator.validation import tables
-from simulator.validation.fitted import A100, FITTED, RTX3090, V100, Fitted, Kind
+from simulator.validation.fitted import A100, FITTED, RTX3090, V100, Fitted
+from simulator.validation.fitting import Array, Fit, Settings
 from simulator.validation.gemms import (
     DEEPBENCH_FEW_COLUMNS,
-    DEEPBENCH_FITTED_M,
     DEEPBENCH_LOOP,
     LLMCOMPASS_LAUNCH_US,
-    MAGICUBE_REFUSED_K,
-    VENOM_SWITCH_K,
     Row,
-    deepbench_slower_path,
     measured_speedup,
+    measured_us,
+    seen_rows,
     time_us,
 )
 
@@ -36,58 +33,11 @@ PUBLISHED_CLOCKS_HZ = (1_095_000_000, 1_410_000_000)
 """The A100-SXM4-40GB's default application clock and its boost clock. A free clock would come out
 near 900 MHz in fp16, and lower still in int8, whose slow kernels it would stand for."""
 
-Array = npt.NDArray[np.float64]
-Settings = list[tuple[float, ...]]
 
-
-@dataclass(frozen=True)
-class Fit:
-    """A grid search over some numbers, with and without each row.
-
-    Attributes
-    ----------
-    of, keys : str, tuple of str
-        Preset or data set, and its fitted numbers, as in `Fitted`.
-    settings : list
-        The grid: a value of every key.
-    errors : array (settings, rows)
-        Absolute errors.
-    """
-
-    of: str
-    keys: tuple[str, ...]
-    settings: Settings
-    errors: Array
-
-    def best(self, errors: Array) -> int:
-        return int(errors.mean(axis=1).argmin())
-
-    def without_each(self) -> list[int]:
-        """The best setting without each row."""
-        rows = range(self.errors.shape[1])
-        return [self.best(np.delete(self.errors, row, axis=1)) for row in rows]
-
-    @property
-    def fitted_ratio(self) -> float:
-        return float(self.errors[self.best(self.errors)].mean())
-
-    @property
-    def left_out_ratio(self) -> float:
-        return float(np.mean([self.errors[s, row] for row, s in enumerate(self.without_each())]))
-
-    def values(self, key: str) -> Array:
-        """What is fitted without each row."""
-        index = self.keys.index(key)
-        return np.array([self.settings[setting][index] for setting in self.without_each()])
-
-    def spread_ratio(self, key: str) -> float:
-        values = self.values(key)
-        return float(values.std() / values.mean())
-
-    def declared(self) -> list[Fitted]:
-        """What is declared of these numbers, in their order."""
-        by_name = {(fitted.of, fitted.key): fitted for fitted in FITTED}
-        return [by_name[self.of, key] for key in self.keys]
+def declared(fit: Fit) -> list[Fitted]:
+    """What is declared of a fit's numbers, in their order."""
+    by_name = {(fitted.of, fitted.key): fitted for fitted in FITTED}
+    return [by_name[fit.of, key] for key in fit.keys]
 
 
 def _column(rows: Sequence[Row], name: str) -> Array:
@@ -106,7 +56,7 @@ def _times_us(
 
 
 def llmcompass() -> Fit:
-    rows = tables.read("llmcompass")
+    rows = seen_rows("llmcompass")
     measured = _column(rows, "time_us")
     settings, errors = [], []
     for barrier in range(35, 70, 5):
@@ -120,7 +70,7 @@ def llmcompass() -> Fit:
 
 def sparse24() -> Fit:
     """The rows of cuSPARSELt, which the constant was fitted to."""
-    rows = [row for row in tables.read("sparse24") if row["library"] == "cuSPARSELt"]
+    rows = seen_rows("sparse24")
     measured = np.array([measured_speedup(row) for row in rows])
     settings, errors = [], []
     for ratio in np.arange(0.80, 1.001, 0.02).round(2):
@@ -131,41 +81,53 @@ def sparse24() -> Fit:
     return Fit(A100, ("core.scratchpad.efficiency_ratio",), settings, np.array(errors))
 
 
-def venom() -> Fit:
-    """The rows below the switch of kernels, which the constant was fitted to."""
-    rows = [row for row in tables.read("venom") if int(row["k"]) < VENOM_SWITCH_K]
-    dense_us = _column(rows, "dense_us")
-    ratio = np.array([measured_speedup(row) for row in rows])
+def rtx3090_cusparselt() -> Fit:
+    """The rows of m = 1024: two waves of tiles, and four."""
+    rows = seen_rows("rtx3090", "sparse")
+    measured = np.array([measured_us(row, "sparse") for row in rows])
+    epilogue = "libraries.cusparselt.epilogue_ns"
     settings, errors = [], []
-    for barrier in range(40, 170, 10):
-        overrides = {"core.barrier_cycles": barrier}
-        dense, sparse = (_times_us(RTX3090, overrides, rows, p) for p in ("1:1", "2:4"))
-        settings.append((float(barrier),))
-        errors.append((np.abs(dense / dense_us - 1) + np.abs(dense / sparse / ratio - 1)) / 2)
-    return Fit(RTX3090, ("core.barrier_cycles",), settings, np.array(errors))
+    for barrier, epilogue_ns in product(range(10, 35, 5), range(5500, 7600, 250)):
+        overrides = {"kernel_start_ns": 0, "core.barrier_cycles": barrier, epilogue: epilogue_ns}
+        times = _times_us(RTX3090, overrides, rows, "2:4")
+        for start_ns in range(0, 3100, 100):
+            settings.append((float(start_ns), float(barrier), float(epilogue_ns)))
+            errors.append(np.abs((times + start_ns / 1e3) / measured - 1))
+    keys = ("kernel_start_ns", "core.barrier_cycles", epilogue)
+    return Fit(RTX3090, keys, settings, np.array(errors))
+
+
+def rtx3090_dense() -> Fit:
+    """The rows of 1024x4096 that run in 128x64 tiles."""
+    rows = seen_rows("rtx3090", "dense")
+    measured = np.array([measured_us(row, "dense") for row in rows])
+    key = "libraries.cublas.epilogue_ns"
+    settings, errors = [], []
+    for epilogue_ns in range(600, 2100, 100):
+        times = _times_us(RTX3090, {key: epilogue_ns}, rows, "1:1")
+        settings.append((float(epilogue_ns),))
+        errors.append(np.abs(times / measured - 1))
+    return Fit(RTX3090, (key,), settings, np.array(errors))
 
 
 def deepbench() -> Fit:
-    """The rows of two sizes m that take no slower path, which the constants were fitted to."""
-    rows = [row for row in tables.read("v100_deepbench") if row["m"] in DEEPBENCH_FITTED_M]
-    rows = [row for row in rows if not deepbench_slower_path(row)]
-    few = [int(row["n"]) <= DEEPBENCH_FEW_COLUMNS for row in rows]
+    """Rows of two sizes m, with few columns and with many."""
+    rows = seen_rows("v100_deepbench")
     measured = _column(rows, "time_us")
     slices, start = "libraries.tensorop.epilogue_slice_bytes", "kernel_start_ns"
     settings, errors = [], []
     for slice_bytes in (128, 256, 512):
-        # Only few columns are split along k, so that a start may count twice.
-        known: dict[tuple[str, ...], float] = {}
+        apart_us: dict[tuple[str, ...], float] = {}
         for start_ns in range(4000, 6001, 250):
-            overrides = {**DEEPBENCH_LOOP, slices: slice_bytes, start: start_ns}
-            hardware = load_hardware(V100, overrides)
+            hardware = load_hardware(V100, {**DEEPBENCH_LOOP, slices: slice_bytes, start: start_ns})
             times = []
-            for row, is_small in zip(rows, few, strict=True):
-                size = row["m"], row["n"], row["k"], str(start_ns if is_small else "")
-                if size not in known:
-                    shift_us = 0 if is_small else start_ns / 1e3
-                    known[size] = time_us(hardware, row, accumulate=True) - shift_us
-                times.append(known[size] + (0 if is_small else start_ns / 1e3))
+            for row in rows:
+                # Many columns are not split along k, so that a start only adds to their time.
+                few = int(row["n"]) <= DEEPBENCH_FEW_COLUMNS
+                size = row["m"], row["n"], row["k"], str(start_ns) if few else ""
+                if size not in apart_us:
+                    apart_us[size] = time_us(hardware, row) - start_ns / 1e3
+                times.append(apart_us[size] + start_ns / 1e3)
             settings.append((float(start_ns), float(slice_bytes)))
             errors.append(np.abs(np.array(times) / measured - 1))
     return Fit(V100, (start, slices), settings, np.array(errors))
@@ -194,9 +156,7 @@ def mma() -> Fit:
 
 
 def _magicube(dtype: str) -> Fit:
-    rows = tables.read(f"magicube_{dtype}")
-    if dtype == "int8":
-        rows = [row for row in rows if int(row["k"]) != MAGICUBE_REFUSED_K]
+    rows = seen_rows(f"magicube_{dtype}")
     measured = _column(rows, "time_us")
     settings, errors = [], []
     for clock_hz in PUBLISHED_CLOCKS_HZ:
@@ -219,7 +179,8 @@ def magicube_int8() -> Fit:
 FITS: tuple[Callable[[], Fit], ...] = (
     llmcompass,
     sparse24,
-    venom,
+    rtx3090_cusparselt,
+    rtx3090_dense,
     deepbench,
     mma,
     magicube_fp16,
@@ -232,11 +193,10 @@ def main() -> None:
         fit = fit_of()
         print(f"{fit_of.__name__.replace('_', '-')}: {fit.errors.shape[1]} rows, ", end="")
         print(f"best fit {fit.fitted_ratio:.1%}, leave-one-out error {fit.left_out_ratio:.1%}")
-        best = fit.settings[fit.best(fit.errors)]
-        for fitted, fits in zip(fit.declared(), best, strict=True):
-            what = "condition" if fitted.kind is Kind.CONDITION else "constant"
+        for fitted in declared(fit):
+            what, best = fitted.kind.value, fit.best_value(fitted.key)
             values = fit.values(fitted.key)
-            print(f"  {what} {fitted.key}: {fitted.value:g} declared, {fits:g} fits best, ", end="")
+            print(f"  {what} {fitted.key}: {fitted.value:g} declared, {best:g} fits best, ", end="")
             print(f"{values.min():g} to {values.max():g}, ", end="")
             print(f"spread {fit.spread_ratio(fitted.key):.1%}")
 
