@@ -151,10 +151,11 @@ class NaiveMachine:
     def _cost(self, gemm: int, row: int, column: int, stage: int) -> NaiveCost:
         key = (gemm, row, column, stage)
         if key not in self.costs:
-            shape = NaiveStage(
-                len(self.rows[row]), len(self.columns[column]), len(self.stages[stage]),
-                self.mapping.fragment_m, self.mapping.fragment_n,
-            )  # fmt: skip
+            mapping = self.mapping
+            fragment = mapping.fragment_m, mapping.fragment_n
+            tile = NaiveStage(mapping.tile_m, mapping.tile_n, mapping.tile_k, *fragment)
+            lines = self.rows[row], self.columns[column], self.stages[stage]
+            shape = NaiveStage(*map(len, lines), *fragment)
             steps = None
             if self.mask is not None:
                 ks = self.stages[stage]
@@ -165,7 +166,7 @@ class NaiveMachine:
                 lanes = self.hardware.sparsity.lockstep_rows
                 steps = naive_block_steps(part, self.group, lanes, instruction.k)
             self.costs[key] = naive_stage(
-                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps
+                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps, tile
             )
         return self.costs[key]
 

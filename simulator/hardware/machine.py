@@ -156,6 +156,11 @@ class Core(Section):
     barrier_cycles: NotNegative = Field(
         0, description="Between stages: all warps meet, and the tensor pipeline runs dry."
     )
+    whole_tiles: Switch = Field(
+        False,
+        description="Tiles at the edges are multiplied whole, zeros beyond Y included; false: only "
+        "instructions that hold a part of Y.",
+    )
     alignment_bytes: Count = Field(
         16, description="Vector width that full port bandwidth needs rows to be aligned to."
     )
@@ -277,6 +282,9 @@ class Library(Section):
     )  # fmt: skip
     barrier_cycles: NotNegative | None = Field(
         None, description="Between stages; default: core.barrier_cycles."
+    )
+    whole_tiles: Switch | None = Field(
+        None, description="Whether edges are multiplied whole; default: core.whole_tiles."
     )
     splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
     swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
@@ -420,8 +428,9 @@ class Hardware(Section):
         if library.register_buffers is not None:
             file = _with(core.register_file, buffers=library.register_buffers)
             core = _with(core, register_file=file)
-        if library.barrier_cycles is not None:
-            core = _with(core, barrier_cycles=library.barrier_cycles)
+        for key in ("barrier_cycles", "whole_tiles"):
+            if getattr(library, key) is not None:
+                core = _with(core, **{key: getattr(library, key)})
         # Every value was checked where the library was read.
         return self if core is self.core else _with(self, core=core)
 

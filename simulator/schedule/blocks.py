@@ -29,9 +29,9 @@ from simulator.schedule.timing import (
     StageShape,
     StageWork,
     alignment_factors,
+    executed_work,
     output_waits,
     stage_cost,
-    stage_work,
 )
 from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, cycles_to_ps
 from simulator.workload.lowering import GemmProblem
@@ -57,13 +57,14 @@ def class_stages(
     hardware: Hardware, problem: GemmProblem, mapping: Mapping, grid: TileGrid
 ) -> tuple[list[StageWork], list[StageCost]]:
     """What a stage of every class moves and takes; edges are often full tiles."""
+    fragment = mapping.fragment_m, mapping.fragment_n
+    tile = StageShape(mapping.tile_m, mapping.tile_n, mapping.tile_k, *fragment)
     known: dict[tuple[int, ...], tuple[StageWork, StageCost]] = {}
     works, costs = [], []
     for edges in STAGE_CLASSES:
         m, n, k = (grid.extent(axis, edge) for axis, edge in zip("mnk", edges, strict=True))
         if (m, n, k) not in known:
-            shape = StageShape(m, n, k, mapping.fragment_m, mapping.fragment_n)
-            work = stage_work(hardware, problem, shape)
+            work = executed_work(hardware, problem, StageShape(m, n, k, *fragment), tile)
             known[m, n, k] = work, stage_cost(hardware, problem, work)
         work, cost = known[m, n, k]
         works.append(work)

@@ -20,8 +20,8 @@ from simulator.schedule.timing import (
     StageShape,
     StageWork,
     alignment_factors,
+    executed_work,
     output_waits,
-    stage_work,
 )
 from simulator.units import PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
@@ -166,9 +166,13 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     rows, columns, _ = offers.grid
     outputs, m, n = _kinds(offers)
     k = np.minimum(offers.tile_k, offers.k)
+    fragment = offers.fragment_m, offers.fragment_n
     deep: Any = np.broadcast_to(k, m.shape)
-    shape = StageShape(m, n, deep, offers.fragment_m, offers.fragment_n)
-    work = stage_work(hardware, problem, shape)
+    shape = StageShape(m, n, deep, *fragment)
+    # One for every kind of tile, as the shapes of the stages.
+    full: Any = [np.broadcast_to(x, m.shape) for x in (offers.tile_m, offers.tile_n, offers.tile_k)]
+    tile = StageShape(full[0], full[1], full[2], *fragment)
+    work = executed_work(hardware, problem, shape, tile)
     core, written, prologue = _core_cycles(hardware, problem, work, offers)
     port = written / rates.port
 

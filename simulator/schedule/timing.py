@@ -212,6 +212,23 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     )
 
 
+def executed_work(
+    hardware: Hardware, problem: GemmProblem, shape: StageShape, tile: StageShape
+) -> StageWork:
+    """What a stage moves, and what the core executes of it: all of its tile where the machine
+    multiplies tiles whole, with zeros in the place of what is beyond the edges."""
+    work = stage_work(hardware, problem, shape)
+    if not hardware.core.whole_tiles:
+        return work
+    return replace(
+        stage_work(hardware, problem, tile),
+        rows_bytes=work.rows_bytes,
+        metadata_bytes=work.metadata_bytes,
+        columns_bytes=work.columns_bytes,
+        slots_stored=work.slots_stored,
+    )
+
+
 def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> StageCost:
     """Times of a stage from what it moves and executes.
 

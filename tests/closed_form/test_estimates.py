@@ -12,7 +12,7 @@ from machines import Case, random_case
 from simulator import Gemm, Mapping
 from simulator.hardware import Hardware, Library, load_hardware
 from simulator.schedule.ranking import estimate_ps
-from simulator.schedule.timing import StageShape, alignment_factors, stage_cost, stage_work
+from simulator.schedule.timing import StageShape, alignment_factors, executed_work, stage_cost
 from simulator.sparsity import parse_pattern
 from simulator.workload.lowering import GemmProblem, lower
 
@@ -83,8 +83,10 @@ class ByHand:
         rows_factor, columns_factor = alignment_factors(hardware, problem)
         for lines, n in sides(problem.n, mapping.tile_n):
             for rows, m in sides(problem.m, mapping.tile_m):
-                shape = StageShape(m, n, self.depth_k, mapping.fragment_m, mapping.fragment_n)
-                work = stage_work(hardware, problem, shape)
+                fragment = mapping.fragment_m, mapping.fragment_n
+                shape = StageShape(m, n, self.depth_k, *fragment)
+                whole = StageShape(mapping.tile_m, mapping.tile_n, mapping.tile_k, *fragment)
+                work = executed_work(hardware, problem, shape, whole)
                 cost = stage_cost(hardware, problem, work)
                 rows_bytes = work.rows_bytes + work.metadata_bytes
                 moved = rows_bytes * rows_factor + work.columns_bytes * columns_factor

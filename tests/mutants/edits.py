@@ -32,6 +32,7 @@ NAIVE = "tests/differential/test_naive_machine.py"
 ACCOUNT = "simulator/report/account.py"
 LAYER = "simulator/report/layer.py"
 MASKS = "tests/unit/test_masking.py"
+PROFILES = "tests/unit/test_library_profiles.py"
 METHODS = "tests/unit/test_weights_methods.py"
 TRAINED_MASKS = "tests/training/test_masks.py"
 
@@ -273,6 +274,33 @@ EDITS = (
         "tests/tradeoff/test_front.py::test_what_is_worth_it",
         (("simulator/tradeoff/verdict.py", "margin = WITHIN_ERRORS * point.cost.error",
           "margin = 0.0"),),
+    ),
+    Edit(
+        "padding that a library demands is not executed",
+        f"{PROFILES}::test_the_padded_problem_is_what_runs",
+        (("simulator/run/simulate.py", ".padded(terms.padded)", ""),),
+    ),
+    Edit(
+        "padding that a library demands counts as useful",
+        f"{PROFILES}::test_the_padded_problem_is_what_runs",
+        (("simulator/workload/lowering.py", "return self.unpadded or self", "return self"),),
+    ),
+    Edit(
+        "fallback tiles are offered always",
+        f"{PROFILES}::test_fallback_tiles_are_offered_where_no_other_gives_every_core_one",
+        (("simulator/schedule/ranking.py", "        yield regular\n",
+          "        yield range(len(tiles))\n"),),
+    ),
+    Edit(
+        "a library's own barrier is ignored",
+        f"{PROFILES}::test_what_a_library_owns_counts_as_the_machines_would",
+        (("simulator/hardware/machine.py", '("barrier_cycles", "whole_tiles")',
+          '("whole_tiles",)'),),
+    ),
+    Edit(
+        "whole tiles at the edges move what they pad",
+        f"{PROFILES}::test_whole_tiles_take_as_long_at_the_edges_and_move_no_more",
+        (("simulator/schedule/timing.py", "        rows_bytes=work.rows_bytes,\n", ""),),
     ),
 )  # fmt: skip
 
