@@ -127,6 +127,8 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         epilogue_ns=rng.choice([0, 0, 1.5, 20]),
         register_buffers=rng.choice([None, None, 1, 2]),
         barrier_cycles=rng.choice([None, None, 5.5]),
+        reduction_kernel=rng.random() < 0.5,
+        epilogue_slice_bytes=rng.choice([None, 32, 200]),
         whole_tiles=rng.choice([None, None, True, False]),
     )
     hardware = hardware.under(library)
@@ -208,6 +210,8 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         sparsity__skip=rng.choice(["slots", "slots", "none", "nonzeros", "nonzeros"]),
         sparsity__lockstep_rows=rng.choice([2, 4, 4]),
         sparsity__metadata=rng.choice(["index", "enumerative"]),
+        core__async_copies=rng.random() < 0.7,
+        kernel_start_ns=rng.choice([0, 12.5]),
         **overrides,
     )
 

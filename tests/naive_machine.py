@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 from naive import BITS, NaiveCost, NaiveStage, naive_block_steps, naive_factors, naive_stage
 from naive_memory import Block, NaiveMemory, NaivePort, NaiveRun
@@ -225,7 +226,7 @@ class NaiveMachine:
         columns_ps = self.memory.port_ps(cost.columns_bytes * self.factors[1])
         rows_at = self.memory.fetch(now_ps, ("rows", gemm, row, stage), core, rows_ps)
         columns_at = self.memory.fetch(now_ps, ("columns", gemm, column, stage), core, columns_ps)
-        start_ps = max(rows_at, columns_at, core.free_ps)
+        stored_ps = start_ps = max(rows_at, columns_at, core.free_ps)
         wait = "prologue" if first else "memory_stall"
         self.run.core_time_ps[wait] += start_ps - core.free_ps
         if first:
@@ -239,6 +240,8 @@ class NaiveMachine:
             buffers = self.mapping.stage_buffers
             if len(core.done_ps) >= buffers:
                 at_ps = max(at_ps, core.done_ps[-buffers])
+            if not self.hardware.core.async_copies:  # it passes through registers first
+                at_ps = max(at_ps, stored_ps)
             core.next_event = at_ps, REQUEST
         elif self.accumulates and self.mapping.splits == 1:
             core.next_event = core.free_ps, READ_OUTPUT
@@ -274,7 +277,33 @@ class NaiveMachine:
 
     def _hold_ps(self, block: Block) -> int:
         epilogue_ps = math.ceil(Fraction(str(self.library.epilogue_ns)) * 1000)
-        return self.memory.port_ps(sum(self._bytes(block).values())) + epilogue_ps
+        epilogue_ps += self.memory.port_ps(sum(self._bytes(block).values()))
+        if block[0] == "outputs" and self.accumulates and self.library.epilogue_slice_bytes:
+            epilogue_ps += self._waits(block) * self._round_trip_ps
+        return epilogue_ps
+
+    def _waits(self, block: Block) -> int:
+        """Slices of a fragment of outputs, but for the first, which has been waited for."""
+        _, _, row, column = block
+        outputs = [
+            (m, n)
+            for m in range(min(len(self.rows[row]), self.mapping.fragment_m))
+            for n in range(min(len(self.columns[column]), self.mapping.fragment_n))
+        ]
+        a_slice = Fraction(self.library.epilogue_slice_bytes or 0) * 8 / self.bits
+        return math.ceil(len(outputs) / a_slice) - 1
+
+    @cached_property
+    def _round_trip_ps(self) -> int:
+        """To DRAM, unless L2 starts with all that it can be asked for, which it can hold."""
+        memory = self.hardware.memory
+        far_ps = self._cycles_ps(memory.l2.halves.far_latency_cycles) if memory.l2.halves else 0
+        near_ps = self._cycles_ps(memory.l2.latency_cycles)
+        blocks = [b for b in self.numbers if b[0] != "partials" or self.mapping.splits > 1]
+        everything = sum(sum(self._bytes(block).values()) for block in blocks)
+        if memory.l2.start == "warm" and everything <= memory.l2.bytes:
+            return near_ps + far_ps
+        return max(near_ps, math.ceil(Fraction(str(memory.dram.latency_ns)) * 1000)) + far_ps
 
     def _work(self, core: _Core, cost: NaiveCost) -> None:
         """A stage's time by what it went to, and what it moved inside the core."""
@@ -326,6 +355,8 @@ class NaiveMachine:
     def _closed(self, cores: list[_Core]) -> NaiveRun:
         run = self.run
         start_ps = math.ceil(Fraction(str(self.hardware.kernel_start_ns)) * 1000)
+        if self.mapping.splits > 1 and self.library.reduction_kernel:
+            start_ps *= 2
         makespan_ps = max(self.memory.drained_ps, *(core.free_ps for core in cores))
         run.time_ps = start_ps + makespan_ps
         run.core_time_ps["kernel_start"] = start_ps * len(cores)

@@ -148,6 +148,11 @@ class Core(Section):
     scratchpad: Scratchpad
     operand_source: OperandSource = OperandSource()
     port_bytes_per_cycle: Positive = Field(description="Between the core and L2, each direction.")
+    async_copies: Switch = Field(
+        True,
+        description="Loads go past the register file into the scratchpad; false: through registers "
+        "of the threads that compute, one stage at a time.",
+    )
     issue_cycles: Positive = Field(1, description="Least time between two stage requests.")
     barrier_cycles: NotNegative = Field(
         0, description="Between stages: all warps meet, and the tensor pipeline runs dry."
@@ -319,6 +324,14 @@ class Library(Section):
         ClusterShape(),
         description="Tiles of which L2 sends shared blocks once: Hopper's multicast. Wants "
         "dispatch: round_robin; along a side whose tiles it does not divide each is on its own.",
+    )
+    epilogue_slice_bytes: Count | None = Field(
+        None,
+        description="Where sums add to what memory holds: outputs of a fragment that are waited "
+        "for together; default: all.",
+    )
+    reduction_kernel: Switch = Field(
+        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
     )
     least: Sizes = Field(
         Sizes(), description="Least sizes that its kernels take; smaller ones are padded."

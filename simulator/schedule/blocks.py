@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from simulator.hardware import Hardware
+from simulator.hardware import Hardware, Library
 from simulator.schedule.classes import (
     BLOCK_CLASSES,
     BLOCKS_OF,
@@ -30,6 +30,7 @@ from simulator.schedule.timing import (
     StageWork,
     alignment_factors,
     executed_work,
+    output_waits,
     stage_cost,
 )
 from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, cycles_to_ps
@@ -165,6 +166,19 @@ def gemm_blocks(
     if grid.splits > 1:
         blocks.add(PARTIALS, sizes, np.repeat(tiles, grid.splits))
     return blocks
+
+
+def epilogue_waits(
+    library: Library, problem: GemmProblem, mapping: Mapping, grid: TileGrid
+) -> list[int]:
+    """Of every class of blocks, as `output_waits`; none but where an output is read."""
+    waits = []
+    for operand, edges in BLOCK_CLASSES:
+        m, n = grid.extent("m", edges.last_row), grid.extent("n", edges.last_column)
+        shape = StageShape(m, n, 1, mapping.fragment_m, mapping.fragment_n)
+        is_read = problem.accumulates and operand == OUTPUTS
+        waits.append(int(output_waits(library, problem.output_bits, shape)) if is_read else 0)
+    return waits
 
 
 def stream_blocks(

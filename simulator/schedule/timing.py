@@ -10,9 +10,11 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from simulator.hardware import Hardware
+import numpy as np
+
+from simulator.hardware import Hardware, Library
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND, bits_to_bytes, ceil_div, exact
 from simulator.workload.lowering import GemmProblem
 
@@ -347,6 +349,18 @@ def masked_work(
         columns_operand_bits=math.ceil(work.columns_operand_bits * (share if gathers else 1)),
         accumulator_bits=math.ceil(work.accumulator_bits * share),
     )
+
+
+def output_waits(library: Library, output_bits: int, shape: StageShape) -> Any:
+    """How often an epilogue that adds to what memory holds waits for it after the first time.
+
+    Outputs of a fragment pass through registers slice by slice: read, added to, and stored before
+    the next is read. The extents of ``shape`` may be arrays; fragments work side by side.
+    """
+    if library.epilogue_slice_bytes is None:
+        return 0
+    m, n = np.minimum(shape.m, shape.fragment_m), np.minimum(shape.n, shape.fragment_n)
+    return np.ceil(m * n * output_bits / (8 * library.epilogue_slice_bytes)) - 1
 
 
 def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[int, int]:

@@ -83,6 +83,10 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, RTX3090, own.format("cusparselt"), 5750, sparse, 0.030, 0.002)
     dense = {"rtx3090-dense": 10}  # of 1024x4096
     yield Fitted(constant, RTX3090, own.format("cublas"), 1300, dense, 0.0, 0.001)
+    two_m = {"v100-deepbench": 19}  # of m = 2048 and m = 6144
+    slices = "libraries.tensorop.epilogue_slice_bytes"
+    yield Fitted(constant, V100, start, 5000, two_m, 0.020, 0.035)
+    yield Fitted(constant, V100, slices, 256, two_m, 0.0, 0.035)
     fp16, int8 = "magicube-fp16", "magicube-int8"
     yield Fitted(condition_, fp16, "launch_us", 10.3, {fp16: 51}, 0.001, 0.084)
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 51}, 0.0, 0.084)

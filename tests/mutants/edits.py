@@ -69,6 +69,32 @@ EDITS = (
         (("simulator/run/choice.py", "for factor in (1, 2, 4):", "for factor in (1,):"),),
     ),
     Edit(
+        "loads through registers do not wait for each other, in either engine",
+        NAIVE,
+        (("simulator/engine/fast.py", "    if not k[K_ASYNC_COPIES]:  # the registers",
+          "    if False:  # the registers"),
+         ("simulator/engine/reference.py", "buffers if self.program.async_copies else 1",
+          "buffers")),
+    ),
+    Edit(
+        "a slice of outputs more than there are is waited for",
+        NAIVE,
+        (("simulator/schedule/timing.py",
+          "(8 * library.epilogue_slice_bytes)) - 1",
+          "(8 * library.epilogue_slice_bytes))"),),
+    ),
+    Edit(
+        "the kernel that adds up partial sums starts for nothing",
+        NAIVE,
+        (("simulator/report/layer.py", " + program.restart_ps", ""),),
+    ),
+    Edit(
+        "a stage on its way through registers takes none of them",
+        "tests/unit/test_mapping.py::test_registers_hold_accumulators_slots_and_group_buffers",
+        (("simulator/schedule/mapping.py", "return held if core.async_copies else held",
+          "return held if True else held"),),
+    ),
+    Edit(
         "operand stalls are booked as the scratchpad's",
         NAIVE,
         ((ACCOUNT, "operand += count * cost.stall_ps * cost.stalled_by_operand",
