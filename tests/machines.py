@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, load_hardware
+from simulator.hardware.machine import ClusterShape
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.partition import DISPATCH
 from simulator.schedule.program import Program, gemm_program, stream_program
@@ -70,10 +71,10 @@ MIXED = Workload(
 """A layer of every kind."""
 
 
-def contended(**changes: object) -> Hardware:
+def contended(cores: int = 4, **changes: object) -> Hardware:
     """The tiny machine with several cores and caches that are felt."""
     return tiny(
-        core__count=4,
+        core__count=cores,
         core__port_bytes_per_cycle=32,
         core__scratchpad__bytes_per_cycle=64,
         memory__l2__bytes_per_cycle=64,
@@ -123,15 +124,20 @@ def random_case(
 ) -> Case:
     """A random machine, layer, pattern and mapping: small, but with everything contended."""
     hardware = _random_machine(rng, **overrides)
+    dispatch = rng.choice(["dynamic", "round_robin", "round_robin", *DISPATCH])
     library = library_of(
         hardware,
         swizzle=rng.choice([1, 1, 2, 3]),
-        dispatch=rng.choice(["dynamic", *DISPATCH]),
+        dispatch=dispatch,
+        cluster=_random_cluster(rng, hardware) if dispatch == "round_robin" else ClusterShape(),
         prefetch=rng.random() < 0.5,
         epilogue_overlap=rng.random() < 0.3,
         epilogue_ns=rng.choice([0, 0, 1.5, 20]),
         register_buffers=rng.choice([None, None, 1, 2]),
         barrier_cycles=rng.choice([None, None, 5.5]),
+        reduction_kernel=rng.random() < 0.5,
+        epilogue_slice_bytes=rng.choice([None, 32, 200]),
+        whole_tiles=rng.choice([None, None, True, False]),
     )
     hardware = hardware.under(library)
     if rng.random() < 0.08:
@@ -147,12 +153,18 @@ def random_case(
             check(hardware, library, problem, mapping)
         except MappingError:
             continue
-        if rng.random() < 0.45:
+        if rng.random() < 0.7:
             problem = replace(problem, accumulates=True)
         mask = _random_mask(rng, hardware, problem, mapping)
         program = gemm_program(hardware, library, problem, mapping, mask)
         return Case(hardware, library, problem, mapping, program, mask)
     raise AssertionError("no random mapping fitted")
+
+
+def _random_cluster(rng: random.Random, hardware: Hardware) -> ClusterShape:
+    """That the machine has the cores for; often none."""
+    m, n = rng.choice([(1, 1), (2, 1), (2, 1), (1, 2), (1, 2), (2, 2), (3, 1), (1, 4)])
+    return ClusterShape(m=m, n=n) if m * n <= hardware.core.count else ClusterShape()
 
 
 def _random_mask(
@@ -194,6 +206,7 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         core__port_bytes_per_cycle=rng.choice([4, 16, 64]),
         core__issue_cycles=rng.choice([1, 1, 0.3, 30]),
         core__barrier_cycles=rng.choice([0, 0, 3, 11.3]),
+        core__whole_tiles=rng.random() < 0.3,
         core__alignment_bytes=rng.choice([1, 16]),
         memory__l2__bytes=rng.choice([700, 3000, 9000, 40000, 2**24]),
         memory__l2__bytes_per_cycle=rng.choice([8, 64, 256]),
@@ -207,6 +220,8 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         sparsity__skip=rng.choice(["slots", "slots", "none", "nonzeros", "nonzeros"]),
         sparsity__lockstep_rows=rng.choice([2, 4, 4]),
         sparsity__metadata=rng.choice(["index", "enumerative"]),
+        core__async_copies=rng.random() < 0.7,
+        kernel_start_ns=rng.choice([0, 12.5]),
         **overrides,
     )
 

@@ -94,6 +94,23 @@ def naive_block_steps(
     return steps
 
 
+def _stored(
+    hardware: Hardware, keep: int, group: int, bits: int, stage: NaiveStage, chooses: bool
+) -> tuple[int, int, int]:
+    """Bytes of slots, metadata and activations, each of them listed."""
+    groups = _chunks(stage.k, group)
+    per_group = _metadata_bits(keep, 4 if chooses else group, hardware.sparsity.metadata)
+    reached = naive_chosen(stage.k, group) if chooses else list(range(stage.k))
+    index_bits = _metadata_bits(1, group, "index") if chooses and group > 4 else 0
+    # Every stored slot: (row of W, group along k, slot in the group).
+    slots = list(product(range(stage.m), range(len(groups)), range(keep)))
+    metadata_bits = sum(per_group for _ in product(range(stage.m), groups))
+    metadata_bits += sum(index_bits for _ in reached)
+    addresses = [(k, n) for k in reached for n in range(stage.n)]
+    sizes = len(slots) * bits, metadata_bits, len(addresses) * bits
+    return tuple(math.ceil(size / 8) for size in sizes)
+
+
 def naive_stage(
     hardware: Hardware,
     keep: int,
@@ -102,36 +119,30 @@ def naive_stage(
     stage: NaiveStage,
     alignment: tuple[int, int],
     block_steps: list[int] | None = None,
+    tile: NaiveStage | None = None,
     chooses: bool = False,
 ) -> NaiveCost:
     """Cost of one stage.
 
     ``alignment`` is the factor on (rows, columns) writes; ``block_steps`` are the steps of blocks
-    of lockstep rows, where real non-zeros decide them. ``chooses``: all rows of the stage choose 4
-    columns of every group together, and store in which of these their slots are.
+    of lockstep rows, where real non-zeros decide them; ``tile`` is what the core goes through on
+    machines that multiply tiles whole. ``chooses``: all rows of the stage choose 4 columns of every
+    group together, and store in which of these their slots are.
     """
     bits, core = BITS[dtype], hardware.core
     instruction = core.tensor_cores.instructions[dtype]
-    code = hardware.sparsity.metadata
+    rows_bytes, metadata_bytes, columns_bytes = _stored(hardware, keep, group, bits, stage, chooses)
+    if core.whole_tiles and tile is not None:
+        stage = tile
+    full_rows, full_metadata, full_columns = _stored(hardware, keep, group, bits, stage, chooses)
     groups = _chunks(stage.k, group)
-    per_group = _metadata_bits(keep, 4 if chooses else group, code)
-    reached = naive_chosen(stage.k, group) if chooses else list(range(stage.k))
-    index_bits = _metadata_bits(1, group, "index") if chooses and group > 4 else 0
-
-    # Every stored slot: (row of W, group along k, slot in the group).
-    slots = list(product(range(stage.m), range(len(groups)), range(keep)))
-    metadata_bits = sum(per_group for _ in product(range(stage.m), groups))
-    metadata_bits += sum(index_bits for _ in reached)
-    addresses = [(k, n) for k in reached for n in range(stage.n)]
-    rows_bytes = math.ceil(len(slots) * bits / 8)
-    metadata_bytes = math.ceil(metadata_bits / 8)
-    columns_bytes = math.ceil(len(addresses) * bits / 8)
+    per_group = _metadata_bits(keep, 4 if chooses else group, hardware.sparsity.metadata)
 
     # Slots of one row in the order in which steps take them.
     if hardware.sparsity.skip == "none":
         depth = len(groups) * group
     else:
-        depth = len([s for s in slots if s[0] == 0])
+        depth = len(list(product(groups, range(keep))))
     steps = _chunks(depth, instruction.k)
 
     row_strips = _chunks(stage.m, stage.fragment_m)
@@ -177,9 +188,9 @@ def naive_stage(
     # Reads of the scratchpad: once a fragment strip into registers, or once an instruction.
     rows_loads = len(column_strips) if rows_from_register else len(column_blocks)
     columns_loads = len(row_strips) if columns_from_register else len(row_blocks)
-    row_reads = sum(rows_bytes for _ in range(rows_loads))
-    metadata_reads = sum(metadata_bytes for _ in range(rows_loads))
-    column_reads = sum(columns_bytes for _ in range(columns_loads))
+    row_reads = sum(full_rows for _ in range(rows_loads))
+    metadata_reads = sum(full_metadata for _ in range(rows_loads))
+    column_reads = sum(full_columns for _ in range(columns_loads))
     fill = (row_reads + metadata_reads) * rows_from_register
     fill += column_reads * columns_from_register
     writes = (rows_bytes + metadata_bytes) * alignment[0] + columns_bytes * alignment[1]

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 from naive import (
     BITS,
@@ -21,33 +22,16 @@ from naive import (
     naive_factors,
     naive_stage,
 )
+from naive_memory import Block, NaiveMemory, NaivePort, NaiveRun
 
 from simulator.hardware import Hardware, Library
 from simulator.schedule.mapping import Mapping
-
-Block = tuple[str, int, int, int]  # operand, GEMM, line (of tiles), place
 
 EPILOGUE_ENDS, READ_OUTPUT, REQUEST = 0, 1, 2
 
 
 @dataclass
-class NaiveRun:
-    """What a run took and moved. ``moved`` is by (level, operand, direction), in bytes."""
-
-    time_ps: int = 0
-    core_time_ps: Counter[str] = field(default_factory=Counter)
-    moved: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    busy_ps: Counter[str] = field(default_factory=Counter)
-    macs_executed: int = 0
-    slots_used: int = 0
-    imbalance_ratio: float = 1.0
-
-
-@dataclass
-class _Core:
-    number: int
-    port_free_ps: int = 0
-    port_busy_ps: int = 0
+class _Core(NaivePort):
     issued_ps: int = -(10**18)
     tile: tuple[int, int, int, int] | None = None  # GEMM, row, column, split
     todo: list[int] = field(default_factory=list)
@@ -97,17 +81,19 @@ class NaiveMachine:
         self.rows = _chunks(self.m, mapping.tile_m)
         self.columns = _chunks(self.n, mapping.tile_n)
         self.stages = _chunks(self.k, mapping.tile_k)
+        shape_m, shape_n = library.cluster.m, library.cluster.n
+        self.cluster_m = shape_m if len(self.rows) % shape_m == 0 else 1
+        self.cluster_n = shape_n if len(self.columns) % shape_n == 0 else 1
+        self.cluster = self.cluster_m * self.cluster_n
         self.choosing_rows = choosing_rows
         along = None if choosing_rows is None else self.n
         self.factors = naive_factors(hardware, self.keep, self.group, dtype, self.k, along)
         self.run = NaiveRun()
-        self.l2: list[Block] = []  # front is last
-        self.dirty: set[Block] = set()
-        self.ready_ps: dict[Block, int] = {}
-        self.l2_free_ps = self.dram_free_ps = self.link_free_ps = self.drained_ps = 0
         self.arrived: Counter[tuple[int, int, int]] = Counter()
-        self.numbers = {block: number for number, block in enumerate(self._blocks())}
         self.costs: dict[tuple[int, int, int, int], NaiveCost] = {}
+        cluster = self.cluster_m, self.cluster_n
+        sizes = self._bytes, self._passed
+        self.memory = NaiveMemory(hardware, cluster, self._blocks(), sizes, self.run)
 
     # What there is, and in which order.
 
@@ -130,16 +116,17 @@ class NaiveMachine:
 
     def _tiles(self) -> list[tuple[int, int, int, int]]:
         """(GEMM, row, column, split) in the order of dispatch."""
-        found = []
-        for gemm in range(self.count):
-            for band in _chunks(len(self.rows), max(1, self.library.swizzle)):
-                for column in range(len(self.columns)):
-                    for row in band:
-                        for split in range(self.mapping.splits):
-                            found.append((gemm, row, column, split))
-        if self.library.swizzle <= 1:
-            found.sort()
-        return found
+        tall, wide = self.cluster_m, self.cluster_n
+        return [
+            (gemm, row, column, split)
+            for gemm in range(self.count)
+            for band in _chunks(len(self.rows) // tall, max(1, self.library.swizzle // tall))
+            for across in range(len(self.columns) // wide)
+            for down in band
+            for split in range(self.mapping.splits)
+            for row in range(down * tall, down * tall + tall)
+            for column in range(across * wide, across * wide + wide)
+        ]
 
     def _queues(self) -> list[list[tuple[int, int, int, int]]]:
         """A queue a core, which may be the same one for all."""
@@ -147,7 +134,9 @@ class NaiveMachine:
         if self.library.dispatch == "dynamic":
             return [tiles] * cores
         if self.library.dispatch == "round_robin":
-            return [tiles[core::cores] for core in range(cores)]
+            working = cores // self.cluster * self.cluster
+            idle = cores - working
+            return [tiles[core::working] for core in range(working)] + [[] for _ in range(idle)]
         if self.library.dispatch == "contiguous":
             ends = [len(tiles) * core // cores for core in range(cores + 1)]
             return [tiles[ends[core] : ends[core + 1]] for core in range(cores)]
@@ -163,10 +152,11 @@ class NaiveMachine:
     def _cost(self, gemm: int, row: int, column: int, stage: int) -> NaiveCost:
         key = (gemm, row, column, stage)
         if key not in self.costs:
-            shape = NaiveStage(
-                len(self.rows[row]), len(self.columns[column]), len(self.stages[stage]),
-                self.mapping.fragment_m, self.mapping.fragment_n,
-            )  # fmt: skip
+            mapping = self.mapping
+            fragment = mapping.fragment_m, mapping.fragment_n
+            tile = NaiveStage(mapping.tile_m, mapping.tile_n, mapping.tile_k, *fragment)
+            lines = self.rows[row], self.columns[column], self.stages[stage]
+            shape = NaiveStage(*map(len, lines), *fragment)
             steps = None
             if self.mask is not None:
                 ks = self.stages[stage]
@@ -177,7 +167,7 @@ class NaiveMachine:
                 lanes = self.hardware.sparsity.lockstep_rows
                 steps = naive_block_steps(part, self.group, lanes, instruction.k)
             self.costs[key] = naive_stage(
-                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps,
+                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps, tile,
                 self.choosing_rows is not None,
             )  # fmt: skip
         return self.costs[key]
@@ -215,97 +205,6 @@ class NaiveMachine:
             return {"activations": self._cost(block[1], 0, block[2], block[3]).columns_bytes}
         return self._bytes(block)
 
-    def _ps(self, size: int, bytes_per_second: Fraction) -> int:
-        return math.ceil(size * 10**12 / bytes_per_second)
-
-    def _cycles_ps(self, cycles: float) -> int:
-        return math.ceil(Fraction(str(cycles)) * 10**12 / self.hardware.clock_hz)
-
-    def _per_second(self, bytes_per_cycle: float) -> Fraction:
-        return Fraction(str(bytes_per_cycle)) * self.hardware.clock_hz
-
-    def _port_ps(self, size: int) -> int:
-        return self._ps(size, self._per_second(self.hardware.core.port_bytes_per_cycle))
-
-    def _dram(self, now_ps: int, block: Block, way: str) -> int:
-        """Queue a transfer; returns its end."""
-        dram = self.hardware.memory.dram
-        rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(dram.efficiency_ratio))
-        ps = self._ps(sum(self._bytes(block).values()), rate)
-        self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
-        self.run.busy_ps["dram"] += ps
-        self._count("dram", block, way)
-        return self.dram_free_ps
-
-    def _pass_l2(self, now_ps: int, block: Block, way: str) -> int:
-        rate = self._per_second(self.hardware.memory.l2.bytes_per_cycle)
-        ps = self._ps(sum(self._passed(block).values()), rate)
-        self.l2_free_ps = max(self.l2_free_ps, now_ps) + ps
-        self.run.busy_ps["l2_queue"] += ps
-        self._count("l2", block, way)
-        return self.l2_free_ps
-
-    def _count(self, level: str, block: Block, way: str) -> None:
-        sizes = self._passed(block) if level == "l2" else self._bytes(block)
-        for operand, size in sizes.items():
-            self.run.moved[level, operand, way] += size
-
-    # Memory.
-
-    def _insert(self, now_ps: int, block: Block) -> bool:
-        room = self.hardware.memory.l2.bytes
-        size = sum(self._bytes(block).values())
-        if size > room:
-            return False
-        while sum(sum(self._bytes(held).values()) for held in self.l2) + size > room:
-            victim = self.l2.pop(0)
-            if victim in self.dirty:
-                self.dirty.remove(victim)
-                self.drained_ps = max(self.drained_ps, self._dram(now_ps, victim, "written"))
-        self.l2.append(block)
-        return True
-
-    def _fetch(self, now_ps: int, block: Block, core: _Core, port_ps: int) -> int:
-        """Request a block; returns when all of it has arrived."""
-        memory = self.hardware.memory
-        if block in self.l2:
-            self.l2.remove(block)
-            self.l2.append(block)
-        else:
-            self._insert(now_ps, block)
-            latency_ps = math.ceil(Fraction(str(memory.dram.latency_ns)) * 1000)
-            self.ready_ps[block] = self._dram(now_ps, block, "read") + latency_ps
-        path = [self._pass_l2(now_ps, block, "read")]
-        core.port_free_ps = max(core.port_free_ps, now_ps) + port_ps
-        core.port_busy_ps += port_ps
-        path.append(core.port_free_ps)
-        far_ps = 0
-        if memory.l2.halves and self.numbers[block] % 2 != core.number % 2:
-            size = sum(self._passed(block).values())
-            link_ps = self._ps(size, self._per_second(memory.l2.halves.link_bytes_per_cycle))
-            self.link_free_ps = max(self.link_free_ps, now_ps) + link_ps
-            self.run.busy_ps["link"] += link_ps
-            path.append(self.link_free_ps)
-            far_ps = self._cycles_ps(memory.l2.halves.far_latency_cycles)
-        through_l2_ps = max(path) + self._cycles_ps(memory.l2.latency_cycles)
-        return max(through_l2_ps, self.ready_ps[block] + port_ps) + far_ps
-
-    def _write(self, now_ps: int, block: Block) -> None:
-        stays = False
-        if block[0] == "partials" or self.hardware.memory.writes == "l2":
-            if block in self.l2:  # since it was read
-                self.l2.remove(block)
-                self.l2.append(block)
-                stays = True
-            else:
-                stays = self._insert(now_ps, block)
-            if stays:
-                self.dirty.add(block)
-            self.ready_ps[block] = now_ps
-            self.drained_ps = max(self.drained_ps, self._pass_l2(now_ps, block, "written"))
-        if not stays:
-            self.drained_ps = max(self.drained_ps, self._dram(now_ps, block, "written"))
-
     def _warm(self, queues: list[list[tuple[int, int, int, int]]]) -> None:
         """Insert what is read, in the order of first use; several queues are walked one by one."""
         order: list[Block] = []
@@ -317,8 +216,8 @@ class NaiveMachine:
                 if self.accumulates and split == self.mapping.splits - 1:
                     order.append(("outputs", gemm, row, column))
         for block in dict.fromkeys(order):
-            self.ready_ps[block] = 0
-            self._insert(0, block)
+            self.memory.ready_ps[block] = 0
+            self.memory.insert(0, block)
 
     # Events.
 
@@ -350,17 +249,18 @@ class NaiveMachine:
                 core.next_event = None
                 return
             core.tile = queue.pop(0)
+            core.turn += 1
             core.todo = self._split(core.tile[3])
         assert core.tile is not None
         gemm, row, column, _ = core.tile
         stage = core.todo.pop(0)
         core.issued_ps = now_ps
         cost = self._cost(gemm, row, column, stage)
-        rows_ps = self._port_ps((cost.rows_bytes + cost.metadata_bytes) * self.factors[0])
-        columns_ps = self._port_ps(cost.columns_bytes * self.factors[1])
-        rows_at = self._fetch(now_ps, ("rows", gemm, row, stage), core, rows_ps)
-        columns_at = self._fetch(now_ps, ("columns", gemm, column, stage), core, columns_ps)
-        start_ps = max(rows_at, columns_at, core.free_ps)
+        rows_ps = self.memory.port_ps((cost.rows_bytes + cost.metadata_bytes) * self.factors[0])
+        columns_ps = self.memory.port_ps(cost.columns_bytes * self.factors[1])
+        rows_at = self.memory.fetch(now_ps, ("rows", gemm, row, stage), core, rows_ps)
+        columns_at = self.memory.fetch(now_ps, ("columns", gemm, column, stage), core, columns_ps)
+        stored_ps = start_ps = max(rows_at, columns_at, core.free_ps)
         wait = "prologue" if first else "memory_stall"
         self.run.core_time_ps[wait] += start_ps - core.free_ps
         if first:
@@ -374,6 +274,8 @@ class NaiveMachine:
             buffers = self.mapping.stage_buffers
             if len(core.done_ps) >= buffers:
                 at_ps = max(at_ps, core.done_ps[-buffers])
+            if not self.hardware.core.async_copies:  # it passes through registers first
+                at_ps = max(at_ps, stored_ps)
             core.next_event = at_ps, REQUEST
         elif self.accumulates and self.mapping.splits == 1:
             core.next_event = core.free_ps, READ_OUTPUT
@@ -391,13 +293,15 @@ class NaiveMachine:
 
     def _fetch_whole(self, now_ps: int, block: Block, core: _Core) -> int:
         """Request a block that is aligned: partial sums, or outputs."""
-        return self._fetch(now_ps, block, core, self._port_ps(sum(self._bytes(block).values())))
+        return self.memory.fetch(
+            now_ps, block, core, self.memory.port_ps(sum(self._bytes(block).values()))
+        )
 
     def _drain_ps(self) -> int:
-        return self._cycles_ps(self.hardware.core.tensor_cores.drain_cycles)
+        return self.memory.cycles_ps(self.hardware.core.tensor_cores.drain_cycles)
 
     def _issue_ps(self) -> int:
-        return max(1, self._cycles_ps(self.hardware.core.issue_cycles))
+        return max(1, self.memory.cycles_ps(self.hardware.core.issue_cycles))
 
     def _result(self, tile: tuple[int, int, int, int]) -> Block:
         gemm, row, column, split = tile
@@ -407,7 +311,33 @@ class NaiveMachine:
 
     def _hold_ps(self, block: Block) -> int:
         epilogue_ps = math.ceil(Fraction(str(self.library.epilogue_ns)) * 1000)
-        return self._port_ps(sum(self._bytes(block).values())) + epilogue_ps
+        epilogue_ps += self.memory.port_ps(sum(self._bytes(block).values()))
+        if block[0] == "outputs" and self.accumulates and self.library.epilogue_slice_bytes:
+            epilogue_ps += self._waits(block) * self._round_trip_ps
+        return epilogue_ps
+
+    def _waits(self, block: Block) -> int:
+        """Slices of a fragment of outputs, but for the first, which has been waited for."""
+        _, _, row, column = block
+        outputs = [
+            (m, n)
+            for m in range(min(len(self.rows[row]), self.mapping.fragment_m))
+            for n in range(min(len(self.columns[column]), self.mapping.fragment_n))
+        ]
+        a_slice = Fraction(self.library.epilogue_slice_bytes or 0) * 8 / self.bits
+        return math.ceil(len(outputs) / a_slice) - 1
+
+    @cached_property
+    def _round_trip_ps(self) -> int:
+        """To DRAM, unless L2 starts with all that it can be asked for, which it can hold."""
+        memory = self.hardware.memory
+        far_ps = self._cycles_ps(memory.l2.halves.far_latency_cycles) if memory.l2.halves else 0
+        near_ps = self._cycles_ps(memory.l2.latency_cycles)
+        blocks = [b for b in self.numbers if b[0] != "partials" or self.mapping.splits > 1]
+        everything = sum(sum(self._bytes(block).values()) for block in blocks)
+        if memory.l2.start == "warm" and everything <= memory.l2.bytes:
+            return near_ps + far_ps
+        return max(near_ps, math.ceil(Fraction(str(memory.dram.latency_ns)) * 1000)) + far_ps
 
     def _work(self, core: _Core, cost: NaiveCost) -> None:
         """A stage's time by what it went to, and what it moved inside the core."""
@@ -434,7 +364,7 @@ class NaiveMachine:
                 return
         elif core.reducing:
             core.reducing, block = False, ("outputs", gemm, row, column)
-        self._write(now_ps, block)
+        self.memory.write(now_ps, block)
         self.run.core_time_ps["epilogue"] += now_ps - core.free_ps
         core.free_ps = now_ps
         core.next_event = max(now_ps, core.issued_ps + self._issue_ps()), REQUEST
@@ -459,7 +389,9 @@ class NaiveMachine:
     def _closed(self, cores: list[_Core]) -> NaiveRun:
         run = self.run
         start_ps = math.ceil(Fraction(str(self.hardware.kernel_start_ns)) * 1000)
-        makespan_ps = max(self.drained_ps, *(core.free_ps for core in cores))
+        if self.mapping.splits > 1 and self.library.reduction_kernel:
+            start_ps *= 2
+        makespan_ps = max(self.memory.drained_ps, *(core.free_ps for core in cores))
         run.time_ps = start_ps + makespan_ps
         run.core_time_ps["kernel_start"] = start_ps * len(cores)
         run.core_time_ps["idle"] = sum(makespan_ps - core.free_ps for core in cores)

@@ -29,6 +29,7 @@ RegisterBuffers = Annotated[int, Field(ge=1, le=2, strict=True)]
 
 MAX_CORES = 4096
 MAX_STAGE_BUFFERS = 64
+MAX_CLUSTER = 16  # CUDA's largest cluster, where a kernel opts for more than 8
 
 
 class Section(BaseModel):
@@ -147,9 +148,19 @@ class Core(Section):
     scratchpad: Scratchpad
     operand_source: OperandSource = OperandSource()
     port_bytes_per_cycle: Positive = Field(description="Between the core and L2, each direction.")
+    async_copies: Switch = Field(
+        True,
+        description="Loads go past the register file into the scratchpad; false: through registers "
+        "of the threads that compute, one stage at a time.",
+    )
     issue_cycles: Positive = Field(1, description="Least time between two stage requests.")
     barrier_cycles: NotNegative = Field(
         0, description="Between stages: all warps meet, and the tensor pipeline runs dry."
+    )
+    whole_tiles: Switch = Field(
+        False,
+        description="Tiles at the edges are multiplied whole, zeros beyond Y included; false: only "
+        "instructions that hold a part of Y.",
     )
     alignment_bytes: Count = Field(
         16, description="Vector width that full port bandwidth needs rows to be aligned to."
@@ -248,6 +259,27 @@ class Tile(Section):
         return self
 
 
+class ClusterShape(Section):
+    """How many tiles side by side are worked on by a cluster of cores that share what they read."""
+
+    m: Annotated[int, Field(ge=1, le=MAX_CLUSTER, strict=True)] = Field(
+        1, description="Along m; they share blocks of X."
+    )
+    n: Annotated[int, Field(ge=1, le=MAX_CLUSTER, strict=True)] = Field(
+        1, description="Along n; they share blocks of W."
+    )
+
+    @property
+    def cores(self) -> int:
+        return self.m * self.n
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> ClusterShape:
+        if self.cores > MAX_CLUSTER:
+            raise ValueError(f"a cluster has at most {MAX_CLUSTER} cores, got {self.m}x{self.n}")
+        return self
+
+
 class Sizes(Section):
     """Rows of W, columns of X and depth of a product: of a convolution, k are channels."""
 
@@ -273,6 +305,9 @@ class Library(Section):
     barrier_cycles: NotNegative | None = Field(
         None, description="Between stages; default: core.barrier_cycles."
     )
+    whole_tiles: Switch | None = Field(
+        None, description="Whether edges are multiplied whole; default: core.whole_tiles."
+    )
     splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
     swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
     choice: Literal["time", "largest_tile"] = Field(
@@ -290,6 +325,19 @@ class Library(Section):
         description="Rows that may choose columns together: 128 runs patterns such as 128:2:20, "
         "with 2:4 on the columns chosen. Tiles lie within such rows.",
     )
+    cluster: ClusterShape = Field(
+        ClusterShape(),
+        description="Tiles of which L2 sends shared blocks once: Hopper's multicast. Wants "
+        "dispatch: round_robin; along a side whose tiles it does not divide each is on its own.",
+    )
+    epilogue_slice_bytes: Count | None = Field(
+        None,
+        description="Where sums add to what memory holds: outputs of a fragment that are waited "
+        "for together; default: all.",
+    )
+    reduction_kernel: Switch = Field(
+        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
+    )
     least: Sizes = Field(
         Sizes(), description="Least sizes that its kernels take; smaller ones are padded."
     )
@@ -305,6 +353,17 @@ class Library(Section):
         for rows in self.vector_rows:
             if all(rows % tile.m for tile in self.tiles):
                 raise ValueError(f"vector_rows: no tile's m divides {rows}")
+        if self.vector_rows and self.cluster.cores > 1:
+            raise ValueError("vector_rows: rows that choose columns of their own share no cluster")
+        return self
+
+    @model_validator(mode="after")
+    def _clusters_are_dealt_out(self) -> Library:
+        if self.cluster.cores > 1 and self.dispatch != "round_robin":
+            raise ValueError(
+                f"a cluster wants dispatch: round_robin, as persistent kernels have, "
+                f"got {self.dispatch}"
+            )
         return self
 
     def padded(self, size: Side, elements: int, bits: int, unit: int = 1) -> int:
@@ -374,11 +433,17 @@ class Hardware(Section):
         return value
 
     @model_validator(mode="after")
-    def _libraries_exist(self) -> Hardware:
+    def _libraries_fit(self) -> Hardware:
         for name in (self.library.dense, self.library.sparse):
             if name not in self.libraries:
                 raise ValueError(
                     f"library: no library '{name}' ({did_you_mean(name, self.libraries)})"
+                )
+        for name, library in self.libraries.items():
+            if library.cluster.cores > self.core.count:
+                raise ValueError(
+                    f"libraries.{name}.cluster: {library.cluster.cores} cores are more than "
+                    f"core.count = {self.core.count}"
                 )
         return self
 
@@ -419,8 +484,9 @@ class Hardware(Section):
         if library.register_buffers is not None:
             file = _with(core.register_file, buffers=library.register_buffers)
             core = _with(core, register_file=file)
-        if library.barrier_cycles is not None:
-            core = _with(core, barrier_cycles=library.barrier_cycles)
+        for key in ("barrier_cycles", "whole_tiles"):
+            if getattr(library, key) is not None:
+                core = _with(core, **{key: getattr(library, key)})
         # Every value was checked where the library was read.
         return self if core is self.core else _with(self, core=core)
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simulator.hardware import Hardware, Library
+from simulator.schedule.mapping import restart_ps
 from simulator.schedule.offers import FloatArray, Offers, Rates, Stages, whole
 from simulator.schedule.partition import DISPATCH
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND
@@ -74,14 +75,16 @@ def _wave_reads(
     l2_bytes = hardware.memory.l2.bytes
     rows, columns, _ = offers.grid
     tiles = offers.count * rows * columns * splits
-    busy = np.minimum(tiles, hardware.core.count)
-    waves = whole(tiles, hardware.core.count)
+    busy = np.minimum(tiles, offers.cores)
+    waves = whole(tiles, offers.cores)
     at_once = np.maximum(1, busy / splits)
     gemms = np.maximum(1, at_once / (rows * columns))
     inside = at_once / gemms
-    band = np.minimum(library.swizzle, rows)
+    clusters = np.maximum(1, library.swizzle // offers.cluster_m)
+    band = np.minimum(clusters * offers.cluster_m, rows)
     rows_at_once = np.minimum(rows, np.maximum(np.minimum(inside, band), np.ceil(inside / columns)))
-    columns_at_once = np.minimum(columns, np.ceil(np.maximum(1, inside / band)))
+    across = whole(np.maximum(1, inside / band), offers.cluster_n) * offers.cluster_n
+    columns_at_once = np.minimum(columns, across)
     wave_rows = gemms * rows_at_once * stages.rows_bytes
     wave_columns = gemms * columns_at_once * stages.columns_bytes
 
@@ -94,16 +97,15 @@ def _wave_reads(
     keeps_rows = (band_rows + wave_columns) * depths.all <= l2_bytes
     once = (all_rows + all_columns) * offers.count
     each_band = (all_rows + all_columns * bands) * offers.count
-    each_wave = np.maximum(
-        once, tiles / hardware.core.count * (wave_rows + wave_columns) * depths.all
-    )
+    each_wave = np.maximum(once, tiles / offers.cores * (wave_rows + wave_columns) * depths.all)
     read = np.where(keeps_columns, once, np.where(keeps_rows, each_band, each_wave))
-    read = np.where(waves <= 1, once, read)
+    read = np.where(stages.cold, np.where(waves <= 1, once, read), 0)
     added_to = offers.accumulates * offers.m * offers.n * offers.count * problem.output_bits / 8
+    added_to = np.where(stages.cold, added_to, 0)
     together = np.minimum(splits, busy)
     return _WaveReads(
-        wave_rows * together,
-        wave_columns * together,
+        stages.cold * wave_rows * together,
+        stages.cold * wave_columns * together,
         np.where(keeps_rows, np.minimum(1, bands * offers.count / waves), 1.0),
         np.where(keeps_columns, 1 / bands, 1.0),
         read + added_to + _written(hardware, problem, offers, splits, read),
@@ -139,15 +141,16 @@ class _Ends(NamedTuple):
         cls, rates: Rates, problem: GemmProblem, offers: Offers, stages: Stages, splits: Any
     ) -> _Ends:
         out_bytes = stages.elements * problem.output_bits / 8
-        out = out_bytes / rates.port + rates.epilogue
+        waits = stages.output_waits * stages.far_latency(rates)
+        out = out_bytes / rates.port + rates.epilogue + waits
         partial_bytes = stages.elements * ACCUMULATOR_BITS / 8
         partial = partial_bytes / rates.port + rates.epilogue
-        outputs = np.minimum(stages.outputs.sum(axis=0), np.maximum(1, rates.cores / splits))
+        outputs = np.minimum(stages.outputs.sum(axis=0), np.maximum(1, offers.cores / splits))
         others = (splits - 1) * partial_bytes
         port = others / rates.port
         reduction = rates.l2_latency + np.maximum(port, outputs * others / rates.l2)
-        slowest = min(rates.port, rates.dram)
-        read = offers.accumulates * (rates.dram_latency + out_bytes / slowest)
+        slowest = np.where(stages.cold, min(rates.port, rates.dram), rates.port)
+        read = offers.accumulates * (stages.far_latency(rates) + out_bytes / slowest)
         alone = np.maximum(rates.drain, read) + out
         before = rates.drain + partial
         last = before + np.maximum(reduction, read) + out
@@ -155,7 +158,7 @@ class _Ends(NamedTuple):
         return cls(
             np.where(splits > 1, last, alone),
             np.where(splits > 1, mean, alone),
-            offers.accumulates * (outputs - 1) * out_bytes / rates.dram,
+            stages.cold * offers.accumulates * (outputs - 1) * out_bytes / rates.dram,
         )
 
 
@@ -188,8 +191,9 @@ class _Pipeline(NamedTuple):
         first = np.maximum(far, both)
         later += new_rows * new_columns * first
         moved = np.maximum(stages.port, l2)
-        latency = rates.dram_latency - kept * (rates.dram_latency - rates.l2_latency)
-        first_fill = rates.dram_latency + np.maximum(moved, both)
+        first_latency = stages.far_latency(rates)
+        latency = first_latency - kept * (first_latency - rates.l2_latency)
+        first_fill = first_latency + np.maximum(moved, both)
         return cls(stages, first_fill, first, latency + moved, later)
 
     def first(self, depth: Any) -> Any:
@@ -224,7 +228,7 @@ def times_ps(
     reads = _wave_reads(hardware, library, problem, offers, stages, splits, depths)
     tiles, exists = stages.outputs * splits, stages.outputs > 0
     all_tiles = tiles.sum(axis=0)
-    waves, busy = whole(all_tiles, rates.cores), np.minimum(all_tiles, rates.cores)
+    waves, busy = whole(all_tiles, offers.cores), np.minimum(all_tiles, offers.cores)
     pipeline = _Pipeline.of(rates, stages, reads, busy)
 
     def longest(of_kind: Any) -> Any:
@@ -234,7 +238,8 @@ def times_ps(
     # Model: dealt out in turn, a core gets the same split of every output; who gets the longest
     # one finishes all outputs.
     policy = DISPATCH[library.dispatch]
-    stuck = policy.is_fixed and policy.in_waves and rates.cores % splits == 0
+    turns = offers.cores / (offers.cluster_m * offers.cluster_n)
+    stuck = policy.is_fixed and policy.in_waves & (turns % splits == 0)
     depth = np.where(stuck, depths.longest, depths.mean)
     later = pipeline.later(library, depth, np.where(stuck, ends.last, ends.mean))
     tail = longest(pipeline.later(library, depths.longest, ends.last))
@@ -242,15 +247,16 @@ def times_ps(
         tail = tail + longest(ends.last)
     slowest = longest(later)
     cold = np.maximum(0, longest(first + ends.mean) - slowest)
-    many = _dealt_out(rates.cores, tiles, later, slowest) + cold + tail - slowest
+    many = _dealt_out(offers.cores, tiles, later, slowest) + cold + tail - slowest
     computed = np.where(waves == 1, longest(first + ends.last), many) + longest(ends.apart)
-    dram = reads.dram_bytes / rates.dram + rates.dram_latency + longest(ends.last)
+    dram = reads.dram_bytes / rates.dram + stages.far_latency(rates) + longest(ends.last)
+    work_ps = np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz)
     return np.asarray(
-        np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz), dtype=np.float64
+        work_ps + np.where(splits > 1, restart_ps(hardware, library), 0), dtype=np.float64
     )
 
 
-def _dealt_out(cores: int, tiles: Any, each: Any, longest: Any) -> Any:
+def _dealt_out(cores: Any, tiles: Any, each: Any, longest: Any) -> Any:
     """When the last of all tiles is done, if whoever is free takes the next.
 
     At least the waves of those that take as long as one kind or longer, and at least what all take

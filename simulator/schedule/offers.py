@@ -16,7 +16,13 @@ from simulator.hardware import Hardware, Library
 from simulator.schedule.classes import COLUMNS, ROWS
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import IntArray
-from simulator.schedule.timing import StageShape, StageWork, alignment_factors, stage_work
+from simulator.schedule.timing import (
+    StageShape,
+    StageWork,
+    alignment_factors,
+    executed_work,
+    output_waits,
+)
 from simulator.units import PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
 
@@ -34,7 +40,8 @@ class Offers(NamedTuple):
     They are floats, which hold sizes exactly; what would overflow is huge instead.
     ``unique_bytes`` is -1 where the activations matrix itself is stored; ``distinct`` is how much
     of X all rows read over what those of one tile do; ``inputs_are_rows`` and ``accumulates`` are 0
-    or 1; the factors are those by which misalignment lengthens transfers.
+    or 1; the factors are those by which misalignment lengthens transfers. ``cluster_m`` tiles along
+    m and ``cluster_n`` along n share what they read; ``cores`` work, all that fill such clusters.
     """
 
     m: Any
@@ -53,11 +60,15 @@ class Offers(NamedTuple):
     fragment_m: Any
     fragment_n: Any
     stage_buffers: Any
+    cluster_m: Any
+    cluster_n: Any
+    cores: Any
 
     @classmethod
     def of(
         cls,
         hardware: Hardware,
+        library: Library,
         problems: Sequence[GemmProblem],
         of_problem: Sequence[int],
         mappings: Sequence[Mapping],
@@ -73,7 +84,18 @@ class Offers(NamedTuple):
             for a in mappings
         ]
         repeated = np.array(sizes, dtype=np.float64)[np.array(of_problem)]
-        return cls(*repeated.T, *np.array(tiles, dtype=np.float64).T)
+        alone = np.ones(len(mappings))
+        clusters = [alone, alone, alone * hardware.core.count]
+        found = cls(*[*repeated.T, *np.array(tiles, dtype=np.float64).T, *clusters])
+        return found if library.cluster.cores == 1 else found._clustered(library)
+
+    def _clustered(self, library: Library) -> Offers:
+        """With the clusters of a library, as `Cluster.of` has them."""
+        rows, columns, _ = self.grid
+        cluster_m = np.where(rows % library.cluster.m, 1.0, library.cluster.m)
+        cluster_n = np.where(columns % library.cluster.n, 1.0, library.cluster.n)
+        cores = self.cores - self.cores % (cluster_m * cluster_n)
+        return self._replace(cluster_m=cluster_m, cluster_n=cluster_n, cores=cores)
 
     def take(self, places: IntArray) -> Offers:
         """Some of the mappings, in that order, perhaps several times."""
@@ -99,7 +121,6 @@ def _unique_bytes(problem: GemmProblem) -> float:
 class Rates(NamedTuple):
     """The machine in cycles."""
 
-    cores: int
     port: float  # bytes a cycle
     l2: float
     dram: float
@@ -116,15 +137,13 @@ class Rates(NamedTuple):
         if l2.halves:  # a chain of stages waits for its far half; half of the bytes cross
             far = l2.halves.far_latency_cycles
             l2_rate = min(l2_rate, 2 * l2.halves.link_bytes_per_cycle)
-        near, cold = l2.latency_cycles, l2.start == "cold"
-        dram_latency = max(near, hardware.dram_latency_ps / cycle_ps) if cold else near
+        near = l2.latency_cycles
         return cls(
-            cores=hardware.core.count,
             port=hardware.core.port_bytes_per_cycle,
             l2=l2_rate,
             dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
             l2_latency=near + far,
-            dram_latency=dram_latency + far,
+            dram_latency=max(near, hardware.dram_latency_ps / cycle_ps) + far,
             drain=hardware.core.tensor_cores.drain_cycles,
             epilogue=library.epilogue_ns * 1000 / cycle_ps,
         )
@@ -135,8 +154,11 @@ class Stages(NamedTuple):
 
     The first axis is the kind. The periods are from stage to stage where all comes from L2 and
     from DRAM: at the rate of core or port, or where a stage waits for a buffer, which is free only
-    once an earlier one has arrived and is done. ``rows_bytes`` and ``columns_bytes`` are means
-    over tiles, of a convolution's input those that are stored.
+    once an earlier one has arrived and is done, or for registers to load it through.
+    ``rows_bytes`` and ``columns_bytes`` are means over tiles, of a convolution's input those that
+    are stored. ``cold`` are mappings whose operands L2 does not hold from the start;
+    ``output_waits`` is how often an epilogue waits for an output that it adds to, after the first
+    time.
     """
 
     outputs: Any  # how many tiles of Y
@@ -149,6 +171,12 @@ class Stages(NamedTuple):
     elements: Any  # of Y in a tile
     rows_bytes: Any
     columns_bytes: Any
+    cold: Any
+    output_waits: Any
+
+    def far_latency(self, rates: Rates) -> Any:
+        """Of what is read for the first time."""
+        return np.where(self.cold, rates.dram_latency, rates.l2_latency)
 
     def take(self, places: IntArray) -> Stages:
         """Of some of the mappings."""
@@ -161,16 +189,29 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     rows, columns, _ = offers.grid
     outputs, m, n = _kinds(offers)
     k = np.minimum(offers.tile_k, offers.k)
+    fragment = offers.fragment_m, offers.fragment_n
     deep: Any = np.broadcast_to(k, m.shape)
-    shape = StageShape(m, n, deep, offers.fragment_m, offers.fragment_n)
-    work = stage_work(hardware, problem, shape)
+    shape = StageShape(m, n, deep, *fragment)
+    # One for every kind of tile, as the shapes of the stages.
+    full: Any = [np.broadcast_to(x, m.shape) for x in (offers.tile_m, offers.tile_n, offers.tile_k)]
+    tile = StageShape(full[0], full[1], full[2], *fragment)
+    work = executed_work(hardware, problem, shape, tile)
     core, written, prologue = _core_cycles(hardware, problem, work, offers)
     port = written / rates.port
-    busiest = np.maximum(core, port)
+
+    def period(latency: Any) -> Any:
+        """From stage to stage where all comes from as far as that."""
+        waits = (latency + port + core) / offers.stage_buffers
+        if not hardware.core.async_copies:  # a stage is requested when the one before starts
+            waits = np.maximum(waits, latency + port)
+        return np.maximum(np.maximum(core, port), waits)
 
     def mean(of_kind: Any) -> Any:
         return (of_kind * outputs).sum(axis=0) / (rows * columns * offers.count)
 
+    # Of what a tile reads, its share of what L2 sends to the cluster.
+    shared: Any = (work.rows_bytes + work.metadata_bytes) / offers.cluster_n
+    shared = shared + work.columns_bytes / offers.cluster_m
     passed = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
     moved = passed[0] + passed[1]
     # Of a convolution, the activations as they are stored.
@@ -179,18 +220,24 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
         unique = offers.unique_bytes / (of_operand * offers.k / k)
         is_unique = (offers.unique_bytes >= 0) & is_input
         passed[operand] = np.where(is_unique, unique, passed[operand])
-    return Stages(
+    stored = passed[0], passed[1] * offers.distinct
+    all_bytes = (stored[0] * rows + stored[1] * columns) * (offers.k / k)
+    all_bytes = offers.count * (all_bytes + offers.m * offers.n * problem.output_bits / 8)
+    cold = (hardware.memory.l2.start == "cold") | (all_bytes > hardware.memory.l2.bytes)
+    stages = Stages(
         outputs,
         core,
         port,
-        np.maximum(busiest, (rates.l2_latency + port + core) / offers.stage_buffers),
-        np.maximum(busiest, (rates.dram_latency + port + core) / offers.stage_buffers),
+        period(rates.l2_latency),
+        core,  # until it is known what is cold
         prologue,
-        work.write_bytes * ((passed[0] + passed[1]) / moved),
+        shared * ((passed[0] + passed[1]) / moved),
         m * n,
-        passed[0],
-        passed[1] * offers.distinct,
+        *stored,
+        cold,
+        offers.accumulates * output_waits(library, problem.output_bits, shape),
     )
+    return stages._replace(far_period=period(stages.far_latency(rates)))
 
 
 def _kinds(offers: Offers) -> tuple[Any, Any, Any]:

@@ -22,16 +22,19 @@ from simulator.schedule.blocks import (
     Blocks,
     StageTables,
     class_stages,
+    epilogue_waits,
     gemm_blocks,
     gemm_stages,
     stream_blocks,
     stream_stages,
 )
 from simulator.schedule.classes import BLOCK_CLASSES, stage_code
-from simulator.schedule.mapping import Mapping
+from simulator.schedule.mapping import Mapping, restart_ps
 from simulator.schedule.masking import Mask, MaskedStages, masked_stages
 from simulator.schedule.partition import (
+    ALONE,
     DISPATCH,
+    Cluster,
     IntArray,
     Place,
     Queues,
@@ -61,7 +64,9 @@ class Program:
     class of every block; the tables of blocks have a place a class. ``passed_bytes`` are what a
     request takes through L2: of gathered activations less than what the block holds.
     ``block_port_ps`` is the time at a core's port of blocks that no stage asks for: partial sums,
-    and outputs that are read because the product is added to them (``accumulates``).
+    and outputs that are read because the product is added to them (``accumulates``). Each
+    ``cluster_cores`` consecutive cores are a cluster and take tiles that lie side by side, in equal
+    turns: of a turn's stage L2 sends them each block once.
 
     ``works``, ``costs`` and the tables of stages have a place a *kind* of stage. The kind is the
     class; where real masks make stages of a class unequal, it is
@@ -69,13 +74,16 @@ class Program:
     """
 
     cores: int
+    cluster: Cluster
     grid: TileGrid
     queues: Queues
     split_bounds: IntArray
+    restart_ps: int  # of a second kernel, which adds up partial sums
     # Core
     stage_buffers: int
     accumulator_sets: int
     prefetch: bool
+    async_copies: bool
     issue_ps: int
     drain_ps: int
     stage_ps: IntArray
@@ -106,6 +114,11 @@ class Program:
     metadata_bytes: IntArray = field(compare=False)
     passed_bytes: IntArray = field(compare=False)
     masked: MaskedStages | None = field(compare=False)
+
+    @property
+    def cluster_cores(self) -> int:
+        """Cores of a cluster; 1 where each is on its own."""
+        return self.cluster.cores
 
     @property
     def is_masked(self) -> bool:
@@ -161,7 +174,8 @@ def gemm_program(
         problem = problem.swapped()
     whole = mapping.grid(problem)
     grid = grid or whole
-    _check_size(grid)
+    cluster = Cluster.of(library, grid)
+    _check_size(grid, cluster.lines(hardware.core.count))
     works, costs = class_stages(hardware, problem, mapping, grid)
     masked = None if mask is None else masked_stages(hardware, problem, grid, works, mask)
     return _assemble(
@@ -172,7 +186,9 @@ def gemm_program(
         gemm_stages(hardware, problem, works, costs, masked),
         stage_buffers=mapping.stage_buffers,
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
+        waits=epilogue_waits(library, problem, mapping, grid),
         accumulates=problem.accumulates,
+        cluster=cluster,
     )
 
 
@@ -184,7 +200,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
     larger = max(layer.reads, layer.writes)
     tile_m = ceil_div(larger, ceil_div(larger, chunk))
     grid = TileGrid(larger, 1, 1, 1, tile_m, 1, 1, has_columns=False)
-    _check_size(grid, f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
+    _check_size(grid, streaming=f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
     shared_bytes = bits_to_bytes(layer.reads * bits) if layer.reads < layer.writes else None
     stages = stream_stages(hardware, grid, bits, shared_bytes)
     return _assemble(
@@ -208,7 +224,9 @@ def _assemble(
     *,
     stage_buffers: int,
     drain_ps: int,
+    waits: Sequence[int] = (0,) * len(BLOCK_CLASSES),
     accumulates: bool = False,
+    cluster: Cluster = ALONE,
     streaming: bool = False,
 ) -> Program:
     l2, cores, masked = hardware.memory.l2, hardware.core.count, stages.masked
@@ -220,16 +238,20 @@ def _assemble(
     # Model: a streaming kernel's epilogue is its store alone.
     epilogue_ps = 0 if streaming else ns_to_ps(library.epilogue_ns)
     port_ps = ps(hardware.port_rate)
+    order = grouped_order(grid, library.swizzle, cluster)
     program = Program(
         cores=cores,
+        cluster=cluster,
         grid=grid,
-        queues=DISPATCH[library.dispatch].share(grouped_order(grid, library.swizzle), cores),
+        queues=DISPATCH[library.dispatch].share(order, cluster.working(cores)).among(cores),
         split_bounds=_array(grid.split_bounds()),
+        restart_ps=restart_ps(hardware, library) if grid.splits > 1 else 0,
         stage_buffers=stage_buffers,
         # Model: several thread blocks of a streaming kernel share a core, so that one loads while
         # another stores.
         accumulator_sets=2 if library.epilogue_overlap or streaming else 1,
         prefetch=library.prefetch or streaming,
+        async_copies=hardware.core.async_copies or streaming,
         issue_ps=max(1, hardware.cycles_ps(hardware.core.issue_cycles)),
         drain_ps=drain_ps,
         stage_ps=_array([cost.stage_ps for cost in stages.costs]),
@@ -259,9 +281,23 @@ def _assemble(
         passed_bytes=_array(blocks.passed_bytes),
         masked=masked,
     )
+    if any(waits):
+        program = _waiting(program, _array(list(waits)), warm=l2.start == "warm")
     _check_time(program)
     check_dram(hardware, program.all_bytes)
     return _warmed(program) if l2.start == "warm" else program
+
+
+def _waiting(program: Program, waits: IntArray, *, warm: bool) -> Program:
+    """With epilogues that wait so often, by class, for outputs that are added to.
+
+    Model: each time as long as DRAM takes, or L2 if it holds everything from the start.
+    """
+    latency_ps = program.l2_latency_ps
+    if not (warm and program.fits_l2):
+        latency_ps = max(latency_ps, program.dram_latency_ps)
+    latency_ps += program.far_latency_ps
+    return replace(program, hold_ps=program.hold_ps + waits * latency_ps)
 
 
 def _warmed(program: Program) -> Program:
@@ -288,11 +324,15 @@ def _warmed(program: Program) -> Program:
     return replace(program, warm_blocks=ids[np.argsort(order, kind="stable")])
 
 
-def _check_size(grid: TileGrid, streaming: str | None = None) -> None:
-    """Refuse what would not fit in memory, before anything is allocated."""
+def _check_size(grid: TileGrid, lines: int = 0, streaming: str | None = None) -> None:
+    """Refuse what would not fit in memory, before anything is allocated.
+
+    ``lines`` are those that all clusters work on at a time.
+    """
     blocks = grid.count * (grid.rows + grid.columns) * grid.stages + grid.outputs + grid.tiles
-    # A block takes a class, a 32-byte record and, at its peak, an id; a tile an id in its queue.
-    need = blocks * 48 + grid.tiles * 40
+    # A block takes a class, a 32-byte record and, at its peak, an id; a stage of a line of a
+    # cluster 24 bytes; a tile an id in its queue.
+    need = blocks * 48 + lines * grid.stages * 24 + grid.tiles * 40
     if need > MAX_STATE_BYTES or grid.outputs * grid.stages > MAX_STAGES:
         raise WorkloadError(
             streaming or f"gemm {grid.m}x{grid.n}x{grid.k} x {grid.count}",

@@ -32,7 +32,10 @@ NAIVE = "tests/differential/test_naive_machine.py"
 VECTORS = "tests/differential/test_row_vectors.py"
 ACCOUNT = "simulator/report/account.py"
 LAYER = "simulator/report/layer.py"
+PROGRAM = "simulator/schedule/program.py"
+ACCUMULATION = "tests/unit/test_accumulation.py"
 MASKS = "tests/unit/test_masking.py"
+PROFILES = "tests/unit/test_library_profiles.py"
 METHODS = "tests/unit/test_weights_methods.py"
 TRAINED_MASKS = "tests/training/test_masks.py"
 
@@ -67,6 +70,32 @@ EDITS = (
         (("simulator/run/choice.py", "for factor in (1, 2, 4):", "for factor in (1,):"),),
     ),
     Edit(
+        "loads through registers do not wait for each other, in either engine",
+        NAIVE,
+        (("simulator/engine/fast.py", "    if not k[K_ASYNC_COPIES]:  # the registers",
+          "    if False:  # the registers"),
+         ("simulator/engine/reference.py", "buffers if self.program.async_copies else 1",
+          "buffers")),
+    ),
+    Edit(
+        "a slice of outputs more than there are is waited for",
+        NAIVE,
+        (("simulator/schedule/timing.py",
+          "(8 * library.epilogue_slice_bytes)) - 1",
+          "(8 * library.epilogue_slice_bytes))"),),
+    ),
+    Edit(
+        "the kernel that adds up partial sums starts for nothing",
+        NAIVE,
+        (("simulator/report/layer.py", " + program.restart_ps", ""),),
+    ),
+    Edit(
+        "a stage on its way through registers takes none of them",
+        "tests/unit/test_mapping.py::test_registers_hold_accumulators_slots_and_group_buffers",
+        (("simulator/schedule/mapping.py", "return held if core.async_copies else held",
+          "return held if True else held"),),
+    ),
+    Edit(
         "operand stalls are booked as the scratchpad's",
         NAIVE,
         ((ACCOUNT, "operand += count * cost.stall_ps * cost.stalled_by_operand",
@@ -77,9 +106,51 @@ EDITS = (
         NAIVE,
         (("simulator/engine/fast.py", "link = max(shared[LINK_FREE], now) + costs[kind, LINK_PS]",
           "link = now + costs[kind, LINK_PS]"),
-         ("simulator/engine/reference.py",
-          "path.append(self.link.serve(int(self.program.link_ps[kind])))",
-          "path.append(self.env.timeout(int(self.program.link_ps[kind])))")),
+         ("simulator/engine/memory.py",
+          "transfers.append(self.link.serve(int(self.program.link_ps[kind])))",
+          "transfers.append(self.env.timeout(int(self.program.link_ps[kind])))")),
+    ),
+    Edit(
+        "outputs that are added to are read as wide as inputs",
+        f"{ACCUMULATION}::test_bytes_are_those_of_outputs_read",
+        (("simulator/schedule/blocks.py", "bits = problem.output_bits if operand == OUTPUTS",
+          "bits = problem.bits if operand == OUTPUTS"),),
+    ),
+    Edit(
+        "engines do not hear that outputs are added to",
+        NAIVE,
+        ((PROGRAM, "accumulates=problem.accumulates", "accumulates=False"),),
+    ),
+    Edit(
+        "warm outputs that are added to are used first",
+        f"{ACCUMULATION}::test_a_warm_l2_holds_outputs_that_are_added_to_and_writes_over_them",
+        ((PROGRAM, "uses.append(((last * grid.stages + grid.stages - 1) * 3 + 2,",
+          "uses.append(((last * grid.stages) * 3 - 1,"),),
+    ),
+    Edit(
+        "whatever the cores of a cluster share is sent to each of them, in both engines",
+        NAIVE,
+        (("simulator/engine/fast.py", "if sent[TURN] == c[TAKEN]:", "if sent[TURN] < 0:"),
+         ("simulator/engine/memory.py", "if sent and turn == asked.turn:",
+          "if sent and turn < 0:")),
+    ),
+    Edit(
+        "cores of a cluster work on different splits",
+        NAIVE,
+        (("simulator/schedule/partition.py", "band.transpose(0, 3, 1, 5, 2, 4)",
+          "band.transpose(0, 3, 1, 2, 4, 5)"),),
+    ),
+    Edit(
+        "estimates take what clusters share in full",
+        "tests/closed_form/test_estimates.py",
+        (("simulator/schedule/offers.py", "work.columns_bytes / offers.cluster_m",
+          "work.columns_bytes"),),
+    ),
+    Edit(
+        "samples are not cut in whole clusters",
+        "tests/unit/test_clusters.py::test_a_sample_has_clusters_where_the_whole_has",
+        (("simulator/run/sampling_plan.py", "(fewest_columns * n, size * n, whole.cluster.n)",
+          "(fewest_columns * n, size * n, 1)"),),
     ),
     Edit(
         "busy ratio of L2 without the link",
@@ -266,6 +337,33 @@ EDITS = (
         "tests/tradeoff/test_front.py::test_what_is_worth_it",
         (("simulator/tradeoff/verdict.py", "margin = WITHIN_ERRORS * point.cost.error",
           "margin = 0.0"),),
+    ),
+    Edit(
+        "padding that a library demands is not executed",
+        f"{PROFILES}::test_the_padded_problem_is_what_runs",
+        (("simulator/run/simulate.py", ".padded(terms.padded)", ""),),
+    ),
+    Edit(
+        "padding that a library demands counts as useful",
+        f"{PROFILES}::test_the_padded_problem_is_what_runs",
+        (("simulator/workload/lowering.py", "return self.unpadded or self", "return self"),),
+    ),
+    Edit(
+        "fallback tiles are offered always",
+        f"{PROFILES}::test_fallback_tiles_are_offered_where_no_other_gives_every_core_one",
+        (("simulator/schedule/ranking.py", "        yield regular\n",
+          "        yield range(len(tiles))\n"),),
+    ),
+    Edit(
+        "a library's own barrier is ignored",
+        f"{PROFILES}::test_what_a_library_owns_counts_as_the_machines_would",
+        (("simulator/hardware/machine.py", '("barrier_cycles", "whole_tiles")',
+          '("whole_tiles",)'),),
+    ),
+    Edit(
+        "whole tiles at the edges move what they pad",
+        f"{PROFILES}::test_whole_tiles_take_as_long_at_the_edges_and_move_no_more",
+        (("simulator/schedule/timing.py", "        rows_bytes=work.rows_bytes,\n", ""),),
     ),
 )  # fmt: skip
 
