@@ -29,7 +29,7 @@ class Edit:
 
 
 NAIVE = "tests/differential/test_naive_machine.py"
-VECTORS = "tests/differential/test_row_vectors.py"
+VECTORS = "tests/differential/test_chosen_columns.py"
 ACCOUNT = "simulator/report/account.py"
 LAYER = "simulator/report/layer.py"
 PROGRAM = "simulator/schedule/program.py"
