@@ -67,6 +67,9 @@ class Issue(Section):
     turnaround_cycles: NotNegative = Field(
         description="Between dependent iterations of a warp; other warps of the partition hide it."
     )
+    sparse_interval_cycles: NotNegative = Field(
+        0, description="Least time between two sparse instructions of a partition, however short."
+    )
 
 
 class TensorCores(Section):
