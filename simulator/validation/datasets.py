@@ -64,6 +64,7 @@ _ALL = (
         "mma",
         "cycles, MACs",
         lambda: primitives.mma("2:4"),
+        bound=0.03,
         note="instructions in flight are those of the dense instruction of as many slots",
     ),
     DataSet(
@@ -124,9 +125,18 @@ _ALL = (
         "Sparseloop's tensor cores",
         "sparseloop",
         "cycles",
-        primitives.sparseloop,
+        lambda: primitives.sparseloop(flexible=False),
         bound=0.02,
         note="model to model; equal cycles at several densities are published, and counted, apart",
+    ),
+    DataSet(
+        "sparseloop-flexible",
+        "Sparseloop's tensor core at 2:6 and 2:8",
+        "sparseloop",
+        "cycles",
+        lambda: primitives.sparseloop(flexible=True),
+        bound=0.05,
+        note="model to model; theirs takes 4 bits a slot of metadata, nmsim 3",
     ),
     DataSet(
         "memory",

@@ -66,6 +66,13 @@ EDITS = (
         (("simulator/run/choice.py", "for factor in (1, 2, 4):", "for factor in (1,):"),),
     ),
     Edit(
+        "short sparse instructions follow each other like dense ones",
+        "tests/validation/test_validation.py"
+        "::test_short_sparse_instructions_wait_for_their_metadata",
+        (("simulator/hardware/microbench.py", "max(passes, issue.sparse_interval_cycles)",
+          "passes"),),
+    ),
+    Edit(
         "operand stalls are booked as the scratchpad's",
         NAIVE,
         ((ACCOUNT, "operand += count * cost.stall_ps * cost.stalled_by_operand",
