@@ -165,17 +165,24 @@ def gemm_program(
         gemm_stages(hardware, problem, works, costs, masked),
         stage_buffers=mapping.stage_buffers,
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
+        swizzle=library.swizzle,
     )
 
 
 def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Program:
-    """Lay a streaming layer out: chunks that are read, pass the core once, and are written."""
+    """Lay a streaming layer out: chunks that are read, pass the core, and are written.
+
+    A chunk is a row of tiles, a pass over it a column; the last pass writes. Walked in bands of the
+    chunks whose rows are worked on at a time, chunks are read again once the band has been read.
+    """
     bits = DTYPE_BITS[layer.dtype]
     chunk = STREAM_CHUNK_BYTES * 8 // bits
     # Model: the larger side is cut into chunks; each has its share of the smaller side.
     larger = max(layer.reads, layer.writes)
     tile_m = ceil_div(larger, ceil_div(larger, chunk))
-    grid = TileGrid(larger, 1, 1, 1, tile_m, 1, 1, has_columns=False)
+    grid = TileGrid(larger, layer.passes, 1, 1, tile_m, 1, 1, has_columns=False)
+    # Model: a core works on two rows at a time, as it has two sets (below).
+    in_flight = larger if layer.row is None else 2 * hardware.core.count * layer.row
     _check_size(grid, f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
     shared_bytes = bits_to_bytes(layer.reads * bits) if layer.reads < layer.writes else None
     stages = stream_stages(hardware, grid, bits, shared_bytes)
@@ -187,6 +194,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
         stages,
         stage_buffers=min(2, library.stage_buffers),
         drain_ps=0,
+        swizzle=ceil_div(min(larger, in_flight), tile_m),
         streaming=True,
     )
 
@@ -200,6 +208,7 @@ def _assemble(
     *,
     stage_buffers: int,
     drain_ps: int,
+    swizzle: int,
     streaming: bool = False,
 ) -> Program:
     l2, cores, masked = hardware.memory.l2, hardware.core.count, stages.masked
@@ -214,7 +223,7 @@ def _assemble(
     program = Program(
         cores=cores,
         grid=grid,
-        queues=DISPATCH[library.dispatch].share(grouped_order(grid, library.swizzle), cores),
+        queues=DISPATCH[library.dispatch].share(grouped_order(grid, swizzle), cores),
         split_bounds=_array(grid.split_bounds()),
         stage_buffers=stage_buffers,
         # Model: several thread blocks of a streaming kernel share a core, so that one loads while

@@ -15,7 +15,9 @@ cached         of matmul: 1 where its first operand, m x k, is kept from token t
 in_channels, out_channels, in_h, in_w, kernel, stride, padding, dilation, groups
                of conv; ``3x1`` where height and width differ
 ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default 0)
-reads, writes  elements moved by a streaming layer
+reads, writes  elements of a streaming layer's inputs and outputs
+passes, row    of a streaming layer: how often it reads its inputs (default 1), and elements of a row,
+               whose passes follow each other (default: all inputs are read before any is again)
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
 pattern        ``keep:group`` or ``unstructured:density`` of the weights (default dense)
@@ -231,6 +233,8 @@ def _stream(cells: _Cells) -> Layer:
         op=cells.kind,
         dtype=cells.text("dtype", "fp16"),
         repeat=cells.size("repeat", "1"),
+        passes=cells.size("passes", "1"),
+        row=cells.size("row") if cells.text("row", "") else None,
     )
 
 
@@ -239,7 +243,7 @@ _CONV_COLUMNS = frozenset(
     {"in_channels", "out_channels", "in_h", "in_w", "kernel", "stride", "padding"}
     | {"dilation", "groups", "batch", "ceil_output", "pattern"}
 )
-_STREAM_COLUMNS = frozenset({"reads", "writes"})
+_STREAM_COLUMNS = frozenset({"reads", "writes", "passes", "row"})
 
 KINDS: dict[str, tuple[Callable[[_Cells], Layer], frozenset[str]]] = {
     "linear": (_linear, _GEMM_COLUMNS | {"pattern"}),

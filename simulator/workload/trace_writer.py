@@ -11,12 +11,12 @@ from simulator.workload.trace import STREAM_KINDS, VERSION_LINE
 COLUMNS = (
     "name", "kind", "m", "n", "k", "batch", "cached", "in_channels", "in_h", "in_w",
     "out_channels", "kernel", "stride", "padding", "dilation", "groups", "ceil_output", "reads",
-    "writes", "repeat", "dtype", "pattern",
+    "writes", "passes", "row", "repeat", "dtype", "pattern",
 )  # fmt: skip
 """In the order in which they are written; those that no layer fills are left out."""
 
 DEFAULTS = {"batch": "1", "repeat": "1", "dtype": "fp16", "dilation": "1", "groups": "1",
-            "padding": "0", "ceil_output": "0", "cached": "0"}  # fmt: skip
+            "padding": "0", "ceil_output": "0", "cached": "0", "passes": "1"}  # fmt: skip
 """What an empty cell means."""
 
 
@@ -68,7 +68,10 @@ def _cells(layer: Layer) -> dict[str, str]:
                 f"{layer.name}.op", "a trace has no such kind", got=layer.op,
                 hint=did_you_mean(layer.op, STREAM_KINDS),
             )  # fmt: skip
-        cells |= {"kind": layer.op, "reads": str(layer.reads), "writes": str(layer.writes)}
+        cells |= {"kind": layer.op}
+        cells |= {key: str(getattr(layer, key)) for key in ("reads", "writes", "passes")}
+        if layer.row is not None:
+            cells["row"] = str(layer.row)
     if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
         cells["pattern"] = _pattern(layer)
     return {key: text for key, text in cells.items() if DEFAULTS.get(key) != text}

@@ -1,0 +1,132 @@
+"""What is read several times: where does it come from, and who says how often?"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from machines import tiny
+
+from simulator import Hardware, Stream, Workload, WorkloadError, load_workload, simulate
+from simulator.engine import fast, reference
+from simulator.schedule.program import STREAM_CHUNK_BYTES, Program, stream_program
+from simulator.workload.trace_writer import write_trace
+
+CHUNKS = 8
+ELEMENTS = CHUNKS * STREAM_CHUNK_BYTES // 2
+
+
+def machine(chunks: int, cores: int = 1, writes: str = "dram", **dram: float) -> Hardware:
+    """A machine whose L2 holds so many chunks."""
+    size = chunks * STREAM_CHUNK_BYTES
+    settings = {f"memory__dram__{key}": value for key, value in dram.items()}
+    return tiny(core__count=cores, memory__l2__bytes=size, memory__writes=writes, **settings)
+
+
+def laid_out(hardware: Hardware, layer: Stream) -> Program:
+    return stream_program(hardware, hardware.libraries[hardware.library.dense], layer)
+
+
+def missed(layer: Stream, room: int, cores: int) -> int:
+    """Chunks that an LRU of ``room`` chunks misses where bands are read pass by pass."""
+    a_chunk = STREAM_CHUNK_BYTES // 2
+    band = CHUNKS if layer.row is None else min(CHUNKS, -(-2 * cores * layer.row // a_chunk))
+    cache: OrderedDict[int, None] = OrderedDict()
+    misses = 0
+    for first in range(0, CHUNKS, band):
+        for _ in range(layer.passes):
+            for chunk in range(first, min(first + band, CHUNKS)):
+                misses += chunk not in cache
+                cache[chunk] = None
+                cache.move_to_end(chunk)
+                if len(cache) > room:
+                    cache.popitem(last=False)
+    return misses
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3])
+@pytest.mark.parametrize("room", [1, 2, 4, 8])
+@pytest.mark.parametrize("row", [None, 100, 4096, 8192, ELEMENTS])
+def test_what_still_lies_in_l2_is_not_read_from_dram_again(
+    passes: int, room: int, row: int | None
+) -> None:
+    """All inputs at a time, or the rows in flight: counted by an LRU that shares no code."""
+    layer = Stream("s", ELEMENTS, ELEMENTS, "softmax", passes=passes, row=row)
+    found = simulate(machine(room), Workload("w", [layer])).layers[0]
+    read = missed(layer, room, cores=1) * STREAM_CHUNK_BYTES
+    moved = found.traffic_bytes
+    assert moved["dram"]["activations"]["read"] == read
+    assert moved["l2"]["activations"]["read"] == passes * ELEMENTS * 2
+    assert moved["dram"]["outputs"]["written"] == ELEMENTS * 2
+
+
+def test_passes_over_dram_take_their_time() -> None:
+    """A read and a write, against three reads and a write: DRAM is all that counts."""
+    hardware = machine(1, cores=4, bytes_per_second=1e9)
+    once = Stream("s", 64 * ELEMENTS, 64 * ELEMENTS)
+    times = [
+        simulate(hardware, Workload("w", [replace(once, passes=passes)])).total.time_ns
+        for passes in (1, 3)
+    ]
+    assert times[1] / times[0] == pytest.approx(2, rel=0.02)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    reads=st.integers(1, 300_000),
+    writes=st.integers(1, 300_000),
+    passes=st.integers(1, 4),
+    row=st.none() | st.integers(1, 300_000),
+    room=st.integers(1, 40),
+    cores=st.integers(1, 5),
+    to=st.sampled_from(["l2", "dram"]),
+)
+def test_both_engines_agree(
+    reads: int, writes: int, passes: int, row: int | None, room: int, cores: int, to: str
+) -> None:
+    layer = Stream("s", reads, writes, passes=passes, row=row)
+    program = laid_out(machine(room, cores, to), layer)
+    one, other = fast.run(program), reference.run(program)
+    for name in one.__dataclass_fields__:
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_only_wide_rows_of_what_sums_over_them_are_read_again() -> None:
+    softmax = Stream("s", 10**6, 10**6, "softmax")
+    assert softmax.over_rows(24_576) == softmax
+    assert softmax.over_rows(24_577) == replace(softmax, passes=3, row=24_577)
+    assert replace(softmax, dtype="int8").over_rows(24_577).passes == 1
+    assert replace(softmax, op="normalization").over_rows(24_577).passes == 2
+    assert replace(softmax, op="elementwise").over_rows(24_577).passes == 1
+
+
+def test_a_trace_says_how_often_and_over_what(tmp_path: Path) -> None:
+    layers = [
+        Stream("a", 8, 8, "softmax", passes=3, row=4),
+        Stream("b", 8, 8, "softmax", passes=2),
+        Stream("c", 8, 8),
+    ]
+    path = tmp_path / "streams.csv"
+    path.write_text(write_trace(Workload("streams", layers)))
+    assert load_workload(path).layers == tuple(layers)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ("s,softmax,8,8,0,", "passes: out of range, want 1 to 1099511627776, got 0"),
+        ("s,softmax,8,8,2,0", "row: out of range, want 1 to 1099511627776, got 0"),
+        ("l,linear,,,2,", "passes: a linear has no 'passes', got '2'"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path: Path, cells: str, expected: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(f"name,kind,reads,writes,passes,row\n{cells}\n")
+    with pytest.raises(WorkloadError) as caught:
+        load_workload(path)
+    assert expected in str(caught.value)
