@@ -16,7 +16,7 @@ in_channels, out_channels, in_h, in_w, kernel, stride, padding, dilation, groups
                of conv; ``3x1`` where height and width differ
 ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default 0)
 reads, writes  elements of a streaming layer's inputs and outputs
-passes, row    of a streaming layer: how often it reads its inputs (default 1), and elements of a row,
+passes, row    of a streaming layer: how often it reads its inputs (default 1); elements of a row,
                whose passes follow each other (default: all inputs are read before any is again)
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
