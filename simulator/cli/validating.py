@@ -16,6 +16,8 @@ from simulator.validation.summary import (
     all_read_off_cells,
     cells,
     fitted_line,
+    lines,
+    marked,
     more_cells,
     remarks,
 )
@@ -27,11 +29,12 @@ def validation_parts(results: Sequence[Validation], rows: bool, fitted: bool) ->
     more = Grid(
         "Worst rows", headings(MORE_COLUMNS, word=MORE_COLUMNS[:-1], prose=MORE_COLUMNS[-1:])
     )
-    for result in results:
-        errors.add_row(*cells(result))
-        more.add_row(*more_cells(result))
+    for line in lines(results):
+        errors.add_row(*cells(line))
+        more.add_row(*more_cells(line))
     for part in (errors, more):
         yield part
+        yield from marked(results)
         yield ""
     for result in results:
         yield f"{result.dataset.name}: {'; '.join(remarks(result))}"

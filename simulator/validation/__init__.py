@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import nan
 from statistics import mean, median
+from typing import Final
 
 from simulator.errors import ConfigError, did_you_mean
 from simulator.validation.datasets import DATASETS
@@ -14,11 +16,18 @@ from simulator.validation.measurement import DataSet, Measurement
 __all__ = ["DATASETS", "DataSet", "Measurement", "Validation", "validate"]
 
 
+FAMILY_ROWS: Final = 8
+"""From so many rows on a family is held to a bound by itself, at twice the data set's."""
+
+FAMILY_FACTOR: Final = 2
+
+
 @dataclass(frozen=True)
 class Validation:
     """Points of a data set and the errors of the model on them, all as ratios.
 
-    Unless it says so, a figure is of the points that count; see `Measurement.set_aside`.
+    Unless it says so, a figure is of the points that count; see `Measurement.set_aside`. Means are
+    not a number where none does.
     """
 
     dataset: DataSet
@@ -32,49 +41,70 @@ class Validation:
     @property
     def mape(self) -> float:
         """Mean absolute error."""
-        return mean(abs(point.error) for point in self.counted)
+        return _mean_error(self.counted)
 
     @property
     def mape_of_all(self) -> float:
         """Mean absolute error over every published row, those set aside included."""
-        return mean(abs(point.error) for point in self.points)
+        return _mean_error(self.points)
 
     @property
     def median(self) -> float:
         """Median absolute error."""
-        return median(abs(point.error) for point in self.counted)
+        return median(abs(point.error) for point in self.counted) if self.counted else nan
 
     @property
-    def worst(self) -> Measurement:
+    def worst(self) -> Measurement | None:
         """The point with the largest absolute error."""
-        return max(self.counted, key=lambda point: abs(point.error))
+        return max(self.counted, key=lambda point: abs(point.error), default=None)
 
     @property
     def bias(self) -> float:
         """Mean error; negative where the model is too fast."""
-        return mean(point.error for point in self.counted)
+        return mean(point.error for point in self.counted) if self.counted else nan
 
     @property
-    def roofline_mape(self) -> float | None:
-        """Mean absolute error of a roofline on the same points, where there is one."""
+    def roofline_mape(self) -> float:
+        """Mean absolute error of a roofline on the same points; not a number where none has one."""
         errors = [
             abs(point.roofline / point.measured - 1)
             for point in self.counted
             if point.roofline is not None
         ]
-        return mean(errors) if errors else None
+        return mean(errors) if errors else nan
 
-    def parts(self) -> dict[str, tuple[int, float]]:
-        """Number of points and mean absolute error of each part, where there are several."""
-        errors: dict[str, list[float]] = {}
-        for point in self.counted:
-            errors.setdefault(point.part, []).append(abs(point.error))
-        return {part: (len(e), mean(e)) for part, e in errors.items()} if len(errors) > 1 else {}
+    @property
+    def fitted(self) -> bool:
+        """Whether fits have seen these points; of what `lines` gives, all or none."""
+        return any(point.fitted for point in self.points)
+
+    def lines(self) -> list[Validation]:
+        """Points that a fit has seen, and points that none has: no figure is of both."""
+        halves = [tuple(p for p in self.points if p.fitted is seen) for seen in (True, False)]
+        return [replace(self, points=half) for half in halves if half]
+
+    def parts(self) -> dict[str, Validation]:
+        """The counted points of each part that has a name."""
+        return self._grouped(lambda point: point.part)
+
+    def families(self) -> dict[str, Validation]:
+        """The counted points of each family that is held to a bound by itself."""
+        families = self._grouped(lambda point: point.family)
+        return {name: rows for name, rows in families.items() if len(rows.points) >= FAMILY_ROWS}
+
+    def _grouped(self, name: Callable[[Measurement], str]) -> dict[str, Validation]:
+        names = dict.fromkeys(name(point) for point in self.counted)
+        groups = {group: tuple(p for p in self.counted if name(p) == group) for group in names}
+        return {group: replace(self, points=points) for group, points in groups.items() if group}
 
     def set_aside(self) -> dict[str, int]:
         """How many rows are not counted, by reason."""
         reasons = [point.set_aside for point in self.points if point.set_aside]
         return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+
+
+def _mean_error(points: Sequence[Measurement]) -> float:
+    return mean(abs(point.error) for point in points) if points else nan
 
 
 def validate(

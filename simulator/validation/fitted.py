@@ -72,7 +72,7 @@ def _fitted() -> Iterator[Fitted]:
     # One ratio is made of both times of a row.
     ratios = {"sparse24": 4, "sparse24-dense": 4, "sparse24-sparse": 4}
     yield Fitted(constant, A100, "core.scratchpad.efficiency_ratio", 0.88, ratios, 0.0, 0.023)
-    figures = {"mma": 24}
+    figures = {"mma": 16, "mma-latency": 8}
     yield Fitted(constant, A100, issue + "latency_cycles", 10.5, figures, 0.020, 0.027)
     yield Fitted(constant, A100, issue + "latency_per_pass_ratio", 1.8, figures, 0.028, 0.027)
     yield Fitted(constant, A100, issue + "turnaround_cycles", 2.6, figures, 0.038, 0.027)
@@ -99,21 +99,21 @@ _EFFICIENCY, _LATENCY = "memory.dram.efficiency_ratio", "memory.dram.latency_ns"
 
 READ_OFF: tuple[ReadOff, ...] = (
     ReadOff(A100, _BANDWIDTH, 3855, "memory"),
-    ReadOff(A100, _NEAR, 211, "memory"),
-    ReadOff(A100, _FAR, 213, "memory"),
+    ReadOff(A100, _NEAR, 211, "memory-latency"),
+    ReadOff(A100, _FAR, 213, "memory-latency"),
     ReadOff(A100, _EFFICIENCY, 0.853, "memory"),
-    ReadOff(A100, _LATENCY, 405.7, "memory"),
+    ReadOff(A100, _LATENCY, 405.7, "memory-latency"),
     ReadOff(A100_40GB, _EFFICIENCY, 0.877, "memory"),
-    ReadOff(A100_40GB, _LATENCY, 407.1, "memory"),
+    ReadOff(A100_40GB, _LATENCY, 407.1, "memory-latency"),
     ReadOff(V100, _BANDWIDTH, 1761, "memory"),
-    ReadOff(V100, _NEAR, 215, "memory"),
+    ReadOff(V100, _NEAR, 215, "memory-latency"),
     ReadOff(V100, _EFFICIENCY, 0.903, "memory"),
-    ReadOff(V100, _LATENCY, 316.7, "memory"),
+    ReadOff(V100, _LATENCY, 316.7, "memory-latency"),
     ReadOff(H100, _BANDWIDTH, 4700, "memory"),
-    ReadOff(H100, _NEAR, 265, "memory"),
-    ReadOff(H100, _FAR, 197, "memory"),
+    ReadOff(H100, _NEAR, 265, "memory-latency"),
+    ReadOff(H100, _FAR, 197, "memory-latency"),
     ReadOff(H100, _EFFICIENCY, 0.889, "memory"),
-    ReadOff(H100, _LATENCY, 374.4, "memory"),
+    ReadOff(H100, _LATENCY, 374.4, "memory-latency"),
     ReadOff(A100, "core.tensor_cores.drain_cycles", 24.7, "mma"),
 )
 

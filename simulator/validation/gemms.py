@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
+from math import prod
+from typing import Final
 
 from simulator.hardware import Hardware, load_hardware
+from simulator.report.layer import LayerReport
 from simulator.run.simulate import simulate
 from simulator.units import DTYPE_BITS
 from simulator.validation import tables
@@ -24,12 +27,38 @@ MAGICUBE_REFUSED = "k = 147, done faster than a launch: cuBLAS wants a multiple 
 
 Row = dict[str, str]
 
+SEEN: Final[dict[str, Callable[[Row], bool]]] = {
+    "llmcompass": lambda _: True,
+    "magicube_fp16": lambda _: True,
+    "magicube_int8": lambda row: int(row["k"]) != MAGICUBE_REFUSED_K,
+    "sparse24": lambda row: row["library"] == "cuSPARSELt",
+    "venom": lambda row: int(row["k"]) < VENOM_SWITCH_K,
+}
+"""Which rows of a table a fit has seen; of other tables none."""
+
+
+def seen(table: str, row: Row) -> bool:
+    """Whether a fit has seen that row."""
+    return table in SEEN and SEEN[table](row)
+
+
+def seen_rows(table: str) -> list[Row]:
+    """The rows of a table that a fit has seen."""
+    return [row for row in tables.read(table) if seen(table, row)]
+
+
+def modelled(
+    hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16"
+) -> LayerReport:
+    """The model's answer to the GEMM that a row of a table names."""
+    m, n, k = _sizes(row)
+    workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype)])
+    return simulate(hardware, workload, pattern).layers[0]
+
 
 def time_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
     """Device time of the GEMM that a row of a table names."""
-    m, n, k = _sizes(row)
-    workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype)])
-    return simulate(hardware, workload, pattern).total.time_ns / 1e3
+    return modelled(hardware, row, pattern, dtype).time_ns / 1e3
 
 
 def _roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
@@ -49,16 +78,50 @@ def _label(row: Row) -> str:
     return f"{row['m']}x{row['n']}x{row['k']} {row.get('library', '')}".strip()
 
 
+def compared(
+    table: str,
+    row: Row,
+    figures: tuple[float, float, float],
+    *runs: LayerReport,
+    label: str = "",
+    part: str = "",
+    set_aside: str = "",
+) -> Measurement:
+    """A row of a table beside the model's answer.
+
+    Parameters
+    ----------
+    figures : tuple of float
+        Measured, predicted, and as a roofline has it.
+    *runs : LayerReport
+        Whose mappings and bounds it shows: one, or both of a ratio.
+    label : str
+        By default sizes, and the library where the row names one.
+    """
+    return Measurement(
+        label or _label(row),
+        *figures,
+        part=part,
+        set_aside=set_aside,
+        family=f"{row['m']}x{row['n']}",
+        fitted=seen(table, row),
+        mapping=" / ".join(run.mapping for run in runs),
+        bound=" / ".join(run.bound for run in runs),
+        macs=prod(_sizes(row)),
+    )
+
+
 def llmcompass() -> Iterable[Measurement]:
     """Wall-clock times; the host's part is what their authors add to every product."""
     hardware = load_hardware("a100-sxm4-80gb")
     for row in tables.read("llmcompass"):
-        yield Measurement(
-            _label(row),
+        run = modelled(hardware, row)
+        figures = (
             float(row["time_us"]),
-            time_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
+            run.time_ns / 1e3 + LLMCOMPASS_LAUNCH_US,
             _roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
         )
+        yield compared("llmcompass", row, figures, run)
 
 
 def magicube(dtype: str, table: str) -> Iterable[Measurement]:
@@ -68,13 +131,14 @@ def magicube(dtype: str, table: str) -> Iterable[Measurement]:
     hardware = load_hardware("a100-sxm4-40gb", {"clock_hz": round(condition(fitted, "clock_hz"))})
     for row in tables.read(table):
         refused = dtype == "int8" and int(row["k"]) == MAGICUBE_REFUSED_K
-        yield Measurement(
-            _label(row),
+        run = modelled(hardware, row, dtype=dtype)
+        figures = (
             float(row["time_us"]),
-            time_us(hardware, row, dtype=dtype) + launch_us,
+            run.time_ns / 1e3 + launch_us,
             _roofline_us(hardware, row, dtype=dtype) + launch_us,
-            set_aside=MAGICUBE_REFUSED if refused else "",
         )
+        aside = MAGICUBE_REFUSED if refused else ""
+        yield compared(table, row, figures, run, set_aside=aside)
 
 
 def _part(table: str, row: Row) -> str:
@@ -86,20 +150,15 @@ def _part(table: str, row: Row) -> str:
     return row["library"]
 
 
+PATTERNS: Final = {"dense": "1:1", "sparse": "2:4"}
+
+
 @cache
-def _both(preset: str, table: str) -> tuple[tuple[Row, dict[str, float]], ...]:
-    """Every row, and the model's and the roofline's times for dense and 2:4."""
+def _both(preset: str, table: str) -> tuple[tuple[Row, dict[str, LayerReport]], ...]:
+    """Every row, and the model's answers for dense and 2:4."""
     hardware = load_hardware(preset)
     return tuple(
-        (
-            row,
-            {
-                "dense": time_us(hardware, row),
-                "sparse": time_us(hardware, row, "2:4"),
-                "dense_roofline": _roofline_us(hardware, row),
-                "sparse_roofline": _roofline_us(hardware, row, "2:4"),
-            },
-        )
+        (row, {which: modelled(hardware, row, PATTERNS[which]) for which in PATTERNS})
         for row in tables.read(table)
     )
 
@@ -113,28 +172,29 @@ def measured_speedup(row: Row) -> float:
 
 def speedups(preset: str, table: str) -> Iterable[Measurement]:
     """2:4 over dense."""
-    for row, model in _both(preset, table):
-        yield Measurement(
-            _label(row),
-            measured_speedup(row),
-            model["dense"] / model["sparse"],
-            model["dense_roofline"] / model["sparse_roofline"],
-            _part(table, row),
-        )
+    hardware = load_hardware(preset)
+    for row, runs in _both(preset, table):
+        dense, sparse = runs["dense"], runs["sparse"]
+        roofline = _roofline_us(hardware, row) / _roofline_us(hardware, row, "2:4")
+        figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
+        yield compared(table, row, figures, dense, sparse, part=_part(table, row))
 
 
 def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
     """``dense`` or ``sparse`` times, each measurement once."""
-    seen = set()
-    for row, model in _both(preset, table):
+    hardware = load_hardware(preset)
+    told = set()
+    for row, runs in _both(preset, table):
         figure = (*_sizes(row), row[f"{which}_us"])
-        if figure in seen:
+        if figure in told:
             continue
-        seen.add(figure)
-        yield Measurement(
-            f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else _label(row),
+        told.add(figure)
+        run = runs[which]
+        figures = (
             float(row[f"{which}_us"]),
-            model[which],
-            model[f"{which}_roofline"],
-            "" if table == "sparse24" and which == "dense" else _part(table, row),
+            run.time_ns / 1e3,
+            _roofline_us(hardware, row, PATTERNS[which]),
         )
+        label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
+        part = "" if table == "sparse24" and which == "dense" else _part(table, row)
+        yield compared(table, row, figures, run, label=label, part=part)

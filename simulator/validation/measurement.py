@@ -20,6 +20,10 @@ class Measurement:
         Rows of one family differ in a single size, such as "2560x*x2560"; empty: of none.
     fitted : bool
         Whether a fitted number has seen this very row.
+    mapping, bound : str
+        How the model ran it, and what bound the time; empty where nothing was run.
+    macs : int
+        Useful MACs of the dense problem; 0 where it is none.
     """
 
     label: str
@@ -30,6 +34,9 @@ class Measurement:
     set_aside: str = ""
     family: str = ""
     fitted: bool = False
+    mapping: str = ""
+    bound: str = ""
+    macs: int = 0
 
     @property
     def error(self) -> float:

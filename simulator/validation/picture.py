@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from simulator.pictures import Picture, new_picture
 from simulator.pictures.style import ACCENT, INK, QUIET, styled
 from simulator.validation import Validation
-from simulator.validation.summary import cells
+from simulator.validation.summary import cells, lines
 
 BAND = 0.10
 """Half-width of the grey band around agreement."""
@@ -45,7 +45,7 @@ def figures(results: Sequence[Validation]) -> str:
     for result in results:
         for point in result.points:
             drawn.update(f"{point.label} {point.measured:.6g} {point.predicted:.6g}\n".encode())
-    rows = [" | ".join(cells(result)) for result in results]
+    rows = [" | ".join(cells(result)) for result in lines(results)]
     return "\n".join([*rows, f"points sha256 {drawn.hexdigest()}"])
 
 

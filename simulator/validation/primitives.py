@@ -48,8 +48,12 @@ def _mma_slots(row: dict[str, str]) -> int:
     return Pattern.parse(row["pattern"]).slots(int(row["k"]))
 
 
-def mma(pattern: str) -> Iterable[Measurement]:
-    """Completion latency, and throughput at 4 and 8 warps."""
+def mma(pattern: str, latencies: bool = False) -> Iterable[Measurement]:
+    """Throughput at 4 and 8 warps; or completion latency.
+
+    Fits of the issue constants have seen all dense figures, and throughput of sparse fp16
+    instructions of half depth.
+    """
     hardware = load_hardware("a100-sxm4-80gb")
     for row in tables.read("mma"):
         if row["pattern"] != pattern:
@@ -59,14 +63,16 @@ def mma(pattern: str) -> Iterable[Measurement]:
         depth = "full depth" if _mma_slots(row) == full else "half depth"
         part = "" if is_dense else depth
         name = f"{row['inputs']}/{row['sums']} k{row['k']}"
+        if latencies:
+            measured = float(row["latency_cycles"])
+            predicted = mma_row(hardware, row, 4).latency_cycles
+            yield Measurement(name, measured, predicted, part=part, fitted=is_dense)
+            continue
         seen = is_dense or (depth == "half depth" and row["inputs"] == "fp16")
         for warps in (4, 8):
             measured = float(row[f"macs_per_cycle_{warps}"])
-            rate = mma_row(hardware, row, warps).macs_per_cycle
-            yield Measurement(f"{name}, {warps} warps", measured, rate, part=part, fitted=seen)
-        measured = float(row["latency_cycles"])
-        latency = mma_row(hardware, row, 4).latency_cycles
-        yield Measurement(f"{name}, latency", measured, latency, part=part, fitted=is_dense)
+            predicted = mma_row(hardware, row, warps).macs_per_cycle
+            yield Measurement(f"{name}, {warps} warps", measured, predicted, part=part, fitted=seen)
 
 
 @cache
@@ -113,9 +119,11 @@ def sparseloop(*, flexible: bool) -> Iterable[Measurement]:
         )
 
 
-def memory() -> Iterable[Measurement]:
-    """Bandwidths as the slope between two sizes; latencies of one core's first request."""
+def memory(metric: str) -> Iterable[Measurement]:
+    """Bandwidths as the slope between two sizes; or latencies of one core's first request."""
     for row in tables.read("memory"):
+        if row["metric"] != metric:
+            continue
         overrides = {
             "clock_hz": int(row["clock_hz"]),
             "core.count": int(row["cores"]),
@@ -123,14 +131,15 @@ def memory() -> Iterable[Measurement]:
             "memory.l2.start": "warm" if row["level"] == "l2" else "cold",
         }
         hardware = load_hardware(row["preset"], overrides)
-        if row["metric"] == "latency_cycles":
-            predicted = _latency_cycles(hardware)
-        else:
-            small, large = _footprints(hardware, row["level"])
-            predicted = (large - small) / (_read_ps(hardware, large) - _read_ps(hardware, small))
-            predicted *= PS_PER_SECOND / 1e9
+        answer = _latency_cycles if metric == "latency_cycles" else _gb_per_second
         label = f"{row['preset']} {row['level']} {row['benchmark']}"
-        yield Measurement(label, float(row["value"]), predicted)
+        yield Measurement(label, float(row["value"]), answer(hardware, row["level"]))
+
+
+def _gb_per_second(hardware: Hardware, level: str) -> float:
+    small, large = _footprints(hardware, level)
+    time_ps = _read_ps(hardware, large) - _read_ps(hardware, small)
+    return (large - small) / time_ps * PS_PER_SECOND / 1e9
 
 
 def _footprints(hardware: Hardware, level: str) -> tuple[int, int]:
@@ -148,7 +157,7 @@ def _read_ps(hardware: Hardware, size: int) -> int:
     return fast.run(_reading(hardware, size)).makespan_ps
 
 
-def _latency_cycles(hardware: Hardware) -> float:
+def _latency_cycles(hardware: Hardware, _level: str) -> float:
     """From request to arrival of 32 bytes, less their own transfer."""
     program = _reading(hardware, 32)
     waited = fast.run(program).waits(core=0).prologue - int(program.prologue_ps[-1])

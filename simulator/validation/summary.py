@@ -1,60 +1,98 @@
-"""What is said of each data set: one row of cells, in the terminal and in the README alike."""
+"""What is said of each data set: cells of a line, in the terminal and in the README alike."""
 
 from __future__ import annotations
 
-from simulator.validation import Validation
-from simulator.validation.fitted import READ_OFF, Fitted, is_read_off, rows_seen
+from collections.abc import Iterable
+from math import isnan
+
+from simulator.validation import FAMILY_FACTOR, Validation
+from simulator.validation.fitted import READ_OFF, Fitted, is_read_off
 
 TITLE = "Model against published figures: absolute errors in per cent"
+
+MARK = " *"
+"""Behind the name of a data set where the line is of rows that a fit has seen."""
+
+MARKED = "* rows that constants or conditions were fitted to; rows of other lines no fit has seen"
 
 COLUMNS = ("data set", "rows", "mean", "of all", "median", "worst", "roofline")
 """Of the rows that count, but for `of all`: every published row."""
 
 MORE_COLUMNS = ("data set", "constants", "worst row")
-"""`constants` says whether any were fitted to the data set, or to how many of its rows, and `read
-off` where the machine states its figures."""
+"""`constants` says whether they were fitted to these rows, and `read off` where the machine states
+their figures."""
 
 
-def cells(result: Validation) -> tuple[str, ...]:
-    """A data set's row, in the order of `COLUMNS`."""
-    counted, published = len(result.counted), len(result.points)
-    roofline = result.roofline_mape
+def lines(results: Iterable[Validation]) -> list[Validation]:
+    """Of each data set the rows that a fit has seen and those that none has."""
+    return [line for result in results for line in result.lines()]
+
+
+def marked(results: Iterable[Validation]) -> list[str]:
+    """What the mark means, where a line has it."""
+    return [MARKED] if any(line.fitted for line in lines(results)) else []
+
+
+def name(line: Validation) -> str:
+    """A data set's name, marked where a fit has seen the rows."""
+    return line.dataset.name + _mark(line)
+
+
+def cells(line: Validation) -> tuple[str, ...]:
+    """What is said of rows of one kind, in the order of `COLUMNS`."""
+    counted, published = len(line.counted), len(line.points)
+    worst = line.worst
     return (
-        result.dataset.name,
+        name(line),
         f"{counted}" if counted == published else f"{counted} of {published}",
-        _percent(result.mape),
-        _percent(result.mape_of_all),
-        _percent(result.median),
-        f"{100 * result.worst.error:+.1f}",
-        "-" if roofline is None else _percent(roofline),
+        _percent(line.mape),
+        _percent(line.mape_of_all),
+        _percent(line.median),
+        "-" if worst is None else f"{100 * worst.error:+.1f}",
+        _percent(line.roofline_mape),
     )
 
 
-def more_cells(result: Validation) -> tuple[str, ...]:
-    """A data set's row, in the order of `MORE_COLUMNS`."""
-    return result.dataset.name, constants(result), result.worst.label
+def more_cells(line: Validation) -> tuple[str, ...]:
+    """What else is said of rows of one kind, in the order of `MORE_COLUMNS`."""
+    return name(line), constants(line), "-" if line.worst is None else line.worst.label
 
 
-def constants(result: Validation) -> str:
-    """Whether fitted numbers have seen the rows that count."""
-    name = result.dataset.name
-    seen = rows_seen(name)
-    if seen == len(result.counted):
+def constants(line: Validation) -> str:
+    """Whether fitted numbers have seen these rows."""
+    if line.fitted:
         return "fitted"
-    if seen:
-        return f"{seen} rows"
-    return "read off" if is_read_off(name) else "held out"
+    return "read off" if is_read_off(line.dataset.name) else "held out"
 
 
 def remarks(result: Validation) -> list[str]:
     """What it is, and what else one must know: parts, rows that do not count, and why."""
     made = [result.dataset.title]
-    made += [
-        f"{part} ({_rows(rows)}) {_percent(error)} %"
-        for part, (rows, error) in result.parts().items()
-    ]
+    parts = [part for line in result.lines() for part in line.parts().items()]
+    if len(parts) > 1:
+        made += [
+            f"{part}{_mark(rows)} ({_rows(len(rows.points))}) {_percent(rows.mape)} %"
+            for part, rows in parts
+        ]
     made += [f"{_rows(rows)} not counted ({why})" for why, rows in result.set_aside().items()]
     return made + ([result.dataset.note] if result.dataset.note else [])
+
+
+FAMILY_COLUMNS = ("data set", "family", "rows", "mean", "bound")
+
+
+def family_cells(results: Iterable[Validation]) -> list[tuple[str, ...]]:
+    """Families that are held to a bound by themselves, in the order of `FAMILY_COLUMNS`."""
+    return [
+        (name(line), family, str(len(rows.points)), _percent(rows.mape), _family_bound(line))
+        for line in lines(results)
+        for family, rows in line.families().items()
+    ]
+
+
+def _family_bound(line: Validation) -> str:
+    bound = line.dataset.bound
+    return "-" if bound is None else _percent(FAMILY_FACTOR * bound)
 
 
 FITTED_COLUMNS = ("of", "key", "value", "fitted to", "spread", "left out")
@@ -94,5 +132,10 @@ def _rows(rows: int) -> str:
     return f"{rows} row" + "s" * (rows != 1)
 
 
+def _mark(line: Validation) -> str:
+    return MARK if line.fitted else ""
+
+
 def _percent(ratio: float) -> str:
-    return f"{100 * ratio:.1f}"
+    """Of what is not a number, a dash."""
+    return "-" if isnan(ratio) else f"{100 * ratio:.1f}"

@@ -19,6 +19,7 @@ from simulator.validation.summary import (
     MORE_COLUMNS,
     cells,
     fitted_cells,
+    lines,
     more_cells,
 )
 
@@ -28,9 +29,9 @@ PICTURE = ROOT / "notebooks/validation.png"
 README_COLUMNS = (*COLUMNS, "what", *MORE_COLUMNS[1:])
 
 
-def readme_cells(result: Validation) -> tuple[str, ...]:
-    """A data set's row in the README: what the terminal shows in two tables."""
-    return (*cells(result), result.dataset.title, *more_cells(result)[1:])
+def readme_cells(line: Validation) -> tuple[str, ...]:
+    """A line of the README: what the terminal shows in two tables."""
+    return (*cells(line), line.dataset.title, *more_cells(line)[1:])
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -59,7 +60,7 @@ def replace(document: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
 
 def main() -> None:
     results = validate()
-    replace(README, README_COLUMNS, map(readme_cells, results))
+    replace(README, README_COLUMNS, map(readme_cells, lines(results)))
     replace(ARCHITECTURE, FITTED_COLUMNS, map(fitted_cells, FITTED))
     save(plot_validation(results), PICTURE)
 

@@ -10,21 +10,19 @@ figures; the tests hold the two together.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
 from simulator import load_hardware
 from simulator.validation import tables
-from simulator.validation.fitted import A100, FITTED, RTX3090, Fitted, Kind
+from simulator.validation.fitted import A100, FITTED, RTX3090, Fitted
+from simulator.validation.fitting import Array, Fit, Settings
 from simulator.validation.gemms import (
     LLMCOMPASS_LAUNCH_US,
-    MAGICUBE_REFUSED_K,
-    VENOM_SWITCH_K,
     Row,
     measured_speedup,
+    seen_rows,
     time_us,
 )
 from simulator.validation.primitives import mma_row
@@ -33,58 +31,11 @@ PUBLISHED_CLOCKS_HZ = (1_095_000_000, 1_410_000_000)
 """The A100-SXM4-40GB's default application clock and its boost clock. A free clock would come out
 near 900 MHz in fp16, and lower still in int8, whose slow kernels it would stand for."""
 
-Array = npt.NDArray[np.float64]
-Settings = list[tuple[float, ...]]
 
-
-@dataclass(frozen=True)
-class Fit:
-    """A grid search over some numbers, with and without each row.
-
-    Attributes
-    ----------
-    of, keys : str, tuple of str
-        Preset or data set, and its fitted numbers, as in `Fitted`.
-    settings : list
-        The grid: a value of every key.
-    errors : array (settings, rows)
-        Absolute errors.
-    """
-
-    of: str
-    keys: tuple[str, ...]
-    settings: Settings
-    errors: Array
-
-    def best(self, errors: Array) -> int:
-        return int(errors.mean(axis=1).argmin())
-
-    def without_each(self) -> list[int]:
-        """The best setting without each row."""
-        rows = range(self.errors.shape[1])
-        return [self.best(np.delete(self.errors, row, axis=1)) for row in rows]
-
-    @property
-    def fitted_ratio(self) -> float:
-        return float(self.errors[self.best(self.errors)].mean())
-
-    @property
-    def left_out_ratio(self) -> float:
-        return float(np.mean([self.errors[s, row] for row, s in enumerate(self.without_each())]))
-
-    def values(self, key: str) -> Array:
-        """What is fitted without each row."""
-        index = self.keys.index(key)
-        return np.array([self.settings[setting][index] for setting in self.without_each()])
-
-    def spread_ratio(self, key: str) -> float:
-        values = self.values(key)
-        return float(values.std() / values.mean())
-
-    def declared(self) -> list[Fitted]:
-        """What is declared of these numbers, in their order."""
-        by_name = {(fitted.of, fitted.key): fitted for fitted in FITTED}
-        return [by_name[self.of, key] for key in self.keys]
+def declared(fit: Fit) -> list[Fitted]:
+    """What is declared of a fit's numbers, in their order."""
+    by_name = {(fitted.of, fitted.key): fitted for fitted in FITTED}
+    return [by_name[fit.of, key] for key in fit.keys]
 
 
 def _column(rows: Sequence[Row], name: str) -> Array:
@@ -103,7 +54,7 @@ def _times_us(
 
 
 def llmcompass() -> Fit:
-    rows = tables.read("llmcompass")
+    rows = seen_rows("llmcompass")
     measured = _column(rows, "time_us")
     settings, errors = [], []
     for barrier in range(35, 70, 5):
@@ -117,7 +68,7 @@ def llmcompass() -> Fit:
 
 def sparse24() -> Fit:
     """The rows of cuSPARSELt, which the constant was fitted to."""
-    rows = [row for row in tables.read("sparse24") if row["library"] == "cuSPARSELt"]
+    rows = seen_rows("sparse24")
     measured = np.array([measured_speedup(row) for row in rows])
     settings, errors = [], []
     for ratio in np.arange(0.80, 1.001, 0.02).round(2):
@@ -130,7 +81,7 @@ def sparse24() -> Fit:
 
 def venom() -> Fit:
     """The rows below the switch of kernels, which the constant was fitted to."""
-    rows = [row for row in tables.read("venom") if int(row["k"]) < VENOM_SWITCH_K]
+    rows = seen_rows("venom")
     dense_us = _column(rows, "dense_us")
     ratio = np.array([measured_speedup(row) for row in rows])
     settings, errors = [], []
@@ -180,9 +131,7 @@ def mma_sp() -> Fit:
 
 
 def _magicube(dtype: str) -> Fit:
-    rows = tables.read(f"magicube_{dtype}")
-    if dtype == "int8":
-        rows = [row for row in rows if int(row["k"]) != MAGICUBE_REFUSED_K]
+    rows = seen_rows(f"magicube_{dtype}")
     measured = _column(rows, "time_us")
     settings, errors = [], []
     for clock_hz in PUBLISHED_CLOCKS_HZ:
@@ -218,11 +167,10 @@ def main() -> None:
         fit = fit_of()
         print(f"{fit_of.__name__.replace('_', '-')}: {fit.errors.shape[1]} rows, ", end="")
         print(f"best fit {fit.fitted_ratio:.1%}, leave-one-out error {fit.left_out_ratio:.1%}")
-        best = fit.settings[fit.best(fit.errors)]
-        for fitted, fits in zip(fit.declared(), best, strict=True):
-            what = "condition" if fitted.kind is Kind.CONDITION else "constant"
+        for fitted in declared(fit):
+            what, best = fitted.kind.value, fit.best_value(fitted.key)
             values = fit.values(fitted.key)
-            print(f"  {what} {fitted.key}: {fitted.value:g} declared, {fits:g} fits best, ", end="")
+            print(f"  {what} {fitted.key}: {fitted.value:g} declared, {best:g} fits best, ", end="")
             print(f"{values.min():g} to {values.max():g}, ", end="")
             print(f"spread {fit.spread_ratio(fitted.key):.1%}")
 
