@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import tiny
 
-from simulator import Hardware, Stream, Workload, WorkloadError, load_workload, simulate
+from simulator import Gemm, Hardware, Stream, Workload, WorkloadError, load_workload, simulate
 from simulator.engine import fast, reference
+from simulator.importers.hf_blocks import Builder, Heads, Tokens
 from simulator.schedule.program import STREAM_CHUNK_BYTES, Program, stream_program
 from simulator.workload.trace_writer import write_trace
 
@@ -69,11 +70,18 @@ def test_passes_over_dram_take_their_time() -> None:
     """A read and a write, against three reads and a write: DRAM is all that counts."""
     hardware = machine(1, cores=4, bytes_per_second=1e9)
     once = Stream("s", 64 * ELEMENTS, 64 * ELEMENTS)
-    times = [
-        simulate(hardware, Workload("w", [replace(once, passes=passes)])).total.time_ns
-        for passes in (1, 3)
-    ]
-    assert times[1] / times[0] == pytest.approx(2, rel=0.02)
+    layers = simulate(hardware, Workload("w", [once, replace(once, passes=3)])).layers
+    assert layers[1].time_ps / layers[0].time_ps == pytest.approx(2, rel=0.02)
+
+
+@pytest.mark.parametrize(("own", "start_ns"), [(None, 7000), (0, 0), (3000, 3000)])
+def test_a_streaming_kernel_has_a_start_of_its_own(own: int | None, start_ns: int) -> None:
+    """Where the machine says one; of products and other kernels it says another."""
+    hardware = tiny(kernel_start_ns=7000, stream_start_ns=own)
+    layers = [Stream("s", 8, 8), Gemm("g", 4, 4, 4)]
+    stream, product = simulate(hardware, Workload("w", layers)).layers
+    assert stream.core_time_ps.kernel_start == start_ns * 1000
+    assert product.core_time_ps.kernel_start == 7000 * 1000
 
 
 @settings(max_examples=40, deadline=None)
@@ -103,6 +111,17 @@ def test_only_wide_rows_of_what_sums_over_them_are_read_again() -> None:
     assert replace(softmax, dtype="int8").over_rows(24_577).passes == 1
     assert replace(softmax, op="normalization").over_rows(24_577).passes == 2
     assert replace(softmax, op="elementwise").over_rows(24_577).passes == 1
+
+
+@pytest.mark.parametrize(("context", "passes"), [(24_576, 1), (32_768, 3)])
+def test_configurations_know_how_wide_their_rows_are(context: int, passes: int) -> None:
+    builder = Builder(Tokens(batch=1, seq=1, context=context), "fp16")
+    softmax = builder.attention(Heads(count=8, kv=8, size=64), "values")[1].layer
+    assert isinstance(softmax, Stream)
+    assert softmax.passes == passes
+    norm = builder.norm("norm", 4096).layer
+    assert isinstance(norm, Stream)
+    assert norm.passes == 1
 
 
 def test_a_trace_says_how_often_and_over_what(tmp_path: Path) -> None:
