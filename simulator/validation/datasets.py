@@ -114,6 +114,14 @@ _ALL = (
         lambda: gemms.times(A100, "sparse24", "sparse"),
     ),
     DataSet(
+        "speedups-24",
+        "2:4 speed-ups on machines from data sheets alone",
+        "speedups_24",
+        "ratio",
+        gemms.data_sheet_speedups,
+        note="neither source says which dtype the RTX 3060 and the MI300 ran: bf16 is taken",
+    ),
+    DataSet(
         "venom-dense",
         "RTX 3090 fp16 GEMM, cuBLAS",
         "venom",

@@ -198,3 +198,14 @@ def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
         label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
         part = "" if table == "sparse24" and which == "dense" else _part(table, row)
         yield compared(table, row, figures, run, label=label, part=part)
+
+
+def data_sheet_speedups() -> Iterable[Measurement]:
+    """2:4 over dense on machines of which nothing was measured."""
+    for row in tables.read("speedups_24"):
+        hardware = load_hardware(row["preset"])
+        dense, sparse = (modelled(hardware, row, pattern, "bf16") for pattern in PATTERNS.values())
+        roofline = _roofline_us(hardware, row, dtype="bf16")
+        roofline /= _roofline_us(hardware, row, "2:4", "bf16")
+        figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
+        yield compared("speedups_24", row, figures, dense, sparse, part=row["preset"])

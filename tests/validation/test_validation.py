@@ -102,6 +102,7 @@ def test_the_model_beats_a_roofline(name: str) -> None:
         ("sparse24", 8, 8),
         ("sparse24-dense", 4, 4),
         ("sparse24-sparse", 8, 8),
+        ("speedups-24", 15, 15),
         ("venom-dense", 32, 32),
         ("venom", 32, 32),
         ("venom-dense-more", 10, 10),
