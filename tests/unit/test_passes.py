@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import tiny
+from onnx_models import graph_of, imported_from, node, weights
+from traces import event, reader
 
 from simulator import Gemm, Hardware, Stream, Workload, WorkloadError, load_workload, simulate
 from simulator.engine import fast, reference
@@ -122,6 +124,16 @@ def test_configurations_know_how_wide_their_rows_are(context: int, passes: int) 
     norm = builder.norm("norm", 4096).layer
     assert isinstance(norm, Stream)
     assert norm.passes == 1
+
+
+def test_models_and_profiles_know_how_wide_their_rows_are(tmp_path: Path) -> None:
+    nodes = [node("MatMul", ["x", "w"], ["h"]), node("Softmax", ["h"], ["y"], name="s")]
+    model = graph_of(nodes, {"x": [2, 64]}, [weights("w", 64, 32_768)])
+    calls = event("mm", 0, 10, [2, 64], [64, 32_768]), event("_softmax", 20, 10, [2, 32_768])
+    for imported in (imported_from(tmp_path, model), reader(tmp_path)(*calls)):
+        softmax = imported.workload.layers[-1]
+        assert isinstance(softmax, Stream)
+        assert (softmax.op, softmax.passes, softmax.row) == ("softmax", 3, 32_768)
 
 
 def test_a_trace_says_how_often_and_over_what(tmp_path: Path) -> None:
