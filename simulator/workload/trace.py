@@ -16,8 +16,10 @@ in_channels, out_channels, in_h, in_w, kernel, stride, padding, dilation, groups
                of conv; ``3x1`` where height and width differ
 ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default 0)
 reads, writes  elements of a streaming layer's inputs and outputs
-passes, row    of a streaming layer: how often it reads its inputs (default 1); elements of a row,
-               whose passes follow each other (default: all inputs are read before any is again)
+row            of a streaming layer: elements of what it sums over, such as a softmax
+passes         how often it reads its inputs (default: once, and again where rows are too wide to
+               stay on the chip); passes over a row follow each other, or over all inputs where no
+               row is given
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
 pattern        ``keep:group`` or ``unstructured:density`` of the weights (default dense)
@@ -35,7 +37,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.errors import SimulatorError, WorkloadError, did_you_mean
 from simulator.workload.layer import MAX_SIZE, Conv, Gemm, Layer, Matmul, Stream, Workload
@@ -229,7 +231,7 @@ def _conv(cells: _Cells) -> Layer:
 
 
 def _stream(cells: _Cells) -> Layer:
-    return Stream(
+    stream = Stream(
         cells.text("name"),
         reads=cells.size("reads"),
         writes=cells.size("writes"),
@@ -237,8 +239,12 @@ def _stream(cells: _Cells) -> Layer:
         dtype=cells.text("dtype", "fp16"),
         repeat=cells.size("repeat", "1"),
         passes=cells.size("passes", "1"),
-        row=cells.size("row") if cells.text("row", "") else None,
     )
+    if not cells.text("row", ""):
+        return stream
+    if not cells.text("passes", ""):
+        return stream.over_rows(cells.size("row"))
+    return replace(stream, row=cells.size("row"))
 
 
 _GEMM_COLUMNS = frozenset({"m", "n", "k", "batch"})

@@ -16,8 +16,7 @@ COLUMNS = (
 """In the order in which they are written; those that no layer fills are left out."""
 
 DEFAULTS = {"batch": "1", "repeat": "1", "dtype": "fp16", "dilation": "1", "groups": "1",
-            "padding": "0", "ceil_output": "0", "cached": "0", "accumulate": "0",
-            "passes": "1"}  # fmt: skip
+            "padding": "0", "ceil_output": "0", "cached": "0", "accumulate": "0"}  # fmt: skip
 """What an empty cell means."""
 
 
@@ -72,9 +71,9 @@ def _cells(layer: Layer) -> dict[str, str]:
                 hint=did_you_mean(layer.op, STREAM_KINDS),
             )  # fmt: skip
         cells |= {"kind": layer.op}
-        cells |= {key: str(getattr(layer, key)) for key in ("reads", "writes", "passes")}
-        if layer.row is not None:
-            cells["row"] = str(layer.row)
+        cells |= {"reads": str(layer.reads), "writes": str(layer.writes)}
+        if (layer.passes, layer.row) != (1, None):
+            cells |= {"passes": str(layer.passes), "row": str(layer.row or "")}
     if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
         cells["pattern"] = _pattern(layer)
     return {key: text for key, text in cells.items() if DEFAULTS.get(key) != text}

@@ -141,10 +141,25 @@ def test_a_trace_says_how_often_and_over_what(tmp_path: Path) -> None:
         Stream("a", 8, 8, "softmax", passes=3, row=4),
         Stream("b", 8, 8, "softmax", passes=2),
         Stream("c", 8, 8),
+        Stream("wide", 10**6, 10**6, "softmax", passes=1, row=10**6),
     ]
     path = tmp_path / "streams.csv"
     path.write_text(write_trace(Workload("streams", layers)))
     assert load_workload(path).layers == tuple(layers)
+
+
+def test_a_trace_that_says_how_wide_rows_are_need_not_say_how_often(tmp_path: Path) -> None:
+    path = tmp_path / "streams.csv"
+    rows = "\n".join(f"s{row},softmax,{2 * row},8,{row}" for row in (24_576, 24_577))
+    path.write_text(f"name,kind,reads,writes,row\n{rows}\n")
+    assert [layer.passes for layer in load_workload(path).layers] == [1, 3]
+
+
+def test_presets_of_networks_read_long_contexts_again() -> None:
+    contexts = (2048, 32_768)
+    layers = [load_workload("llama-7b", context=context).layers for context in contexts]
+    softmax = [next(one for one in found if one.name == "softmax") for found in layers]
+    assert [one.passes for one in softmax if isinstance(one, Stream)] == [1, 3]
 
 
 @pytest.mark.parametrize(
