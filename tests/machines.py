@@ -122,7 +122,10 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         prefetch=rng.random() < 0.5,
         epilogue_overlap=rng.random() < 0.3,
         epilogue_ns=rng.choice([0, 0, 1.5, 20]),
+        register_buffers=rng.choice([None, None, 1, 2]),
+        barrier_cycles=rng.choice([None, None, 5.5]),
     )
+    hardware = hardware.under(library)
     if rng.random() < 0.08:
         layer = Stream("s", reads=rng.randint(1, 60000), writes=rng.randint(1, 60000))
         return Case(hardware, library, None, None, stream_program(hardware, library, layer))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -23,6 +23,7 @@ Switch = Annotated[bool, Field(strict=True)]
 Source = Literal["register", "scratchpad"]
 Dispatch = Literal["dynamic", "round_robin", "contiguous"]
 Skip = Literal["none", "slots", "nonzeros"]
+RegisterBuffers = Annotated[int, Field(ge=1, le=2, strict=True)]
 
 MAX_CORES = 4096
 MAX_STAGE_BUFFERS = 64
@@ -106,7 +107,7 @@ class RegisterFile(Section):
     reserved_bytes: Annotated[int, Field(ge=0, strict=True)] = Field(
         0, description="Not available to operands and accumulators: addresses, loop counters."
     )
-    buffers: Annotated[int, Field(ge=1, le=2, strict=True)] = Field(
+    buffers: RegisterBuffers = Field(
         2, description="2: the load of step i+1 hides behind the MACs of step i; 1: they add up."
     )
     operand_bytes_per_cycle: Positive = Field(
@@ -243,11 +244,21 @@ class Tile(Section):
 
 
 class Library(Section):
-    """How the kernels of one library use the machine. Never a correction factor."""
+    """How the kernels of one library use the machine. Never a correction factor.
+
+    What is None here is the machine's: `Hardware.under` puts the two together.
+    """
 
     tiles: tuple[Tile, ...] = Field(min_length=1)
     stage_buffers: Annotated[int, Field(ge=1, le=MAX_STAGE_BUFFERS, strict=True)] = Field(
         description="Stages in flight, at most; fewer where the scratchpad holds fewer."
+    )
+    register_buffers: RegisterBuffers | None = Field(
+        None, description="Fragment loads hide behind MACs (2) or add to them (1); default: "
+        "core.register_file.buffers.",
+    )  # fmt: skip
+    barrier_cycles: NotNegative | None = Field(
+        None, description="Between stages; default: core.barrier_cycles."
     )
     splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
     swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
@@ -359,6 +370,20 @@ class Hardware(Section):
         pad = self.core.scratchpad
         return exact(pad.bytes_per_cycle) * exact(pad.efficiency_ratio)
 
+    def under(self, library: Library) -> Hardware:
+        """The machine as the kernels of a library find it: with the library's own values in place.
+
+        Everything that is simulated, ranked or checked under a library takes its numbers from here.
+        """
+        core = self.core
+        if library.register_buffers is not None:
+            file = _with(core.register_file, buffers=library.register_buffers)
+            core = _with(core, register_file=file)
+        if library.barrier_cycles is not None:
+            core = _with(core, barrier_cycles=library.barrier_cycles)
+        # Every value was checked where the library was read.
+        return self if core is self.core else _with(self, core=core)
+
     def at_clock(self, clock_hz: int) -> Hardware:
         """The same machine at another clock; main memory keeps its own."""
         return self.model_copy(update={"clock_hz": clock_hz})
@@ -387,3 +412,11 @@ class Hardware(Section):
 def _rate(count_bytes: float, per_second: float) -> Rate:
     """Bytes a second as the exact product of two numbers as they are written."""
     return Rate.from_bytes_per_second(exact(count_bytes) * exact(per_second))
+
+
+_SectionT = TypeVar("_SectionT", bound=BaseModel)
+
+
+def _with(section: _SectionT, **values: object) -> _SectionT:
+    """A section with other values, which are valid already."""
+    return BaseModel.model_copy(section, update=values)

@@ -109,11 +109,12 @@ class Terms:
     library_name: str | None = None
     accuracy: str = "exact"
 
-    def library(self, pattern: Executed) -> Library:
-        """The library that runs a pattern."""
+    def kernels(self, pattern: Executed) -> tuple[Hardware, Library]:
+        """The library that runs a pattern, behind the machine as it finds it."""
         choice = self.hardware.library
         name = self.library_name or (choice.dense if pattern.is_dense else choice.sparse)
-        return self.hardware.libraries[name]
+        library = self.hardware.libraries[name]
+        return self.hardware.under(library), library
 
 
 Ranking = MappingType[GemmProblem, Ranked | MappingError]
@@ -131,7 +132,7 @@ def ranking(terms: Terms, problems: Iterable[GemmProblem]) -> Ranking:
     for problem in problems:
         alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
     for (pattern, _), same in alike.items():
-        ranked = rank(terms.hardware, terms.library(pattern), list(same))
+        ranked = rank(*terms.kernels(pattern), list(same))
         found.update(zip(same, ranked, strict=True))
     return found
 
@@ -163,7 +164,7 @@ def fastest(terms: Terms, options: Sequence[Option], ranked: Ranking) -> Outcome
 
 def streamed(terms: Terms, layer: Stream) -> Outcome:
     """A layer that only moves data: there is nothing to choose."""
-    program = stream_program(terms.hardware, terms.library(DENSE), layer)
+    program = stream_program(*terms.kernels(DENSE), layer)
     return Outcome(terms.hardware, Estimate(program, terms.engine(program)))
 
 
@@ -197,7 +198,7 @@ def _given(terms: Terms, mapping: Mapping, options: Sequence[Option]) -> list[_T
                 got=str(pattern),
             )
         try:
-            check(terms.hardware, terms.library(pattern), option.problem, mapping)
+            check(*terms.kernels(pattern), option.problem, mapping)
         except MappingError as error:
             refused = refused or error
         else:
@@ -228,11 +229,12 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
     half empty is filled only if a stage holds more groups. No estimate sees a mask: all of those
     cost the same.
     """
-    problem, library = option.problem, terms.library(option.problem.pattern)
-    lanes = terms.hardware.sparsity.lockstep_rows
+    problem = option.problem
+    hardware, library = terms.kernels(problem.pattern)
+    lanes = hardware.sparsity.lockstep_rows
     tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
     offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
-    (ranked,) = rank(terms.hardware, offer, [problem])
+    (ranked,) = rank(hardware, offer, [problem])
     if isinstance(ranked, MappingError):
         return ranked
     found: Ranked = []
@@ -241,7 +243,7 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
             buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
             deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)
             try:
-                check(terms.hardware, library, problem, deeper)
+                check(hardware, library, problem, deeper)
             except MappingError:
                 break
             found.append((deeper, 0.0))
@@ -250,8 +252,7 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
 
 def _whole(terms: Terms, option: Option, mapping: Mapping) -> Outcome:
     order = option.problem.swapped() if mapping.swapped else option.problem
-    library = terms.library(order.pattern)
-    program = gemm_program(terms.hardware, library, order, mapping, option.mask)
+    program = gemm_program(*terms.kernels(order.pattern), order, mapping, option.mask)
     found = Estimate(program, terms.engine(program))
     return Outcome(terms.hardware, found, order, mapping, option)
 
@@ -261,10 +262,8 @@ def _part(
 ) -> Outcome:
     """What a sample says of a mapping."""
     order = option.problem.swapped() if mapping.swapped else option.problem
-    library = terms.library(order.pattern)
-    found = estimate(
-        terms.hardware, library, order, mapping, terms.engine, budget_stages, check=check
-    )
+    kernels = terms.kernels(order.pattern)
+    found = estimate(*kernels, order, mapping, terms.engine, budget_stages, check=check)
     return Outcome(terms.hardware, found, order, mapping, option)
 
 

@@ -110,7 +110,8 @@ def _footprints(hardware: Hardware, level: str) -> tuple[int, int]:
 
 def _reading(hardware: Hardware, size: int) -> Program:
     library = hardware.libraries[hardware.library.dense]
-    return stream_program(hardware, library, Stream("read", reads=size, writes=1, dtype="int8"))
+    stream = Stream("read", reads=size, writes=1, dtype="int8")
+    return stream_program(hardware.under(library), library, stream)
 
 
 def _read_ps(hardware: Hardware, size: int) -> int:

@@ -32,6 +32,7 @@ def fastest_offered(hardware: Hardware, layer: Gemm, pattern: str) -> int:
     problem = lower(layer, parse_pattern(pattern), hardware).problem
     names = hardware.library
     library = hardware.libraries[names.dense if problem.pattern.is_dense else names.sparse]
+    hardware = hardware.under(library)
     swaps = library.swap and problem.pattern.is_dense
     times = []
     for order in (problem, problem.swapped()) if swaps else (problem,):
