@@ -77,7 +77,8 @@ class Calibration:
 
     def errors(self, predicted_ns: Array) -> Array:
         """Predicted over measured, less one."""
-        return predicted_ns / np.array([row.time_ns for row in self.rows]) - 1
+        measured_ns: Array = np.array([row.time_ns for row in self.rows])
+        return predicted_ns / measured_ns - 1
 
     @property
     def doubts(self) -> list[str]:

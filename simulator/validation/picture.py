@@ -46,6 +46,7 @@ class Look:
 SEEN = Look("row that constants were fitted to (*)", "D", "#d55e00", "none")
 OTHER = Look("row that no fit has seen", "o", ACCENT, "none")
 ASIDE = Look("row that does not count", "o", "none", QUIET)
+LOOKS: Final = (SEEN, OTHER, ASIDE)
 
 
 @styled
@@ -67,7 +68,8 @@ def plot_validation(results: Sequence[Validation]) -> Picture:
             _panel(picture, left, below + ERROR_INCHES + BETWEEN_INCHES, SIDE_INCHES), result
         )
         _errors(_panel(picture, left, below, ERROR_INCHES), result)
-    _legend(picture, columns)
+    drawn = {_look(point) for result in results for point in result.points}
+    _legend(picture, columns, [look for look in LOOKS if look in drawn])
     return picture
 
 
@@ -91,7 +93,7 @@ def figures(results: Sequence[Validation]) -> str:
     return "\n".join([*rows, f"points sha256 {drawn.hexdigest()}"])
 
 
-def _legend(picture: Picture, columns: int) -> None:
+def _legend(picture: Picture, columns: int, looks: Sequence[Look]) -> None:
     """What the band, the line and the marks are."""
     handles: list[Patch | Line2D] = [
         Patch(color="#e5e5e5", label=f"grey band: within {100 * BAND:.0f} % of what was measured"),
@@ -100,7 +102,7 @@ def _legend(picture: Picture, columns: int) -> None:
     handles += [
         Line2D([], [], linestyle="none", marker=look.marker, label=look.label,
                markerfacecolor=look.face, markeredgecolor=look.edge, markersize=5)
-        for look in (SEEN, OTHER, ASIDE)
+        for look in looks
     ]  # fmt: skip
     picture.legend(handles=handles, loc="upper left", ncols=2 if columns < 3 else 3, fontsize=9)
 
@@ -112,7 +114,7 @@ def _look(point: Measurement) -> Look:
 def _scatter(
     axes: Axes, points: Sequence[Measurement], xs: Sequence[float], ys: Sequence[float]
 ) -> None:
-    for look in (ASIDE, SEEN, OTHER):
+    for look in LOOKS:
         shown = [at for at, point in enumerate(points) if _look(point) is look]
         axes.scatter([xs[at] for at in shown], [ys[at] for at in shown], s=15, marker=look.marker,
                      facecolor=look.face, edgecolor=look.edge, alpha=0.75, zorder=3)  # fmt: skip
