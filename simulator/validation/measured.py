@@ -100,7 +100,7 @@ def _measured(row: Row, names: list[str], hardware: Hardware) -> MeasuredGemm:
             raise WorkloadError(extra.where, "more cells than columns", got=extra.text)
     cells = dict(zip(names, row.cells, strict=False))
     given = {name: cell for name, cell in cells.items() if cell.text}
-    sizes = {name: _size(name, row, given) for name in SIZES}
+    m, n, k = (_size(name, row, given) for name in SIZES)
     batch = _size("batch", row, given) if "batch" in given else 1
     unit = next(name for name in names if name in TIMES)
     dtype = given["dtype"].text if "dtype" in given else "fp16"
@@ -113,7 +113,7 @@ def _measured(row: Row, names: list[str], hardware: Hardware) -> MeasuredGemm:
     except ConfigError as error:
         what = f"pattern: {error.what}"
         raise WorkloadError(given["pattern"].where, what, want=error.want, got=error.got) from None
-    gemm = Gemm(f"line {row.line}", **sizes, batch=batch, dtype=dtype, pattern=pattern)
+    gemm = Gemm(f"line {row.line}", m, n, k, batch=batch, dtype=dtype, pattern=pattern)
     return MeasuredGemm(gemm, _time_ns(unit, row, given), row.where)
 
 
