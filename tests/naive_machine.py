@@ -331,9 +331,12 @@ class NaiveMachine:
     def _round_trip_ps(self) -> int:
         """To DRAM, unless L2 starts with all that it can be asked for, which it can hold."""
         memory = self.hardware.memory
-        far_ps = self._cycles_ps(memory.l2.halves.far_latency_cycles) if memory.l2.halves else 0
-        near_ps = self._cycles_ps(memory.l2.latency_cycles)
-        blocks = [b for b in self.numbers if b[0] != "partials" or self.mapping.splits > 1]
+        far_ps = (
+            self.memory.cycles_ps(memory.l2.halves.far_latency_cycles) if memory.l2.halves else 0
+        )
+        near_ps = self.memory.cycles_ps(memory.l2.latency_cycles)
+        every = self.memory.numbers
+        blocks = [b for b in every if b[0] != "partials" or self.mapping.splits > 1]
         everything = sum(sum(self._bytes(block).values()) for block in blocks)
         if memory.l2.start == "warm" and everything <= memory.l2.bytes:
             return near_ps + far_ps
