@@ -13,7 +13,7 @@ from simulator.hardware.machine import ClusterShape
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.partition import DISPATCH
 from simulator.schedule.program import Program, gemm_program, stream_program
-from simulator.sparsity import Pattern
+from simulator.sparsity import Pattern, parse_pattern
 from simulator.units import ceil_div
 from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 from simulator.workload.lowering import GemmProblem, lower
@@ -113,7 +113,15 @@ class Case:
 PATTERNS = ("1:1", "2:4", "1:2", "1:4", "2:8", "1:8", "3:8", "4:16", "1:16", "5:7")
 
 
-def random_case(rng: random.Random, **overrides: object) -> Case:
+VECTOR_PATTERNS = ("16:2:4", "16:2:8", "32:2:6", "32:2:10", "64:2:20")
+"""Patterns of rows that choose columns together, for a machine with `GATHERS`."""
+
+GATHERS = {"libraries__own__vector_rows": [16, 32, 64]}
+
+
+def random_case(
+    rng: random.Random, patterns: tuple[str, ...] = PATTERNS, **overrides: object
+) -> Case:
     """A random machine, layer, pattern and mapping: small, but with everything contended."""
     hardware = _random_machine(rng, **overrides)
     dispatch = rng.choice(["dynamic", "round_robin", "round_robin", *DISPATCH])
@@ -136,7 +144,7 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         layer = Stream("s", reads=rng.randint(1, 60000), writes=rng.randint(1, 60000))
         return Case(hardware, library, None, None, stream_program(hardware, library, layer))
     for _ in range(200):
-        problem = _random_problem(rng, hardware)
+        problem = _random_problem(rng, hardware, patterns)
         mapping = _random_mapping(rng, problem)
         grid = mapping.grid(problem)
         if grid.outputs * grid.stages > 160:
@@ -164,6 +172,8 @@ def _random_mask(
 ) -> np.ndarray | None:
     """Real non-zeros, within the pattern, for machines that skip them."""
     if hardware.sparsity.skip != "nonzeros" or mapping.tile_m % hardware.sparsity.lockstep_rows:
+        return None
+    if problem.pattern.chooses:
         return None
     generator = np.random.default_rng(rng.randint(0, 2**31))
     density = rng.choice([0.1, 0.5, 0.9])
@@ -216,8 +226,10 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
     )
 
 
-def _random_problem(rng: random.Random, hardware: Hardware) -> GemmProblem:
-    pattern = Pattern.parse(rng.choice(PATTERNS))
+def _random_problem(
+    rng: random.Random, hardware: Hardware, patterns: tuple[str, ...]
+) -> GemmProblem:
+    pattern = parse_pattern(rng.choice(patterns))
     dtype = rng.choice(["fp16", "fp16", "int8", "int4"])
     kind = rng.choice(["gemm", "gemm", "matmul", "conv"])
     size = lambda low, high: rng.choice([rng.randint(low, high), 16 * rng.randint(1, high // 16)])  # noqa: E731

@@ -323,6 +323,11 @@ class Library(Section):
     prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
     epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
     epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
+    vector_rows: tuple[Size, ...] = Field(
+        (),
+        description="Rows that may choose columns together: 128 runs patterns such as 128:2:20, "
+        "with 2:4 on the columns chosen. Tiles lie within such rows.",
+    )
     cluster: ClusterShape = Field(
         ClusterShape(),
         description="Tiles of which L2 sends shared blocks once: Hopper's multicast. Wants "
@@ -345,6 +350,15 @@ class Library(Section):
     multiples_bits: Sizes = Field(
         Sizes(), description="The same in bits: 128 are 8 elements of fp16 and 16 of int8."
     )
+
+    @model_validator(mode="after")
+    def _rows_have_tiles(self) -> Library:
+        for rows in self.vector_rows:
+            if all(rows % tile.m for tile in self.tiles):
+                raise ValueError(f"vector_rows: no tile's m divides {rows}")
+        if self.vector_rows and self.cluster.cores > 1:
+            raise ValueError("vector_rows: rows that choose columns of their own share no cluster")
+        return self
 
     @model_validator(mode="after")
     def _clusters_are_dealt_out(self) -> Library:
@@ -483,6 +497,14 @@ class Hardware(Section):
                 core = _with(core, **{key: getattr(library, key)})
         # Every value was checked where the library was read.
         return self if core is self.core else _with(self, core=core)
+
+    def vector_library(self, rows: int, name: str | None = None) -> str | None:
+        """The library that runs weights of which ``rows`` rows choose columns together, if any.
+
+        The named one, or else the choice for sparse layers before all others.
+        """
+        names = [name] if name else [self.library.sparse, *self.libraries]
+        return next((one for one in names if rows in self.libraries[one].vector_rows), None)
 
     def at_clock(self, clock_hz: int) -> Hardware:
         """The same machine at another clock; main memory keeps its own."""

@@ -182,13 +182,14 @@ def _offered(
 ) -> Iterator[Sequence[int]]:
     """Tiles by their place in the library's list: first without fallbacks, if others give every
     core one in some order of the operands; then all, for where none of those fits."""
-    tiles, cores = library.tiles, hardware.core.count
-    regular = [number for number, tile in enumerate(tiles) if not tile.fallback]
-    if len(regular) < len(tiles) and any(
+    tiles, cores, pattern = library.tiles, hardware.core.count, orders[0].pattern
+    every = [number for number, tile in enumerate(tiles) if pattern.takes_rows(tile.m)]
+    regular = [number for number in every if not tiles[number].fallback]
+    if len(regular) < len(every) and any(
         _tiles(tiles[number], order) >= cores for number in regular for order in orders
     ):
         yield regular
-    yield range(len(tiles))
+    yield every
 
 
 def _considered(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 import pytest
-from machines import Case, random_case
+from machines import GATHERS, VECTOR_PATTERNS, Case, random_case
 
 from simulator import Gemm, Mapping
 from simulator.hardware import Hardware, Library, load_hardware
@@ -137,11 +137,14 @@ class ByHand:
         if problem.unique_input_bytes is not None:
             lines = self.rows if problem.inputs_are_rows else self.lines
             unique = problem.unique_input_bytes / (lines * problem.k / self.depth_k)
+            unique *= problem.pattern.columns(problem.run) / problem.run
             if problem.inputs_are_rows:
                 self.rows_bytes = unique
             else:
                 self.columns_bytes = unique
         self.stored_ratio = (self.rows_bytes + self.columns_bytes) / sum(sums)
+        # Where rows choose columns, memory holds what all of them chose, between them.
+        self.columns_bytes *= float(problem.pattern.distinct_ratio(problem.m))
 
     def _traffic(self) -> None:
         """Which blocks LRU keeps from wave to wave, and columns from band to band."""
@@ -327,6 +330,16 @@ def test_estimates_equal_those_computed_tile_by_tile(seed: int) -> None:
     for case in cases:
         if case.problem is not None:
             check(case)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_estimates_where_rows_choose_columns_together(seed: int) -> None:
+    rng = random.Random(seed)
+    cases = [random_case(rng, VECTOR_PATTERNS, **GATHERS) for _ in range(40)]
+    chosen = [case for case in cases if case.problem and case.problem.pattern.chooses]
+    assert len(chosen) > 5
+    for case in chosen:
+        check(case)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -110,8 +110,11 @@ def test_products_that_no_fit_has_seen_are_about_as_close() -> None:
         ("rtx3090-dense", 26, 26),
         ("rtx3090-cusparselt", 26, 26),
         ("rtx3090-cusparselt-speedup", 26, 26),
+        ("rtx3090-spatha-128", 50, 50),
+        ("rtx3090-spatha-64", 18, 18),
+        ("rtx3090-spatha-24", 16, 16),
+        ("rtx3090-spatha-speedup", 60, 60),
         ("v100-deepbench", 72, 88),
-        ("sparseloop", 56, 88),
         ("sparseloop", 56, 72),
         ("sparseloop-flexible", 8, 16),
         ("memory", 9, 9),
@@ -141,12 +144,12 @@ def test_rows_not_counted_say_why_and_show_in_the_figure_of_all(name: str) -> No
 def test_every_row_of_every_table_is_a_point() -> None:
     """A table may serve several data sets; `mma` has three figures a row, times stand once.
 
-    `mma` and `memory` are shared out by unit, `sparseloop` by pattern.
+    `mma` and `memory` are shared out by unit, `sparseloop` and `spatha` by pattern.
     """
     for name in tables.names():
         rows = len(tables.read(name))
         points = [len(result_of(n).points) for n, data in DATASETS.items() if data.table == name]
-        if name in ("mma", "memory", "sparseloop"):
+        if name in ("mma", "memory", "sparseloop", "spatha"):
             assert sum(points) == rows * (3 if name == "mma" else 1)
         else:
             assert max(points) == rows, name
