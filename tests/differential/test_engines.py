@@ -55,7 +55,7 @@ def test_many_random_cases_agree_and_reach_every_corner() -> None:
         assert result.differences(reference.run(case.program)) == [], f"seed {seed}: {case}"
         seen.update(_features(case, result))
     rare = {name: count for name, count in seen.items() if count < QUOTA * CASES}
-    assert len(seen) == 15
+    assert len(seen) == 16
     assert not rare, f"quota of {QUOTA:.0%} missed: {rare}"
 
 
