@@ -177,7 +177,7 @@ EDITS = (
     ),
     Edit(
         "samples are not cut in whole clusters",
-        "tests/unit/test_clusters.py::test_a_sample_has_clusters_where_the_whole_has",
+        "tests/unit/test_multicast.py::test_a_sample_has_clusters_where_the_whole_has",
         (("simulator/run/sampling_plan.py", "(fewest_columns * n, size * n, whole.cluster.n)",
           "(fewest_columns * n, size * n, 1)"),),
     ),
