@@ -100,12 +100,15 @@ def _wave_reads(
     read = np.where(keeps_columns, once, np.where(keeps_rows, each_band, each_wave))
     read = np.where(waves <= 1, once, read)
     together = np.minimum(splits, busy)
+    # Reads that evict what others left dirty wait for that as well.
+    dirty = hardware.memory.l2.foreign_dirty_ratio * np.minimum(1, l2_bytes / once)
+    together = together * (1 + dirty)
     return _WaveReads(
         wave_rows * together,
         wave_columns * together,
         np.where(keeps_rows, np.minimum(1, bands * offers.count / waves), 1.0),
         np.where(keeps_columns, 1 / bands, 1.0),
-        read + _written(hardware, problem, offers, splits, read),
+        read * (1 + dirty) + _written(hardware, problem, offers, splits, read),
     )
 
 
