@@ -27,12 +27,21 @@ MAGICUBE_REFUSED = "k = 147, done faster than a launch: cuBLAS wants a multiple 
 
 Row = dict[str, str]
 
+FP8_FITTED: Final = {
+    "H100": {"6144x2048", "11008x3584"},
+    "H800": {"7168x2048", "512x16384"},
+    "H20": {"6144x2048", "5120x2048", "2048x512", "12288x512", "3648x2048", "10240x5120",
+            "576x7168", "2048x4096"},
+}  # fmt: skip
+"""Of fp8 products on Hopper machines the families of weights, n x k, that fits have seen."""
+
 SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     "llmcompass": lambda _: True,
     "magicube_fp16": lambda _: True,
     "magicube_int8": lambda row: int(row["k"]) != MAGICUBE_REFUSED_K,
     "sparse24": lambda row: row["library"] == "cuSPARSELt",
     "venom": lambda row: int(row["k"]) < VENOM_SWITCH_K,
+    "hopper_fp8": lambda row: weights(row) in FP8_FITTED[row["device"]],
 }
 """Which rows of a table a fit has seen; of other tables none."""
 
@@ -48,12 +57,16 @@ def seen_rows(table: str) -> list[Row]:
 
 
 def modelled(
-    hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16"
+    hardware: Hardware,
+    row: Row,
+    pattern: str = "1:1",
+    dtype: str = "fp16",
+    accuracy: str = "exact",
 ) -> LayerReport:
     """The model's answer to the GEMM that a row of a table names."""
     m, n, k = _sizes(row)
     workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype)])
-    return simulate(hardware, workload, pattern).layers[0]
+    return simulate(hardware, workload, pattern, accuracy=accuracy).layers[0]
 
 
 def time_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
@@ -61,7 +74,7 @@ def time_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp
     return modelled(hardware, row, pattern, dtype).time_ns / 1e3
 
 
-def _roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
+def roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
     """The larger of peak compute and peak DRAM time, in microseconds."""
     m, n, k = _sizes(row)
     density = {"1:1": 1.0, "2:4": 0.5}[pattern]
@@ -72,6 +85,11 @@ def _roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str 
 
 def _sizes(row: Row) -> tuple[int, int, int]:
     return int(row["m"]), int(row["n"]), int(row["k"])
+
+
+def weights(row: Row) -> str:
+    """Sizes of what rows of a family share, where m is tokens."""
+    return f"{row['n']}x{row['k']}"
 
 
 def _label(row: Row) -> str:
@@ -86,6 +104,7 @@ def compared(
     label: str = "",
     part: str = "",
     set_aside: str = "",
+    family: str = "",
 ) -> Measurement:
     """A row of a table beside the model's answer.
 
@@ -97,13 +116,15 @@ def compared(
         Whose mappings and bounds it shows: one, or both of a ratio.
     label : str
         By default sizes, and the library where the row names one.
+    family : str
+        By default of equal m and n.
     """
     return Measurement(
         label or _label(row),
         *figures,
         part=part,
         set_aside=set_aside,
-        family=f"{row['m']}x{row['n']}",
+        family=family or f"{row['m']}x{row['n']}",
         fitted=seen(table, row),
         mapping=" / ".join(run.mapping for run in runs),
         bound=" / ".join(run.bound for run in runs),
@@ -119,7 +140,7 @@ def llmcompass() -> Iterable[Measurement]:
         figures = (
             float(row["time_us"]),
             run.time_ns / 1e3 + LLMCOMPASS_LAUNCH_US,
-            _roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
+            roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
         )
         yield compared("llmcompass", row, figures, run)
 
@@ -135,7 +156,7 @@ def magicube(dtype: str, table: str) -> Iterable[Measurement]:
         figures = (
             float(row["time_us"]),
             run.time_ns / 1e3 + launch_us,
-            _roofline_us(hardware, row, dtype=dtype) + launch_us,
+            roofline_us(hardware, row, dtype=dtype) + launch_us,
         )
         aside = MAGICUBE_REFUSED if refused else ""
         yield compared(table, row, figures, run, set_aside=aside)
@@ -175,7 +196,7 @@ def speedups(preset: str, table: str) -> Iterable[Measurement]:
     hardware = load_hardware(preset)
     for row, runs in _both(preset, table):
         dense, sparse = runs["dense"], runs["sparse"]
-        roofline = _roofline_us(hardware, row) / _roofline_us(hardware, row, "2:4")
+        roofline = roofline_us(hardware, row) / roofline_us(hardware, row, "2:4")
         figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
         yield compared(table, row, figures, dense, sparse, part=_part(table, row))
 
@@ -193,7 +214,7 @@ def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
         figures = (
             float(row[f"{which}_us"]),
             run.time_ns / 1e3,
-            _roofline_us(hardware, row, PATTERNS[which]),
+            roofline_us(hardware, row, PATTERNS[which]),
         )
         label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
         part = "" if table == "sparse24" and which == "dense" else _part(table, row)
