@@ -19,8 +19,10 @@ from simulator.workload import Gemm, Workload
 LLMCOMPASS_LAUNCH_US = 21.0
 """What LLMCompass adds to every A100 matmul: hardware_model/compute_module.py of its repository."""
 
-VENOM_SWITCH_K = 9984
-"""From this k on venom's cuBLAS runs another kernel, 15 % slower: a choice that is not modelled."""
+RTX3090_SWITCH_K, RTX3090_SMALL_K = 9984, 1536
+"""From the first k on, and up to the second, cuBLAS runs 1024x4096 in the four waves of 128x128
+tiles, 15 % slower than in the seven of 128x64 that it takes between: a choice that is not modelled,
+since by time the smaller tiles win everywhere."""
 
 MAGICUBE_REFUSED_K = 147
 MAGICUBE_REFUSED = "k = 147, done faster than a launch: cuBLAS wants a multiple of 4 in int8"
@@ -40,20 +42,30 @@ SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     "magicube_fp16": lambda _: True,
     "magicube_int8": lambda row: int(row["k"]) != MAGICUBE_REFUSED_K,
     "sparse24": lambda row: row["library"] == "cuSPARSELt",
-    "venom": lambda row: int(row["k"]) < VENOM_SWITCH_K,
     "hopper_fp8": lambda row: weights(row) in FP8_FITTED[row["device"]],
+    "rtx3090": lambda row: row["m"] == "1024",
+    "rtx3090 dense": lambda row: _is_1024x4096(row) and _between_switches(row),
 }
-"""Which rows of a table a fit has seen; of other tables none."""
+"""Which rows of a table a fit has seen, or which of its dense times; of other tables none."""
 
 
-def seen(table: str, row: Row) -> bool:
-    """Whether a fit has seen that row."""
-    return table in SEEN and SEEN[table](row)
+def _is_1024x4096(row: Row) -> bool:
+    return (row["m"], row["n"]) == ("1024", "4096")
 
 
-def seen_rows(table: str) -> list[Row]:
-    """The rows of a table that a fit has seen."""
-    return [row for row in tables.read(table) if seen(table, row)]
+def _between_switches(row: Row) -> bool:
+    return RTX3090_SMALL_K < int(row["k"]) < RTX3090_SWITCH_K
+
+
+def seen(table: str, row: Row, which: str = "") -> bool:
+    """Whether a fit has seen that row, or its ``dense`` or ``sparse`` time."""
+    is_seen = SEEN.get(f"{table} {which}", SEEN.get(table))
+    return is_seen is not None and is_seen(row)
+
+
+def seen_rows(table: str, which: str = "") -> list[Row]:
+    """The rows of a table that a fit has seen, or whose ``dense`` or ``sparse`` time it has."""
+    return [row for row in tables.read(table) if seen(table, row, which)]
 
 
 def modelled(
@@ -63,10 +75,13 @@ def modelled(
     dtype: str = "fp16",
     accuracy: str = "exact",
 ) -> LayerReport:
-    """The model's answer to the GEMM that a row of a table names."""
+    """The model's answer to the GEMM that a row of a table names, in its sparse library if the
+    machine has a profile of it."""
     m, n, k = _sizes(row)
     workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype)])
-    return simulate(hardware, workload, pattern, accuracy=accuracy).layers[0]
+    named = row.get("library") if pattern != "1:1" else None
+    library = named if named in hardware.libraries else None
+    return simulate(hardware, workload, pattern, library=library, accuracy=accuracy).layers[0]
 
 
 def time_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
@@ -101,6 +116,7 @@ def compared(
     row: Row,
     figures: tuple[float, float, float],
     *runs: LayerReport,
+    which: str = "",
     label: str = "",
     part: str = "",
     set_aside: str = "",
@@ -114,6 +130,8 @@ def compared(
         Measured, predicted, and as a roofline has it.
     *runs : LayerReport
         Whose mappings and bounds it shows: one, or both of a ratio.
+    which : {"", "dense", "sparse"}
+        Of several times of the row.
     label : str
         By default sizes, and the library where the row names one.
     family : str
@@ -125,7 +143,7 @@ def compared(
         part=part,
         set_aside=set_aside,
         family=family or f"{row['m']}x{row['n']}",
-        fitted=seen(table, row),
+        fitted=seen(table, row, which),
         mapping=" / ".join(run.mapping for run in runs),
         bound=" / ".join(run.bound for run in runs),
         macs=prod(_sizes(row)),
@@ -162,13 +180,9 @@ def magicube(dtype: str, table: str) -> Iterable[Measurement]:
         yield compared(table, row, figures, run, set_aside=aside)
 
 
-def _part(table: str, row: Row) -> str:
-    """Rows of a table that behave alike: another library, another kernel."""
-    if table == "venom":
-        return f"k {'>=' if int(row['k']) >= VENOM_SWITCH_K else '<'} {VENOM_SWITCH_K}"
-    if table == "venom_more":
-        return "m = 768" if row["m"] == "768" else "m > 768"
-    return row["library"]
+def _part(row: Row) -> str:
+    """Rows of a table that behave alike: of one library."""
+    return row.get("library", "")
 
 
 PATTERNS: Final = {"dense": "1:1", "sparse": "2:4"}
@@ -182,6 +196,13 @@ def _both(preset: str, table: str) -> tuple[tuple[Row, dict[str, LayerReport]], 
         (row, {which: modelled(hardware, row, PATTERNS[which]) for which in PATTERNS})
         for row in tables.read(table)
     )
+
+
+def measured_us(row: Row, which: str) -> float:
+    """A ``dense`` or ``sparse`` time; the latter over a ratio where a source gives no more."""
+    if f"{which}_us" in row:
+        return float(row[f"{which}_us"])
+    return float(row["dense_us"]) / float(row["speed_up"])
 
 
 def measured_speedup(row: Row) -> float:
@@ -198,7 +219,7 @@ def speedups(preset: str, table: str) -> Iterable[Measurement]:
         dense, sparse = runs["dense"], runs["sparse"]
         roofline = roofline_us(hardware, row) / roofline_us(hardware, row, "2:4")
         figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
-        yield compared(table, row, figures, dense, sparse, part=_part(table, row))
+        yield compared(table, row, figures, dense, sparse, part=_part(row))
 
 
 def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
@@ -206,16 +227,16 @@ def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
     hardware = load_hardware(preset)
     told = set()
     for row, runs in _both(preset, table):
-        figure = (*_sizes(row), row[f"{which}_us"])
+        figure = (*_sizes(row), measured_us(row, which))
         if figure in told:
             continue
         told.add(figure)
         run = runs[which]
         figures = (
-            float(row[f"{which}_us"]),
+            measured_us(row, which),
             run.time_ns / 1e3,
             roofline_us(hardware, row, PATTERNS[which]),
         )
         label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
-        part = "" if table == "sparse24" and which == "dense" else _part(table, row)
-        yield compared(table, row, figures, run, label=label, part=part)
+        part = _part(row) if which == "sparse" else ""
+        yield compared(table, row, figures, run, which=which, label=label, part=part)

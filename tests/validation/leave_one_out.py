@@ -22,6 +22,7 @@ from simulator.validation.gemms import (
     LLMCOMPASS_LAUNCH_US,
     Row,
     measured_speedup,
+    measured_us,
     seen_rows,
     time_us,
 )
@@ -78,18 +79,33 @@ def sparse24() -> Fit:
     return Fit(A100, ("core.scratchpad.efficiency_ratio",), settings, np.array(errors))
 
 
-def venom() -> Fit:
-    """The rows below the switch of kernels, which the constant was fitted to."""
-    rows = seen_rows("venom")
-    dense_us = _column(rows, "dense_us")
-    ratio = np.array([measured_speedup(row) for row in rows])
+def rtx3090_cusparselt() -> Fit:
+    """The rows of m = 1024: two waves of tiles, and four."""
+    rows = seen_rows("rtx3090", "sparse")
+    measured = np.array([measured_us(row, "sparse") for row in rows])
+    epilogue = "libraries.cusparselt.epilogue_ns"
     settings, errors = [], []
-    for barrier in range(40, 170, 10):
-        overrides = {"core.barrier_cycles": barrier}
-        dense, sparse = (_times_us(RTX3090, overrides, rows, p) for p in ("1:1", "2:4"))
-        settings.append((float(barrier),))
-        errors.append((np.abs(dense / dense_us - 1) + np.abs(dense / sparse / ratio - 1)) / 2)
-    return Fit(RTX3090, ("core.barrier_cycles",), settings, np.array(errors))
+    for barrier, epilogue_ns in product(range(10, 35, 5), range(5500, 7600, 250)):
+        overrides = {"kernel_start_ns": 0, "core.barrier_cycles": barrier, epilogue: epilogue_ns}
+        times = _times_us(RTX3090, overrides, rows, "2:4")
+        for start_ns in range(0, 3100, 100):
+            settings.append((float(start_ns), float(barrier), float(epilogue_ns)))
+            errors.append(np.abs((times + start_ns / 1e3) / measured - 1))
+    keys = ("kernel_start_ns", "core.barrier_cycles", epilogue)
+    return Fit(RTX3090, keys, settings, np.array(errors))
+
+
+def rtx3090_dense() -> Fit:
+    """The rows of 1024x4096 that run in 128x64 tiles."""
+    rows = seen_rows("rtx3090", "dense")
+    measured = np.array([measured_us(row, "dense") for row in rows])
+    key = "libraries.cublas.epilogue_ns"
+    settings, errors = [], []
+    for epilogue_ns in range(600, 2100, 100):
+        times = _times_us(RTX3090, {key: epilogue_ns}, rows, "1:1")
+        settings.append((float(epilogue_ns),))
+        errors.append(np.abs(times / measured - 1))
+    return Fit(RTX3090, (key,), settings, np.array(errors))
 
 
 def mma() -> Fit:
@@ -138,7 +154,8 @@ def magicube_int8() -> Fit:
 FITS: tuple[Callable[[], Fit], ...] = (
     llmcompass,
     sparse24,
-    venom,
+    rtx3090_cusparselt,
+    rtx3090_dense,
     mma,
     magicube_fp16,
     magicube_int8,
