@@ -198,11 +198,23 @@ class NaiveMachine:
         """Queue a transfer; returns its end."""
         dram = self.hardware.memory.dram
         rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(dram.efficiency_ratio))
-        ps = self._ps(sum(self._bytes(block).values()), rate)
+        size = sum(self._bytes(block).values())
+        if way == "read" and block[0] in ("rows", "columns"):
+            size += math.ceil(size * self._evicted_ratio())
+        ps = self._ps(size, rate)
         self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
         self.run.busy_ps["dram"] += ps
         self._count("dram", block, way)
         return self.dram_free_ps
+
+    def _evicted_ratio(self) -> Fraction:
+        """Foreign bytes that are written for a byte that is read: of all that L2 held of them, or,
+        where a layer moves less than that, as many as it moves."""
+        l2 = self.hardware.memory.l2
+        is_split = self.mapping.splits > 1
+        blocks = [block for block in self.numbers if is_split or block[0] != "partials"]
+        moved = sum(sum(self._bytes(block).values()) for block in blocks)
+        return Fraction(str(l2.foreign_dirty_ratio)) * min(moved, l2.bytes) / max(1, moved)
 
     def _pass_l2(self, now_ps: int, block: Block, way: str) -> int:
         rate = self._per_second(self.hardware.memory.l2.bytes_per_cycle)
@@ -373,7 +385,13 @@ class NaiveMachine:
 
     def _hold_ps(self, block: Block) -> int:
         epilogue_ps = math.ceil(Fraction(str(self.library.epilogue_ns)) * 1000)
-        return self._port_ps(sum(self._bytes(block).values())) + epilogue_ps
+        size = sum(self._bytes(block).values())
+        staged_ps = 0
+        if self.library.epilogue_staged:  # into the scratchpad and out of it
+            pad = self.hardware.core.scratchpad
+            rate = self._per_second(pad.bytes_per_cycle) * Fraction(str(pad.efficiency_ratio))
+            staged_ps = sum(self._ps(size, rate) for _ in range(2))
+        return self._port_ps(size) + epilogue_ps + staged_ps
 
     def _work(self, core: _Core, cost: NaiveCost) -> None:
         """A stage's time by what it went to, and what it moved inside the core."""
