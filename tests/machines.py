@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, load_hardware
-from simulator.hardware.machine import Promotion
+from simulator.hardware.machine import ClusterShape, Promotion
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.partition import DISPATCH
 from simulator.schedule.program import Program, gemm_program, stream_program
@@ -71,10 +71,10 @@ MIXED = Workload(
 """A layer of every kind."""
 
 
-def contended(**changes: object) -> Hardware:
+def contended(cores: int = 4, **changes: object) -> Hardware:
     """The tiny machine with several cores and caches that are felt."""
     return tiny(
-        core__count=4,
+        core__count=cores,
         core__port_bytes_per_cycle=32,
         core__scratchpad__bytes_per_cycle=64,
         memory__l2__bytes_per_cycle=64,
@@ -117,10 +117,12 @@ PATTERNS = ("1:1", "2:4", "1:2", "1:4", "2:8", "1:8", "3:8", "4:16", "1:16", "5:
 def random_case(rng: random.Random, **overrides: object) -> Case:
     """A random machine, layer, pattern and mapping: small, but with everything contended."""
     hardware = _random_machine(rng, **overrides)
+    dispatch = rng.choice(["dynamic", "round_robin", "round_robin", *DISPATCH])
     library = library_of(
         hardware,
         swizzle=rng.choice([1, 1, 2, 3]),
-        dispatch=rng.choice(["dynamic", *DISPATCH]),
+        dispatch=dispatch,
+        cluster=_random_cluster(rng, hardware) if dispatch == "round_robin" else ClusterShape(),
         prefetch=rng.random() < 0.5,
         epilogue_overlap=rng.random() < 0.3,
         epilogue_ns=rng.choice([0, 0, 1.5, 20]),
@@ -149,6 +151,12 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         program = gemm_program(hardware, library, problem, mapping, mask)
         return Case(hardware, library, problem, mapping, program, mask)
     raise AssertionError("no random mapping fitted")
+
+
+def _random_cluster(rng: random.Random, hardware: Hardware) -> ClusterShape:
+    """That the machine has the cores for; often none."""
+    m, n = rng.choice([(1, 1), (2, 1), (2, 1), (1, 2), (1, 2), (2, 2), (3, 1), (1, 4)])
+    return ClusterShape(m=m, n=n) if m * n <= hardware.core.count else ClusterShape()
 
 
 def _random_mask(
