@@ -90,16 +90,14 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(condition_, int8, "launch_us", 21.3, {int8: 47}, 0.004, 0.290)
     yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.290)
     # Rows of some families, see `gemms.FP8_FITTED`; the h800 and h20 presets inherit the constants.
-    hopper, h100, h800 = {"h100-fp8": 28, "h20-fp8": 92}, {"h100-fp8": 28}, {"h800-fp8": 22}
-    deepgemm = "libraries.deepgemm."
-    yield Fitted(constant, H100, start, 2900, hopper, 0.0, 0.0)
-    yield Fitted(constant, H100, deepgemm + "barrier_cycles", 30, hopper, 0.0, 0.0)
-    yield Fitted(constant, H100, deepgemm + "promotion.sums_per_cycle", 85, hopper, 0.0, 0.0)
-    yield Fitted(constant, H100, "sustained.clock_ratio", 0.77, h100, 0.0, 0.0)
-    yield Fitted(constant, H100, "sustained.settling_ms", 5.0, h100, 0.0, 0.0)
-    yield Fitted(condition_, "h100-fp8", "clock_hz", 1_755_000_000, h100, 0.0, 0.0)
-    yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.3, h100, 0.0, 0.0)
-    yield Fitted(condition_, "h800-fp8", "clock_hz", 1_920_000_000, h800, 0.0, 0.0)
+    short, h100, h800 = {"h100-fp8": 18, "h20-fp8": 65}, {"h100-fp8": 28}, {"h800-fp8": 16}
+    sums = "libraries.deepgemm.promotion.sums_per_cycle"
+    yield Fitted(constant, H100, start, 2800, short, 0.0, 0.0)
+    yield Fitted(constant, H100, sums, 80, short, 0.0, 0.0)
+    yield Fitted(constant, H100, "sustained.clock_ratio", 0.8, h100, 0.0, 0.0)
+    yield Fitted(constant, H100, "sustained.settling_ms", 8.0, h100, 0.0, 0.0)
+    yield Fitted(constant, H800, "clock_hz", 1_920_000_000, h800, 0.0, 0.0)
+    yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.3, {"h100-fp8": 18}, 0.0, 0.0)
 
 
 FITTED: tuple[Fitted, ...] = tuple(_fitted())

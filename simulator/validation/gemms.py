@@ -35,14 +35,28 @@ FP8_FITTED: Final = {
     "H20": {"6144x2048", "5120x2048", "2048x512", "12288x512", "3648x2048", "10240x5120",
             "576x7168", "2048x4096"},
 }  # fmt: skip
-"""Of fp8 products on Hopper machines the families of weights, n x k, that fits have seen."""
+"""Of fp8 products on Hopper machines the families of weights, n x k, that fits have seen; but for
+the H100, whose clock falls with time, only up to `FP8_FITTED_M` tokens."""
+
+FP8_FITTED_M: Final = 4096
+
+
+def weights(row: Row) -> str:
+    """Sizes of what rows of a family share, where m is tokens."""
+    return f"{row['n']}x{row['k']}"
+
+
+def _is_fitted_fp8(row: Row) -> bool:
+    is_short = row["device"] == "H100" or int(row["m"]) <= FP8_FITTED_M
+    return is_short and weights(row) in FP8_FITTED[row["device"]]
+
 
 SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     "llmcompass": lambda _: True,
     "magicube_fp16": lambda _: True,
     "magicube_int8": lambda row: int(row["k"]) != MAGICUBE_REFUSED_K,
     "sparse24": lambda row: row["library"] == "cuSPARSELt",
-    "hopper_fp8": lambda row: weights(row) in FP8_FITTED[row["device"]],
+    "hopper_fp8": _is_fitted_fp8,
     "rtx3090": lambda row: row["m"] == "1024",
     "rtx3090 dense": lambda row: _is_1024x4096(row) and _between_switches(row),
 }
@@ -100,11 +114,6 @@ def roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str =
 
 def _sizes(row: Row) -> tuple[int, int, int]:
     return int(row["m"]), int(row["n"]), int(row["k"])
-
-
-def weights(row: Row) -> str:
-    """Sizes of what rows of a family share, where m is tokens."""
-    return f"{row['n']}x{row['k']}"
 
 
 def _label(row: Row) -> str:

@@ -30,19 +30,15 @@ class _Card(NamedTuple):
 def card(data_set: str) -> _Card:
     """A data set's card, as it was measured.
 
-    Every call found L2 full of what the benchmark had written to clear it. The H100's clock falls
-    under load; a card's own clock is a fitted condition, but for the H20, which holds its highest.
+    Every call found L2 full of what the benchmark had written to clear it; the H100's clock falls
+    under load.
     """
     dirty = {"memory.l2.foreign_dirty_ratio": condition(H100_SET, "foreign_dirty_ratio")}
     return {
-        H100_SET: _Card("H100", H100, dirty | _clock(H100_SET) | {"sustained.applies": True}),
-        H800_SET: _Card("H800", H800, dirty | _clock(H800_SET)),
+        H100_SET: _Card("H100", H100, dirty | {"sustained.applies": True}),
+        H800_SET: _Card("H800", H800, dirty),
         H20_SET: _Card("H20", H20, dirty),
     }[data_set]
-
-
-def _clock(data_set: str) -> dict[str, object]:
-    return {"clock_hz": round(condition(data_set, "clock_hz"))}
 
 
 def rows(data_set: str) -> list[Row]:
