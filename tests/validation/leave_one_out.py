@@ -16,7 +16,7 @@ import numpy as np
 
 from simulator import load_hardware
 from simulator.validation import hopper, tables
-from simulator.validation.fitted import A100, FITTED, H100, H800, RTX3090, Fitted
+from simulator.validation.fitted import A100, FITTED, H100, RTX3090, Fitted
 from simulator.validation.fitting import Array, Fit, Settings
 from simulator.validation.gemms import (
     FP8_FITTED_M,
@@ -196,7 +196,7 @@ def h100_sustained() -> Fit:
     rows = [row for row in hopper.rows(hopper.H100_SET) if seen(hopper.TABLE, row)]
     measured = _column(rows, "time_us")
     settings, errors = [], []
-    for hundredths, settling_ms in product((71, 74, 77, 80, 83), (4.0, 6.0, 8.0, 10.0)):
+    for hundredths, settling_ms in product((74, 77, 80, 83), (6.0, 8.0, 10.0, 12.0)):
         overrides: dict[str, object] = {
             "sustained.clock_ratio": hundredths / 100,
             "sustained.settling_ms": settling_ms,
@@ -205,17 +205,6 @@ def h100_sustained() -> Fit:
         errors.append(np.abs(_fp8_us(hopper.H100_SET, overrides, rows) / measured - 1))
     names = "sustained.clock_ratio", "sustained.settling_ms"
     return Fit(H100, names, settings, np.array(errors))
-
-
-def h800_clock() -> Fit:
-    rows = _short_rows(hopper.H800_SET)
-    measured = _column(rows, "time_us")
-    settings, errors = [], []
-    for mhz in range(1760, 2000, 20):
-        settings.append((mhz * 1e6,))
-        times = _fp8_us(hopper.H800_SET, {"clock_hz": mhz * 10**6}, rows)
-        errors.append(np.abs(times / measured - 1))
-    return Fit(H800, ("clock_hz",), settings, np.array(errors))
 
 
 FITS: tuple[Callable[[], Fit], ...] = (
@@ -229,7 +218,6 @@ FITS: tuple[Callable[[], Fit], ...] = (
     hopper_fp8,
     hopper_dirty,
     h100_sustained,
-    h800_clock,
 )
 
 
