@@ -33,7 +33,8 @@ def card(data_set: str) -> _Card:
     Every call found L2 full of what the benchmark had written to clear it; the H100's clock falls
     under load.
     """
-    dirty = {"memory.l2.foreign_dirty_ratio": condition(H100_SET, "foreign_dirty_ratio")}
+    ratio = condition(H100_SET, "foreign_dirty_ratio")
+    dirty: dict[str, object] = {"memory.l2.foreign_dirty_ratio": ratio}
     return {
         H100_SET: _Card("H100", H100, dirty | {"sustained.applies": True}),
         H800_SET: _Card("H800", H800, dirty),
