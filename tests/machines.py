@@ -130,6 +130,9 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         barrier_cycles=rng.choice([None, None, 5.5]),
         epilogue_staged=rng.random() < 0.3,
         promotion=rng.choice([None, None, PROMOTION]),
+        reduction_kernel=rng.random() < 0.5,
+        epilogue_slice_bytes=rng.choice([None, 32, 200]),
+        whole_tiles=rng.choice([None, None, True, False]),
     )
     hardware = hardware.under(library)
     if rng.random() < 0.08:
@@ -145,7 +148,7 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
             check(hardware, library, problem, mapping)
         except MappingError:
             continue
-        if rng.random() < 0.55:
+        if rng.random() < 0.7:
             problem = replace(problem, accumulates=True)
         mask = _random_mask(rng, hardware, problem, mapping)
         program = gemm_program(hardware, library, problem, mapping, mask)
@@ -196,6 +199,7 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         core__port_bytes_per_cycle=rng.choice([4, 16, 64]),
         core__issue_cycles=rng.choice([1, 1, 0.3, 30]),
         core__barrier_cycles=rng.choice([0, 0, 3, 11.3]),
+        core__whole_tiles=rng.random() < 0.3,
         core__alignment_bytes=rng.choice([1, 16]),
         memory__l2__bytes=rng.choice([700, 3000, 9000, 40000, 2**24]),
         memory__l2__bytes_per_cycle=rng.choice([8, 64, 256]),
@@ -210,6 +214,8 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         sparsity__skip=rng.choice(["slots", "slots", "none", "nonzeros", "nonzeros"]),
         sparsity__lockstep_rows=rng.choice([2, 4, 4]),
         sparsity__metadata=rng.choice(["index", "enumerative"]),
+        core__async_copies=rng.random() < 0.7,
+        kernel_start_ns=rng.choice([0, 12.5]),
         **overrides,
     )
 

@@ -98,6 +98,20 @@ def _promotion_cycles(hardware: Hardware, stage: NaiveStage, width: int) -> Frac
     return sums / Fraction(str(promotion.sums_per_cycle))
 
 
+def _stored(
+    hardware: Hardware, keep: int, group: int, bits: int, stage: NaiveStage
+) -> tuple[int, int, int]:
+    """Bytes of slots, metadata and activations, each of them listed."""
+    groups = _chunks(stage.k, group)
+    per_group = _metadata_bits(keep, group, hardware.sparsity.metadata)
+    # Every stored slot: (row of W, group along k, slot in the group).
+    slots = list(product(range(stage.m), range(len(groups)), range(keep)))
+    metadata_bits = sum(per_group for _ in product(range(stage.m), groups))
+    addresses = [(k, n) for positions in groups for k in positions for n in range(stage.n)]
+    sizes = len(slots) * bits, metadata_bits, len(addresses) * bits
+    return tuple(math.ceil(size / 8) for size in sizes)
+
+
 def naive_stage(
     hardware: Hardware,
     keep: int,
@@ -106,31 +120,28 @@ def naive_stage(
     stage: NaiveStage,
     alignment: tuple[int, int],
     block_steps: list[int] | None = None,
+    tile: NaiveStage | None = None,
 ) -> NaiveCost:
     """Cost of one stage.
 
     ``alignment`` is the factor on (rows, columns) writes; ``block_steps`` are the steps of blocks
-    of lockstep rows, where real non-zeros decide them.
+    of lockstep rows, where real non-zeros decide them; ``tile`` is what the core goes through on
+    machines that multiply tiles whole.
     """
     bits, core = BITS[dtype], hardware.core
     instruction = core.tensor_cores.instructions[dtype]
-    code = hardware.sparsity.metadata
+    rows_bytes, metadata_bytes, columns_bytes = _stored(hardware, keep, group, bits, stage)
+    if core.whole_tiles and tile is not None:
+        stage = tile
+    full_rows, full_metadata, full_columns = _stored(hardware, keep, group, bits, stage)
     groups = _chunks(stage.k, group)
-    per_group = _metadata_bits(keep, group, code)
-
-    # Every stored slot: (row of W, group along k, slot in the group).
-    slots = list(product(range(stage.m), range(len(groups)), range(keep)))
-    metadata_bits = sum(per_group for _ in product(range(stage.m), groups))
-    addresses = [(k, n) for positions in groups for k in positions for n in range(stage.n)]
-    rows_bytes = math.ceil(len(slots) * bits / 8)
-    metadata_bytes = math.ceil(metadata_bits / 8)
-    columns_bytes = math.ceil(len(addresses) * bits / 8)
+    per_group = _metadata_bits(keep, group, hardware.sparsity.metadata)
 
     # Slots of one row in the order in which steps take them.
     if hardware.sparsity.skip == "none":
         depth = len(groups) * group
     else:
-        depth = len([s for s in slots if s[0] == 0])
+        depth = len(list(product(groups, range(keep))))
     steps = _chunks(depth, instruction.k)
 
     row_strips = _chunks(stage.m, stage.fragment_m)
@@ -176,9 +187,9 @@ def naive_stage(
     # Reads of the scratchpad: once a fragment strip into registers, or once an instruction.
     rows_loads = len(column_strips) if rows_from_register else len(column_blocks)
     columns_loads = len(row_strips) if columns_from_register else len(row_blocks)
-    row_reads = sum(rows_bytes for _ in range(rows_loads))
-    metadata_reads = sum(metadata_bytes for _ in range(rows_loads))
-    column_reads = sum(columns_bytes for _ in range(columns_loads))
+    row_reads = sum(full_rows for _ in range(rows_loads))
+    metadata_reads = sum(full_metadata for _ in range(rows_loads))
+    column_reads = sum(full_columns for _ in range(columns_loads))
     fill = (row_reads + metadata_reads) * rows_from_register
     fill += column_reads * columns_from_register
     writes = (rows_bytes + metadata_bytes) * alignment[0] + columns_bytes * alignment[1]

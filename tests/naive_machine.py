@@ -11,38 +11,21 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 from naive import BITS, NaiveCost, NaiveStage, naive_block_steps, naive_factors, naive_stage
+from naive_memory import Block, NaiveMemory, NaivePort, NaiveRun
 
 from simulator.hardware import Hardware, Library
 from simulator.schedule.mapping import Mapping
-
-Block = tuple[str, int, int, int]  # operand, GEMM, line (of tiles), place
 
 EPILOGUE_ENDS, READ_OUTPUT, REQUEST = 0, 1, 2
 
 
 @dataclass
-class NaiveRun:
-    """What a run took and moved. ``moved`` is by (level, operand, direction), in bytes."""
-
-    time_ps: int = 0
-    core_time_ps: Counter[str] = field(default_factory=Counter)
-    moved: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    busy_ps: Counter[str] = field(default_factory=Counter)
-    macs_executed: int = 0
-    slots_used: int = 0
-    imbalance_ratio: float = 1.0
-
-
-@dataclass
-class _Core:
-    number: int
-    port_free_ps: int = 0
-    port_busy_ps: int = 0
+class _Core(NaivePort):
     issued_ps: int = -(10**18)
     tile: tuple[int, int, int, int] | None = None  # GEMM, row, column, split
-    turn: int = 0  # how many tiles it has taken
     todo: list[int] = field(default_factory=list)
     done_ps: list[int] = field(default_factory=list)  # ends of the stages of all tiles, in order
     free_ps: int = 0  # since when it waits: a stage or an epilogue ended
@@ -93,16 +76,10 @@ class NaiveMachine:
         self.cluster = self.cluster_m * self.cluster_n
         self.factors = naive_factors(hardware, self.keep, self.group, dtype, self.k)
         self.run = NaiveRun()
-        self.l2: list[Block] = []  # front is last
-        self.dirty: set[Block] = set()
-        self.ready_ps: dict[Block, int] = {}
-        self.l2_free_ps = self.dram_free_ps = self.link_free_ps = self.drained_ps = 0
-        # By cluster, operand, line in the cluster and stage: in which turn, when it had passed L2
-        # and the link, and when it had come from DRAM.
-        self.sent: dict[tuple[int, str, int, int], tuple[int, int, int]] = {}
         self.arrived: Counter[tuple[int, int, int]] = Counter()
-        self.numbers = {block: number for number, block in enumerate(self._blocks())}
         self.costs: dict[tuple[int, int, int, int], NaiveCost] = {}
+        cluster = self.cluster_m, self.cluster_n
+        self.memory = NaiveMemory(hardware, cluster, self._blocks(), self._bytes, self.run)
 
     # What there is, and in which order.
 
@@ -161,10 +138,11 @@ class NaiveMachine:
     def _cost(self, gemm: int, row: int, column: int, stage: int) -> NaiveCost:
         key = (gemm, row, column, stage)
         if key not in self.costs:
-            shape = NaiveStage(
-                len(self.rows[row]), len(self.columns[column]), len(self.stages[stage]),
-                self.mapping.fragment_m, self.mapping.fragment_n,
-            )  # fmt: skip
+            mapping = self.mapping
+            fragment = mapping.fragment_m, mapping.fragment_n
+            tile = NaiveStage(mapping.tile_m, mapping.tile_n, mapping.tile_k, *fragment)
+            lines = self.rows[row], self.columns[column], self.stages[stage]
+            shape = NaiveStage(*map(len, lines), *fragment)
             steps = None
             if self.mask is not None:
                 ks = self.stages[stage]
@@ -175,7 +153,7 @@ class NaiveMachine:
                 lanes = self.hardware.sparsity.lockstep_rows
                 steps = naive_block_steps(part, self.group, lanes, instruction.k)
             self.costs[key] = naive_stage(
-                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps
+                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps, tile
             )
         return self.costs[key]
 
@@ -193,125 +171,6 @@ class NaiveMachine:
         column = place // self.mapping.splits
         return {"partial_sums": len(self.rows[line]) * len(self.columns[column]) * 4}
 
-    def _ps(self, size: int, bytes_per_second: Fraction) -> int:
-        return math.ceil(size * 10**12 / bytes_per_second)
-
-    def _cycles_ps(self, cycles: float) -> int:
-        return math.ceil(Fraction(str(cycles)) * 10**12 / self.hardware.clock_hz)
-
-    def _per_second(self, bytes_per_cycle: float) -> Fraction:
-        return Fraction(str(bytes_per_cycle)) * self.hardware.clock_hz
-
-    def _port_ps(self, size: int) -> int:
-        return self._ps(size, self._per_second(self.hardware.core.port_bytes_per_cycle))
-
-    def _dram(self, now_ps: int, block: Block, way: str) -> int:
-        """Queue a transfer; returns its end."""
-        dram = self.hardware.memory.dram
-        rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(dram.efficiency_ratio))
-        size = sum(self._bytes(block).values())
-        if way == "read" and block[0] in ("rows", "columns"):
-            size += math.ceil(size * self._evicted_ratio())
-        ps = self._ps(size, rate)
-        self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
-        self.run.busy_ps["dram"] += ps
-        self._count("dram", block, way)
-        return self.dram_free_ps
-
-    def _evicted_ratio(self) -> Fraction:
-        """Foreign bytes that are written for a byte that is read: of all that L2 held of them, or,
-        where a layer moves less than that, as many as it moves."""
-        l2 = self.hardware.memory.l2
-        is_split = self.mapping.splits > 1
-        blocks = [block for block in self.numbers if is_split or block[0] != "partials"]
-        moved = sum(sum(self._bytes(block).values()) for block in blocks)
-        return Fraction(str(l2.foreign_dirty_ratio)) * min(moved, l2.bytes) / max(1, moved)
-
-    def _pass_l2(self, now_ps: int, block: Block, way: str) -> int:
-        rate = self._per_second(self.hardware.memory.l2.bytes_per_cycle)
-        ps = self._ps(sum(self._bytes(block).values()), rate)
-        self.l2_free_ps = max(self.l2_free_ps, now_ps) + ps
-        self.run.busy_ps["l2_queue"] += ps
-        self._count("l2", block, way)
-        return self.l2_free_ps
-
-    def _count(self, level: str, block: Block, way: str) -> None:
-        for operand, size in self._bytes(block).items():
-            self.run.moved[level, operand, way] += size
-
-    # Memory.
-
-    def _insert(self, now_ps: int, block: Block) -> bool:
-        room = self.hardware.memory.l2.bytes
-        size = sum(self._bytes(block).values())
-        if size > room:
-            return False
-        while sum(sum(self._bytes(held).values()) for held in self.l2) + size > room:
-            victim = self.l2.pop(0)
-            if victim in self.dirty:
-                self.dirty.remove(victim)
-                self.drained_ps = max(self.drained_ps, self._dram(now_ps, victim, "written"))
-        self.l2.append(block)
-        return True
-
-    def _fetch(self, now_ps: int, block: Block, core: _Core, port_ps: int) -> int:
-        """Request a block; returns when all of it has arrived.
-
-        The cores of a cluster are sent a stage's block once a turn: to whoever asks for it first.
-        """
-        memory, cluster = self.hardware.memory, core.number // self.cluster
-        core.port_free_ps = max(core.port_free_ps, now_ps) + port_ps
-        core.port_busy_ps += port_ps
-        operand, _, line, place = block
-        line %= {"rows": self.cluster_m, "columns": self.cluster_n}.get(operand, 1)
-        turn, passed_ps, filled_ps = self.sent.get((cluster, operand, line, place), (0, 0, 0))
-        if turn != core.turn or operand not in ("rows", "columns"):
-            passed_ps = self._send(now_ps, block, cluster)
-            filled_ps = self.ready_ps[block]
-            if core.turn > turn:
-                self.sent[cluster, operand, line, place] = core.turn, passed_ps, filled_ps
-        through_l2_ps = max(passed_ps, core.port_free_ps)
-        through_l2_ps += self._cycles_ps(memory.l2.latency_cycles)
-        far_ps = 0
-        if memory.l2.halves and self.numbers[block] % 2 != cluster % 2:
-            far_ps = self._cycles_ps(memory.l2.halves.far_latency_cycles)
-        return max(through_l2_ps, filled_ps + port_ps) + far_ps
-
-    def _send(self, now_ps: int, block: Block, cluster: int) -> int:
-        """Look a block up and send it; returns when it has passed L2 and the link."""
-        memory = self.hardware.memory
-        if block in self.l2:
-            self.l2.remove(block)
-            self.l2.append(block)
-        else:
-            self._insert(now_ps, block)
-            latency_ps = math.ceil(Fraction(str(memory.dram.latency_ns)) * 1000)
-            self.ready_ps[block] = self._dram(now_ps, block, "read") + latency_ps
-        passed_ps = self._pass_l2(now_ps, block, "read")
-        if memory.l2.halves and self.numbers[block] % 2 != cluster % 2:
-            size = sum(self._bytes(block).values())
-            link_ps = self._ps(size, self._per_second(memory.l2.halves.link_bytes_per_cycle))
-            self.link_free_ps = max(self.link_free_ps, now_ps) + link_ps
-            self.run.busy_ps["link"] += link_ps
-            passed_ps = max(passed_ps, self.link_free_ps)
-        return passed_ps
-
-    def _write(self, now_ps: int, block: Block) -> None:
-        stays = False
-        if block[0] == "partials" or self.hardware.memory.writes == "l2":
-            if block in self.l2:  # since it was read
-                self.l2.remove(block)
-                self.l2.append(block)
-                stays = True
-            else:
-                stays = self._insert(now_ps, block)
-            if stays:
-                self.dirty.add(block)
-            self.ready_ps[block] = now_ps
-            self.drained_ps = max(self.drained_ps, self._pass_l2(now_ps, block, "written"))
-        if not stays:
-            self.drained_ps = max(self.drained_ps, self._dram(now_ps, block, "written"))
-
     def _warm(self, queues: list[list[tuple[int, int, int, int]]]) -> None:
         """Insert what is read, in the order of first use; several queues are walked one by one."""
         order: list[Block] = []
@@ -323,8 +182,8 @@ class NaiveMachine:
                 if self.accumulates and split == self.mapping.splits - 1:
                     order.append(("outputs", gemm, row, column))
         for block in dict.fromkeys(order):
-            self.ready_ps[block] = 0
-            self._insert(0, block)
+            self.memory.ready_ps[block] = 0
+            self.memory.insert(0, block)
 
     # Events.
 
@@ -363,11 +222,11 @@ class NaiveMachine:
         stage = core.todo.pop(0)
         core.issued_ps = now_ps
         cost = self._cost(gemm, row, column, stage)
-        rows_ps = self._port_ps((cost.rows_bytes + cost.metadata_bytes) * self.factors[0])
-        columns_ps = self._port_ps(cost.columns_bytes * self.factors[1])
-        rows_at = self._fetch(now_ps, ("rows", gemm, row, stage), core, rows_ps)
-        columns_at = self._fetch(now_ps, ("columns", gemm, column, stage), core, columns_ps)
-        start_ps = max(rows_at, columns_at, core.free_ps)
+        rows_ps = self.memory.port_ps((cost.rows_bytes + cost.metadata_bytes) * self.factors[0])
+        columns_ps = self.memory.port_ps(cost.columns_bytes * self.factors[1])
+        rows_at = self.memory.fetch(now_ps, ("rows", gemm, row, stage), core, rows_ps)
+        columns_at = self.memory.fetch(now_ps, ("columns", gemm, column, stage), core, columns_ps)
+        stored_ps = start_ps = max(rows_at, columns_at, core.free_ps)
         wait = "prologue" if first else "memory_stall"
         self.run.core_time_ps[wait] += start_ps - core.free_ps
         if first:
@@ -381,6 +240,8 @@ class NaiveMachine:
             buffers = self.mapping.stage_buffers
             if len(core.done_ps) >= buffers:
                 at_ps = max(at_ps, core.done_ps[-buffers])
+            if not self.hardware.core.async_copies:  # it passes through registers first
+                at_ps = max(at_ps, stored_ps)
             core.next_event = at_ps, REQUEST
         elif self.accumulates and self.mapping.splits == 1:
             core.next_event = core.free_ps, READ_OUTPUT
@@ -398,13 +259,15 @@ class NaiveMachine:
 
     def _fetch_whole(self, now_ps: int, block: Block, core: _Core) -> int:
         """Request a block that is aligned: partial sums, or outputs."""
-        return self._fetch(now_ps, block, core, self._port_ps(sum(self._bytes(block).values())))
+        return self.memory.fetch(
+            now_ps, block, core, self.memory.port_ps(sum(self._bytes(block).values()))
+        )
 
     def _drain_ps(self) -> int:
-        return self._cycles_ps(self.hardware.core.tensor_cores.drain_cycles)
+        return self.memory.cycles_ps(self.hardware.core.tensor_cores.drain_cycles)
 
     def _issue_ps(self) -> int:
-        return max(1, self._cycles_ps(self.hardware.core.issue_cycles))
+        return max(1, self.memory.cycles_ps(self.hardware.core.issue_cycles))
 
     def _result(self, tile: tuple[int, int, int, int]) -> Block:
         gemm, row, column, split = tile
@@ -415,12 +278,38 @@ class NaiveMachine:
     def _hold_ps(self, block: Block) -> int:
         epilogue_ps = math.ceil(Fraction(str(self.library.epilogue_ns)) * 1000)
         size = sum(self._bytes(block).values())
-        staged_ps = 0
+        epilogue_ps += self.memory.port_ps(size)
         if self.library.epilogue_staged:  # into the scratchpad and out of it
-            pad = self.hardware.core.scratchpad
-            rate = self._per_second(pad.bytes_per_cycle) * Fraction(str(pad.efficiency_ratio))
-            staged_ps = sum(self._ps(size, rate) for _ in range(2))
-        return self._port_ps(size) + epilogue_ps + staged_ps
+            epilogue_ps += 2 * self.memory.scratchpad_ps(size)
+        if block[0] == "outputs" and self.accumulates and self.library.epilogue_slice_bytes:
+            epilogue_ps += self._waits(block) * self._round_trip_ps
+        return epilogue_ps
+
+    def _waits(self, block: Block) -> int:
+        """Slices of a fragment of outputs, but for the first, which has been waited for."""
+        _, _, row, column = block
+        outputs = [
+            (m, n)
+            for m in range(min(len(self.rows[row]), self.mapping.fragment_m))
+            for n in range(min(len(self.columns[column]), self.mapping.fragment_n))
+        ]
+        a_slice = Fraction(self.library.epilogue_slice_bytes or 0) * 8 / self.bits
+        return math.ceil(len(outputs) / a_slice) - 1
+
+    @cached_property
+    def _round_trip_ps(self) -> int:
+        """To DRAM, unless L2 starts with all that it can be asked for, which it can hold."""
+        memory = self.hardware.memory
+        far_ps = (
+            self.memory.cycles_ps(memory.l2.halves.far_latency_cycles) if memory.l2.halves else 0
+        )
+        near_ps = self.memory.cycles_ps(memory.l2.latency_cycles)
+        every = self.memory.numbers
+        blocks = [b for b in every if b[0] != "partials" or self.mapping.splits > 1]
+        everything = sum(sum(self._bytes(block).values()) for block in blocks)
+        if memory.l2.start == "warm" and everything <= memory.l2.bytes:
+            return near_ps + far_ps
+        return max(near_ps, math.ceil(Fraction(str(memory.dram.latency_ns)) * 1000)) + far_ps
 
     def _work(self, core: _Core, cost: NaiveCost) -> None:
         """A stage's time by what it went to, and what it moved inside the core."""
@@ -447,7 +336,7 @@ class NaiveMachine:
                 return
         elif core.reducing:
             core.reducing, block = False, ("outputs", gemm, row, column)
-        self._write(now_ps, block)
+        self.memory.write(now_ps, block)
         self.run.core_time_ps["epilogue"] += now_ps - core.free_ps
         core.free_ps = now_ps
         core.next_event = max(now_ps, core.issued_ps + self._issue_ps()), REQUEST
@@ -472,7 +361,9 @@ class NaiveMachine:
     def _closed(self, cores: list[_Core]) -> NaiveRun:
         run = self.run
         start_ps = math.ceil(Fraction(str(self.hardware.kernel_start_ns)) * 1000)
-        makespan_ps = max(self.drained_ps, *(core.free_ps for core in cores))
+        if self.mapping.splits > 1 and self.library.reduction_kernel:
+            start_ps *= 2
+        makespan_ps = max(self.memory.drained_ps, *(core.free_ps for core in cores))
         run.time_ps = start_ps + makespan_ps
         run.core_time_ps["kernel_start"] = start_ps * len(cores)
         run.core_time_ps["idle"] = sum(makespan_ps - core.free_ps for core in cores)

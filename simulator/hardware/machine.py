@@ -172,12 +172,22 @@ class Core(Section):
     scratchpad: Scratchpad
     operand_source: OperandSource = OperandSource()
     port_bytes_per_cycle: Positive = Field(description="Between the core and L2, each direction.")
+    async_copies: Switch = Field(
+        True,
+        description="Loads go past the register file into the scratchpad; false: through registers "
+        "of the threads that compute, one stage at a time.",
+    )
     issue_cycles: Positive = Field(1, description="Least time between two stage requests.")
     barrier_cycles: NotNegative = Field(
         0, description="Between stages: all warps meet, and the tensor pipeline runs dry."
     )
     promotion: Promotion | None = Field(
         None, description="Of kernels that no library says otherwise of."
+    )
+    whole_tiles: Switch = Field(
+        False,
+        description="Tiles at the edges are multiplied whole, zeros beyond Y included; false: only "
+        "instructions that hold a part of Y.",
     )
     alignment_bytes: Count = Field(
         16, description="Vector width that full port bandwidth needs rows to be aligned to."
@@ -288,14 +298,6 @@ class Tile(Section):
         return self
 
 
-class Sizes(Section):
-    """Rows of W, columns of X and depth of a product: of a convolution, k are channels."""
-
-    m: Count = 1
-    n: Count = 1
-    k: Count = 1
-
-
 class ClusterShape(Section):
     """How many tiles side by side are worked on by a cluster of cores that share what they read."""
 
@@ -317,6 +319,14 @@ class ClusterShape(Section):
         return self
 
 
+class Sizes(Section):
+    """Rows of W, columns of X and depth of a product: of a convolution, k are channels."""
+
+    m: Count = 1
+    n: Count = 1
+    k: Count = 1
+
+
 class Library(Section):
     """How the kernels of one library use the machine. Never a correction factor.
 
@@ -335,6 +345,9 @@ class Library(Section):
         None, description="Between stages; default: core.barrier_cycles."
     )
     promotion: Promotion | None = None
+    whole_tiles: Switch | None = Field(
+        None, description="Whether edges are multiplied whole; default: core.whole_tiles."
+    )
     splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
     swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
     choice: Literal["time", "largest_tile", "waves"] = Field(
@@ -358,6 +371,14 @@ class Library(Section):
         description="Tiles of which L2 sends shared blocks once: Hopper's multicast. Wants "
         "dispatch: round_robin; along a side whose tiles it does not divide each is on its own.",
     )
+    epilogue_slice_bytes: Count | None = Field(
+        None,
+        description="Where sums add to what memory holds: outputs of a fragment that are waited "
+        "for together; default: all.",
+    )
+    reduction_kernel: Switch = Field(
+        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
+    )
     least: Sizes = Field(
         Sizes(), description="Least sizes that its kernels take; smaller ones are padded."
     )
@@ -368,12 +389,6 @@ class Library(Section):
         Sizes(), description="The same in bits: 128 are 8 elements of fp16 and 16 of int8."
     )
 
-    def padded(self, size: Side, elements: int, bits: int, unit: int = 1) -> int:
-        """The least size that its kernels take for so many elements, in whole units."""
-        of_width = ceil_div(getattr(self.multiples_bits, size), bits)
-        unit = math.lcm(unit, of_width, getattr(self.multiples, size))
-        return ceil_div(max(elements, getattr(self.least, size)), unit) * unit
-
     @model_validator(mode="after")
     def _clusters_are_dealt_out(self) -> Library:
         if self.cluster.cores > 1 and self.dispatch != "round_robin":
@@ -382,6 +397,12 @@ class Library(Section):
                 f"got {self.dispatch}"
             )
         return self
+
+    def padded(self, size: Side, elements: int, bits: int, unit: int = 1) -> int:
+        """The least size that its kernels take for so many elements, in whole units."""
+        of_width = ceil_div(getattr(self.multiples_bits, size), bits)
+        unit = math.lcm(unit, of_width, getattr(self.multiples, size))
+        return ceil_div(max(elements, getattr(self.least, size)), unit) * unit
 
     @field_validator("tiles", mode="before")
     @classmethod
@@ -555,10 +576,9 @@ class Hardware(Section):
         if library.register_buffers is not None:
             file = _with(core.register_file, buffers=library.register_buffers)
             core = _with(core, register_file=file)
-        if library.barrier_cycles is not None:
-            core = _with(core, barrier_cycles=library.barrier_cycles)
-        if library.promotion is not None:
-            core = _with(core, promotion=library.promotion)
+        for key in ("barrier_cycles", "whole_tiles", "promotion"):
+            if getattr(library, key) is not None:
+                core = _with(core, **{key: getattr(library, key)})
         # Every value was checked where the library was read.
         return self if core is self.core else _with(self, core=core)
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from simulator.hardware import Hardware
+from simulator.hardware import Hardware, Library
 from simulator.schedule.classes import (
     BLOCK_CLASSES,
     BLOCKS_OF,
@@ -29,8 +29,9 @@ from simulator.schedule.timing import (
     StageShape,
     StageWork,
     alignment_factors,
+    executed_work,
+    output_waits,
     stage_cost,
-    stage_work,
 )
 from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, cycles_to_ps
 from simulator.workload.lowering import GemmProblem
@@ -56,13 +57,14 @@ def class_stages(
     hardware: Hardware, problem: GemmProblem, mapping: Mapping, grid: TileGrid
 ) -> tuple[list[StageWork], list[StageCost]]:
     """What a stage of every class moves and takes; edges are often full tiles."""
+    fragment = mapping.fragment_m, mapping.fragment_n
+    tile = StageShape(mapping.tile_m, mapping.tile_n, mapping.tile_k, *fragment)
     known: dict[tuple[int, ...], tuple[StageWork, StageCost]] = {}
     works, costs = [], []
     for edges in STAGE_CLASSES:
         m, n, k = (grid.extent(axis, edge) for axis, edge in zip("mnk", edges, strict=True))
         if (m, n, k) not in known:
-            shape = StageShape(m, n, k, mapping.fragment_m, mapping.fragment_n)
-            work = stage_work(hardware, problem, shape)
+            work = executed_work(hardware, problem, StageShape(m, n, k, *fragment), tile)
             known[m, n, k] = work, stage_cost(hardware, problem, work)
         work, cost = known[m, n, k]
         works.append(work)
@@ -164,6 +166,19 @@ def gemm_blocks(
     if grid.splits > 1:
         blocks.add(PARTIALS, sizes, np.repeat(tiles, grid.splits))
     return blocks
+
+
+def epilogue_waits(
+    library: Library, problem: GemmProblem, mapping: Mapping, grid: TileGrid
+) -> list[int]:
+    """Of every class of blocks, as `output_waits`; none but where an output is read."""
+    waits = []
+    for operand, edges in BLOCK_CLASSES:
+        m, n = grid.extent("m", edges.last_row), grid.extent("n", edges.last_column)
+        shape = StageShape(m, n, 1, mapping.fragment_m, mapping.fragment_n)
+        is_read = problem.accumulates and operand == OUTPUTS
+        waits.append(int(output_waits(library, problem.output_bits, shape)) if is_read else 0)
+    return waits
 
 
 def stream_blocks(

@@ -16,7 +16,13 @@ from simulator.hardware import Hardware, Library
 from simulator.schedule.classes import COLUMNS, ROWS
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import IntArray
-from simulator.schedule.timing import StageShape, StageWork, alignment_factors, stage_work
+from simulator.schedule.timing import (
+    StageShape,
+    StageWork,
+    alignment_factors,
+    executed_work,
+    output_waits,
+)
 from simulator.units import PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
 
@@ -123,14 +129,13 @@ class Rates(NamedTuple):
         if l2.halves:  # a chain of stages waits for its far half; half of the bytes cross
             far = l2.halves.far_latency_cycles
             l2_rate = min(l2_rate, 2 * l2.halves.link_bytes_per_cycle)
-        near, cold = l2.latency_cycles, l2.start == "cold"
-        dram_latency = max(near, hardware.dram_latency_ps / cycle_ps) if cold else near
+        near = l2.latency_cycles
         return cls(
             port=hardware.core.port_bytes_per_cycle,
             l2=l2_rate,
             dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
             l2_latency=near + far,
-            dram_latency=dram_latency + far,
+            dram_latency=max(near, hardware.dram_latency_ps / cycle_ps) + far,
             drain=hardware.core.tensor_cores.drain_cycles,
             epilogue=library.epilogue_ns * 1000 / cycle_ps,
         )
@@ -141,8 +146,11 @@ class Stages(NamedTuple):
 
     The first axis is the kind. The periods are from stage to stage where all comes from L2 and
     from DRAM: at the rate of core or port, or where a stage waits for a buffer, which is free only
-    once an earlier one has arrived and is done. ``rows_bytes`` and ``columns_bytes`` are means
-    over tiles, of a convolution's input those that are stored.
+    once an earlier one has arrived and is done, or for registers to load it through.
+    ``rows_bytes`` and ``columns_bytes`` are means over tiles, of a convolution's input those that
+    are stored. ``cold`` are mappings whose operands L2 does not hold from the start;
+    ``output_waits`` is how often an epilogue waits for an output that it adds to, after the first
+    time.
     """
 
     outputs: Any  # how many tiles of Y
@@ -155,6 +163,12 @@ class Stages(NamedTuple):
     elements: Any  # of Y in a tile
     rows_bytes: Any
     columns_bytes: Any
+    cold: Any
+    output_waits: Any
+
+    def far_latency(self, rates: Rates) -> Any:
+        """Of what is read for the first time."""
+        return np.where(self.cold, rates.dram_latency, rates.l2_latency)
 
     def take(self, places: IntArray) -> Stages:
         """Of some of the mappings."""
@@ -167,12 +181,22 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     rows, columns, _ = offers.grid
     outputs, m, n = _kinds(offers)
     k = np.minimum(offers.tile_k, offers.k)
+    fragment = offers.fragment_m, offers.fragment_n
     deep: Any = np.broadcast_to(k, m.shape)
-    shape = StageShape(m, n, deep, offers.fragment_m, offers.fragment_n)
-    work = stage_work(hardware, problem, shape)
+    shape = StageShape(m, n, deep, *fragment)
+    # One for every kind of tile, as the shapes of the stages.
+    full: Any = [np.broadcast_to(x, m.shape) for x in (offers.tile_m, offers.tile_n, offers.tile_k)]
+    tile = StageShape(full[0], full[1], full[2], *fragment)
+    work = executed_work(hardware, problem, shape, tile)
     core, written, prologue = _core_cycles(hardware, problem, work, offers)
     port = written / rates.port
-    busiest = np.maximum(core, port)
+
+    def period(latency: Any) -> Any:
+        """From stage to stage where all comes from as far as that."""
+        waits = (latency + port + core) / offers.stage_buffers
+        if not hardware.core.async_copies:  # a stage is requested when the one before starts
+            waits = np.maximum(waits, latency + port)
+        return np.maximum(np.maximum(core, port), waits)
 
     def mean(of_kind: Any) -> Any:
         return (of_kind * outputs).sum(axis=0) / (rows * columns * offers.count)
@@ -188,17 +212,24 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
         unique = offers.unique_bytes / (of_operand * offers.k / k)
         is_unique = (offers.unique_bytes >= 0) & is_input
         stored[operand] = np.where(is_unique, unique, stored[operand])
-    return Stages(
+    all_bytes = (stored[0] * rows + stored[1] * columns) * (offers.k / k)
+    all_bytes = offers.count * (all_bytes + offers.m * offers.n * problem.output_bits / 8)
+    cold = (hardware.memory.l2.start == "cold") | (all_bytes > hardware.memory.l2.bytes)
+    stages = Stages(
         outputs,
         core,
         port,
-        np.maximum(busiest, (rates.l2_latency + port + core) / offers.stage_buffers),
-        np.maximum(busiest, (rates.dram_latency + port + core) / offers.stage_buffers),
+        period(rates.l2_latency),
+        core,  # until it is known what is cold
         prologue,
         shared * ((stored[0] + stored[1]) / moved),
         m * n,
-        *stored,
+        stored[0],
+        stored[1],
+        cold,
+        offers.accumulates * output_waits(library, problem.output_bits, shape),
     )
+    return stages._replace(far_period=period(stages.far_latency(rates)))
 
 
 def _kinds(offers: Offers) -> tuple[Any, Any, Any]:

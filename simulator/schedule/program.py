@@ -9,6 +9,7 @@ divide the classes of stages into as many kinds as take different numbers of ste
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -23,13 +24,14 @@ from simulator.schedule.blocks import (
     Blocks,
     StageTables,
     class_stages,
+    epilogue_waits,
     gemm_blocks,
     gemm_stages,
     stream_blocks,
     stream_stages,
 )
 from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, ROWS, stage_code
-from simulator.schedule.mapping import Mapping
+from simulator.schedule.mapping import Mapping, restart_ps
 from simulator.schedule.masking import Mask, MaskedStages, masked_stages
 from simulator.schedule.partition import (
     ALONE,
@@ -77,10 +79,12 @@ class Program:
     grid: TileGrid
     queues: Queues
     split_bounds: IntArray
+    restart_ps: int  # of a second kernel, which adds up partial sums
     # Core
     stage_buffers: int
     accumulator_sets: int
     prefetch: bool
+    async_copies: bool
     issue_ps: int
     drain_ps: int
     stage_ps: IntArray
@@ -182,6 +186,7 @@ def gemm_program(
         gemm_stages(hardware, problem, works, costs, masked),
         stage_buffers=mapping.stage_buffers,
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
+        waits=epilogue_waits(library, problem, mapping, grid),
         accumulates=problem.accumulates,
         cluster=cluster,
     )
@@ -219,6 +224,7 @@ def _assemble(
     *,
     stage_buffers: int,
     drain_ps: int,
+    waits: Sequence[int] = (0,) * len(BLOCK_CLASSES),
     accumulates: bool = False,
     cluster: Cluster = ALONE,
     streaming: bool = False,
@@ -242,11 +248,13 @@ def _assemble(
         grid=grid,
         queues=DISPATCH[library.dispatch].share(order, cluster.working(cores)).among(cores),
         split_bounds=_array(grid.split_bounds()),
+        restart_ps=restart_ps(hardware, library) if grid.splits > 1 else 0,
         stage_buffers=stage_buffers,
         # Model: several thread blocks of a streaming kernel share a core, so that one loads while
         # another stores.
         accumulator_sets=2 if library.epilogue_overlap or streaming else 1,
         prefetch=library.prefetch or streaming,
+        async_copies=hardware.core.async_copies or streaming,
         issue_ps=max(1, hardware.cycles_ps(hardware.core.issue_cycles)),
         drain_ps=drain_ps,
         stage_ps=_array([cost.stage_ps for cost in stages.costs]),
@@ -275,6 +283,8 @@ def _assemble(
         metadata_bytes=_array(blocks.metadata_bytes),
         masked=masked,
     )
+    if any(waits):
+        program = _waiting(program, _array(list(waits)), warm=l2.start == "warm")
     _check_time(program)
     check_dram(hardware, program.all_bytes)
     return _warmed(program) if l2.start == "warm" else program
@@ -294,6 +304,18 @@ def _dram_ps(hardware: Hardware, blocks: Blocks) -> list[int]:
         rate.ps(size + math.ceil(share * size) * (block.operand in (ROWS, COLUMNS))) if size else 0
         for size, block in zip(blocks.class_bytes, BLOCK_CLASSES, strict=True)
     ]
+
+
+def _waiting(program: Program, waits: IntArray, *, warm: bool) -> Program:
+    """With epilogues that wait so often, by class, for outputs that are added to.
+
+    Model: each time as long as DRAM takes, or L2 if it holds everything from the start.
+    """
+    latency_ps = program.l2_latency_ps
+    if not (warm and program.fits_l2):
+        latency_ps = max(latency_ps, program.dram_latency_ps)
+    latency_ps += program.far_latency_ps
+    return replace(program, hold_ps=program.hold_ps + waits * latency_ps)
 
 
 def _warmed(program: Program) -> Program:

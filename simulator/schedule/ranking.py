@@ -115,9 +115,9 @@ def _known_fits(*_: Hashable) -> Fits:
 
 def _fits(hardware: Hardware, library: Library, problem: GemmProblem) -> Fits:
     core, dtype = hardware.core, problem.dtype
-    room = core.register_file, core.scratchpad, core.operand_source, hardware.sparsity
+    room = core.register_file, core.scratchpad, core.operand_source, core.async_copies
     instruction = core.tensor_cores.instructions[dtype]
-    return _known_fits(*room, instruction, library, problem.pattern, dtype)
+    return _known_fits(*room, hardware.sparsity, instruction, library, problem.pattern, dtype)
 
 
 class _Offer:

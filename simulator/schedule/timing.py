@@ -10,9 +10,11 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from simulator.hardware import Hardware
+import numpy as np
+
+from simulator.hardware import Hardware, Library
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND, bits_to_bytes, ceil_div, exact
 from simulator.workload.lowering import GemmProblem
 
@@ -222,6 +224,23 @@ def _promoted_sums(hardware: Hardware, shape: StageShape, executed_n: int) -> in
     return turns * promotion.rows * executed_n
 
 
+def executed_work(
+    hardware: Hardware, problem: GemmProblem, shape: StageShape, tile: StageShape
+) -> StageWork:
+    """What a stage moves, and what the core executes of it: all of its tile where the machine
+    multiplies tiles whole, with zeros in the place of what is beyond the edges."""
+    work = stage_work(hardware, problem, shape)
+    if not hardware.core.whole_tiles:
+        return work
+    return replace(
+        stage_work(hardware, problem, tile),
+        rows_bytes=work.rows_bytes,
+        metadata_bytes=work.metadata_bytes,
+        columns_bytes=work.columns_bytes,
+        slots_stored=work.slots_stored,
+    )
+
+
 def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> StageCost:
     """Times of a stage from what it moves and executes.
 
@@ -347,6 +366,18 @@ def masked_work(
         columns_operand_bits=math.ceil(work.columns_operand_bits * (share if gathers else 1)),
         accumulator_bits=math.ceil(work.accumulator_bits * share),
     )
+
+
+def output_waits(library: Library, output_bits: int, shape: StageShape) -> Any:
+    """How often an epilogue that adds to what memory holds waits for it after the first time.
+
+    Outputs of a fragment pass through registers slice by slice: read, added to, and stored before
+    the next is read. The extents of ``shape`` may be arrays; fragments work side by side.
+    """
+    if library.epilogue_slice_bytes is None:
+        return 0
+    m, n = np.minimum(shape.m, shape.fragment_m), np.minimum(shape.n, shape.fragment_n)
+    return np.ceil(m * n * output_bits / (8 * library.epilogue_slice_bytes)) - 1
 
 
 def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[int, int]:

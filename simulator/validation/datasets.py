@@ -173,6 +173,15 @@ _ALL = (
         bound=0.05,
     ),
     DataSet(
+        "v100-deepbench",
+        "V100 fp16 GEMM that adds to C, cuBLAS",
+        "v100_deepbench",
+        "µs",
+        gemms.deepbench,
+        bound=0.07,
+        note="its loop repeats one product, so that L2 starts with what it can hold",
+    ),
+    DataSet(
         "sparseloop",
         "Sparseloop's tensor cores",
         "sparseloop",

@@ -79,11 +79,15 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, A100, issue + "turnaround_cycles", 2.6, figures, 0.038, 0.027)
     own, sparse = "libraries.{}.epilogue_ns", {"rtx3090-cusparselt": 18}
     sparse["rtx3090-cusparselt-speedup"] = 18  # ratios of the same times; rows of m = 1024
-    yield Fitted(constant, RTX3090, start, 2400, sparse, 0.148, 0.001)
-    yield Fitted(constant, RTX3090, barrier, 25, sparse, 0.046, 0.001)
-    yield Fitted(constant, RTX3090, own.format("cusparselt"), 5750, sparse, 0.024, 0.001)
+    yield Fitted(constant, RTX3090, start, 2400, sparse, 0.148, 0.002)
+    yield Fitted(constant, RTX3090, barrier, 25, sparse, 0.0, 0.002)
+    yield Fitted(constant, RTX3090, own.format("cusparselt"), 5750, sparse, 0.030, 0.002)
     dense = {"rtx3090-dense": 10}  # of 1024x4096
     yield Fitted(constant, RTX3090, own.format("cublas"), 1300, dense, 0.0, 0.001)
+    two_m = {"v100-deepbench": 19}  # of m = 2048 and m = 6144
+    slices = "libraries.tensorop.epilogue_slice_bytes"
+    yield Fitted(constant, V100, start, 5000, two_m, 0.020, 0.035)
+    yield Fitted(constant, V100, slices, 256, two_m, 0.0, 0.035)
     fp16, int8 = "magicube-fp16", "magicube-int8"
     yield Fitted(condition_, fp16, "launch_us", 10.3, {fp16: 51}, 0.001, 0.084)
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 51}, 0.0, 0.084)

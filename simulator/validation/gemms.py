@@ -12,7 +12,7 @@ from simulator.report.layer import LayerReport
 from simulator.run.simulate import simulate
 from simulator.units import DTYPE_BITS
 from simulator.validation import tables
-from simulator.validation.fitted import condition
+from simulator.validation.fitted import V100, condition
 from simulator.validation.measurement import Measurement
 from simulator.workload import Gemm, Workload
 
@@ -26,6 +26,11 @@ since by time the smaller tiles win everywhere."""
 
 MAGICUBE_REFUSED_K = 147
 MAGICUBE_REFUSED = "k = 147, done faster than a launch: cuBLAS wants a multiple of 4 in int8"
+
+DEEPBENCH_FEW_COLUMNS = 128
+DEEPBENCH_FITTED_M = ("2048", "6144")
+DEEPBENCH_LOOP: Final[dict[str, object]] = {"memory.l2.start": "warm"}
+"""Its loop calls one product over and over: code/nvidia/gemm_bench.cu of its repository."""
 
 Row = dict[str, str]
 
@@ -59,6 +64,7 @@ SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     "hopper_fp8": _is_fitted_fp8,
     "rtx3090": lambda row: row["m"] == "1024",
     "rtx3090 dense": lambda row: _is_1024x4096(row) and _between_switches(row),
+    "v100_deepbench": lambda row: row["m"] in DEEPBENCH_FITTED_M and not slower_path(row),
 }
 """Which rows of a table a fit has seen, or which of its dense times; of other tables none."""
 
@@ -69,6 +75,19 @@ def _is_1024x4096(row: Row) -> bool:
 
 def _between_switches(row: Row) -> bool:
     return RTX3090_SMALL_K < int(row["k"]) < RTX3090_SWITCH_K
+
+
+def slower_path(row: Row) -> str:
+    """Why cuBLAS runs a row of DeepBench's in slower kernels than its neighbours, as its time
+    shows; empty: it does not."""
+    m, n, k = _sizes(row)
+    if m == 35:
+        return "m = 35"
+    if k == 500_000:
+        return "k = 500000"
+    if row["layout"] == "TN" and n <= DEEPBENCH_FEW_COLUMNS and k & (k - 1):
+        return f"TN, n <= {DEEPBENCH_FEW_COLUMNS}, k no power of two"
+    return ""
 
 
 def seen(table: str, row: Row, which: str = "") -> bool:
@@ -90,9 +109,10 @@ def modelled(
     accuracy: str = "exact",
 ) -> LayerReport:
     """The model's answer to the GEMM that a row of a table names, in its sparse library if the
-    machine has a profile of it."""
+    machine has a profile of it. Where rows name a layout, they add to what C holds."""
     m, n, k = _sizes(row)
-    workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype)])
+    gemm = Gemm("gemm", m=m, n=n, k=k, dtype=dtype, accumulate="layout" in row)
+    workload = Workload("row", [gemm])
     named = row.get("library") if pattern != "1:1" else None
     library = named if named in hardware.libraries else None
     return simulate(hardware, workload, pattern, library=library, accuracy=accuracy).layers[0]
@@ -249,3 +269,23 @@ def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
         label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
         part = _part(row) if which == "sparse" else ""
         yield compared(table, row, figures, run, which=which, label=label, part=part)
+
+
+def deepbench() -> Iterable[Measurement]:
+    """Products that add to C; what takes a slower path of the library is set aside."""
+    hardware = load_hardware(V100, DEEPBENCH_LOOP)
+    runs: dict[tuple[int, int, int], LayerReport] = {}
+    for row in tables.read("v100_deepbench"):
+        size = _sizes(row)
+        if size not in runs:  # layouts are not modelled
+            runs[size] = modelled(hardware, row)
+        few = "<=" if size[1] <= DEEPBENCH_FEW_COLUMNS else ">"
+        yield compared(
+            "v100_deepbench",
+            row,
+            (float(row["time_us"]), runs[size].time_ns / 1e3, roofline_us(hardware, row)),
+            runs[size],
+            label=f"{_label(row)} {row['layout']}",
+            part=f"n {few} {DEEPBENCH_FEW_COLUMNS}",
+            set_aside=slower_path(row),
+        )

@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 from machines import Case, random_case
-from naive_machine import NaiveMachine, NaiveRun
+from naive_machine import NaiveMachine
+from naive_memory import NaiveRun
 
 from simulator.engine import fast
 from simulator.report.account import CORE_TIME

@@ -34,6 +34,7 @@ LAYER = "simulator/report/layer.py"
 PROGRAM = "simulator/schedule/program.py"
 ACCUMULATION = "tests/unit/test_accumulation.py"
 MASKS = "tests/unit/test_masking.py"
+PROFILES = "tests/unit/test_library_profiles.py"
 METHODS = "tests/unit/test_weights_methods.py"
 TRAINED_MASKS = "tests/training/test_masks.py"
 
@@ -66,6 +67,32 @@ EDITS = (
         "deeper stages under masks are not offered",
         "tests/unit/test_simulate.py::test_few_non_zeros_are_worked_on_in_deeper_stages",
         (("simulator/run/choice.py", "for factor in (1, 2, 4):", "for factor in (1,):"),),
+    ),
+    Edit(
+        "loads through registers do not wait for each other, in either engine",
+        NAIVE,
+        (("simulator/engine/fast.py", "    if not k[K_ASYNC_COPIES]:  # the registers",
+          "    if False:  # the registers"),
+         ("simulator/engine/reference.py", "buffers if self.program.async_copies else 1",
+          "buffers")),
+    ),
+    Edit(
+        "a slice of outputs more than there are is waited for",
+        NAIVE,
+        (("simulator/schedule/timing.py",
+          "(8 * library.epilogue_slice_bytes)) - 1",
+          "(8 * library.epilogue_slice_bytes))"),),
+    ),
+    Edit(
+        "the kernel that adds up partial sums starts for nothing",
+        NAIVE,
+        (("simulator/report/layer.py", " + program.restart_ps", ""),),
+    ),
+    Edit(
+        "a stage on its way through registers takes none of them",
+        "tests/unit/test_mapping.py::test_registers_hold_accumulators_slots_and_group_buffers",
+        (("simulator/schedule/mapping.py", "return held if core.async_copies else held",
+          "return held if True else held"),),
     ),
     Edit(
         "operand stalls are booked as the scratchpad's",
@@ -309,6 +336,33 @@ EDITS = (
         "tests/tradeoff/test_front.py::test_what_is_worth_it",
         (("simulator/tradeoff/verdict.py", "margin = WITHIN_ERRORS * point.cost.error",
           "margin = 0.0"),),
+    ),
+    Edit(
+        "padding that a library demands is not executed",
+        f"{PROFILES}::test_the_padded_problem_is_what_runs",
+        (("simulator/run/simulate.py", ".padded(terms.padded)", ""),),
+    ),
+    Edit(
+        "padding that a library demands counts as useful",
+        f"{PROFILES}::test_the_padded_problem_is_what_runs",
+        (("simulator/workload/lowering.py", "return self.unpadded or self", "return self"),),
+    ),
+    Edit(
+        "fallback tiles are offered always",
+        f"{PROFILES}::test_fallback_tiles_are_offered_where_no_other_gives_every_core_one",
+        (("simulator/schedule/ranking.py", "        yield regular\n",
+          "        yield range(len(tiles))\n"),),
+    ),
+    Edit(
+        "a library's own barrier is ignored",
+        f"{PROFILES}::test_what_a_library_owns_counts_as_the_machines_would",
+        (("simulator/hardware/machine.py", '("barrier_cycles", "whole_tiles")',
+          '("whole_tiles",)'),),
+    ),
+    Edit(
+        "whole tiles at the edges move what they pad",
+        f"{PROFILES}::test_whole_tiles_take_as_long_at_the_edges_and_move_no_more",
+        (("simulator/schedule/timing.py", "        rows_bytes=work.rows_bytes,\n", ""),),
     ),
 )  # fmt: skip
 

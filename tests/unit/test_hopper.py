@@ -147,7 +147,7 @@ def test_the_ranking_sees_promotion() -> None:
     (library,) = machine.libraries.values()
     problem = problem_of(machine, "1:1", m=24, n=16, k=64)
     mapping = Mapping(24, 16, 64, 8, 8)
-    offers = Offers.of(machine, [problem], [0], [mapping])
+    offers = Offers.of(machine, library, [problem], [0], [mapping])
     cost = stage_cost(machine, problem, stage_work(machine, problem, StageShape(24, 16, 64, 8, 8)))
     (cycles,) = stages_of(machine, library, problem, offers).core.ravel()
     assert cycles * 1000 == pytest.approx(cost.stage_ps)

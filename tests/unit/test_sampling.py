@@ -73,15 +73,17 @@ def test_sampled_is_within_a_percent_of_exact(
     assert sampled.imbalance_ratio == pytest.approx(exact.imbalance_ratio, abs=0.1)
 
 
+SPATHA: dict[str, object] = {"library.sparse": "spatha"}
+
 WAITS = [
     # Two buffers: a stage that misses L2 waits for DRAM longer than it takes, those behind it not,
     # until they have caught up.
-    ("rtx3090", {}, "2:4", Gemm("g", m=30000, n=6000, k=9000, dtype="tf32")),
-    ("rtx3090", {}, "2:4", Gemm("g", m=24064, n=6144, k=10240, dtype="tf32")),
+    ("rtx3090", SPATHA, "2:4", Gemm("g", m=30000, n=6000, k=9000, dtype="tf32")),
+    ("rtx3090", SPATHA, "2:4", Gemm("g", m=24064, n=6144, k=10240, dtype="tf32")),
     ("a100-sxm4-80gb", {"libraries.tensorop.stage_buffers": 2, "memory.dram.latency_ns": 900},
      "1:1", Gemm("g", m=16384, n=8192, k=8192)),
     # So large an L2 that columns stay in it from band to band.
-    ("rtx3090", {"memory.l2.bytes": 33554432}, "2:4", Gemm("g", m=33920, n=14818, k=879)),
+    ("rtx3090", SPATHA | {"memory.l2.bytes": 33554432}, "2:4", Gemm("g", m=33920, n=14818, k=879)),
 ]  # fmt: skip
 
 

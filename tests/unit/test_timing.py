@@ -13,7 +13,13 @@ from naive import NaiveStage, naive_stage
 
 from simulator import Conv
 from simulator.schedule.classes import STAGE_CLASSES
-from simulator.schedule.timing import StageShape, alignment_factors, stage_cost, stage_work
+from simulator.schedule.timing import (
+    StageShape,
+    alignment_factors,
+    executed_work,
+    stage_cost,
+    stage_work,
+)
 from simulator.sparsity import DENSE
 from simulator.workload.lowering import lower
 
@@ -28,7 +34,9 @@ def test_stage_costs_equal_the_enumerated_ones(seed: int) -> None:
     factors = alignment_factors(hardware, problem)
     for code, edges in enumerate(STAGE_CLASSES):
         extents = [grid.extent(axis, edge) for axis, edge in zip("mnk", edges, strict=True)]
-        fragments = case.mapping.fragment_m, case.mapping.fragment_n
+        mapping = case.mapping
+        fragments = mapping.fragment_m, mapping.fragment_n
+        tile = mapping.tile_m, mapping.tile_n, mapping.tile_k, *fragments
         naive = naive_stage(
             hardware,
             problem.pattern.keep,
@@ -36,8 +44,10 @@ def test_stage_costs_equal_the_enumerated_ones(seed: int) -> None:
             problem.dtype,
             NaiveStage(*extents, *fragments),
             factors,
+            tile=NaiveStage(*tile),
         )
-        work = stage_work(hardware, problem, StageShape(*extents, *fragments))
+        shape = StageShape(*extents, *fragments)
+        work = executed_work(hardware, problem, shape, StageShape(*tile))
         cost = stage_cost(hardware, problem, work)
         assert (work.rows_bytes, work.metadata_bytes, work.columns_bytes) == (
             naive.rows_bytes,

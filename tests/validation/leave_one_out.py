@@ -16,9 +16,11 @@ import numpy as np
 
 from simulator import load_hardware
 from simulator.validation import hopper, tables
-from simulator.validation.fitted import A100, FITTED, H100, RTX3090, Fitted
+from simulator.validation.fitted import A100, FITTED, H100, RTX3090, V100, Fitted
 from simulator.validation.fitting import Array, Fit, Settings
 from simulator.validation.gemms import (
+    DEEPBENCH_FEW_COLUMNS,
+    DEEPBENCH_LOOP,
     FP8_FITTED_M,
     LLMCOMPASS_LAUNCH_US,
     Row,
@@ -108,6 +110,29 @@ def rtx3090_dense() -> Fit:
         settings.append((float(epilogue_ns),))
         errors.append(np.abs(times / measured - 1))
     return Fit(RTX3090, (key,), settings, np.array(errors))
+
+
+def deepbench() -> Fit:
+    """Rows of two sizes m, with few columns and with many."""
+    rows = seen_rows("v100_deepbench")
+    measured = _column(rows, "time_us")
+    slices, start = "libraries.tensorop.epilogue_slice_bytes", "kernel_start_ns"
+    settings, errors = [], []
+    for slice_bytes in (128, 256, 512):
+        apart_us: dict[tuple[str, ...], float] = {}
+        for start_ns in range(4000, 6001, 250):
+            hardware = load_hardware(V100, {**DEEPBENCH_LOOP, slices: slice_bytes, start: start_ns})
+            times = []
+            for row in rows:
+                # Many columns are not split along k, so that a start only adds to their time.
+                few = int(row["n"]) <= DEEPBENCH_FEW_COLUMNS
+                size = row["m"], row["n"], row["k"], str(start_ns) if few else ""
+                if size not in apart_us:
+                    apart_us[size] = time_us(hardware, row) - start_ns / 1e3
+                times.append(apart_us[size] + start_ns / 1e3)
+            settings.append((float(start_ns), float(slice_bytes)))
+            errors.append(np.abs(np.array(times) / measured - 1))
+    return Fit(V100, (start, slices), settings, np.array(errors))
 
 
 def mma() -> Fit:
@@ -212,6 +237,7 @@ FITS: tuple[Callable[[], Fit], ...] = (
     sparse24,
     rtx3090_cusparselt,
     rtx3090_dense,
+    deepbench,
     mma,
     magicube_fp16,
     magicube_int8,
