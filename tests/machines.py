@@ -157,8 +157,8 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
 
 
 def _random_cluster(rng: random.Random, hardware: Hardware) -> ClusterShape:
-    """That the machine has the cores for; often none."""
-    m, n = rng.choice([(1, 1), (2, 1), (2, 1), (1, 2), (1, 2), (2, 2), (3, 1), (1, 4)])
+    """That the machine has the cores for, if it divides the tiles; often it does not."""
+    m, n = rng.choice([(2, 1), (2, 1), (1, 2), (1, 2), (2, 2), (3, 1), (1, 3), (1, 4)])
     return ClusterShape(m=m, n=n) if m * n <= hardware.core.count else ClusterShape()
 
 
@@ -185,7 +185,7 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
     }
     return tiny(
         clock_hz=rng.choice([10**9, 1_410_000_000, 333_333_333]),
-        core__count=rng.choice([1, 2, 2, 3, 4, 6]),
+        core__count=rng.choice([1, 2, 3, 3, 4, 5]),
         core__tensor_cores__drain_cycles=rng.choice([0, 5, 24.7]),
         core__register_file__buffers=rng.choice([1, 2, 2]),
         core__register_file__operand_bytes_per_cycle=rng.choice([16, 64, 300]),

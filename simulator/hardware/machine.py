@@ -80,6 +80,9 @@ class Issue(Section):
     turnaround_cycles: NotNegative = Field(
         description="Between dependent iterations of a warp; other warps of the partition hide it."
     )
+    sparse_interval_cycles: NotNegative = Field(
+        0, description="Least time between two sparse instructions of a partition, however short."
+    )
 
 
 class TensorCores(Section):
@@ -499,6 +502,11 @@ class Hardware(Section):
         description="Device time that every kernel takes besides its work: blocks and parameters "
         "reach the cores, instruction and constant caches fill, completion is signalled.",
     )
+    stream_start_ns: NotNegative | None = Field(
+        None,
+        description="The same of a streaming kernel, which has little code and asks for no "
+        "scratchpad; default: kernel_start_ns.",
+    )
     core: Core
     memory: Memory
     sparsity: Sparsity = Sparsity()
@@ -600,6 +608,11 @@ class Hardware(Section):
     def cycles_ps(self, cycles: float) -> int:
         """Picoseconds of a number of cycles written in the YAML, rounded up."""
         return cycles_to_ps(cycles, self.clock_hz)
+
+    def start_ps(self, *, streaming: bool) -> int:
+        """Device time of a kernel besides its work."""
+        own = self.stream_start_ns if streaming else None
+        return ns_to_ps(self.kernel_start_ns if own is None else own)
 
     @property
     def dram_latency_ps(self) -> int:

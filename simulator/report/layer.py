@@ -139,7 +139,7 @@ def layer_report(
     AccountError
         If a figure is one that no run can have.
     """
-    start_ps = ns_to_ps(hardware.kernel_start_ns) + program.restart_ps
+    start_ps = hardware.start_ps(streaming=problem is None) + program.restart_ps
     time_ps = start_ps + result.makespan_ps
     stages = result.stages.sum(axis=0).tolist()
     executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))

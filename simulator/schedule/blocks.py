@@ -111,6 +111,10 @@ def stream_stages(
     return StageTables(tuple(works), tuple(costs), port_ps, [0] * len(works))
 
 
+NO_SHARE: Final = BLOCKS_OF[OUTPUTS].start + 2
+"""A class of outputs that has no bytes where outputs are shares, of two sizes."""
+
+
 class Blocks:
     """The class of every block in the order of their ids, and the sizes of the classes."""
 
@@ -184,7 +188,10 @@ def epilogue_waits(
 def stream_blocks(
     grid: TileGrid, works: Sequence[StageWork], shared_bytes: int | None, write_bytes: int
 ) -> Blocks:
-    """Blocks of a streaming layer: what chunks read, or their shares of it, and what they write."""
+    """Blocks of a streaming layer: what chunks read, or their shares of it, and what they write.
+
+    The last pass over a chunk writes its share; the passes before it write nothing.
+    """
     blocks = Blocks()
     if shared_bytes is None:
         sizes = [works[stage_code(*edges)].rows_bytes for _, edges in BLOCK_CLASSES]
@@ -192,6 +199,9 @@ def stream_blocks(
     else:
         blocks.add_shares(ROWS, shared_bytes, grid.rows)
     blocks.add_shares(OUTPUTS, write_bytes, grid.rows)
+    shares = blocks.parts.pop()
+    empty = np.full((grid.rows, grid.columns - 1), NO_SHARE, dtype=np.uint8)
+    blocks.parts.append(np.column_stack([empty, shares]).ravel())
     return blocks
 
 

@@ -187,19 +187,26 @@ def gemm_program(
         stage_buffers=mapping.stage_buffers,
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
         waits=epilogue_waits(library, problem, mapping, grid),
+        swizzle=library.swizzle,
         accumulates=problem.accumulates,
         cluster=cluster,
     )
 
 
 def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Program:
-    """Lay a streaming layer out: chunks that are read, pass the core once, and are written."""
+    """Lay a streaming layer out: chunks that are read, pass the core, and are written.
+
+    A chunk is a row of tiles, a pass over it a column; the last pass writes. Walked in bands of the
+    chunks whose rows are worked on at a time, chunks are read again once the band has been read.
+    """
     bits = DTYPE_BITS[layer.dtype]
     chunk = STREAM_CHUNK_BYTES * 8 // bits
     # Model: the larger side is cut into chunks; each has its share of the smaller side.
     larger = max(layer.reads, layer.writes)
     tile_m = ceil_div(larger, ceil_div(larger, chunk))
-    grid = TileGrid(larger, 1, 1, 1, tile_m, 1, 1, has_columns=False)
+    grid = TileGrid(larger, layer.passes, 1, 1, tile_m, 1, 1, has_columns=False)
+    # Model: a core works on two rows at a time, as it has two sets (below).
+    in_flight = larger if layer.row is None else 2 * hardware.core.count * layer.row
     _check_size(grid, streaming=f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
     shared_bytes = bits_to_bytes(layer.reads * bits) if layer.reads < layer.writes else None
     stages = stream_stages(hardware, grid, bits, shared_bytes)
@@ -211,6 +218,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
         stages,
         stage_buffers=min(2, library.stage_buffers),
         drain_ps=0,
+        swizzle=ceil_div(min(larger, in_flight), tile_m),
         streaming=True,
     )
 
@@ -224,6 +232,7 @@ def _assemble(
     *,
     stage_buffers: int,
     drain_ps: int,
+    swizzle: int,
     waits: Sequence[int] = (0,) * len(BLOCK_CLASSES),
     accumulates: bool = False,
     cluster: Cluster = ALONE,
@@ -241,7 +250,7 @@ def _assemble(
     hold_ps = port_ps + epilogue_ps
     if library.epilogue_staged and not streaming:
         hold_ps = hold_ps + 2 * ps(hardware.scratchpad_rate)
-    order = grouped_order(grid, library.swizzle, cluster)
+    order = grouped_order(grid, swizzle, cluster)
     program = Program(
         cores=cores,
         cluster=cluster,

@@ -65,7 +65,6 @@ class Timeline:
     ) -> None:
         self.title, self.tiles = title, tiles
         self.launch_ps = ns_to_ps(hardware.launch_ns)
-        self.kernel_start_ps = ns_to_ps(hardware.kernel_start_ns)
         self.room = max(1000, SHOWN_STAGES // max(1, layers))
         self.now_ps = 0
         self.events: list[Event] = []
@@ -99,7 +98,7 @@ class Timeline:
         self._slice(layer.name, "layer", 1, 2, self.now_ps, layer.time_ps, args)
         times = f", 1 of {layer.repeat} equal ones" if layer.repeat > 1 else ""
         self._name_process(pid, f"{self.layers} {layer.name}{times}")
-        start_ps = self.kernel_start_ps + program.restart_ps
+        start_ps = layer.time_ps - result.makespan_ps
         work_ps = self.now_ps + start_ps
         for track in replay.tracks:
             tid = pid * TRACKS_A_PROCESS + track.core

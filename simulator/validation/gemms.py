@@ -289,3 +289,14 @@ def deepbench() -> Iterable[Measurement]:
             part=f"n {few} {DEEPBENCH_FEW_COLUMNS}",
             set_aside=slower_path(row),
         )
+
+
+def data_sheet_speedups() -> Iterable[Measurement]:
+    """2:4 over dense on machines of which nothing was measured."""
+    for row in tables.read("speedups_24"):
+        hardware = load_hardware(row["preset"])
+        dense, sparse = (modelled(hardware, row, pattern, "bf16") for pattern in PATTERNS.values())
+        roofline = _roofline_us(hardware, row, dtype="bf16")
+        roofline /= _roofline_us(hardware, row, "2:4", "bf16")
+        figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
+        yield compared("speedups_24", row, figures, dense, sparse, part=row["preset"])

@@ -36,6 +36,7 @@ ACCUMULATION = "tests/unit/test_accumulation.py"
 MASKS = "tests/unit/test_masking.py"
 PROFILES = "tests/unit/test_library_profiles.py"
 METHODS = "tests/unit/test_weights_methods.py"
+PASSES = "tests/unit/test_passes.py"
 TRAINED_MASKS = "tests/training/test_masks.py"
 
 EDITS = (
@@ -93,6 +94,34 @@ EDITS = (
         "tests/unit/test_mapping.py::test_registers_hold_accumulators_slots_and_group_buffers",
         (("simulator/schedule/mapping.py", "return held if core.async_copies else held",
           "return held if True else held"),),
+        "short sparse instructions follow each other like dense ones",
+        "tests/validation/test_validation.py"
+        "::test_short_sparse_instructions_wait_for_their_metadata",
+        (("simulator/hardware/microbench.py", "max(passes, issue.sparse_interval_cycles)",
+          "passes"),),
+    ),
+    Edit(
+        "every pass over a chunk writes it",
+        f"{PASSES}::test_what_still_lies_in_l2_is_not_read_from_dram_again",
+        (("simulator/schedule/blocks.py",
+          "np.full((grid.rows, grid.columns - 1), NO_SHARE, dtype=np.uint8)",
+          "np.column_stack([shares] * (grid.columns - 1) or [shares[:, None][:, :0]])"),),
+    ),
+    Edit(
+        "passes over rows wait for all rows",
+        f"{PASSES}::test_what_still_lies_in_l2_is_not_read_from_dram_again",
+        (("simulator/schedule/program.py",
+          "larger if layer.row is None else 2 * hardware.core.count * layer.row", "larger"),),
+    ),
+    Edit(
+        "streams of other passes share one simulation",
+        f"{PASSES}::test_passes_over_dram_take_their_time",
+        (("simulator/run/simulate.py", "layer.dtype, layer.passes, layer.row", "layer.dtype"),),
+    ),
+    Edit(
+        "a streaming kernel starts like any other",
+        f"{PASSES}::test_a_streaming_kernel_has_a_start_of_its_own",
+        (("simulator/report/layer.py", "streaming=problem is None", "streaming=False"),),
     ),
     Edit(
         "operand stalls are booked as the scratchpad's",

@@ -30,6 +30,7 @@ from simulator.validation.gemms import (
     seen_rows,
     time_us,
 )
+from simulator.validation.primitives import mma_row
 
 PUBLISHED_CLOCKS_HZ = (1_095_000_000, 1_410_000_000)
 """The A100-SXM4-40GB's default application clock and its boost clock. A free clock would come out
@@ -157,6 +158,21 @@ def mma() -> Fit:
     return Fit(A100, tuple(issue + name for name in names), settings, np.array(errors))
 
 
+def mma_sp() -> Fit:
+    """Throughput of half depth in fp16, at 4 and 8 warps: fitted after, and with, `mma`."""
+    rows = [row for row in tables.read("mma") if row["pattern"] == "2:4" and row["k"] == "16"]
+    key = "core.tensor_cores.issue.sparse_interval_cycles"
+    measured = np.array([float(row[f"macs_per_cycle_{n}"]) for row in rows for n in (4, 8)])
+    settings: Settings = []
+    errors = []
+    for interval in np.arange(5, 7.01, 0.1).round(1):
+        hardware = load_hardware(A100, {key: float(interval)})
+        rates = [mma_row(hardware, row, n).macs_per_cycle for row in rows for n in (4, 8)]
+        settings.append((float(interval),))
+        errors.append(np.abs(np.array(rates) / measured - 1))
+    return Fit(A100, (key,), settings, np.array(errors))
+
+
 def _magicube(dtype: str) -> Fit:
     rows = seen_rows(f"magicube_{dtype}")
     measured = _column(rows, "time_us")
@@ -239,6 +255,7 @@ FITS: tuple[Callable[[], Fit], ...] = (
     rtx3090_dense,
     deepbench,
     mma,
+    mma_sp,
     magicube_fp16,
     magicube_int8,
     hopper_fp8,
