@@ -296,7 +296,7 @@ def data_sheet_speedups() -> Iterable[Measurement]:
     for row in tables.read("speedups_24"):
         hardware = load_hardware(row["preset"])
         dense, sparse = (modelled(hardware, row, pattern, "bf16") for pattern in PATTERNS.values())
-        roofline = _roofline_us(hardware, row, dtype="bf16")
-        roofline /= _roofline_us(hardware, row, "2:4", "bf16")
+        roofline = roofline_us(hardware, row, dtype="bf16")
+        roofline /= roofline_us(hardware, row, "2:4", "bf16")
         figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
         yield compared("speedups_24", row, figures, dense, sparse, part=row["preset"])
