@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, load_hardware
-from simulator.hardware.machine import ClusterShape
+from simulator.hardware.machine import ClusterShape, Promotion
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.partition import DISPATCH
 from simulator.schedule.program import Program, gemm_program, stream_program
@@ -110,6 +110,7 @@ class Case:
     mask: np.ndarray | None = None
 
 
+PROMOTION = Promotion(every_k=48, rows=8, sums_per_cycle=13.5)
 PATTERNS = ("1:1", "2:4", "1:2", "1:4", "2:8", "1:8", "3:8", "4:16", "1:16", "5:7")
 
 
@@ -135,6 +136,8 @@ def random_case(
         epilogue_ns=rng.choice([0, 0, 1.5, 20]),
         register_buffers=rng.choice([None, None, 1, 2]),
         barrier_cycles=rng.choice([None, None, 5.5]),
+        epilogue_staged=rng.random() < 0.3,
+        promotion=rng.choice([None, None, PROMOTION]),
         reduction_kernel=rng.random() < 0.5,
         epilogue_slice_bytes=rng.choice([None, 32, 200]),
         whole_tiles=rng.choice([None, None, True, False]),
@@ -212,6 +215,7 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         memory__l2__bytes_per_cycle=rng.choice([8, 64, 256]),
         memory__l2__latency_cycles=rng.choice([0, 10, 211]),
         memory__l2__halves=halves if rng.random() < 0.4 else None,
+        memory__l2__foreign_dirty_ratio=rng.choice([0, 0, 0.3]),
         memory__l2__start=rng.choice(["cold", "cold", "warm"]),
         memory__dram__bytes_per_second=rng.choice([3e9, 2.5e10, 1.735e11]),
         memory__dram__efficiency_ratio=rng.choice([1, 0.85]),

@@ -311,7 +311,10 @@ class NaiveMachine:
 
     def _hold_ps(self, block: Block) -> int:
         epilogue_ps = math.ceil(Fraction(str(self.library.epilogue_ns)) * 1000)
-        epilogue_ps += self.memory.port_ps(sum(self._bytes(block).values()))
+        size = sum(self._bytes(block).values())
+        epilogue_ps += self.memory.port_ps(size)
+        if self.library.epilogue_staged:  # into the scratchpad and out of it
+            epilogue_ps += 2 * self.memory.scratchpad_ps(size)
         if block[0] == "outputs" and self.accumulates and self.library.epilogue_slice_bytes:
             epilogue_ps += self._waits(block) * self._round_trip_ps
         return epilogue_ps

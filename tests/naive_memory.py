@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 from simulator.hardware import Hardware
 
@@ -84,15 +85,33 @@ class NaiveMemory:
     def port_ps(self, size: int) -> int:
         return self._ps(size, self._per_second(self.hardware.core.port_bytes_per_cycle))
 
+    def scratchpad_ps(self, size: int) -> int:
+        pad = self.hardware.core.scratchpad
+        rate = self._per_second(pad.bytes_per_cycle) * Fraction(str(pad.efficiency_ratio))
+        return self._ps(size, rate)
+
     def _dram(self, now_ps: int, block: Block, way: str) -> int:
         """Queue a transfer; returns its end."""
         dram = self.hardware.memory.dram
         rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(dram.efficiency_ratio))
-        ps = self._ps(sum(self.bytes_of(block).values()), rate)
+        size = sum(self.bytes_of(block).values())
+        if way == "read" and block[0] in ("rows", "columns"):
+            size += math.ceil(size * self._evicted_ratio)
+        ps = self._ps(size, rate)
         self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
         self.run.busy_ps["dram"] += ps
         self._count("dram", block, way)
         return self.dram_free_ps
+
+    @cached_property
+    def _evicted_ratio(self) -> Fraction:
+        """Foreign bytes that are written for a byte that is read: of all that L2 held of them, or,
+        where a layer moves less than that, as many as it moves."""
+        l2, by_operand = self.hardware.memory.l2, Counter(block[0] for block in self.numbers)
+        is_split = by_operand["partials"] > by_operand["outputs"]
+        blocks = [block for block in self.numbers if is_split or block[0] != "partials"]
+        moved = sum(sum(self.bytes_of(block).values()) for block in blocks)
+        return Fraction(str(l2.foreign_dirty_ratio)) * min(moved, l2.bytes) / max(1, moved)
 
     def _pass_l2(self, now_ps: int, block: Block, way: str) -> int:
         rate = self._per_second(self.hardware.memory.l2.bytes_per_cycle)

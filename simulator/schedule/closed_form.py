@@ -103,12 +103,15 @@ def _wave_reads(
     added_to = offers.accumulates * offers.m * offers.n * offers.count * problem.output_bits / 8
     added_to = np.where(stages.cold, added_to, 0)
     together = np.minimum(splits, busy)
+    # Reads that evict what others left dirty wait for that as well.
+    dirty = hardware.memory.l2.foreign_dirty_ratio * np.minimum(1, l2_bytes / once)
+    together = together * (1 + dirty)
     return _WaveReads(
         stages.cold * wave_rows * together,
         stages.cold * wave_columns * together,
         np.where(keeps_rows, np.minimum(1, bands * offers.count / waves), 1.0),
         np.where(keeps_columns, 1 / bands, 1.0),
-        read + added_to + _written(hardware, problem, offers, splits, read),
+        read * (1 + dirty) + added_to + _written(hardware, problem, offers, splits, read),
     )
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 A100, A100_40GB = "a100-sxm4-80gb", "a100-sxm4-40gb"
-RTX3090, V100, H100 = "rtx3090", "v100-sxm2", "h100-sxm"
+RTX3090, V100 = "rtx3090", "v100-sxm2"
+H100, H800, H20 = "h100-sxm", "h800", "h20"
 
 
 class Kind(StrEnum):
@@ -94,6 +95,14 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 51}, 0.0, 0.084)
     yield Fitted(condition_, int8, "launch_us", 21.3, {int8: 47}, 0.004, 0.290)
     yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.290)
+    # Rows of some families, see `gemms.FP8_FITTED`; the h800 and h20 presets inherit the constants.
+    short, h100 = {"h100-fp8": 18, "h20-fp8": 65}, {"h100-fp8": 28}
+    sums = "libraries.deepgemm.promotion.sums_per_cycle"
+    yield Fitted(constant, H100, start, 2800, short, 0.0, 0.037)
+    yield Fitted(constant, H100, sums, 80, short, 0.0, 0.037)
+    yield Fitted(constant, H100, "sustained.clock_ratio", 0.8, h100, 0.0, 0.030)
+    yield Fitted(constant, H100, "sustained.settling_ms", 10.0, h100, 0.0, 0.030)
+    yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, {"h100-fp8": 18}, 0.0, 0.040)
 
 
 FITTED: tuple[Fitted, ...] = tuple(_fitted())

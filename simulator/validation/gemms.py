@@ -34,11 +34,34 @@ DEEPBENCH_LOOP: Final[dict[str, object]] = {"memory.l2.start": "warm"}
 
 Row = dict[str, str]
 
+FP8_FITTED: Final = {
+    "H100": {"6144x2048", "11008x3584"},
+    "H800": set(),
+    "H20": {"6144x2048", "5120x2048", "2048x512", "12288x512", "3648x2048", "10240x5120",
+            "576x7168", "2048x4096"},
+}  # fmt: skip
+"""Of fp8 products on Hopper machines the families of weights, n x k, that fits have seen; but for
+the H100, whose clock falls with time, only up to `FP8_FITTED_M` tokens."""
+
+FP8_FITTED_M: Final = 4096
+
+
+def weights(row: Row) -> str:
+    """Sizes of what rows of a family share, where m is tokens."""
+    return f"{row['n']}x{row['k']}"
+
+
+def _is_fitted_fp8(row: Row) -> bool:
+    is_short = row["device"] == "H100" or int(row["m"]) <= FP8_FITTED_M
+    return is_short and weights(row) in FP8_FITTED[row["device"]]
+
+
 SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     "llmcompass": lambda _: True,
     "magicube_fp16": lambda _: True,
     "magicube_int8": lambda row: int(row["k"]) != MAGICUBE_REFUSED_K,
     "sparse24": lambda row: row["library"] == "cuSPARSELt",
+    "hopper_fp8": _is_fitted_fp8,
     "rtx3090": lambda row: row["m"] == "1024",
     "rtx3090 dense": lambda row: _is_1024x4096(row) and _between_switches(row),
     "v100_deepbench": lambda row: row["m"] in DEEPBENCH_FITTED_M and not slower_path(row),
@@ -79,7 +102,11 @@ def seen_rows(table: str, which: str = "") -> list[Row]:
 
 
 def modelled(
-    hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16"
+    hardware: Hardware,
+    row: Row,
+    pattern: str = "1:1",
+    dtype: str = "fp16",
+    accuracy: str = "exact",
 ) -> LayerReport:
     """The model's answer to the GEMM that a row of a table names, in its sparse library if the
     machine has a profile of it. Where rows name a layout, they add to what C holds."""
@@ -88,7 +115,7 @@ def modelled(
     workload = Workload("row", [gemm])
     named = row.get("library") if pattern != "1:1" else None
     library = named if named in hardware.libraries else None
-    return simulate(hardware, workload, pattern, library=library).layers[0]
+    return simulate(hardware, workload, pattern, library=library, accuracy=accuracy).layers[0]
 
 
 def time_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
@@ -96,7 +123,7 @@ def time_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp
     return modelled(hardware, row, pattern, dtype).time_ns / 1e3
 
 
-def _roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
+def roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
     """The larger of peak compute and peak DRAM time, in microseconds."""
     m, n, k = _sizes(row)
     density = {"1:1": 1.0, "2:4": 0.5}[pattern]
@@ -122,6 +149,7 @@ def compared(
     label: str = "",
     part: str = "",
     set_aside: str = "",
+    family: str = "",
 ) -> Measurement:
     """A row of a table beside the model's answer.
 
@@ -135,13 +163,15 @@ def compared(
         Of several times of the row.
     label : str
         By default sizes, and the library where the row names one.
+    family : str
+        By default of equal m and n.
     """
     return Measurement(
         label or _label(row),
         *figures,
         part=part,
         set_aside=set_aside,
-        family=f"{row['m']}x{row['n']}",
+        family=family or f"{row['m']}x{row['n']}",
         fitted=seen(table, row, which),
         mapping=" / ".join(run.mapping for run in runs),
         bound=" / ".join(run.bound for run in runs),
@@ -157,7 +187,7 @@ def llmcompass() -> Iterable[Measurement]:
         figures = (
             float(row["time_us"]),
             run.time_ns / 1e3 + LLMCOMPASS_LAUNCH_US,
-            _roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
+            roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
         )
         yield compared("llmcompass", row, figures, run)
 
@@ -173,7 +203,7 @@ def magicube(dtype: str, table: str) -> Iterable[Measurement]:
         figures = (
             float(row["time_us"]),
             run.time_ns / 1e3 + launch_us,
-            _roofline_us(hardware, row, dtype=dtype) + launch_us,
+            roofline_us(hardware, row, dtype=dtype) + launch_us,
         )
         aside = MAGICUBE_REFUSED if refused else ""
         yield compared(table, row, figures, run, set_aside=aside)
@@ -216,7 +246,7 @@ def speedups(preset: str, table: str) -> Iterable[Measurement]:
     hardware = load_hardware(preset)
     for row, runs in _both(preset, table):
         dense, sparse = runs["dense"], runs["sparse"]
-        roofline = _roofline_us(hardware, row) / _roofline_us(hardware, row, "2:4")
+        roofline = roofline_us(hardware, row) / roofline_us(hardware, row, "2:4")
         figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
         yield compared(table, row, figures, dense, sparse, part=_part(row))
 
@@ -234,7 +264,7 @@ def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
         figures = (
             measured_us(row, which),
             run.time_ns / 1e3,
-            _roofline_us(hardware, row, PATTERNS[which]),
+            roofline_us(hardware, row, PATTERNS[which]),
         )
         label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
         part = _part(row) if which == "sparse" else ""
@@ -253,7 +283,7 @@ def deepbench() -> Iterable[Measurement]:
         yield compared(
             "v100_deepbench",
             row,
-            (float(row["time_us"]), runs[size].time_ns / 1e3, _roofline_us(hardware, row)),
+            (float(row["time_us"]), runs[size].time_ns / 1e3, roofline_us(hardware, row)),
             runs[size],
             label=f"{_label(row)} {row['layout']}",
             part=f"n {few} {DEEPBENCH_FEW_COLUMNS}",
@@ -266,7 +296,7 @@ def data_sheet_speedups() -> Iterable[Measurement]:
     for row in tables.read("speedups_24"):
         hardware = load_hardware(row["preset"])
         dense, sparse = (modelled(hardware, row, pattern, "bf16") for pattern in PATTERNS.values())
-        roofline = _roofline_us(hardware, row, dtype="bf16")
-        roofline /= _roofline_us(hardware, row, "2:4", "bf16")
+        roofline = roofline_us(hardware, row, dtype="bf16")
+        roofline /= roofline_us(hardware, row, "2:4", "bf16")
         figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
         yield compared("speedups_24", row, figures, dense, sparse, part=row["preset"])

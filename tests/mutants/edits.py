@@ -362,6 +362,24 @@ EDITS = (
           "patterns.get(layer.name, str(layer.pattern or DENSE))"),),
     ),
     Edit(
+        "absent rows of a turn add no sums",
+        "tests/unit/test_hopper.py::test_sums_are_added_after_their_macs",
+        (("simulator/schedule/timing.py", "return turns * promotion.rows * executed_n",
+          "return shape.m * executed_n * ceil_div(shape.k, promotion.every_k)"),),
+    ),
+    Edit(
+        "outputs pass the scratchpad once",
+        "tests/unit/test_hopper.py::test_staged_outputs_pass_the_scratchpad_twice",
+        (("simulator/schedule/program.py", "hold_ps + 2 * ps(hardware.scratchpad_rate)",
+          "hold_ps + ps(hardware.scratchpad_rate)"),),
+    ),
+    Edit(
+        "what others left dirty is evicted for ever",
+        "tests/unit/test_hopper.py::test_no_more_is_evicted_than_there_was",
+        (("simulator/schedule/program.py", "min(Fraction(1), Fraction(l2.bytes, max(1, moved)))",
+          "1"),),
+    ),
+    Edit(
         "worth it without the measurement's error",
         "tests/tradeoff/test_front.py::test_what_is_worth_it",
         (("simulator/tradeoff/verdict.py", "margin = WITHIN_ERRORS * point.cost.error",

@@ -15,16 +15,18 @@ from itertools import product
 import numpy as np
 
 from simulator import load_hardware
-from simulator.validation import tables
-from simulator.validation.fitted import A100, FITTED, RTX3090, V100, Fitted
+from simulator.validation import hopper, tables
+from simulator.validation.fitted import A100, FITTED, H100, RTX3090, V100, Fitted
 from simulator.validation.fitting import Array, Fit, Settings
 from simulator.validation.gemms import (
     DEEPBENCH_FEW_COLUMNS,
     DEEPBENCH_LOOP,
+    FP8_FITTED_M,
     LLMCOMPASS_LAUNCH_US,
     Row,
     measured_speedup,
     measured_us,
+    seen,
     seen_rows,
     time_us,
 )
@@ -192,6 +194,60 @@ def magicube_int8() -> Fit:
     return _magicube("int8")
 
 
+def _short_rows(data_set: str) -> list[Row]:
+    """Rows of a set that fits have seen, but for those that take long."""
+    rows = [row for row in hopper.rows(data_set) if seen(hopper.TABLE, row)]
+    return [row for row in rows if int(row["m"]) <= FP8_FITTED_M]
+
+
+def _fp8_us(data_set: str, overrides: dict[str, object], rows: Sequence[Row]) -> Array:
+    card = hopper.card(data_set)
+    hardware = load_hardware(card.preset, card.overrides | overrides)
+    return np.array([hopper.fp8_report(hardware, row).time_ns / 1e3 for row in rows])
+
+
+def hopper_fp8() -> Fit:
+    """What all of Hopper's machines share, on rows of two of them."""
+    rows = {name: _short_rows(name) for name in (hopper.H100_SET, hopper.H20_SET)}
+    measured = np.concatenate([_column(part, "time_us") for part in rows.values()])
+    settings, errors = [], []
+    sums_per_cycle = "libraries.deepgemm.promotion.sums_per_cycle"
+    for sums in range(70, 95, 5):
+        overrides: dict[str, object] = {"kernel_start_ns": 0, sums_per_cycle: sums}
+        parts = [_fp8_us(name, overrides, part) for name, part in rows.items()]
+        for start_ns in range(2000, 3600, 100):
+            settings.append((float(start_ns), float(sums)))
+            errors.append(np.abs((np.concatenate(parts) + start_ns / 1e3) / measured - 1))
+    return Fit(H100, ("kernel_start_ns", sums_per_cycle), settings, np.array(errors))
+
+
+def hopper_dirty() -> Fit:
+    rows = _short_rows(hopper.H100_SET)
+    measured = _column(rows, "time_us")
+    settings, errors = [], []
+    for hundredths in range(20, 42, 2):
+        times = _fp8_us(hopper.H100_SET, {"memory.l2.foreign_dirty_ratio": hundredths / 100}, rows)
+        settings.append((hundredths / 100,))
+        errors.append(np.abs(times / measured - 1))
+    return Fit(hopper.H100_SET, ("foreign_dirty_ratio",), settings, np.array(errors))
+
+
+def h100_sustained() -> Fit:
+    """Short rows hardly see it."""
+    rows = [row for row in hopper.rows(hopper.H100_SET) if seen(hopper.TABLE, row)]
+    measured = _column(rows, "time_us")
+    settings, errors = [], []
+    for hundredths, settling_ms in product((74, 77, 80, 83), (6.0, 8.0, 10.0, 12.0)):
+        overrides: dict[str, object] = {
+            "sustained.clock_ratio": hundredths / 100,
+            "sustained.settling_ms": settling_ms,
+        }
+        settings.append((hundredths / 100, settling_ms))
+        errors.append(np.abs(_fp8_us(hopper.H100_SET, overrides, rows) / measured - 1))
+    names = "sustained.clock_ratio", "sustained.settling_ms"
+    return Fit(H100, names, settings, np.array(errors))
+
+
 FITS: tuple[Callable[[], Fit], ...] = (
     llmcompass,
     sparse24,
@@ -202,6 +258,9 @@ FITS: tuple[Callable[[], Fit], ...] = (
     mma_sp,
     magicube_fp16,
     magicube_int8,
+    hopper_fp8,
+    hopper_dirty,
+    h100_sustained,
 )
 
 
