@@ -195,6 +195,7 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         sparsity__skip=rng.choice(["slots", "slots", "none", "nonzeros", "nonzeros"]),
         sparsity__lockstep_rows=rng.choice([2, 4, 4]),
         sparsity__metadata=rng.choice(["index", "enumerative"]),
+        memory__dram__write_efficiency_ratio=rng.choice([None, 0.7]),
         **overrides,
     )
 

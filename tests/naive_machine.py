@@ -191,7 +191,10 @@ class NaiveMachine:
     def _dram(self, now_ps: int, block: Block, way: str) -> int:
         """Queue a transfer; returns its end."""
         dram = self.hardware.memory.dram
-        rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(dram.efficiency_ratio))
+        ratio = dram.efficiency_ratio
+        if block[0] in ("outputs", "partials") and dram.write_efficiency_ratio is not None:
+            ratio = dram.write_efficiency_ratio
+        rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(ratio))
         ps = self._ps(sum(self._bytes(block).values()), rate)
         self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
         self.run.busy_ps["dram"] += ps

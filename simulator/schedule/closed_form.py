@@ -51,7 +51,7 @@ class _WaveReads(NamedTuple):
 
     ``rows_bytes`` and ``columns_bytes`` are those of one stage of all cores, each once; the ``new``
     ones are shares of later waves whose rows, or columns, are not in L2. ``dram_bytes`` are all
-    that pass, writes included.
+    that are read, ``written_bytes`` all that are written.
     """
 
     rows_bytes: Any
@@ -59,6 +59,7 @@ class _WaveReads(NamedTuple):
     new_rows_ratio: Any
     new_columns_ratio: Any
     dram_bytes: Any
+    written_bytes: Any
 
 
 def _wave_reads(
@@ -105,7 +106,8 @@ def _wave_reads(
         wave_columns * together,
         np.where(keeps_rows, np.minimum(1, bands * offers.count / waves), 1.0),
         np.where(keeps_columns, 1 / bands, 1.0),
-        read + _written(hardware, problem, offers, splits, read),
+        read,
+        _written(hardware, problem, offers, splits, read),
     )
 
 
@@ -226,7 +228,8 @@ def times_ps(
     cold = np.maximum(0, longest(first + ends.mean) - slowest)
     many = _dealt_out(rates.cores, tiles, later, slowest) + cold + tail - slowest
     computed = np.where(waves == 1, longest(first + ends.last), many)
-    dram = reads.dram_bytes / rates.dram + rates.dram_latency + longest(ends.last)
+    passed = reads.dram_bytes / rates.dram + reads.written_bytes / rates.dram_writes
+    dram = passed + rates.dram_latency + longest(ends.last)
     return np.asarray(
         np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz), dtype=np.float64
     )

@@ -92,7 +92,8 @@ class Rates(NamedTuple):
     cores: int
     port: float  # bytes a cycle
     l2: float
-    dram: float
+    dram: float  # of reads
+    dram_writes: float
     l2_latency: float
     dram_latency: float
     drain: float
@@ -113,6 +114,9 @@ class Rates(NamedTuple):
             port=hardware.core.port_bytes_per_cycle,
             l2=l2_rate,
             dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
+            dram_writes=dram.bytes_per_second
+            * (dram.write_efficiency_ratio or dram.efficiency_ratio)
+            / hardware.clock_hz,
             l2_latency=near + far,
             dram_latency=dram_latency + far,
             drain=hardware.core.tensor_cores.drain_cycles,

@@ -26,7 +26,7 @@ from simulator.schedule.blocks import (
     stream_blocks,
     stream_stages,
 )
-from simulator.schedule.classes import BLOCK_CLASSES, stage_code
+from simulator.schedule.classes import BLOCK_CLASSES, BLOCKS_OF, OUTPUTS, PARTIALS, stage_code
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.masking import Mask, MaskedStages, masked_stages
 from simulator.schedule.partition import (
@@ -208,6 +208,11 @@ def _assemble(
         """Of a block of every class; without a rate, none."""
         return _array([rate.ps(size) if rate and size else 0 for size in blocks.class_bytes])
 
+    # Model: whatever is written costs as much where it is read again.
+    dram_ps = ps(hardware.dram_rate)
+    for operand in (OUTPUTS, PARTIALS):
+        dram_ps[BLOCKS_OF[operand]] = ps(hardware.dram_write_rate)[BLOCKS_OF[operand]]
+
     # Model: a streaming kernel's epilogue is its store alone.
     epilogue_ps = 0 if streaming else ns_to_ps(library.epilogue_ns)
     port_ps = ps(hardware.port_rate)
@@ -233,7 +238,7 @@ def _assemble(
         partial_port_ps=port_ps,
         block_class=blocks.codes,
         block_bytes=_array(blocks.class_bytes),
-        dram_ps=ps(hardware.dram_rate),
+        dram_ps=dram_ps,
         l2_ps=ps(hardware.l2_rate),
         link_ps=ps(hardware.link_rate),
         l2_bytes=l2.bytes,

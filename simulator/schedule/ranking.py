@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
@@ -63,7 +64,7 @@ def rank(
     if not offer.mappings:
         return [refusal for refusal in offer.refusals if refusal is not None]
     offers = Offers.of(hardware, offer.orders, offer.of_order, offer.mappings)
-    place, splits = _splits(hardware, library, offers)
+    place, splits = _splits(hardware, library, offers, np.array(offer.whole))
     stages = stages_of(hardware, library, offer.orders[0], offers).take(place)
     costs = times_ps(hardware, library, offer.orders[0], offers.take(place), stages, splits)
     bounds = np.searchsorted(place, [0, *offer.ends]).tolist()
@@ -127,6 +128,7 @@ class _Offer:
         self.orders: list[GemmProblem] = []
         self.mappings: list[Mapping] = []
         self.of_order: list[int] = []
+        self.whole: list[bool] = []  # no k-splits
         self.ends: list[int] = []
         self.refusals: list[MappingError | None] = []
 
@@ -139,7 +141,9 @@ class _Offer:
         for problem in problems:
             before = len(offer.mappings)
             swap = library.swap and problem.pattern.is_dense and problem.m != problem.n
-            for order in (problem, problem.swapped()) if swap else (problem,):
+            orders = (problem, problem.swapped()) if swap else (problem,)
+            content = any(_contents(hardware, library, order) for order in orders)
+            for order in orders:
                 for number in _considered(hardware, library, order):
                     # Of k, only what cuts a stage short decides what fits.
                     key = (number, min(order.k, deepest[number]), order.inputs_are_rows)
@@ -148,6 +152,7 @@ class _Offer:
                     offer.mappings += fits[key]
                     offer.of_order += [len(offer.orders)] * len(fits[key])
                 offer.orders.append(order)
+            offer.whole += [content] * (len(offer.mappings) - before)
             refusal = None
             if len(offer.mappings) == before:  # of the last tile, which is the smallest
                 _, refusal = fitting(hardware, library, order, library.tiles[number])
@@ -162,18 +167,35 @@ def _considered(hardware: Hardware, library: Library, problem: GemmProblem) -> S
     every = range(len(tiles))
     if library.choice == "time":
         return every
-
-    def count(tile: Tile) -> int:
-        return ceil_div(problem.m, tile.m) * ceil_div(problem.n, tile.n) * problem.count
-
-    filling = [tile.m * tile.n for tile in tiles if count(tile) >= hardware.core.count]
+    cores = hardware.core.count
+    filling = [tile.m * tile.n for tile in tiles if _count(problem, tile) >= cores]
     if not filling:
         return every
     return [number for number in every if tiles[number].m * tiles[number].n == max(filling)]
 
 
-def _splits(hardware: Hardware, library: Library, offers: Offers) -> tuple[IntArray, FloatArray]:
+def _count(problem: GemmProblem, tile: Tile) -> int:
+    """Tiles that cover all of Y."""
+    return ceil_div(problem.m, tile.m) * ceil_div(problem.n, tile.n) * problem.count
+
+
+def _contents(hardware: Hardware, library: Library, problem: GemmProblem) -> bool:
+    """Whether whole tiles keep so many cores busy that the library looks at no k-splits."""
+    if library.busy_ratio is None:
+        return False
+    most = max(_count(problem, tile) for tile in library.tiles)
+    return most >= library.busy_ratio * hardware.core.count
+
+
+def _splits(
+    hardware: Hardware, library: Library, offers: Offers, whole: npt.NDArray[np.bool_]
+) -> tuple[IntArray, FloatArray]:
     """The k-splits worth ranking: while they do not exceed a few waves of cores.
+
+    Parameters
+    ----------
+    whole : array of bool
+        Which mappings are not to be split.
 
     Returns
     -------
@@ -184,6 +206,7 @@ def _splits(hardware: Hardware, library: Library, offers: Offers) -> tuple[IntAr
     """
     rows, columns, stages = offers.grid
     most = np.minimum(SPLIT_WAVES * hardware.core.count / (rows * columns * offers.count), stages)
+    most = np.where(whole, 1, most)
     splits = np.array([1, *library.splits], dtype=np.float64)
     allowed = splits <= np.maximum(1, most)[:, None]
     allowed[:, 0] = ~allowed[:, 1:].any(axis=1)  # 1 where the library offers nothing that fits

@@ -47,6 +47,8 @@ class ByHand:
         l2, dram = hardware.memory.l2, hardware.memory.dram
         self.port_rate, self.l2_rate = hardware.core.port_bytes_per_cycle, l2.bytes_per_cycle
         self.dram_rate = dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz
+        writes_ratio = dram.write_efficiency_ratio or dram.efficiency_ratio
+        self.dram_write_rate = dram.bytes_per_second * writes_ratio / hardware.clock_hz
         self.near = l2.latency_cycles
         self.far = self.near
         if l2.start == "cold":
@@ -154,7 +156,7 @@ class ByHand:
         self.wave_rows, self.wave_columns = wave_rows * together, wave_columns * together
         self.new_rows = min(1, bands * count / waves) if keeps_rows else 1
         self.new_columns = 1 / bands if keeps_columns else 1
-        self.dram_bytes = read + self._written(read)
+        self.read_bytes, self.written_bytes = read, self._written(read)
 
     def _written(self, read: float) -> float:
         elements = self.problem.m * self.problem.n * self.problem.count
@@ -231,7 +233,8 @@ class ByHand:
         else:
             cold = max(0, max(starts) - max(later))
             computed = self._dealt_out(later) + cold + tail - max(later)
-        dram = self.dram_bytes / self.dram_rate + self.far + max(lasts)
+        dram = self.read_bytes / self.dram_rate + self.written_bytes / self.dram_write_rate
+        dram += self.far + max(lasts)
         return max(computed, dram)
 
     def _dealt_out(self, each: list[float]) -> float:
