@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from simulator.catalog import CONTROL
 from simulator.errors import ConfigError, did_you_mean
 from simulator.sparsity import Capability, MetadataCode, Pattern
-from simulator.units import DTYPE_BITS, Rate, cycles_to_ps, exact, ns_to_ps
+from simulator.units import DTYPE_BITS, Rate, ceil_div, cycles_to_ps, exact, ns_to_ps
 
 Count = Annotated[int, Field(ge=1, le=2**40, strict=True)]
 Size = Annotated[int, Field(ge=1, le=65536, strict=True)]
@@ -22,6 +23,7 @@ Ratio = Annotated[float, Field(ge=1e-6, le=1, strict=True, allow_inf_nan=False)]
 Switch = Annotated[bool, Field(strict=True)]
 Source = Literal["register", "scratchpad"]
 Dispatch = Literal["dynamic", "round_robin", "contiguous"]
+Side = Literal["m", "n", "k"]
 Skip = Literal["none", "slots", "nonzeros"]
 RegisterBuffers = Annotated[int, Field(ge=1, le=2, strict=True)]
 
@@ -177,7 +179,8 @@ class Dram(Section):
     bytes: Count
     bytes_per_second: Positive
     efficiency_ratio: Ratio = Field(
-        1.0, description="Sustained over peak bandwidth; of reads alone where writes have their own."
+        1.0,
+        description="Sustained over peak bandwidth; of reads alone where writes have their own.",
     )
     write_efficiency_ratio: Ratio | None = Field(
         None,
@@ -242,12 +245,23 @@ class Tile(Section):
     slots: Count = Field(description="tile_k in slots; the machine grows it with group / keep.")
     fragment_m: Count
     fragment_n: Count
+    fallback: Switch = Field(
+        False, description="Offered only where none of the other tiles gives every core one."
+    )
 
     @model_validator(mode="after")
     def _fragment_in_tile(self) -> Tile:
         if self.fragment_m > self.m or self.fragment_n > self.n:
             raise ValueError("a fragment cannot be larger than its tile")
         return self
+
+
+class Sizes(Section):
+    """Rows of W, columns of X and depth of a product: of a convolution, k are channels."""
+
+    m: Count = 1
+    n: Count = 1
+    k: Count = 1
 
 
 class Library(Section):
@@ -271,7 +285,7 @@ class Library(Section):
     busy_ratio: Ratio | None = Field(
         None,
         description="Share of the cores that contents the library: k-splits are offered only where "
-        "no tile gives so many of them one; default: always.",
+        "no tile that is no fallback gives so many of them one; default: always.",
     )
     swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
     choice: Literal["time", "largest_tile"] = Field(
@@ -284,6 +298,21 @@ class Library(Section):
     prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
     epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
     epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
+    least: Sizes = Field(
+        Sizes(), description="Least sizes that its kernels take; smaller ones are padded."
+    )
+    multiples: Sizes = Field(
+        Sizes(), description="Sizes, in elements, to whose multiples others are padded."
+    )
+    multiples_bits: Sizes = Field(
+        Sizes(), description="The same in bits: 128 are 8 elements of fp16 and 16 of int8."
+    )
+
+    def padded(self, size: Side, elements: int, bits: int, unit: int = 1) -> int:
+        """The least size that its kernels take for so many elements, in whole units."""
+        of_width = ceil_div(getattr(self.multiples_bits, size), bits)
+        unit = math.lcm(unit, of_width, getattr(self.multiples, size))
+        return ceil_div(max(elements, getattr(self.least, size)), unit) * unit
 
 
 class LibraryChoice(Section):

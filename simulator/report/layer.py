@@ -184,9 +184,10 @@ def layer_report(
 
 
 def _identity(layer: Layer, problem: GemmProblem | None) -> dict[str, Any]:
-    """What a layer is and what it became, whatever it takes; m and n are the layer's own."""
-    m, n = (problem.m, problem.n) if problem else (0, 0)
-    if problem and problem.inputs_are_rows:
+    """What a layer is and what it became, whatever it takes; sizes are the layer's own."""
+    own = problem.own if problem else None
+    m, n = (own.m, own.n) if own else (0, 0)
+    if own and own.inputs_are_rows:
         m, n = n, m
     return {
         "name": layer.name,
@@ -195,7 +196,7 @@ def _identity(layer: Layer, problem: GemmProblem | None) -> dict[str, Any]:
         "dtype": layer.dtype,
         "m": m,
         "n": n,
-        "k": problem.k if problem else 0,
+        "k": own.k if own else 0,
         "count": problem.count if problem else 0,
         "executed_as": str(problem.pattern) if problem else "-",
         "macs": layer.macs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -50,10 +50,17 @@ class Attached:
         return self.lowered.problems if self.lowered is not None else ()
 
     def note(self, executed: GemmProblem | None) -> str:
-        """What a reader should know of the pattern that it ran as."""
+        """What a reader should know of the pattern and the sizes that it ran as."""
         if self.lowered is None or executed is None:
             return ""
-        return self.lowered.note(executed.pattern)
+        notes = self.lowered.note(executed.pattern), executed.padding_note
+        return "; ".join(filter(None, notes))
+
+    def padded(self, pad: Callable[[GemmProblem], GemmProblem]) -> Attached:
+        """The same layer at the sizes that libraries take."""
+        if self.lowered is None:
+            return self
+        return replace(self, lowered=replace(self.lowered, problems=tuple(map(pad, self.problems))))
 
     @property
     def nonzeros(self) -> int | None:
@@ -187,7 +194,7 @@ def rows_of(layer: Gemm | Conv, tensor: Array, problem: GemmProblem) -> Array:
     Returns
     -------
     array (count * m, k)
-        k with the channel padding of sparse convolutions, zeros there.
+        With the padding of channels and of what a library demands, zeros there.
 
     Raises
     ------
@@ -195,9 +202,12 @@ def rows_of(layer: Gemm | Conv, tensor: Array, problem: GemmProblem) -> Array:
         If the tensor's shape is not the layer's.
     """
     require_shape(layer, tensor)
-    if isinstance(layer, Gemm):
-        return tensor.reshape(layer.batch * layer.m, layer.k)
-    return to_matrix(tensor, problem.run)
+    rows = tensor if isinstance(layer, Gemm) else to_matrix(tensor, problem.run)
+    rows = rows.reshape(problem.count, problem.own.m, -1)
+    missing = problem.m - rows.shape[1], problem.k - rows.shape[2]
+    if any(missing):
+        rows = np.pad(rows, [(0, 0), (0, missing[0]), (0, missing[1])])
+    return rows.reshape(-1, problem.k)
 
 
 def require_shape(layer: Gemm | Conv, tensor: Array) -> None:

@@ -21,7 +21,7 @@ from simulator.schedule.ranking import Ranked, rank
 from simulator.sparsity import DENSE
 from simulator.workload import Stream
 from simulator.workload.gathered import Gathered
-from simulator.workload.lowering import Executed, GemmProblem
+from simulator.workload.lowering import Executed, GemmProblem, demanded
 
 EQUAL_RATIO = 0.005
 """Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
@@ -115,6 +115,10 @@ class Terms:
         name = self.library_name or (choice.dense if pattern.is_dense else choice.sparse)
         library = self.hardware.libraries[name]
         return self.hardware.under(library), library
+
+    def padded(self, problem: GemmProblem) -> GemmProblem:
+        """A problem at the sizes that the library takes that runs it."""
+        return demanded(problem, self.kernels(problem.pattern)[1])
 
 
 Ranking = MappingType[GemmProblem, Ranked | MappingError]

@@ -116,7 +116,7 @@ def simulate(
     terms = _terms(roomy, engine, mapping, library, accuracy)
     override, stays = parse_asked(pattern), staying_dense(workload, dense)
     works = [
-        attach(layer, _asked(layer, override, stays), roomy, weights or {})
+        attach(layer, _asked(layer, override, stays), roomy, weights or {}).padded(terms.padded)
         for layer in workload.layers
     ]
     require_names(works, weights or {})

@@ -80,7 +80,7 @@ def masked_stages(
             masked = masked_work(work, count, lanes, step, gathers=problem.gathers)
             found_works.append(masked)
             found_costs.append(stage_cost(hardware, problem, masked))
-    used = int(np.count_nonzero(mask)) * grid.n
+    used = int(np.count_nonzero(mask)) * problem.own.n
     return MaskedStages(kinds, tuple(found_works), tuple(found_costs), used)
 
 

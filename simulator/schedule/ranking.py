@@ -7,7 +7,7 @@ engine.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -135,55 +135,88 @@ class _Offer:
     @classmethod
     def of(cls, hardware: Hardware, library: Library, problems: Sequence[GemmProblem]) -> _Offer:
         """The mappings of a problem end where ``ends`` says; why there are none, if so."""
-        fits = _fits(hardware, library, problems[0])
-        deepest = [stage_depth(hardware, problems[0], tile) for tile in library.tiles]
         offer = cls()
         for problem in problems:
             before = len(offer.mappings)
             swap = library.swap and problem.pattern.is_dense and problem.m != problem.n
             orders = (problem, problem.swapped()) if swap else (problem,)
+            for offered in _offered(hardware, library, orders):
+                tile = offer._add(hardware, library, orders, offered)
+                if len(offer.mappings) > before:
+                    break
             content = any(_contents(hardware, library, order) for order in orders)
-            for order in orders:
-                for number in _considered(hardware, library, order):
-                    # Of k, only what cuts a stage short decides what fits.
-                    key = (number, min(order.k, deepest[number]), order.inputs_are_rows)
-                    if key not in fits:
-                        fits[key], _ = fitting(hardware, library, order, library.tiles[number])
-                    offer.mappings += fits[key]
-                    offer.of_order += [len(offer.orders)] * len(fits[key])
-                offer.orders.append(order)
             offer.whole += [content] * (len(offer.mappings) - before)
             refusal = None
-            if len(offer.mappings) == before:  # of the last tile, which is the smallest
-                _, refusal = fitting(hardware, library, order, library.tiles[number])
+            if len(offer.mappings) == before:
+                _, refusal = fitting(hardware, library, orders[-1], tile)
+            offer.orders += orders
             offer.ends.append(len(offer.mappings))
             offer.refusals.append(refusal)
         return offer
 
+    def _add(
+        self,
+        hardware: Hardware,
+        library: Library,
+        orders: Sequence[GemmProblem],
+        offered: Sequence[int],
+    ) -> Tile:
+        """The mappings that fit of offered tiles; returns the last tile, which is the smallest."""
+        fits = _fits(hardware, library, orders[0])
+        for place, order in enumerate(orders, len(self.orders)):
+            for number in _considered(hardware, library, order, offered):
+                tile = library.tiles[number]
+                # Of k, only what cuts a stage short decides what fits.
+                deepest = min(order.k, stage_depth(hardware, order, tile))
+                key = (number, deepest, order.inputs_are_rows)
+                if key not in fits:
+                    fits[key], _ = fitting(hardware, library, order, tile)
+                self.mappings += fits[key]
+                self.of_order += [place] * len(fits[key])
+        return tile
 
-def _considered(hardware: Hardware, library: Library, problem: GemmProblem) -> Sequence[int]:
-    """The tiles that the library considers for a problem, by their place in its list."""
-    tiles = library.tiles
-    every = range(len(tiles))
-    if library.choice == "time":
-        return every
-    cores = hardware.core.count
-    filling = [tile.m * tile.n for tile in tiles if _count(problem, tile) >= cores]
-    if not filling:
-        return every
-    return [number for number in every if tiles[number].m * tiles[number].n == max(filling)]
 
-
-def _count(problem: GemmProblem, tile: Tile) -> int:
-    """Tiles that cover all of Y."""
+def _tiles(tile: Tile, problem: GemmProblem) -> int:
+    """How many tiles of a kind a problem takes."""
     return ceil_div(problem.m, tile.m) * ceil_div(problem.n, tile.n) * problem.count
+
+
+def _offered(
+    hardware: Hardware, library: Library, orders: Sequence[GemmProblem]
+) -> Iterator[Sequence[int]]:
+    """Tiles by their place in the library's list: first without fallbacks, if others give every
+    core one in some order of the operands; then all, for where none of those fits."""
+    tiles, cores = library.tiles, hardware.core.count
+    regular = [number for number, tile in enumerate(tiles) if not tile.fallback]
+    if len(regular) < len(tiles) and any(
+        _tiles(tiles[number], order) >= cores for number in regular for order in orders
+    ):
+        yield regular
+    yield range(len(tiles))
+
+
+def _considered(
+    hardware: Hardware, library: Library, problem: GemmProblem, offered: Sequence[int]
+) -> Sequence[int]:
+    """The offered tiles that the library considers for a problem."""
+    if library.choice == "time":
+        return offered
+    areas = {number: library.tiles[number].m * library.tiles[number].n for number in offered}
+    filling = [
+        area
+        for number, area in areas.items()
+        if _tiles(library.tiles[number], problem) >= hardware.core.count
+    ]
+    if not filling:
+        return offered
+    return [number for number, area in areas.items() if area == max(filling)]
 
 
 def _contents(hardware: Hardware, library: Library, problem: GemmProblem) -> bool:
     """Whether whole tiles keep so many cores busy that the library looks at no k-splits."""
     if library.busy_ratio is None:
         return False
-    most = max(_count(problem, tile) for tile in library.tiles)
+    most = max((_tiles(x, problem) for x in library.tiles if not x.fallback), default=0)
     return most >= library.busy_ratio * hardware.core.count
 
 

@@ -196,9 +196,7 @@ def _both(preset: str, table: str) -> tuple[tuple[Row, dict[str, LayerReport]], 
         (
             row,
             {
-                which: modelled(
-                    hardware, row, pattern, library=library_of(table, row, which)
-                )
+                which: modelled(hardware, row, pattern, library=library_of(table, row, which))
                 for which, pattern in PATTERNS.items()
             },
         )

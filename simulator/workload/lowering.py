@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Literal
 
 from simulator.errors import WorkloadError
-from simulator.hardware import Hardware
+from simulator.hardware import Hardware, Library
 from simulator.sparsity import (
     DENSE,
     AnyPattern,
@@ -15,7 +15,7 @@ from simulator.sparsity import (
     Unstructured,
     parse_pattern,
 )
-from simulator.units import DTYPE_BITS, bits_to_bytes, output_bits
+from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
 from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
 
@@ -47,6 +47,8 @@ class GemmProblem:
         the activations matrix itself is stored.
     inputs_are_rows : bool
         Swapped: the activations are the rows operand.
+    unpadded : GemmProblem or None
+        As it was before it was padded to the sizes that a library takes.
     """
 
     m: int
@@ -61,6 +63,12 @@ class GemmProblem:
     columns_role: Role = "activations"
     unique_input_bytes: int | None = None
     inputs_are_rows: bool = False
+    unpadded: GemmProblem | None = None
+
+    @property
+    def own(self) -> GemmProblem:
+        """What was asked for: without the padding that a library demands."""
+        return self.unpadded or self
 
     @property
     def bits(self) -> int:
@@ -75,7 +83,8 @@ class GemmProblem:
     @property
     def macs(self) -> int:
         """Useful MACs of the dense problem: no padding, nothing skipped."""
-        return self.m * self.n * (self.k // self.run) * self.real_run * self.count
+        own = self.own
+        return own.m * own.n * (own.k // own.run) * own.real_run * own.count
 
     @property
     def gathers(self) -> bool:
@@ -90,8 +99,20 @@ class GemmProblem:
     @property
     def slots_used(self) -> int:
         """MACs of slots that can hold a weight: the useful part of what is executed."""
-        a_row = (self.k // self.run) * self.pattern.useful_slots(self.real_run)
-        return self.m * self.n * a_row * self.count
+        own = self.own
+        a_row = (own.k // own.run) * own.pattern.useful_slots(own.real_run)
+        return own.m * own.n * a_row * own.count
+
+    @property
+    def padding_note(self) -> str:
+        """Which sizes a library pads, if any."""
+        own = self.own
+        sizes = ("n", "m", "k") if self.inputs_are_rows else ("m", "n", "k")
+        pairs = zip(sizes, (own.m, own.n, own.k), (self.m, self.n, self.k), strict=True)
+        padded = sorted(
+            f"{size} from {less} to {more}" for size, less, more in pairs if less < more
+        )
+        return f"padded for the library: {', '.join(padded)}" if padded else ""
 
     def swapped(self) -> GemmProblem:
         """The same product with the operands exchanged: ``Y' = X' . W'``, dense only."""
@@ -103,6 +124,7 @@ class GemmProblem:
             rows_role=self.columns_role,
             columns_role=self.rows_role,
             inputs_are_rows=True,
+            unpadded=self.unpadded and self.unpadded.swapped(),
         )
 
 
@@ -174,6 +196,34 @@ def _problem(layer: Gemm | Matmul | Conv, executed: Executed) -> GemmProblem:
     role: Role = "activations" if isinstance(layer, Matmul) else "weights"
     return GemmProblem(
         layer.m, layer.n, layer.k, layer.batch, layer.k, layer.k, layer.dtype, executed, role
+    )
+
+
+def demanded(problem: GemmProblem, library: Library) -> GemmProblem:
+    """The problem that a library runs: as it is, or padded to the sizes that its kernels take.
+
+    What is padded is stored and moved, too: the library takes no other matrices. Model: kernels of
+    the unstructured baseline are of no library, and take any size.
+    """
+    if problem.gathers:
+        return problem
+    bits = problem.bits
+    m, n = library.padded("m", problem.m, bits), library.padded("n", problem.n, bits)
+    run = library.padded("k", problem.run, bits)
+    if run > problem.run:
+        run = library.padded("k", problem.run, bits, problem.pattern.padded(1))
+    if (m, n, run) == (problem.m, problem.n, problem.run):
+        return problem
+    unique = problem.unique_input_bytes
+    return replace(
+        problem,
+        m=m,
+        n=n,
+        k=problem.k // problem.run * run,
+        run=run,
+        real_run=run,
+        unique_input_bytes=None if unique is None else ceil_div(unique * run, problem.real_run),
+        unpadded=problem,
     )
 
 
