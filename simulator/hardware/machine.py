@@ -180,7 +180,7 @@ class Dram(Section):
     bytes_per_second: Positive
     efficiency_ratio: Ratio = Field(
         1.0,
-        description="Sustained over peak bandwidth; of reads alone where writes have their own.",
+        description="Sustained over peak bandwidth; of reads, where writes have another.",
     )
     write_efficiency_ratio: Ratio | None = Field(
         None,

@@ -6,7 +6,7 @@ that were fitted in `fitted`, those that its authors state in `gemms`.
 
 from __future__ import annotations
 
-from simulator.validation import gemms, primitives
+from simulator.validation import gemms, gpt3, primitives
 from simulator.validation.fitted import A100, RTX3090
 from simulator.validation.measurement import DataSet
 
@@ -19,6 +19,15 @@ _ALL = (
         gemms.llmcompass,
         bound=0.04,
         note=f"the host's {gemms.LLMCOMPASS_LAUNCH_US:g} µs are its authors' figure",
+    ),
+    DataSet(
+        "gpt3-gemm",
+        "A100 products of a GPT-3 layer that decodes",
+        gpt3.TABLE,
+        "µs",
+        gpt3.gpt3_gemm,
+        bound=0.08,
+        note=f"the host's {gemms.LLMCOMPASS_LAUNCH_US:g} µs a launch are its authors' figure",
     ),
     DataSet(
         "magicube-fp16",

@@ -79,6 +79,8 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, A100, issue + "turnaround_cycles", 2.6, figures, 0.038, 0.027)
     short = {"venom-dense": 24, "venom": 24}  # rows of k < 9984
     yield Fitted(constant, RTX3090, barrier, 110, short, 0.040, 0.043)
+    times = {"sparse24-dense": 4, "sparse24-sparse": 4}
+    yield Fitted(condition_, "sparse24", "clock_hz", 1_180_000_000, times, 0.01, 0.02)
     fp16, int8 = "magicube-fp16", "magicube-int8"
     yield Fitted(condition_, fp16, "launch_us", 10.3, {fp16: 44}, 0.001, 0.084)
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 44}, 0.0, 0.084)

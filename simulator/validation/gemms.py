@@ -28,6 +28,9 @@ MAGICUBE_REFUSED = "k = 147, done faster than a launch: cuBLAS wants a multiple 
 MAGICUBE_FIRST_US = 16.0
 MAGICUBE_LAUNCHED_FASTER = "below 16 µs: launched faster than all others"
 
+QUEUED: Final[dict[str, dict[str, object]]] = {"sparse24": {"kernel_start_ns": 0}}
+"""Model: where launches queue up, a kernel starts while the one before it ends."""
+
 LIBRARIES: Final[dict[str, dict[str, str]]] = {
     # Dense linear layers of PyTorch call cublasLt: kernels of CUTLASS', k-splits by time.
     "sparse24": {"dense": "tensorop", "cuSPARSELt": "cusparselt", "CUTLASS": "cutlass"},
@@ -66,7 +69,7 @@ def modelled(
     dtype: str = "fp16",
     library: str | None = None,
 ) -> LayerReport:
-    """The model's answer to the GEMM that a row of a table names; by default, the machine's library."""
+    """The model's answer to the GEMM that a row names, with the machine's library or another."""
     m, n, k = _sizes(row)
     workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype)])
     return simulate(hardware, workload, pattern, library=library).layers[0]
@@ -90,7 +93,7 @@ def library_of(table: str, row: Row, which: str) -> str | None:
 
 def under_conditions(preset: str, data_set: str) -> Hardware:
     """The machine as it was when a data set was measured."""
-    return load_hardware(preset, machine_conditions(data_set))
+    return load_hardware(preset, {**QUEUED.get(data_set, {}), **machine_conditions(data_set)})
 
 
 def _roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
