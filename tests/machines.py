@@ -139,6 +139,8 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
             check(hardware, library, problem, mapping)
         except MappingError:
             continue
+        if rng.random() < 0.45:
+            problem = replace(problem, accumulates=True)
         mask = _random_mask(rng, hardware, problem, mapping)
         program = gemm_program(hardware, library, problem, mapping, mask)
         return Case(hardware, library, problem, mapping, program, mask)
@@ -189,13 +191,13 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         memory__l2__halves=halves if rng.random() < 0.4 else None,
         memory__l2__start=rng.choice(["cold", "cold", "warm"]),
         memory__dram__bytes_per_second=rng.choice([3e9, 2.5e10, 1.735e11]),
-        memory__dram__efficiency_ratio=rng.choice([1, 0.85]),
+        memory__dram__efficiency_ratio=(ratio := rng.choice([1, 0.85])),
+        memory__dram__write_efficiency_ratio=0.7 if ratio < 1 else None,
         memory__dram__latency_ns=rng.choice([0, 30, 405.7]),
         memory__writes=rng.choice(["l2", "l2", "dram"]),
         sparsity__skip=rng.choice(["slots", "slots", "none", "nonzeros", "nonzeros"]),
         sparsity__lockstep_rows=rng.choice([2, 4, 4]),
         sparsity__metadata=rng.choice(["index", "enumerative"]),
-        memory__dram__write_efficiency_ratio=rng.choice([None, 0.7]),
         **overrides,
     )
 

@@ -19,6 +19,8 @@ from simulator.schedule.mapping import Mapping
 
 Block = tuple[str, int, int, int]  # operand, GEMM, line (of tiles), place
 
+EPILOGUE_ENDS, READ_OUTPUT, REQUEST = 0, 1, 2
+
 
 @dataclass
 class NaiveRun:
@@ -45,7 +47,7 @@ class _Core:
     free_ps: int = 0  # since when it waits: a stage or an epilogue ended
     reducing: bool = False
     worked: Counter[str] = field(default_factory=Counter)
-    next_event: tuple[int, int] | None = (0, 1)  # time, kind
+    next_event: tuple[int, int] | None = (0, REQUEST)  # time, kind
 
 
 def _chunks(size: int, width: int) -> list[range]:
@@ -59,6 +61,8 @@ class NaiveMachine:
     ----------
     mask : list of rows of 0 and 1, optional
         Real non-zeros, where the hardware skips what is zero.
+    accumulates : bool
+        The product is added to what Y holds.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class NaiveMachine:
         pattern: tuple[int, int],
         dtype: str,
         mask: list[list[int]] | None = None,
+        accumulates: bool = False,
     ) -> None:
         assert not library.prefetch
         assert not library.epilogue_overlap
@@ -77,6 +82,7 @@ class NaiveMachine:
         self.count, self.m, self.n, self.k = shape
         self.keep, self.group = pattern
         self.dtype, self.bits, self.mask = dtype, BITS[dtype], mask
+        self.accumulates = accumulates
         self.rows = _chunks(self.m, mapping.tile_m)
         self.columns = _chunks(self.n, mapping.tile_n)
         self.stages = _chunks(self.k, mapping.tile_k)
@@ -256,7 +262,12 @@ class NaiveMachine:
     def _write(self, now_ps: int, block: Block) -> None:
         stays = False
         if block[0] == "partials" or self.hardware.memory.writes == "l2":
-            stays = self._insert(now_ps, block)
+            if block in self.l2:  # since it was read
+                self.l2.remove(block)
+                self.l2.append(block)
+                stays = True
+            else:
+                stays = self._insert(now_ps, block)
             if stays:
                 self.dirty.add(block)
             self.ready_ps[block] = now_ps
@@ -272,6 +283,8 @@ class NaiveMachine:
             for gemm, row, column, split in queue:
                 for stage in self._split(split):
                     order += [("rows", gemm, row, stage), ("columns", gemm, column, stage)]
+                if self.accumulates and split == self.mapping.splits - 1:
+                    order.append(("outputs", gemm, row, column))
         for block in dict.fromkeys(order):
             self.ready_ps[block] = 0
             self._insert(0, block)
@@ -291,8 +304,10 @@ class NaiveMachine:
             core = min(pending, key=lambda core: (*(core.next_event or ()), core.number))
             assert core.next_event is not None
             now_ps, kind = core.next_event
-            if kind == 1:
+            if kind == REQUEST:
                 self._request(now_ps, core, waiting[core.number])
+            elif kind == READ_OUTPUT:
+                self._read_output(now_ps, core)
             else:
                 self._end_epilogue(now_ps, core)
         return self._closed(cores)
@@ -328,11 +343,27 @@ class NaiveMachine:
             buffers = self.mapping.stage_buffers
             if len(core.done_ps) >= buffers:
                 at_ps = max(at_ps, core.done_ps[-buffers])
-            core.next_event = at_ps, 1
-            return
+            core.next_event = at_ps, REQUEST
+        elif self.accumulates and self.mapping.splits == 1:
+            core.next_event = core.free_ps, READ_OUTPUT
+        else:
+            ends_ps = core.free_ps + self._drain_ps() + self._hold_ps(self._result(core.tile))
+            core.next_event = ends_ps, EPILOGUE_ENDS
+
+    def _read_output(self, now_ps: int, core: _Core) -> None:
+        """A main loop has ended: what Y held there is read; the pipeline drains meanwhile."""
+        assert core.tile is not None
         block = self._result(core.tile)
-        drain_ps = self._cycles_ps(self.hardware.core.tensor_cores.drain_cycles)
-        core.next_event = core.free_ps + drain_ps + self._hold_ps(block), 0
+        arrives_ps = self._fetch_whole(now_ps, block, core)
+        begins_ps = max(arrives_ps, now_ps + self._drain_ps())
+        core.next_event = begins_ps + self._hold_ps(block), EPILOGUE_ENDS
+
+    def _fetch_whole(self, now_ps: int, block: Block, core: _Core) -> int:
+        """Request a block that is aligned: partial sums, or outputs."""
+        return self._fetch(now_ps, block, core, self._port_ps(sum(self._bytes(block).values())))
+
+    def _drain_ps(self) -> int:
+        return self._cycles_ps(self.hardware.core.tensor_cores.drain_cycles)
 
     def _issue_ps(self) -> int:
         return max(1, self._cycles_ps(self.hardware.core.issue_cycles))
@@ -375,7 +406,7 @@ class NaiveMachine:
         self._write(now_ps, block)
         self.run.core_time_ps["epilogue"] += now_ps - core.free_ps
         core.free_ps = now_ps
-        core.next_event = max(now_ps, core.issued_ps + self._issue_ps()), 1
+        core.next_event = max(now_ps, core.issued_ps + self._issue_ps()), REQUEST
 
     def _reduce(self, now_ps: int, core: _Core) -> None:
         """The last split of an output reads the partial sums of the others, in their order."""
@@ -385,12 +416,14 @@ class NaiveMachine:
         for split in range(self.mapping.splits):
             if split != own:
                 block = self._result((gemm, row, column, split))
-                port_ps = self._port_ps(sum(self._bytes(block).values()))
-                end_ps = max(end_ps, self._fetch(now_ps, block, core, port_ps))
+                end_ps = max(end_ps, self._fetch_whole(now_ps, block, core))
         self.run.core_time_ps["reduction"] += end_ps - now_ps
         self.run.core_time_ps["epilogue"] -= end_ps - now_ps  # which lies inside of it
         core.reducing = True
-        core.next_event = end_ps + self._hold_ps(("outputs", gemm, row, column)), 0
+        output: Block = "outputs", gemm, row, column
+        if self.accumulates:
+            end_ps = max(end_ps, self._fetch_whole(now_ps, output, core))
+        core.next_event = end_ps + self._hold_ps(output), EPILOGUE_ENDS
 
     def _closed(self, cores: list[_Core]) -> NaiveRun:
         run = self.run

@@ -14,7 +14,8 @@ WorkloadName = Annotated[
     str,
     typer.Argument(
         metavar="WORKLOAD",
-        help="Preset, CSV trace, model.onnx, config.json, PyTorch trace or gemm:MxNxK[:dtype].",
+        help="Preset, CSV trace, model.onnx, config.json, PyTorch trace or "
+        "gemm:MxNxK[:dtype][:accumulate].",
     ),
 ]
 Settings = Annotated[

@@ -6,8 +6,9 @@ tests hold the two equal to the picosecond. All compiled code of the engine is i
 numba's cache does not see edits across files.
 
 An event is ``time | kind | core`` packed into one int64, so that the order of simultaneous events
-is the order of integers: kind 0 (an epilogue ends) before kind 1 (a stage is requested), and cores
-by number. Every core has at most one pending event of each kind.
+is the order of integers: kind 0 (an epilogue ends) before kind 1 (an output is requested that is
+added to) before kind 2 (a stage is requested), and cores by number. Every core has at most one
+pending event of each kind.
 
 Variable indices are unsigned where they are used: numba lets signed ones count from the end, which
 costs a comparison a look-up and a fifth of the time of a stage.
@@ -21,6 +22,7 @@ import numpy as np
 from simulator.engine.result import EngineResult, Waits
 from simulator.jit import OPTIONS, waiting
 from simulator.schedule import classes as table
+from simulator.schedule import program as layout
 from simulator.schedule.partition import IntArray
 from simulator.schedule.program import Program
 
@@ -28,6 +30,8 @@ LONG_STAGES = 5_000_000
 """Runs of more stages, some tenths of a second, can be interrupted."""
 
 NEVER = 2**63 - 1
+EPILOGUE_ENDS, OUTPUT_REQUEST, STAGE_REQUEST = range(3)
+KIND_BITS, KIND_MASK = 2, 3
 ABSENT, CLEAN, DIRTY = 0, 1, 2
 
 # What edges add to a stage's code: those of `schedule.classes`, once more since numba's cache does
@@ -38,11 +42,12 @@ assert (LAST_ROW, LAST_COLUMN, LAST_STAGE) == (
     table.LAST_COLUMN,
     table.LAST_STAGE,
 )
+assert KIND_BITS == layout.KIND_BITS
 
 # Columns of a core's state: one row of 32 int64. The first 16, two cache lines, are all that an
 # ordinary stage touches.
 (
-    REQUEST_KEY,  # pending event of kind 1, NEVER if none
+    REQUEST_KEY,  # pending event of kind 2, NEVER if none
     EPILOGUE_KEY,  # pending event of kind 0
     IN_FLIGHT_STAGES,  # requested, and their end not yet known
     ISSUE_SLOT,  # slot of the next stage to request, below stage_buffers
@@ -57,6 +62,7 @@ assert (LAST_ROW, LAST_COLUMN, LAST_STAGE) == (
     EXHAUSTED,  # its queue was empty
     PORT_FREE,
     MEMORY_PS,
+    OUTPUT_KEY,  # pending event of kind 1: the next output that is added to is requested
     TAKEN,  # tiles taken
     STARTED,  # tiles whose first stage has started
     ENDED,  # tiles whose epilogue has ended
@@ -65,9 +71,15 @@ assert (LAST_ROW, LAST_COLUMN, LAST_STAGE) == (
     PROLOGUE_PS,
     EPILOGUE_PS,
     REDUCTION_PS,
-    PARTIAL_PORT_BUSY,  # port time of the partial sums read
-) = range(24)
+    BLOCK_PORT_BUSY,  # port time of partial sums and outputs read
+    OUTPUTS_READ,  # outputs requested as soon as their main loop had ended
+) = range(26)
 CORE_FIELDS = 32
+
+# Columns of the last tile of each set of accumulators: when its epilogue ended, how much of that
+# was its reduction, and when its main loop ends, from when that is known until its output is read.
+FREED, REDUCED, MAIN_LOOP_END = range(3)
+LAST_TILE_FIELDS = 3
 
 # Columns of a stage in flight; END holds its length until its end is known.
 STAGE_FIELDS = 3
@@ -90,7 +102,7 @@ SHARED_FIELDS = 9
 ) = range(SHARED_FIELDS)
 
 # Columns of the cost table of block classes, and rows of their counters.
-BYTES, DRAM_PS, L2_PS, LINK_PS, HOLD_PS, PARTIAL_PORT_PS = range(6)
+BYTES, DRAM_PS, L2_PS, LINK_PS, HOLD_PS, BLOCK_PORT_PS = range(6)
 COUNTERS = 5
 REQUESTS, MISSES, FAR, WRITTEN, DRAM_WRITTEN = range(COUNTERS)
 
@@ -137,7 +149,8 @@ WAITS = Waits(MEMORY_WAIT, PROLOGUE_WAIT, EPILOGUE_WAIT, REDUCTION_WAIT)
     K_RECENCY,
     K_RING,
     K_MASKED,
-) = range(24)
+    K_ACCUMULATES,
+) = range(25)
 
 
 @numba.njit(inline="always", **OPTIONS)
@@ -231,7 +244,13 @@ def _write(now, block, to_dram, k, shared, lru, resident, ready, classes, costs,
     kind = classes[block]
     stays = False
     if not to_dram:
-        stays = _insert(now, block, DIRTY, k, shared, lru, resident, classes, costs, counts)
+        if resident[block] != ABSENT:  # an output that was read to be added to
+            if k[K_RECENCY]:
+                _to_front(lru, np.uintp(lru.shape[0] - 1), np.uintp(block))
+            resident[block] = DIRTY
+            stays = True
+        else:
+            stays = _insert(now, block, DIRTY, k, shared, lru, resident, classes, costs, counts)
         shared[L2_FREE] = max(shared[L2_FREE], now) + costs[kind, L2_PS]
         shared[DRAIN] = max(shared[DRAIN], shared[L2_FREE])
         counts[WRITTEN, kind] += 1
@@ -240,6 +259,12 @@ def _write(now, block, to_dram, k, shared, lru, resident, ready, classes, costs,
         shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + costs[kind, DRAM_PS]
         shared[DRAIN] = max(shared[DRAIN], shared[DRAM_FREE])
         counts[DRAM_WRITTEN, kind] += 1
+
+
+@numba.njit(inline="always", **OPTIONS)
+def _event(at_time, kind, core, k):
+    """An event's key, which sorts as (time, kind, core)."""
+    return (((at_time << KIND_BITS) | kind) << k[K_CORE_BITS]) | core
 
 
 @numba.njit(inline="always", **OPTIONS)
@@ -258,8 +283,8 @@ def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
             if tile >= sets:
                 if c[ENDED] + sets <= tile:
                     break  # no free accumulators, and not yet known from when
-                freed = ends[tile & (sets - 1), 0]
-                reduction = ends[tile & (sets - 1), 1]
+                freed = ends[tile & (sets - 1), FREED]
+                reduction = ends[tile & (sets - 1), REDUCED]
             start = max(start, freed)
             held = max(freed - before, 0)
             reduction = min(reduction, held)
@@ -278,10 +303,13 @@ def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
         if c[DONE_SLOT] == buffers:
             c[DONE_SLOT] = 0
         if flags & LAST:
-            if c[STARTED] - 1 > c[ENDED]:
-                c[EPILOGUE_READY] = end + k[K_DRAIN_PS]  # an earlier tile's epilogue still runs
+            tile = c[STARTED] - 1
+            if k[K_ACCUMULATES] and k[K_SPLITS] == 1:
+                ends[tile & (sets - 1), MAIN_LOOP_END] = end
+                if c[OUTPUT_KEY] == NEVER:
+                    c[OUTPUT_KEY] = _event(end, OUTPUT_REQUEST, core, k)
             else:
-                _begin_epilogue(end + k[K_DRAIN_PS], c, core, k, tiles_of, classes, costs)
+                _ready(end + k[K_DRAIN_PS], tile, c, core, k, tiles_of, classes, costs)
 
 
 @numba.njit(inline="always", **OPTIONS)
@@ -298,9 +326,18 @@ def _plan_request(c, core, k, pending, ends):
         if c[IN_FLIGHT_STAGES] or c[ENDED] + sets <= tile:
             return
         if tile >= sets:
-            at_time = max(at_time, ends[tile & (sets - 1), 0])
+            at_time = max(at_time, ends[tile & (sets - 1), FREED])
         at_time = max(at_time, c[DONE_TIME])
-    c[REQUEST_KEY] = (((at_time << 1) | 1) << k[K_CORE_BITS]) | core
+    c[REQUEST_KEY] = _event(at_time, STAGE_REQUEST, core, k)
+
+
+@numba.njit(inline="always", **OPTIONS)
+def _ready(at_time, tile, c, core, k, tiles_of, classes, costs):
+    """The epilogue of a core's tile-th tile may begin, once no earlier one runs."""
+    if tile > c[ENDED]:
+        c[EPILOGUE_READY] = at_time
+    else:
+        _begin_epilogue(at_time, c, core, k, tiles_of, classes, costs)
 
 
 @numba.njit(inline="always", **OPTIONS)
@@ -309,8 +346,37 @@ def _begin_epilogue(at_time, c, core, k, tiles_of, classes, costs):
     tile = tiles_of[c[ENDED] % k[K_RING]]
     block = k[K_PARTIALS_BASE] + tile if k[K_SPLITS] > 1 else k[K_OUTPUTS_BASE] + tile
     ends = at_time + costs[classes[block], HOLD_PS]
-    c[EPILOGUE_KEY] = ((ends << 1) << k[K_CORE_BITS]) | core
+    c[EPILOGUE_KEY] = _event(ends, EPILOGUE_ENDS, core, k)
     c[REDUCING] = 0
+
+
+@numba.njit(**OPTIONS)
+def _fetch_block(
+    now, block, c, core, k, shared, lru, resident, ready, classes, costs, counts,
+):  # fmt: skip
+    """Request a block that is of no stage: partial sums, or an output that is added to."""
+    port_ps = costs[classes[block], BLOCK_PORT_PS]
+    c[BLOCK_PORT_BUSY] += port_ps
+    return _fetch(
+        now, block, c, core, port_ps, k, shared, lru, resident, ready, classes, costs, counts
+    )
+
+
+@numba.njit(**OPTIONS)
+def _request_output(
+    now, c, core, k, shared, ends, tiles_of, lru, resident, ready, classes, costs, counts,
+):  # fmt: skip
+    """Kind 1: a main loop has ended, and its output is read; the epilogue waits for it."""
+    tile, sets = c[OUTPUTS_READ], k[K_SETS]
+    block = k[K_OUTPUTS_BASE] + tiles_of[tile % k[K_RING]]
+    arrive = _fetch_block(
+        now, block, c, core, k, shared, lru, resident, ready, classes, costs, counts
+    )
+    _ready(max(arrive, now + k[K_DRAIN_PS]), tile, c, core, k, tiles_of, classes, costs)
+    ends[tile & (sets - 1), MAIN_LOOP_END] = -1
+    c[OUTPUTS_READ] += 1
+    following = ends[(tile + 1) & (sets - 1), MAIN_LOOP_END]
+    c[OUTPUT_KEY] = _event(following, OUTPUT_REQUEST, core, k) if following >= 0 else NEVER
 
 
 @numba.njit(**OPTIONS)
@@ -325,30 +391,34 @@ def _end_epilogue(
     output = tile // splits
     slot = c[ENDED] & (k[K_SETS] - 1)
     if splits > 1 and not c[REDUCING]:
-        ends[slot, 1] = 0
+        ends[slot, REDUCED] = 0
         arrived[output] += 1
         if arrived[output] == splits:
             end = now
             for split in range(splits):
                 other = output * splits + split
                 if other != tile:
-                    block = k[K_PARTIALS_BASE] + other
-                    arrive = _fetch(
-                        now, block, c, core, costs[classes[block], PARTIAL_PORT_PS], k, shared,
+                    arrive = _fetch_block(
+                        now, k[K_PARTIALS_BASE] + other, c, core, k, shared,
                         lru, resident, ready, classes, costs, counts,
                     )  # fmt: skip
                     end = max(end, arrive)
-                    c[PARTIAL_PORT_BUSY] += costs[classes[block], PARTIAL_PORT_PS]
-            ends[slot, 1] = end - now
-            hold = costs[classes[k[K_OUTPUTS_BASE] + output], HOLD_PS]
-            c[EPILOGUE_KEY] = (((end + hold) << 1) << k[K_CORE_BITS]) | core
+            ends[slot, REDUCED] = end - now
+            block = k[K_OUTPUTS_BASE] + output
+            if k[K_ACCUMULATES]:
+                arrive = _fetch_block(
+                    now, block, c, core, k, shared, lru, resident, ready, classes, costs, counts
+                )
+                end = max(end, arrive)
+            end += costs[classes[block], HOLD_PS]
+            c[EPILOGUE_KEY] = _event(end, EPILOGUE_ENDS, core, k)
             c[REDUCING] = 1
             return
         block, to_dram = k[K_PARTIALS_BASE] + tile, False
     else:
         block, to_dram = k[K_OUTPUTS_BASE] + output, k[K_WRITES_TO_DRAM] != 0
     _write(now, block, to_dram, k, shared, lru, resident, ready, classes, costs, counts)
-    ends[slot, 0] = now
+    ends[slot, FREED] = now
     c[ENDED] += 1
     if c[EPILOGUE_READY] >= 0:
         at_time = max(now, c[EPILOGUE_READY])
@@ -400,7 +470,7 @@ def _close(k, times, mac_ps, cores, ends, stages, accounts):
         if c[ENDED] != c[TAKEN] or not c[EXHAUSTED]:
             return False
         worked = mac = 0
-        port = c[PARTIAL_PORT_BUSY]
+        port = c[BLOCK_PORT_BUSY]
         for kind in range(times.shape[0]):
             count = stages[core, kind]
             worked += count * times[kind, STAGE_PS]
@@ -409,9 +479,9 @@ def _close(k, times, mac_ps, cores, ends, stages, accounts):
         end = tail = reduction = 0
         if c[ENDED]:  # the last epilogue, which no later tile has waited for
             last = (c[ENDED] - 1) & (k[K_SETS] - 1)
-            end = ends[core, last, 0]
+            end = ends[core, last, FREED]
             tail = end - c[DONE_TIME]
-            reduction = min(tail, ends[core, last, 1])
+            reduction = min(tail, ends[core, last, REDUCED])
         accounts[MEMORY_WAIT, core] = c[MEMORY_PS]
         accounts[PROLOGUE_WAIT, core] = c[PROLOGUE_PS]
         accounts[EPILOGUE_WAIT, core] = c[EPILOGUE_PS] + tail - reduction
@@ -435,22 +505,23 @@ def _run(
     core_mask = (1 << core_bits) - 1
     last_stage = k[K_STAGES] - 1
     for core in range(k[K_CORES]):
-        cores[core, REQUEST_KEY] = (1 << core_bits) | core
+        cores[core, REQUEST_KEY] = _event(0, STAGE_REQUEST, core, k)
         _update(tree, leaves + core, cores[core, REQUEST_KEY])
     while tree[1] != NEVER:
         key = tree[1]
         core = key & core_mask
-        now = key >> (core_bits + 1)
+        now = key >> (core_bits + KIND_BITS)
         where = np.uintp(core)
         c, pending = cores[where], pendings[where]
-        if (key >> core_bits) & 1:
+        event = (key >> core_bits) & KIND_MASK
+        if event == STAGE_REQUEST:
             c[REQUEST_KEY] = NEVER
             flags = 0
             if c[STAGE] == c[STAGE_END]:
                 if not _take_tile(
                     c, core, k, queue_at, queue_start, queue_of, tiles, bounds, tiles_of[core]
                 ):
-                    _update(tree, leaves + core, c[EPILOGUE_KEY])
+                    _update(tree, leaves + core, min(c[EPILOGUE_KEY], c[OUTPUT_KEY]))
                     continue
                 flags = FIRST
             stage = c[STAGE]
@@ -483,6 +554,11 @@ def _run(
                 c[ISSUE_SLOT] = 0
             c[ISSUE_TIME] = now
             c[STAGE] = stage + 1
+        elif event == OUTPUT_REQUEST:
+            _request_output(
+                now, c, core, k, shared, ends[core], tiles_of[core],
+                lru, resident, ready, classes, costs, counts,
+            )  # fmt: skip
         else:
             _end_epilogue(
                 now, c, core, k, shared, ends[core], tiles_of[core], arrived,
@@ -490,7 +566,7 @@ def _run(
             )  # fmt: skip
         _settle(c, core, k, pending, ends[core], tiles_of[core], classes, times, costs)
         _plan_request(c, core, k, pending, ends[core])
-        _update(tree, leaves + core, min(c[REQUEST_KEY], c[EPILOGUE_KEY]))
+        _update(tree, leaves + core, min(c[REQUEST_KEY], c[EPILOGUE_KEY], c[OUTPUT_KEY]))
     return _close(k, times, mac_ps, cores, ends, stages, accounts)
 
 
@@ -513,7 +589,7 @@ def block_table(program: Program) -> IntArray:
         program.l2_ps,
         program.link_ps,
         program.hold_ps,
-        program.partial_port_ps,
+        program.block_port_ps,
     )
     return np.array(columns).T.copy()
 
@@ -545,6 +621,7 @@ def _constants(program: Program) -> IntArray:
         K_RECENCY: not program.fits_l2,
         K_RING: buffers + sets + 2,
         K_MASKED: program.is_masked,
+        K_ACCUMULATES: program.accumulates,
     }
     assert list(values) == list(range(len(values))), "constants out of order"
     return np.array([*values.values()], dtype=np.int64)
@@ -561,7 +638,7 @@ def run(program: Program) -> EngineResult:
     k, times, costs = _constants(program), stage_table(program), block_table(program)
     classes, blocks = program.block_class, program.block_class.size
     state = _zeros(cores, CORE_FIELDS)
-    state[:, REQUEST_KEY] = state[:, EPILOGUE_KEY] = NEVER
+    state[:, REQUEST_KEY] = state[:, EPILOGUE_KEY] = state[:, OUTPUT_KEY] = NEVER
     state[:, EPILOGUE_READY] = -1
     shared = _zeros(SHARED_FIELDS)
     shared[LAST_REQUEST] = -1
@@ -573,7 +650,8 @@ def run(program: Program) -> EngineResult:
     accounts = np.empty((ACCOUNTS, cores), dtype=np.int64)
     tree = np.full(2 << (cores - 1).bit_length(), NEVER, dtype=np.int64)
     arrived = np.zeros(grid.outputs if grid.splits > 1 else 1, dtype=np.int32)
-    pendings, ends = _zeros(cores, buffers, STAGE_FIELDS), _zeros(cores, sets, 2)
+    pendings, ends = _zeros(cores, buffers, STAGE_FIELDS), _zeros(cores, sets, LAST_TILE_FIELDS)
+    ends[:, :, MAIN_LOOP_END] = -1
     arguments = (
         k, queues.tiles, queues.start, queues.start[:-1].copy(), queues.of_core,
         program.split_bounds, times, program.mac_ps, program.masked_kinds, costs, classes,

@@ -5,8 +5,8 @@ works on them, and one per tile carries the result out. DRAM, L2, the link betwe
 and the port of every core are first-come-first-served servers.
 
 Simultaneous events are ordered by SimPy's priorities: whatever a queue or a timer does comes
-first, then, as *turns*, the ends of epilogues (kind 0) and the requests of stages (kind 1), cores
-by number. Nothing else decides a tie.
+first, then, as *turns*, the ends of epilogues (kind 0), the requests of outputs that are added to
+(kind 1) and of stages (kind 2), cores by number. Nothing else decides a tie.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from simulator.schedule.partition import Place
 from simulator.schedule.program import Program
 
 Process = Generator[simpy.Event, Any, Any]
-EPILOGUE_ENDS, STAGE_REQUEST = 0, 1
+EPILOGUE_ENDS, OUTPUT_REQUEST, STAGE_REQUEST = range(3)
 FIRST_TURN = 10
 """Priority of the first turn; SimPy's own events have priorities 0 and 1."""
 
@@ -135,12 +135,20 @@ class Memory:
         kind = self.program.block_class[block]
         stays = False
         if not straight_to_dram:
-            stays = self._insert(block, dirty=True)
+            stays = self._renew(block) or self._insert(block, dirty=True)
             self.filled[block] = self.env.event().succeed(self.env.now_ps)
             self.written[kind] += 1
             self._drain(self._through_l2(kind, written=True))
         if not stays:
             self._write_dram(block)
+
+    def _renew(self, block: int) -> bool:
+        """Write to a block that L2 still holds, since it was read to be added to."""
+        if block not in self.resident:
+            return False
+        self.resident[block] = True
+        self.resident.move_to_end(block)
+        return True
 
     def _insert(self, block: int, dirty: bool) -> bool:
         """Put an absent block in front, evicting the oldest until it fits; False: it never will."""
@@ -329,12 +337,20 @@ class Core:
         return Waits(prologue=prologue_ps, epilogue=held_ps - reduction_ps, reduction=reduction_ps)
 
     def _carry_out(self, tile: TakenTile) -> Process:
-        """The epilogue of a tile; the last of several splits adds up what the others left."""
+        """The epilogue of a tile; the last of several splits adds up what the others left.
+
+        An output that is added to is requested at once, or, with several splits, by the last one
+        beside the others' partial sums: only then is it known which one that is.
+        """
         program, memory = self.program, self.machine.memory
-        yield self.env.timeout(program.drain_ps)
         output, partial = tile.place.output_block, tile.place.partial_block
         splits = program.grid.splits
+        drained = self.env.timeout(program.drain_ps)
         with self.epilogue_unit.request() as unit:
+            if program.accumulates and splits == 1:
+                yield self._turn(OUTPUT_REQUEST)
+                yield self._fetch_block(output)
+            yield drained
             yield unit
             yield self._turn(EPILOGUE_ENDS, self._hold_ps(partial if splits > 1 else output))
             if splits == 1:
@@ -343,17 +359,20 @@ class Core:
                 memory.write(partial, straight_to_dram=False)
             else:
                 started_ps = self.env.now_ps
-                others = [self._fetch_partial(block) for block in tile.place.other_partials]
+                others = [self._fetch_block(block) for block in tile.place.other_partials]
+                held = [self._fetch_block(output)] if program.accumulates else []
                 yield simpy.AllOf(self.env, others)
                 tile.reduction_ps = self.env.now_ps - started_ps
+                yield simpy.AllOf(self.env, held)
                 yield self._turn(EPILOGUE_ENDS, self._hold_ps(output))
                 memory.write(output, program.writes_to_dram)
         self.ended.append((self.env.now_ps, tile))
         self.accumulators.put(1)
 
-    def _fetch_partial(self, block: int) -> simpy.Process:
+    def _fetch_block(self, block: int) -> simpy.Process:
+        """Request partial sums, or an output that is added to."""
         kind = self.program.block_class[block]
-        return self.machine.memory.fetch(block, self, int(self.program.partial_port_ps[kind]))
+        return self.machine.memory.fetch(block, self, int(self.program.block_port_ps[kind]))
 
     def _hold_ps(self, block: int) -> int:
         return int(self.program.hold_ps[self.program.block_class[block]])

@@ -40,6 +40,10 @@ MODEL = frozenset(
 Importers are none of it: they make layers, and a key has the layers themselves.
 """
 
+_LACKING = (("accumulate", False),)
+"""Fields of layers, as they are where a layer lacks what came to layers later: digests, and with
+them what stores hold of such layers, stay as they were."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -281,7 +285,10 @@ def _sha256(data: bytes) -> bytes:
 
 
 def _digest(workload: Workload) -> str:
-    """Of a workload's name and layers."""
-    layers = [(type(layer).__name__, asdict(layer)) for layer in workload.layers]
+    """Of a workload's name and layers; what most layers lack is left out of theirs."""
+    layers = [
+        (type(layer).__name__, {k: v for k, v in asdict(layer).items() if (k, v) not in _LACKING})
+        for layer in workload.layers
+    ]
     text = json.dumps([workload.name, layers], default=str)
     return hashlib.sha256(text.encode()).hexdigest()

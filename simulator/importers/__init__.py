@@ -45,6 +45,11 @@ FORMATS: dict[str, Importer] = {
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
 """Files that hold code and weights, but no layers; they are never opened."""
 
+_GEMM = re.compile(
+    r"gemm:(\d{1,13})x(\d{1,13})x(\d{1,13})(?::(?!accumulate$)(\w+))?(:accumulate)?", re.ASCII
+)
+"""A GEMM in a word: sizes, a dtype, and whether it adds to what Y holds."""
+
 
 def load_workload(name: str | Path | Workload, /, **parameters: int) -> Workload:
     """Read a workload.
@@ -54,7 +59,8 @@ def load_workload(name: str | Path | Workload, /, **parameters: int) -> Workload
     name : str or Path
         A preset of ``workloads/``, the path of a CSV (native or SCALE-Sim topology), of an ONNX
         model, a Hugging Face ``config.json`` or a PyTorch profiler trace, or ``gemm:MxNxK`` with
-        an optional ``:dtype``. A ``Workload`` is taken as it is.
+        an optional ``:dtype``, and ``:accumulate`` where it adds to what Y holds. A ``Workload`` is
+        taken as it is.
     **parameters : int
         Parameters that the trace declares: ``batch=8, seq=384``; of an ONNX model, its symbolic
         dimensions.
@@ -143,8 +149,11 @@ def _is_trace(path: Path) -> bool:
 
 
 def _gemm(text: str) -> Workload:
-    match = re.fullmatch(r"gemm:(\d{1,13})x(\d{1,13})x(\d{1,13})(?::(\w+))?", text, re.ASCII)
+    match = _GEMM.fullmatch(text)
     if match is None:
-        raise WorkloadError(text, "not a GEMM", want="gemm:MxNxK or gemm:MxNxK:dtype")
+        raise WorkloadError(
+            text, "not a GEMM", want="gemm:MxNxK, with :dtype or :accumulate or both behind it"
+        )
     m, n, k = (int(size) for size in match.groups()[:3])
-    return Workload(text, [Gemm("gemm", m=m, n=n, k=k, dtype=match[4] or "fp16")])
+    dtype, accumulate = match[4] or "fp16", match[5] is not None
+    return Workload(text, [Gemm("gemm", m=m, n=n, k=k, dtype=dtype, accumulate=accumulate)])

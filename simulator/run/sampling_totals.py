@@ -18,8 +18,8 @@ class Totals(NamedTuple):
     ----------
     end_ps, tail_ps : int
         Of every core, until its last epilogue, and from then until the run ends.
-    partial_port_ps : int
-        How long ports were busy with partial sums.
+    block_port_ps : int
+        How long ports were busy with partial sums, and with outputs that are added to.
     all_bytes : int
         Bytes of all blocks.
     waits_ps, stages : array
@@ -30,7 +30,7 @@ class Totals(NamedTuple):
 
     end_ps: int
     tail_ps: int
-    partial_port_ps: int
+    block_port_ps: int
     all_bytes: int
     evictions: int
     in_flight_hits: int
@@ -49,7 +49,7 @@ class Totals(NamedTuple):
         return cls(
             end_ps=end_ps,
             tail_ps=program.cores * result.makespan_ps - end_ps,
-            partial_port_ps=int(_partial_port_ps(program, result).sum()),
+            block_port_ps=int(_block_port_ps(program, result).sum()),
             all_bytes=program.all_bytes,
             evictions=result.evictions,
             in_flight_hits=result.in_flight_hits,
@@ -90,8 +90,8 @@ class Totals(NamedTuple):
 
         stages = shared(result.stages, self.stages)
         waits = shared(result.waits_ps, self.waits_ps)
-        partial_port = shared(
-            _partial_port_ps(program, result)[:, None], np.array([self.partial_port_ps])
+        block_port = shared(
+            _block_port_ps(program, result)[:, None], np.array([self.block_port_ps])
         )[:, 0]
         worked = stages @ program.stage_ps
         end = worked + waits.sum(axis=1)
@@ -102,7 +102,7 @@ class Totals(NamedTuple):
             end_ps=end,
             worked_ps=worked,
             mac_ps=stages @ program.mac_ps,
-            port_ps=stages @ (program.rows_port_ps + program.columns_port_ps) + partial_port,
+            port_ps=stages @ (program.rows_port_ps + program.columns_port_ps) + block_port,
             requests=self.requests,
             misses=np.minimum(self.misses, self.requests),
             far=np.minimum(self.far, self.requests),
@@ -114,6 +114,6 @@ class Totals(NamedTuple):
         )
 
 
-def _partial_port_ps(program: Program, result: EngineResult) -> IntArray:
+def _block_port_ps(program: Program, result: EngineResult) -> IntArray:
     """How long every core's port was busy with partial sums: with all but the stages' blocks."""
     return result.port_ps - result.stages @ (program.rows_port_ps + program.columns_port_ps)

@@ -100,6 +100,7 @@ def _wave_reads(
     )
     read = np.where(keeps_columns, once, np.where(keeps_rows, each_band, each_wave))
     read = np.where(waves <= 1, once, read)
+    added_to = offers.accumulates * offers.m * offers.n * offers.count * problem.output_bits / 8
     together = np.minimum(splits, busy)
     return _WaveReads(
         wave_rows * together,
@@ -107,7 +108,7 @@ def _wave_reads(
         np.where(keeps_rows, np.minimum(1, bands * offers.count / waves), 1.0),
         np.where(keeps_columns, 1 / bands, 1.0),
         read,
-        _written(hardware, problem, offers, splits, read),
+        added_to + _written(hardware, problem, offers, splits, read),
     )
 
 
@@ -124,23 +125,40 @@ def _written(
 
 
 class _Ends(NamedTuple):
-    """Epilogues: of a split that is the last of its output, and on average."""
+    """Epilogues: of a split that is the last of its output, and on average.
+
+    Outputs that are added to are read first, while the pipeline drains or partial sums arrive. They
+    come from DRAM one after another, so that the first wave's cores wait for each other. From then
+    on they are apart and wait for none, and the end of all comes later by that, once: ``apart``.
+    """
 
     last: Any
     mean: Any
+    apart: Any
 
     @classmethod
-    def of(cls, rates: Rates, problem: GemmProblem, stages: Stages, splits: Any) -> _Ends:
-        out = stages.elements * problem.output_bits / 8 / rates.port + rates.epilogue
+    def of(
+        cls, rates: Rates, problem: GemmProblem, offers: Offers, stages: Stages, splits: Any
+    ) -> _Ends:
+        out_bytes = stages.elements * problem.output_bits / 8
+        out = out_bytes / rates.port + rates.epilogue
         partial_bytes = stages.elements * ACCUMULATOR_BITS / 8
         partial = partial_bytes / rates.port + rates.epilogue
         outputs = np.minimum(stages.outputs.sum(axis=0), np.maximum(1, rates.cores / splits))
         others = (splits - 1) * partial_bytes
         port = others / rates.port
-        reduction = partial + rates.l2_latency + np.maximum(port, outputs * others / rates.l2)
-        last = out + np.where(splits > 1, reduction, 0)
-        mean = np.where(splits > 1, partial + (last - partial) / splits, out)
-        return cls(rates.drain + last, rates.drain + mean)
+        reduction = rates.l2_latency + np.maximum(port, outputs * others / rates.l2)
+        slowest = min(rates.port, rates.dram)
+        read = offers.accumulates * (rates.dram_latency + out_bytes / slowest)
+        alone = np.maximum(rates.drain, read) + out
+        before = rates.drain + partial
+        last = before + np.maximum(reduction, read) + out
+        mean = before + (last - before) / splits
+        return cls(
+            np.where(splits > 1, last, alone),
+            np.where(splits > 1, mean, alone),
+            offers.accumulates * (outputs - 1) * out_bytes / rates.dram,
+        )
 
 
 class _Pipeline(NamedTuple):
@@ -204,7 +222,7 @@ def times_ps(
 ) -> FloatArray:
     """Times of mappings in picoseconds; ``problem`` stands for what all share."""
     rates, depths = Rates.of(hardware, library), _Depths.of(offers, splits)
-    ends = _Ends.of(rates, problem, stages, splits)
+    ends = _Ends.of(rates, problem, offers, stages, splits)
     reads = _wave_reads(hardware, library, problem, offers, stages, splits, depths)
     tiles, exists = stages.outputs * splits, stages.outputs > 0
     all_tiles = tiles.sum(axis=0)
@@ -227,7 +245,7 @@ def times_ps(
     slowest = longest(later)
     cold = np.maximum(0, longest(first + ends.mean) - slowest)
     many = _dealt_out(rates.cores, tiles, later, slowest) + cold + tail - slowest
-    computed = np.where(waves == 1, longest(first + ends.last), many)
+    computed = np.where(waves == 1, longest(first + ends.last), many) + longest(ends.apart)
     passed = reads.dram_bytes / rates.dram + reads.written_bytes / rates.dram_writes
     dram = passed + rates.dram_latency + longest(ends.last)
     return np.asarray(

@@ -32,8 +32,8 @@ class Offers(NamedTuple):
     """Mappings of problems, a place each: arrays where scalar formulas expect integers.
 
     They are floats, which hold sizes exactly; what would overflow is huge instead.
-    ``unique_bytes`` is -1 where the activations matrix itself is stored; the factors are those
-    by which misalignment lengthens transfers.
+    ``unique_bytes`` is -1 where the activations matrix itself is stored; ``inputs_are_rows`` and
+    ``accumulates`` are 0 or 1; the factors are those by which misalignment lengthens transfers.
     """
 
     m: Any
@@ -42,6 +42,7 @@ class Offers(NamedTuple):
     count: Any
     unique_bytes: Any
     inputs_are_rows: Any
+    accumulates: Any
     rows_factor: Any
     columns_factor: Any
     tile_m: Any
@@ -62,7 +63,7 @@ class Offers(NamedTuple):
         """Mapping i is one of problem ``of_problem[i]``, swapped already if it swaps."""
         sizes = [
             (p.m, p.n, p.k, p.count, -1 if p.unique_input_bytes is None else p.unique_input_bytes,
-             p.inputs_are_rows, *alignment_factors(hardware, p))
+             p.inputs_are_rows, p.accumulates, *alignment_factors(hardware, p))
             for p in problems
         ]  # fmt: skip
         tiles = [

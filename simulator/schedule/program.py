@@ -47,8 +47,9 @@ STREAM_CHUNK_BYTES: Final = 16384
 
 MAX_STATE_BYTES: Final = 4 * 2**30
 MAX_STAGES: Final = 10**10
-TIME_BITS: Final = 62
-"""Bits of a packed event key: time, then kind, then core."""
+KEY_BITS: Final = 63
+KIND_BITS: Final = 2
+"""Of a packed event key, which holds time, then kind, then core; and of the kind."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class Program:
     """One launch, ready to run.
 
     Times are picoseconds. Ids of tiles and blocks are those of the grid. ``block_class`` has the
-    class of every block; the tables of blocks have a place a class.
+    class of every block; the tables of blocks have a place a class. ``block_port_ps`` is the time
+    at a core's port of blocks that no stage asks for: partial sums, and outputs that are read
+    because the product is added to them (``accumulates``).
 
     ``works``, ``costs`` and the tables of stages have a place a *kind* of stage. The kind is the
     class; where real masks make stages of a class unequal, it is
@@ -80,7 +83,8 @@ class Program:
     rows_port_ps: IntArray
     columns_port_ps: IntArray
     hold_ps: IntArray
-    partial_port_ps: IntArray
+    block_port_ps: IntArray
+    accumulates: bool
     # Memory
     block_class: npt.NDArray[np.uint8]
     block_bytes: IntArray
@@ -165,6 +169,7 @@ def gemm_program(
         gemm_stages(hardware, problem, works, costs, masked),
         stage_buffers=mapping.stage_buffers,
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
+        accumulates=problem.accumulates,
     )
 
 
@@ -200,6 +205,7 @@ def _assemble(
     *,
     stage_buffers: int,
     drain_ps: int,
+    accumulates: bool = False,
     streaming: bool = False,
 ) -> Program:
     l2, cores, masked = hardware.memory.l2, hardware.core.count, stages.masked
@@ -235,7 +241,8 @@ def _assemble(
         rows_port_ps=_array(stages.rows_port_ps),
         columns_port_ps=_array(stages.columns_port_ps),
         hold_ps=port_ps + epilogue_ps,
-        partial_port_ps=port_ps,
+        block_port_ps=port_ps,
+        accumulates=accumulates,
         block_class=blocks.codes,
         block_bytes=_array(blocks.class_bytes),
         dram_ps=dram_ps,
@@ -259,7 +266,10 @@ def _assemble(
 
 
 def _warmed(program: Program) -> Program:
-    """Input blocks in the order of their first use, for a warm start."""
+    """What is read, in the order of its first use, for a warm start.
+
+    Outputs that are added to are used once all splits of theirs have been worked on.
+    """
     grid, bounds = program.grid, program.split_bounds
     tiles: Any = program.queues.tiles  # with several queues they are walked one after another
     place: Any = grid.place(tiles)
@@ -270,7 +280,10 @@ def _warmed(program: Program) -> Program:
         _, first = np.unique(blocks * grid.splits + place.split, return_index=True)
         for at in first.tolist():
             stage = np.arange(bounds[place.split[at]], bounds[place.split[at] + 1])
-            uses.append(((at * grid.stages + stage) * 2 + operand, blocks[at] + stage))
+            uses.append(((at * grid.stages + stage) * 3 + operand, blocks[at] + stage))
+    if program.accumulates:
+        last = np.flatnonzero(place.split == grid.splits - 1)
+        uses.append(((last * grid.stages + grid.stages - 1) * 3 + 2, place.output_block[last]))
     order = np.concatenate([use[0] for use in uses])
     ids = np.concatenate([use[1] for use in uses])
     return replace(program, warm_blocks=ids[np.argsort(order, kind="stable")])
@@ -312,15 +325,15 @@ def _check_time(program: Program) -> None:
     per_stage_ps = longest + max(program.prologue_ps.tolist()) + port
     per_stage_ps += 2 * memory + 2 * latencies + program.issue_ps
     per_tile_ps = 2 * max(program.hold_ps.tolist()) + program.drain_ps + 2 * memory + latencies
-    reduction = max(program.partial_port_ps.tolist()) + 2 * memory + 2 * latencies
-    per_tile_ps += program.grid.splits * reduction
+    read = max(program.block_port_ps.tolist()) + 2 * memory + 2 * latencies
+    per_tile_ps += (program.grid.splits + program.accumulates) * read
     serial = program.stage_events * per_stage_ps + program.grid.tiles * per_tile_ps
-    core_bits = (program.cores - 1).bit_length() + 1
-    if serial >= 2 ** (TIME_BITS - core_bits):
+    most_ps = 2 ** (KEY_BITS - KIND_BITS - max(1, (program.cores - 1).bit_length()))
+    if serial >= most_ps:
         raise MappingError(
             "simulated time",
             f"could reach {serial / 1e12:.3g} s, more than an event key holds",
-            want=f"less than {2 ** (TIME_BITS - core_bits) / 1e12:.3g} s",
+            want=f"less than {most_ps / 1e12:.3g} s",
             hint="check the bandwidths of the machine and the sizes of the layer",
         )
 

@@ -77,8 +77,13 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, A100, issue + "latency_cycles", 10.5, figures, 0.020, 0.027)
     yield Fitted(constant, A100, issue + "latency_per_pass_ratio", 1.8, figures, 0.028, 0.027)
     yield Fitted(constant, A100, issue + "turnaround_cycles", 2.6, figures, 0.038, 0.027)
-    short = {"venom-dense": 24, "venom": 24}  # rows of k < 9984
-    yield Fitted(constant, RTX3090, barrier, 110, short, 0.040, 0.043)
+    own, sparse = "libraries.{}.epilogue_ns", {"rtx3090-cusparselt": 18}
+    sparse["rtx3090-cusparselt-speedup"] = 18  # ratios of the same times; rows of m = 1024
+    yield Fitted(constant, RTX3090, start, 2400, sparse, 0.148, 0.001)
+    yield Fitted(constant, RTX3090, barrier, 25, sparse, 0.046, 0.001)
+    yield Fitted(constant, RTX3090, own.format("cusparselt"), 5750, sparse, 0.024, 0.001)
+    dense = {"rtx3090-dense": 10}  # of 1024x4096
+    yield Fitted(constant, RTX3090, own.format("cublas"), 1300, dense, 0.0, 0.001)
     times = {"sparse24-dense": 4, "sparse24-sparse": 4}
     yield Fitted(condition_, "sparse24", "clock_hz", 1_180_000_000, times, 0.01, 0.02)
     fp16, int8 = "magicube-fp16", "magicube-int8"
@@ -118,6 +123,7 @@ READ_OFF: tuple[ReadOff, ...] = (
     ReadOff(H100, _EFFICIENCY, 0.889, "memory"),
     ReadOff(H100, _LATENCY, 374.4, "memory-latency"),
     ReadOff(A100, "core.tensor_cores.drain_cycles", 24.7, "mma"),
+    ReadOff(RTX3090, "clock_hz", 1_395_000_000, "rtx3090-cusparselt"),
     ReadOff(STC, "core.tensor_cores.macs_per_cycle.fp16", 1024, "sparseloop"),
 )
 

@@ -19,8 +19,10 @@ from simulator.workload import Gemm, Workload
 LLMCOMPASS_LAUNCH_US = 21.0
 """What LLMCompass adds to every A100 matmul: hardware_model/compute_module.py of its repository."""
 
-VENOM_SWITCH_K = 9984
-"""From this k on venom's cuBLAS runs another kernel, 15 % slower: a choice that is not modelled."""
+RTX3090_SWITCH_K, RTX3090_SMALL_K = 9984, 1536
+"""From the first k on, and up to the second, cuBLAS runs 1024x4096 in the four waves of 128x128
+tiles, 15 % slower than in the seven of 128x64 that it takes between: a choice that is not modelled,
+since by time the smaller tiles win everywhere."""
 
 MAGICUBE_ODD_K = 147
 MAGICUBE_REFUSED = "k = 147, done faster than a launch: cuBLAS wants a multiple of 4 in int8"
@@ -47,19 +49,29 @@ SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     ),
     "magicube_int8": lambda row: int(row["k"]) != MAGICUBE_ODD_K,
     "sparse24": lambda row: row["library"] == "cuSPARSELt",
-    "venom": lambda row: int(row["k"]) < VENOM_SWITCH_K,
+    "rtx3090": lambda row: row["m"] == "1024",
+    "rtx3090 dense": lambda row: _is_1024x4096(row) and _between_switches(row),
 }
-"""Which rows of a table a fit has seen; of other tables none."""
+"""Which rows of a table a fit has seen, or which of its dense times; of other tables none."""
 
 
-def seen(table: str, row: Row) -> bool:
-    """Whether a fit has seen that row."""
-    return table in SEEN and SEEN[table](row)
+def _is_1024x4096(row: Row) -> bool:
+    return (row["m"], row["n"]) == ("1024", "4096")
 
 
-def seen_rows(table: str) -> list[Row]:
-    """The rows of a table that a fit has seen."""
-    return [row for row in tables.read(table) if seen(table, row)]
+def _between_switches(row: Row) -> bool:
+    return RTX3090_SMALL_K < int(row["k"]) < RTX3090_SWITCH_K
+
+
+def seen(table: str, row: Row, which: str = "") -> bool:
+    """Whether a fit has seen that row, or its ``dense`` or ``sparse`` time."""
+    is_seen = SEEN.get(f"{table} {which}", SEEN.get(table))
+    return is_seen is not None and is_seen(row)
+
+
+def seen_rows(table: str, which: str = "") -> list[Row]:
+    """The rows of a table that a fit has seen, or whose ``dense`` or ``sparse`` time it has."""
+    return [row for row in tables.read(table) if seen(table, row, which)]
 
 
 def modelled(
@@ -69,9 +81,12 @@ def modelled(
     dtype: str = "fp16",
     library: str | None = None,
 ) -> LayerReport:
-    """The model's answer to the GEMM that a row names, with the machine's library or another."""
+    """The model's answer to the GEMM that a row names: with a library that is named here, or in the
+    row if it is sparse and the machine has a profile of it, else with the machine's choice."""
     m, n, k = _sizes(row)
     workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype)])
+    named = row.get("library") if pattern != "1:1" else None
+    library = library or (named if named in hardware.libraries else None)
     return simulate(hardware, workload, pattern, library=library).layers[0]
 
 
@@ -118,6 +133,7 @@ def compared(
     row: Row,
     figures: tuple[float, float, float],
     *runs: LayerReport,
+    which: str = "",
     label: str = "",
     part: str = "",
     set_aside: str = "",
@@ -130,6 +146,8 @@ def compared(
         Measured, predicted, and as a roofline has it.
     *runs : LayerReport
         Whose mappings and bounds it shows: one, or both of a ratio.
+    which : {"", "dense", "sparse"}
+        Of several times of the row.
     label : str
         By default sizes, and the library where the row names one.
     """
@@ -139,7 +157,7 @@ def compared(
         part=part,
         set_aside=set_aside,
         family=f"{row['m']}x{row['n']}",
-        fitted=seen(table, row),
+        fitted=seen(table, row, which),
         mapping=" / ".join(run.mapping for run in runs),
         bound=" / ".join(run.bound for run in runs),
         macs=prod(_sizes(row)),
@@ -179,13 +197,9 @@ def magicube(dtype: str, table: str) -> Iterable[Measurement]:
         yield compared(table, row, figures, run, part=part, set_aside=aside)
 
 
-def _part(table: str, row: Row) -> str:
-    """Rows of a table that behave alike: another library, another kernel."""
-    if table == "venom":
-        return f"k {'>=' if int(row['k']) >= VENOM_SWITCH_K else '<'} {VENOM_SWITCH_K}"
-    if table == "venom_more":
-        return "m = 768" if row["m"] == "768" else "m > 768"
-    return row["library"]
+def _part(row: Row) -> str:
+    """Rows of a table that behave alike: of one library."""
+    return row.get("library", "")
 
 
 PATTERNS: Final = {"dense": "1:1", "sparse": "2:4"}
@@ -207,6 +221,13 @@ def _both(preset: str, table: str) -> tuple[tuple[Row, dict[str, LayerReport]], 
     )
 
 
+def measured_us(row: Row, which: str) -> float:
+    """A ``dense`` or ``sparse`` time; the latter over a ratio where a source gives no more."""
+    if f"{which}_us" in row:
+        return float(row[f"{which}_us"])
+    return float(row["dense_us"]) / float(row["speed_up"])
+
+
 def measured_speedup(row: Row) -> float:
     """Dense over sparse time, or the ratio itself where a source gives no more."""
     if "speed_up" in row:
@@ -221,7 +242,7 @@ def speedups(preset: str, table: str) -> Iterable[Measurement]:
         dense, sparse = runs["dense"], runs["sparse"]
         roofline = _roofline_us(hardware, row) / _roofline_us(hardware, row, "2:4")
         figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
-        yield compared(table, row, figures, dense, sparse, part=_part(table, row))
+        yield compared(table, row, figures, dense, sparse, part=_part(row))
 
 
 def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
@@ -229,16 +250,16 @@ def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
     hardware = load_hardware(preset)
     told = set()
     for row, runs in _both(preset, table):
-        figure = (*_sizes(row), row[f"{which}_us"])
+        figure = (*_sizes(row), measured_us(row, which))
         if figure in told:
             continue
         told.add(figure)
         run = runs[which]
         figures = (
-            float(row[f"{which}_us"]),
+            measured_us(row, which),
             run.time_ns / 1e3,
             _roofline_us(hardware, row, PATTERNS[which]),
         )
         label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
-        part = "" if table == "sparse24" and which == "dense" else _part(table, row)
-        yield compared(table, row, figures, run, label=label, part=part)
+        part = _part(row) if which == "sparse" else ""
+        yield compared(table, row, figures, run, which=which, label=label, part=part)

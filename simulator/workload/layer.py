@@ -30,6 +30,8 @@ class Gemm:
         Pattern of the weights along k: ``2:4``, ``unstructured:0.5``; None is dense.
     repeat : int
         How often the layer occurs, one launch each time.
+    accumulate : bool
+        The product is added to what Y holds: BLAS's C, with a beta that is not zero.
     """
 
     name: str
@@ -40,9 +42,14 @@ class Gemm:
     dtype: str = "fp16"
     pattern: AnyPattern | str | None = None
     repeat: int = 1
+    accumulate: bool = False
 
     def __post_init__(self) -> None:
         _check(self, ("m", "n", "k", "batch", "repeat"))
+        if type(self.accumulate) is not bool:
+            raise WorkloadError(
+                f"{self.name}.accumulate", "must be True or False", got=self.accumulate
+            )
 
     @property
     def macs(self) -> int:

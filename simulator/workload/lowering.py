@@ -47,6 +47,8 @@ class GemmProblem:
         the activations matrix itself is stored.
     inputs_are_rows : bool
         Swapped: the activations are the rows operand.
+    accumulates : bool
+        Y is read before it is written: the product is added to it.
     unpadded : GemmProblem or None
         As it was before it was padded to the sizes that a library takes.
     """
@@ -63,6 +65,7 @@ class GemmProblem:
     columns_role: Role = "activations"
     unique_input_bytes: int | None = None
     inputs_are_rows: bool = False
+    accumulates: bool = False
     unpadded: GemmProblem | None = None
 
     @property
@@ -195,8 +198,9 @@ def _problem(layer: Gemm | Matmul | Conv, executed: Executed) -> GemmProblem:
         return _convolution(layer, executed)
     role: Role = "activations" if isinstance(layer, Matmul) else "weights"
     return GemmProblem(
-        layer.m, layer.n, layer.k, layer.batch, layer.k, layer.k, layer.dtype, executed, role
-    )
+        layer.m, layer.n, layer.k, layer.batch, layer.k, layer.k, layer.dtype, executed, role,
+        accumulates=isinstance(layer, Gemm) and layer.accumulate,
+    )  # fmt: skip
 
 
 def demanded(problem: GemmProblem, library: Library) -> GemmProblem:

@@ -19,8 +19,10 @@ reads, writes  elements moved by a streaming layer
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
 pattern        ``keep:group`` or ``unstructured:density`` of the weights (default dense)
-accumulate, inputs, weights
-               reserved for dtypes of their own: of sums, activations and weights. They may be there
+accumulate     of linear: 1 where the product is added to what Y holds, which is read first (default
+               0)
+inputs, weights
+               reserved for dtypes of their own: of activations and weights. They may be there
                and empty; what stands in them is refused, since nothing simulates it yet
 =============  ==========================================================================
 """
@@ -38,7 +40,7 @@ from simulator.workload.layer import MAX_SIZE, Conv, Gemm, Layer, Matmul, Stream
 from simulator.workload.table import Cell, Row, Table
 
 STREAM_KINDS = ("elementwise", "pool", "softmax", "normalization")
-RESERVED = frozenset({"accumulate", "inputs", "weights"})
+RESERVED = frozenset({"inputs", "weights"})
 COMMON = frozenset({"name", "kind", "repeat", "dtype"}) | RESERVED
 
 VERSION = 2
@@ -187,6 +189,7 @@ def _linear(cells: _Cells) -> Layer:
         dtype=cells.text("dtype", "fp16"),
         pattern=cells.pattern(),
         repeat=cells.size("repeat", "1"),
+        accumulate=cells.flag("accumulate"),
     )
 
 
@@ -242,7 +245,7 @@ _CONV_COLUMNS = frozenset(
 _STREAM_COLUMNS = frozenset({"reads", "writes"})
 
 KINDS: dict[str, tuple[Callable[[_Cells], Layer], frozenset[str]]] = {
-    "linear": (_linear, _GEMM_COLUMNS | {"pattern"}),
+    "linear": (_linear, _GEMM_COLUMNS | {"pattern", "accumulate"}),
     "matmul": (_matmul, _GEMM_COLUMNS | {"cached"}),
     "conv": (_conv, _CONV_COLUMNS),
     **dict.fromkeys(STREAM_KINDS, (_stream, _STREAM_COLUMNS)),

@@ -11,12 +11,12 @@ from simulator.workload.trace import STREAM_KINDS, VERSION_LINE
 COLUMNS = (
     "name", "kind", "m", "n", "k", "batch", "cached", "in_channels", "in_h", "in_w",
     "out_channels", "kernel", "stride", "padding", "dilation", "groups", "ceil_output", "reads",
-    "writes", "repeat", "dtype", "pattern",
+    "writes", "repeat", "dtype", "pattern", "accumulate",
 )  # fmt: skip
 """In the order in which they are written; those that no layer fills are left out."""
 
 DEFAULTS = {"batch": "1", "repeat": "1", "dtype": "fp16", "dilation": "1", "groups": "1",
-            "padding": "0", "ceil_output": "0", "cached": "0"}  # fmt: skip
+            "padding": "0", "ceil_output": "0", "cached": "0", "accumulate": "0"}  # fmt: skip
 """What an empty cell means."""
 
 
@@ -62,6 +62,8 @@ def _cells(layer: Layer) -> dict[str, str]:
         cells |= {key: str(getattr(layer, key)) for key in ("m", "n", "k", "batch")}
         if isinstance(layer, Matmul):
             cells["cached"] = str(int(layer.cached))
+        else:
+            cells["accumulate"] = str(int(layer.accumulate))
     else:
         if layer.op not in STREAM_KINDS:
             raise WorkloadError(

@@ -115,6 +115,7 @@ GEMMS = [
     run("no size", "not a GEMM", workload="gemm:64x64"),
     run("size zero", "out of range", workload="gemm:0x64x64"),
     run("unknown dtype", "did you mean 'fp16'?", workload="gemm:64x64x64:fp17"),
+    run("a word behind it", "not a GEMM", workload="gemm:64x64x64:fp16:add"),
     run("parameters for a GEMM", "has no parameters", "--batch", "2"),
     run("time does not fit", "simulated time: could reach", "--set",
         "memory.dram.bytes_per_second=1000", workload="gemm:4096x4096x4096"),

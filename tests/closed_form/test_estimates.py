@@ -157,6 +157,8 @@ class ByHand:
         self.new_rows = min(1, bands * count / waves) if keeps_rows else 1
         self.new_columns = 1 / bands if keeps_columns else 1
         self.read_bytes, self.written_bytes = read, self._written(read)
+        if self.problem.accumulates:  # read at the pace of what is written
+            self.written_bytes += self.problem.m * self.problem.n * count * self._output_bytes
 
     def _written(self, read: float) -> float:
         elements = self.problem.m * self.problem.n * self.problem.count
@@ -169,19 +171,33 @@ class ByHand:
             dirty += outputs
         return straight + min(dirty, max(0, read + dirty - self.hardware.memory.l2.bytes))
 
+    @property
+    def _output_bytes(self) -> float:
+        return self.problem.output_bits / 8
+
+    def _output_read(self, kind: Kind) -> tuple[float, float]:
+        """How long a core waits for an output that it adds to, and for those of all others."""
+        if not self.problem.accumulates:
+            return 0.0, 0.0
+        size = kind.elements * self._output_bytes
+        at_once = min(self.outputs, max(1, self.cores / self.splits))
+        own = max(size / self.port_rate, size / self.dram_rate)
+        return self.far + own, (at_once - 1) * size / self.dram_rate
+
     def _ends(self, kind: Kind) -> tuple[float, float]:
         """From the last stage's end: of the last split of an output, and on average."""
+        held, _ = self._output_read(kind)
         epilogue = self.library.epilogue_ns * 1000 / self.cycle_ps
         drain = self.hardware.core.tensor_cores.drain_cycles
-        out = kind.elements * self.problem.output_bits / 8 / self.port_rate + epilogue
+        out = kind.elements * self._output_bytes / self.port_rate + epilogue
         if self.splits == 1:
-            return drain + out, drain + out
+            return max(drain, held) + out, max(drain, held) + out
         partial_bytes = kind.elements * 4
         partial = partial_bytes / self.port_rate + epilogue
         others = (self.splits - 1) * partial_bytes
         outputs = min(self.outputs, max(1, self.cores / self.splits))
         reads = max(others / self.port_rate, outputs * others / self.l2_rate)
-        last = out + partial + self.near + reads
+        last = out + partial + max(self.near + reads, held)
         return drain + last, drain + partial + (last - partial) / self.splits
 
     def cycles(self) -> float:
@@ -233,6 +249,7 @@ class ByHand:
         else:
             cold = max(0, max(starts) - max(later))
             computed = self._dealt_out(later) + cold + tail - max(later)
+        computed += max(self._output_read(kind)[1] for kind in self.kinds)
         dram = self.read_bytes / self.dram_rate + self.written_bytes / self.dram_write_rate
         dram += self.far + max(lasts)
         return max(computed, dram)

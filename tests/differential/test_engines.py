@@ -14,7 +14,10 @@ from machines import Case, random_case
 from simulator import Gemm, Workload, simulate
 from simulator.engine import fast, reference
 from simulator.engine.result import EngineResult
+from simulator.schedule import classes
+from simulator.schedule.classes import BLOCKS_OF
 
+OUTPUTS = BLOCKS_OF[classes.OUTPUTS]
 CASES = 560
 QUOTA = 0.10
 
@@ -36,6 +39,8 @@ def _features(case: Case, result: EngineResult) -> set[str]:
         "dirty eviction": result.dram_written.sum() > 0 and not program.writes_to_dram,
         "warm start": program.warm_blocks.size > 0,
         "real non-zeros": program.is_masked,
+        "outputs added to": program.accumulates and result.requests[OUTPUTS].sum() > 0,
+        "outputs added to were in L2": (result.misses[OUTPUTS] < result.requests[OUTPUTS]).any(),
     }
     return {name for name, holds in found.items() if holds}
 
@@ -48,7 +53,7 @@ def test_many_random_cases_agree_and_reach_every_corner() -> None:
         assert result.differences(reference.run(case.program)) == [], f"seed {seed}: {case}"
         seen.update(_features(case, result))
     rare = {name: count for name, count in seen.items() if count < QUOTA * CASES}
-    assert len(seen) == 12
+    assert len(seen) == 14
     assert not rare, f"quota of {QUOTA:.0%} missed: {rare}"
 
 

@@ -42,7 +42,14 @@ def naive(case: Case) -> NaiveRun:
     shape = problem.count, problem.m, problem.n, problem.k
     pattern = problem.pattern.keep, problem.pattern.group
     return NaiveMachine(
-        case.hardware, case.library, case.mapping, shape, pattern, problem.dtype, mask
+        case.hardware,
+        case.library,
+        case.mapping,
+        shape,
+        pattern,
+        problem.dtype,
+        mask,
+        problem.accumulates,
     ).simulate()
 
 
@@ -124,6 +131,8 @@ def _features(case: Case, run: NaiveRun) -> set[str]:
         "idle": run.core_time_ps["idle"] > 0,
         "compressed": run.moved["l2", "metadata", "read"] > 0,
         "misaligned": case.hardware.core.alignment_bytes > 1,
+        "outputs added to": run.moved["dram", "outputs", "read"] > 0,
+        "outputs added to, splits": case.problem.accumulates and case.mapping.splits > 1,
     }
     return {name for name, is_so in found.items() if is_so}
 
@@ -137,5 +146,5 @@ def test_reports_equal_the_brute_force_machine() -> None:
             continue
         assert _differences(case) == [], seed
         reached.update(_features(case, naive(case)))
-    assert len(reached) == 15 + len(DISPATCH)
+    assert len(reached) == 17 + len(DISPATCH)
     assert min(reached.values()) >= 3, reached

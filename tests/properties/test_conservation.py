@@ -45,11 +45,15 @@ def test_bytes_are_counted_once(seed: int) -> None:
     partial_blocks = grid.outputs * (grid.splits - 1)
     assert result.written[BLOCKS_OF[PARTIALS]].sum() == partial_blocks
     assert result.requests[BLOCKS_OF[PARTIALS]].sum() == partial_blocks
+    # Outputs that are added to are read once, whatever the splits.
+    read = outputs if program.accumulates else 0
+    assert _class_bytes(case, result.requests, OUTPUTS) == read
     # DRAM reads at least what is needed once, cold, and never more than was asked for.
     assert (result.misses <= result.requests).all()
     if not program.warm_blocks.size:
-        needed = sizes[: grid.outputs_base].sum()
-        read = sum(_class_bytes(case, result.misses, operand) for operand in (ROWS, COLUMNS))
+        needed = sizes[: grid.outputs_base].sum() + read
+        operands = (ROWS, COLUMNS, OUTPUTS)
+        read = sum(_class_bytes(case, result.misses, operand) for operand in operands)
         assert read >= needed
     # Every stage is done once.
     assert result.stages.sum() == program.stage_events

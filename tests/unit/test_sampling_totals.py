@@ -26,7 +26,7 @@ def test_totals_are_sums_over_cores() -> None:
     totals = Totals.of(program, result)
     assert totals.end_ps + totals.tail_ps == 3 * result.makespan_ps
     assert totals.stages.sum() == program.stage_events
-    assert totals.partial_port_ps > 0
+    assert totals.block_port_ps > 0
     waits = result.waits()
     assert totals.waits_ps.tolist() == list(waits)
     assert waits == result.waits(0).plus(result.waits(1)).plus(result.waits(2))

@@ -153,13 +153,11 @@ def test_a_comment_that_names_nmsim_says_no_version(write: Write) -> None:
 
 
 def test_reserved_columns_may_be_empty(write: Write) -> None:
-    path = write(
-        "# nmsim trace 2\n" + LAYER.format(",accumulate,inputs,weights,pattern", ",,, ,2:4")
-    )
+    path = write("# nmsim trace 2\n" + LAYER.format(",inputs,weights,pattern", ",, ,2:4"))
     assert load_workload(path).layers == (Gemm("fc", 4, 3, 5, pattern="2:4"),)
 
 
-@pytest.mark.parametrize("column", ["accumulate", "inputs", "weights"])
+@pytest.mark.parametrize("column", ["inputs", "weights"])
 @pytest.mark.parametrize("line", ["", "# nmsim trace 2\n"])
 def test_what_stands_in_a_reserved_column_is_refused(write: Write, line: str, column: str) -> None:
     path = write(line + LAYER.format(f",{column}", ",int4"))

@@ -29,7 +29,7 @@ pairs = st.one_of(small, st.tuples(small, small))
 
 gemms = st.builds(
     Gemm, names, m=sizes, n=sizes, k=sizes, batch=small, dtype=dtypes, pattern=patterns,
-    repeat=small,
+    repeat=small, accumulate=st.booleans(),
 )  # fmt: skip
 matmuls = st.builds(Matmul, names, m=sizes, n=sizes, k=sizes, batch=small, dtype=dtypes)
 streams = st.builds(

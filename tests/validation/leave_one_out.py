@@ -24,7 +24,7 @@ from simulator.validation.gemms import (
     QUEUED,
     Row,
     library_of,
-    measured_speedup,
+    measured_us,
     seen_rows,
     time_us,
 )
@@ -73,7 +73,9 @@ def _sparse24(overrides: dict[str, object]) -> tuple[Array, Array, Array, Array]
     rows = seen_rows("sparse24")
     hardware = load_hardware(A100, {**QUEUED["sparse24"], **overrides})
     dense, sparse = (
-        np.array([time_us(hardware, row, p, library=library_of("sparse24", row, w)) for row in rows])
+        np.array(
+            [time_us(hardware, row, p, library=library_of("sparse24", row, w)) for row in rows]
+        )
         for w, p in PATTERNS.items()
     )
     return _column(rows, "dense_us"), _column(rows, "sparse_us"), dense, sparse
@@ -116,18 +118,33 @@ def gpt3_gemm() -> Fit:
     return Fit(A100, ("memory.dram.efficiency_ratio",), settings, np.array(errors))
 
 
-def venom() -> Fit:
-    """The rows below the switch of kernels, which the constant was fitted to."""
-    rows = seen_rows("venom")
-    dense_us = _column(rows, "dense_us")
-    ratio = np.array([measured_speedup(row) for row in rows])
+def rtx3090_cusparselt() -> Fit:
+    """The rows of m = 1024: two waves of tiles, and four."""
+    rows = seen_rows("rtx3090", "sparse")
+    measured = np.array([measured_us(row, "sparse") for row in rows])
+    epilogue = "libraries.cusparselt.epilogue_ns"
     settings, errors = [], []
-    for barrier in range(40, 170, 10):
-        overrides = {"core.barrier_cycles": barrier}
-        dense, sparse = (_times_us(RTX3090, overrides, rows, p) for p in ("1:1", "2:4"))
-        settings.append((float(barrier),))
-        errors.append((np.abs(dense / dense_us - 1) + np.abs(dense / sparse / ratio - 1)) / 2)
-    return Fit(RTX3090, ("core.barrier_cycles",), settings, np.array(errors))
+    for barrier, epilogue_ns in product(range(10, 35, 5), range(5500, 7600, 250)):
+        overrides = {"kernel_start_ns": 0, "core.barrier_cycles": barrier, epilogue: epilogue_ns}
+        times = _times_us(RTX3090, overrides, rows, "2:4")
+        for start_ns in range(0, 3100, 100):
+            settings.append((float(start_ns), float(barrier), float(epilogue_ns)))
+            errors.append(np.abs((times + start_ns / 1e3) / measured - 1))
+    keys = ("kernel_start_ns", "core.barrier_cycles", epilogue)
+    return Fit(RTX3090, keys, settings, np.array(errors))
+
+
+def rtx3090_dense() -> Fit:
+    """The rows of 1024x4096 that run in 128x64 tiles."""
+    rows = seen_rows("rtx3090", "dense")
+    measured = np.array([measured_us(row, "dense") for row in rows])
+    key = "libraries.cublas.epilogue_ns"
+    settings, errors = [], []
+    for epilogue_ns in range(600, 2100, 100):
+        times = _times_us(RTX3090, {key: epilogue_ns}, rows, "1:1")
+        settings.append((float(epilogue_ns),))
+        errors.append(np.abs(times / measured - 1))
+    return Fit(RTX3090, (key,), settings, np.array(errors))
 
 
 def mma() -> Fit:
@@ -178,7 +195,8 @@ FITS: tuple[Callable[[], Fit], ...] = (
     sparse24,
     sparse24_clock,
     gpt3_gemm,
-    venom,
+    rtx3090_cusparselt,
+    rtx3090_dense,
     mma,
     magicube_fp16,
     magicube_int8,
