@@ -23,7 +23,7 @@ from simulator.run.asked import (
 )
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
 from simulator.run.choice import Option, Outcome, Ranking, Terms, fastest, ranking, streamed
-from simulator.run.power import report_of, within_limit
+from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program
@@ -288,5 +288,5 @@ def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
 
 def _outcome(terms: Terms, layer: Layer, options: Sequence[Option], ranked: Ranking) -> Outcome:
     if isinstance(layer, Stream):
-        return within_limit(terms, layer, streamed(terms, layer))
-    return within_limit(terms, layer, fastest(terms, options, ranked))
+        return at_its_clock(terms, layer, streamed(terms, layer))
+    return at_its_clock(terms, layer, fastest(terms, options, ranked))

@@ -102,12 +102,15 @@ def _wave_reads(
     read = np.where(waves <= 1, once, read)
     added_to = offers.accumulates * offers.m * offers.n * offers.count * problem.output_bits / 8
     together = np.minimum(splits, busy)
+    # Reads that evict what others left dirty wait for that as well.
+    dirty = hardware.memory.l2.foreign_dirty_ratio * np.minimum(1, l2_bytes / once)
+    together = together * (1 + dirty)
     return _WaveReads(
         wave_rows * together,
         wave_columns * together,
         np.where(keeps_rows, np.minimum(1, bands * offers.count / waves), 1.0),
         np.where(keeps_columns, 1 / bands, 1.0),
-        read,
+        read * (1 + dirty),
         added_to + _written(hardware, problem, offers, splits, read),
     )
 

@@ -218,6 +218,8 @@ def _core_cycles(
     both = writes + reads if core.scratchpad.shared_port else np.maximum(writes, reads)
     fill: Any = work.fill_bytes + (conflicts if core.operand_source.x == "register" else 0)
     rate = core.scratchpad.bytes_per_cycle * core.scratchpad.efficiency_ratio
+    if core.promotion:
+        mac = mac + work.promoted_sums / core.promotion.sums_per_cycle
     if core.register_file.buffers == 2:
         inside = np.maximum(np.maximum(mac, operand), both / rate)
     else:

@@ -8,7 +8,9 @@ divide the classes of stages into as many kinds as take different numbers of ste
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
@@ -26,7 +28,7 @@ from simulator.schedule.blocks import (
     stream_blocks,
     stream_stages,
 )
-from simulator.schedule.classes import BLOCK_CLASSES, BLOCKS_OF, OUTPUTS, PARTIALS, stage_code
+from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, ROWS, stage_code
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.masking import Mask, MaskedStages, masked_stages
 from simulator.schedule.partition import (
@@ -38,7 +40,7 @@ from simulator.schedule.partition import (
     grouped_order,
 )
 from simulator.schedule.timing import StageCost, StageWork
-from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, ns_to_ps
+from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, exact, ns_to_ps
 from simulator.workload.layer import Stream
 from simulator.workload.lowering import GemmProblem
 
@@ -214,14 +216,12 @@ def _assemble(
         """Of a block of every class; without a rate, none."""
         return _array([rate.ps(size) if rate and size else 0 for size in blocks.class_bytes])
 
-    # Model: whatever is written costs as much where it is read again.
-    dram_ps = ps(hardware.dram_rate)
-    for operand in (OUTPUTS, PARTIALS):
-        dram_ps[BLOCKS_OF[operand]] = ps(hardware.dram_write_rate)[BLOCKS_OF[operand]]
-
     # Model: a streaming kernel's epilogue is its store alone.
     epilogue_ps = 0 if streaming else ns_to_ps(library.epilogue_ns)
     port_ps = ps(hardware.port_rate)
+    hold_ps = port_ps + epilogue_ps
+    if library.epilogue_staged and not streaming:
+        hold_ps = hold_ps + 2 * ps(hardware.scratchpad_rate)
     program = Program(
         cores=cores,
         grid=grid,
@@ -240,12 +240,12 @@ def _assemble(
         masked_kinds=masked.kinds if masked else np.zeros((2, 0), dtype=np.int32),
         rows_port_ps=_array(stages.rows_port_ps),
         columns_port_ps=_array(stages.columns_port_ps),
-        hold_ps=port_ps + epilogue_ps,
+        hold_ps=hold_ps,
         block_port_ps=port_ps,
         accumulates=accumulates,
         block_class=blocks.codes,
         block_bytes=_array(blocks.class_bytes),
-        dram_ps=dram_ps,
+        dram_ps=_array(_dram_ps(hardware, blocks)),
         l2_ps=ps(hardware.l2_rate),
         link_ps=ps(hardware.link_rate),
         l2_bytes=l2.bytes,
@@ -263,6 +263,25 @@ def _assemble(
     _check_time(program)
     check_dram(hardware, program.all_bytes)
     return _warmed(program) if l2.start == "warm" else program
+
+
+def _dram_ps(hardware: Hardware, blocks: Blocks) -> list[int]:
+    """Time at DRAM of a block of every class.
+
+    Model: what is read evicts what others left in L2, of which a share is written to DRAM first;
+    all that is read has its part in that, although only the first reads of a layer do so. Model:
+    what is written costs as much where it is read again.
+    """
+    l2, reads, writes = hardware.memory.l2, hardware.dram_rate, hardware.dram_write_rate
+    counts = np.bincount(blocks.codes, minlength=len(BLOCK_CLASSES)).tolist()
+    moved = sum(count * size for count, size in zip(counts, blocks.class_bytes, strict=True))
+    share = exact(l2.foreign_dirty_ratio) * min(Fraction(1), Fraction(l2.bytes, max(1, moved)))
+    return [
+        reads.ps(size + math.ceil(share * size))
+        if block.operand in (ROWS, COLUMNS)
+        else writes.ps(size)
+        for size, block in zip(blocks.class_bytes, BLOCK_CLASSES, strict=True)
+    ]
 
 
 def _warmed(program: Program) -> Program:

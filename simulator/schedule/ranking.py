@@ -195,12 +195,21 @@ def _offered(
     yield range(len(tiles))
 
 
+def _waves(hardware: Hardware, tile: Tile, problem: GemmProblem) -> tuple[int, int, int, int]:
+    """What a tile is judged by, the least being best: waves of cores, idle cores of the last one,
+    size, and of equally large ones height."""
+    full, last = divmod(_tiles(tile, problem) - 1, hardware.core.count)
+    return full, -last, tile.m * tile.n, tile.m
+
+
 def _considered(
     hardware: Hardware, library: Library, problem: GemmProblem, offered: Sequence[int]
 ) -> Sequence[int]:
     """The offered tiles that the library considers for a problem."""
     if library.choice == "time":
         return offered
+    if library.choice == "waves":
+        return [min(offered, key=lambda number: _waves(hardware, library.tiles[number], problem))]
     areas = {number: library.tiles[number].m * library.tiles[number].n for number in offered}
     filling = [
         area

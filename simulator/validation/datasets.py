@@ -6,7 +6,7 @@ that were fitted in `fitted`, those that its authors state in `gemms`.
 
 from __future__ import annotations
 
-from simulator.validation import gemms, gpt3, primitives
+from simulator.validation import gemms, gpt3, hopper, primitives
 from simulator.validation.fitted import A100, RTX3090
 from simulator.validation.measurement import DataSet
 
@@ -154,6 +154,32 @@ _ALL = (
         lambda: gemms.speedups(RTX3090, "venom"),
         bound=0.10,
         note="spatha's tiles are those that the source names as best",
+    ),
+    DataSet(
+        hopper.H100_SET,
+        "H100 fp8 GEMM, DeepGEMM's times",
+        hopper.TABLE,
+        "µs",
+        lambda: hopper.fp8(hopper.H100_SET),
+        bound=0.05,
+        note="the clock falls under load: `sustained` applies; which kernels ran is inferred",
+    ),
+    DataSet(
+        hopper.H800_SET,
+        "H800 fp8 GEMM, same kernels",
+        hopper.TABLE,
+        "µs",
+        lambda: hopper.fp8(hopper.H800_SET),
+        bound=0.08,
+        note="the first call of a family is up to 21 % slow",
+    ),
+    DataSet(
+        hopper.H20_SET,
+        "H20 fp8 GEMM, same kernels",
+        hopper.TABLE,
+        "µs",
+        lambda: hopper.fp8(hopper.H20_SET),
+        bound=0.05,
     ),
     DataSet(
         "sparseloop",

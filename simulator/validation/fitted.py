@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 A100, A100_40GB = "a100-sxm4-80gb", "a100-sxm4-40gb"
-RTX3090, V100, H100, STC = "rtx3090", "v100-sxm2", "h100-sxm", "sparseloop-stc"
+RTX3090, V100, STC = "rtx3090", "v100-sxm2", "sparseloop-stc"
+H100, H800, H20 = "h100-sxm", "h800", "h20"
 
 
 class Kind(StrEnum):
@@ -91,6 +92,17 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 44}, 0.0, 0.084)
     yield Fitted(condition_, int8, "launch_us", 21.3, {int8: 47}, 0.004, 0.290)
     yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.290)
+    # Rows of some families, see `gemms.FP8_FITTED`; the h800 and h20 presets inherit the constants.
+    hopper, h100, h800 = {"h100-fp8": 28, "h20-fp8": 92}, {"h100-fp8": 28}, {"h800-fp8": 22}
+    deepgemm = "libraries.deepgemm."
+    yield Fitted(constant, H100, start, 2900, hopper, 0.0, 0.0)
+    yield Fitted(constant, H100, deepgemm + "barrier_cycles", 30, hopper, 0.0, 0.0)
+    yield Fitted(constant, H100, deepgemm + "promotion.sums_per_cycle", 85, hopper, 0.0, 0.0)
+    yield Fitted(constant, H100, "sustained.clock_ratio", 0.77, h100, 0.0, 0.0)
+    yield Fitted(constant, H100, "sustained.settling_ms", 5.0, h100, 0.0, 0.0)
+    yield Fitted(condition_, "h100-fp8", "clock_hz", 1_755_000_000, h100, 0.0, 0.0)
+    yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.3, h100, 0.0, 0.0)
+    yield Fitted(condition_, "h800-fp8", "clock_hz", 1_920_000_000, h800, 0.0, 0.0)
 
 
 _EFFICIENCY, _LATENCY = "memory.dram.efficiency_ratio", "memory.dram.latency_ns"

@@ -42,6 +42,14 @@ Of other tables, the machine's own."""
 
 Row = dict[str, str]
 
+FP8_FITTED: Final = {
+    "H100": {"6144x2048", "11008x3584"},
+    "H800": {"7168x2048", "512x16384"},
+    "H20": {"6144x2048", "5120x2048", "2048x512", "12288x512", "3648x2048", "10240x5120",
+            "576x7168", "2048x4096"},
+}  # fmt: skip
+"""Of fp8 products on Hopper machines the families of weights, n x k, that fits have seen."""
+
 SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     "llmcompass": lambda _: True,
     "magicube_fp16": lambda row: (
@@ -49,6 +57,7 @@ SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     ),
     "magicube_int8": lambda row: int(row["k"]) != MAGICUBE_ODD_K,
     "sparse24": lambda row: row["library"] == "cuSPARSELt",
+    "hopper_fp8": lambda row: weights(row) in FP8_FITTED[row["device"]],
     "rtx3090": lambda row: row["m"] == "1024",
     "rtx3090 dense": lambda row: _is_1024x4096(row) and _between_switches(row),
 }
@@ -80,6 +89,7 @@ def modelled(
     pattern: str = "1:1",
     dtype: str = "fp16",
     library: str | None = None,
+    accuracy: str = "exact",
 ) -> LayerReport:
     """The model's answer to the GEMM that a row names: with a library that is named here, or in the
     row if it is sparse and the machine has a profile of it, else with the machine's choice."""
@@ -87,7 +97,7 @@ def modelled(
     workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype)])
     named = row.get("library") if pattern != "1:1" else None
     library = library or (named if named in hardware.libraries else None)
-    return simulate(hardware, workload, pattern, library=library).layers[0]
+    return simulate(hardware, workload, pattern, library=library, accuracy=accuracy).layers[0]
 
 
 def time_us(
@@ -111,7 +121,7 @@ def under_conditions(preset: str, data_set: str) -> Hardware:
     return load_hardware(preset, {**QUEUED.get(data_set, {}), **machine_conditions(data_set)})
 
 
-def _roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
+def roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
     """The larger of peak compute and peak DRAM time, in microseconds."""
     m, n, k = _sizes(row)
     density = {"1:1": 1.0, "2:4": 0.5}[pattern]
@@ -122,6 +132,11 @@ def _roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str 
 
 def _sizes(row: Row) -> tuple[int, int, int]:
     return int(row["m"]), int(row["n"]), int(row["k"])
+
+
+def weights(row: Row) -> str:
+    """Sizes of what rows of a family share, where m is tokens."""
+    return f"{row['n']}x{row['k']}"
 
 
 def _label(row: Row) -> str:
@@ -137,6 +152,7 @@ def compared(
     label: str = "",
     part: str = "",
     set_aside: str = "",
+    family: str = "",
 ) -> Measurement:
     """A row of a table beside the model's answer.
 
@@ -150,13 +166,15 @@ def compared(
         Of several times of the row.
     label : str
         By default sizes, and the library where the row names one.
+    family : str
+        By default of equal m and n.
     """
     return Measurement(
         label or _label(row),
         *figures,
         part=part,
         set_aside=set_aside,
-        family=f"{row['m']}x{row['n']}",
+        family=family or f"{row['m']}x{row['n']}",
         fitted=seen(table, row, which),
         mapping=" / ".join(run.mapping for run in runs),
         bound=" / ".join(run.bound for run in runs),
@@ -172,7 +190,7 @@ def llmcompass() -> Iterable[Measurement]:
         figures = (
             float(row["time_us"]),
             run.time_ns / 1e3 + LLMCOMPASS_LAUNCH_US,
-            _roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
+            roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
         )
         yield compared("llmcompass", row, figures, run)
 
@@ -188,7 +206,7 @@ def magicube(dtype: str, table: str) -> Iterable[Measurement]:
         figures = (
             time_us,
             run.time_ns / 1e3 + launch_us,
-            _roofline_us(hardware, row, dtype=dtype) + launch_us,
+            roofline_us(hardware, row, dtype=dtype) + launch_us,
         )
         aside = MAGICUBE_REFUSED if odd and dtype == "int8" else ""
         if dtype == "fp16" and time_us < MAGICUBE_FIRST_US:
@@ -240,7 +258,7 @@ def speedups(preset: str, table: str) -> Iterable[Measurement]:
     hardware = load_hardware(preset)
     for row, runs in _both(preset, table):
         dense, sparse = runs["dense"], runs["sparse"]
-        roofline = _roofline_us(hardware, row) / _roofline_us(hardware, row, "2:4")
+        roofline = roofline_us(hardware, row) / roofline_us(hardware, row, "2:4")
         figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
         yield compared(table, row, figures, dense, sparse, part=_part(row))
 
@@ -258,7 +276,7 @@ def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
         figures = (
             measured_us(row, which),
             run.time_ns / 1e3,
-            _roofline_us(hardware, row, PATTERNS[which]),
+            roofline_us(hardware, row, PATTERNS[which]),
         )
         label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
         part = _part(row) if which == "sparse" else ""
