@@ -139,7 +139,7 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
             check(hardware, library, problem, mapping)
         except MappingError:
             continue
-        if rng.random() < 0.45:
+        if rng.random() < 0.48:
             problem = replace(problem, accumulates=True)
         mask = _random_mask(rng, hardware, problem, mapping)
         program = gemm_program(hardware, library, problem, mapping, mask)

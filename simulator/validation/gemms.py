@@ -12,7 +12,7 @@ from simulator.report.layer import LayerReport
 from simulator.run.simulate import simulate
 from simulator.units import DTYPE_BITS
 from simulator.validation import tables
-from simulator.validation.fitted import condition, machine_conditions
+from simulator.validation.fitted import A100, condition, machine_conditions
 from simulator.validation.measurement import Measurement
 from simulator.workload import Gemm, Workload
 
@@ -184,7 +184,7 @@ def compared(
 
 def llmcompass() -> Iterable[Measurement]:
     """Wall-clock times; the host's part is what their authors add to every product."""
-    hardware = load_hardware("a100-sxm4-80gb")
+    hardware = load_hardware(A100, {"sustained.applies": True})
     for row in tables.read("llmcompass"):
         run = modelled(hardware, row)
         figures = (
