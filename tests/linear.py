@@ -65,6 +65,7 @@ class Linear:
             port_ps=stages @ ports + shared([17 * b * c * d])[:, 0],
             requests=kinds + 9 * a * b * c * d,
             misses=kinds + a * b * (c + d) + self.bend_ps * (a * b * c * d) ** 2 * (kinds == 1),
+            multicast=kinds + 4 * a * b * c * d,
             far=kinds + 2 * a * b * c * d,
             written=kinds * b * c * d,
             dram_written=kinds * c * d,

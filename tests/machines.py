@@ -9,6 +9,7 @@ import numpy as np
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, load_hardware
+from simulator.hardware.machine import ClusterShape, Promotion
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.partition import DISPATCH
 from simulator.schedule.program import Program, gemm_program, stream_program
@@ -70,10 +71,10 @@ MIXED = Workload(
 """A layer of every kind."""
 
 
-def contended(**changes: object) -> Hardware:
+def contended(cores: int = 4, **changes: object) -> Hardware:
     """The tiny machine with several cores and caches that are felt."""
     return tiny(
-        core__count=4,
+        core__count=cores,
         core__port_bytes_per_cycle=32,
         core__scratchpad__bytes_per_cycle=64,
         memory__l2__bytes_per_cycle=64,
@@ -109,21 +110,26 @@ class Case:
     mask: np.ndarray | None = None
 
 
+PROMOTION = Promotion(every_k=48, rows=8, sums_per_cycle=13.5)
 PATTERNS = ("1:1", "2:4", "1:2", "1:4", "2:8", "1:8", "3:8", "4:16", "1:16", "5:7")
 
 
 def random_case(rng: random.Random, **overrides: object) -> Case:
     """A random machine, layer, pattern and mapping: small, but with everything contended."""
     hardware = _random_machine(rng, **overrides)
+    dispatch = rng.choice(["dynamic", "round_robin", "round_robin", *DISPATCH])
     library = library_of(
         hardware,
         swizzle=rng.choice([1, 1, 2, 3]),
-        dispatch=rng.choice(["dynamic", *DISPATCH]),
+        dispatch=dispatch,
+        cluster=_random_cluster(rng, hardware) if dispatch == "round_robin" else ClusterShape(),
         prefetch=rng.random() < 0.5,
         epilogue_overlap=rng.random() < 0.3,
         epilogue_ns=rng.choice([0, 0, 1.5, 20]),
         register_buffers=rng.choice([None, None, 1, 2]),
         barrier_cycles=rng.choice([None, None, 5.5]),
+        epilogue_staged=rng.random() < 0.3,
+        promotion=rng.choice([None, None, PROMOTION]),
     )
     hardware = hardware.under(library)
     if rng.random() < 0.08:
@@ -139,12 +145,18 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
             check(hardware, library, problem, mapping)
         except MappingError:
             continue
-        if rng.random() < 0.48:
+        if rng.random() < 0.55:
             problem = replace(problem, accumulates=True)
         mask = _random_mask(rng, hardware, problem, mapping)
         program = gemm_program(hardware, library, problem, mapping, mask)
         return Case(hardware, library, problem, mapping, program, mask)
     raise AssertionError("no random mapping fitted")
+
+
+def _random_cluster(rng: random.Random, hardware: Hardware) -> ClusterShape:
+    """That the machine has the cores for; often none."""
+    m, n = rng.choice([(1, 1), (2, 1), (2, 1), (1, 2), (1, 2), (2, 2), (3, 1), (1, 4)])
+    return ClusterShape(m=m, n=n) if m * n <= hardware.core.count else ClusterShape()
 
 
 def _random_mask(
@@ -189,6 +201,7 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         memory__l2__bytes_per_cycle=rng.choice([8, 64, 256]),
         memory__l2__latency_cycles=rng.choice([0, 10, 211]),
         memory__l2__halves=halves if rng.random() < 0.4 else None,
+        memory__l2__foreign_dirty_ratio=rng.choice([0, 0, 0.3]),
         memory__l2__start=rng.choice(["cold", "cold", "warm"]),
         memory__dram__bytes_per_second=rng.choice([3e9, 2.5e10, 1.735e11]),
         memory__dram__efficiency_ratio=(ratio := rng.choice([1, 0.85])),

@@ -86,6 +86,18 @@ def naive_block_steps(
     return steps
 
 
+def _promotion_cycles(hardware: Hardware, stage: NaiveStage, width: int) -> Fraction:
+    """Of the sums of every turn of rows, after every piece of k; absent rows take part."""
+    promotion = hardware.core.promotion
+    if promotion is None:
+        return Fraction(0)
+    sums = 0
+    for _ in _chunks(stage.k, promotion.every_k):
+        for _ in _chunks(stage.m, promotion.rows):
+            sums += promotion.rows * width
+    return sums / Fraction(str(promotion.sums_per_cycle))
+
+
 def naive_stage(
     hardware: Hardware,
     keep: int,
@@ -196,9 +208,10 @@ def naive_stage(
     )
     reads = row_reads + metadata_reads + column_reads
     port = (reads + writes) / pad if core.scratchpad.shared_port else max(reads, writes) / pad
-    cycles = max(mac, port, operand_cycles)
+    added = _promotion_cycles(hardware, stage, sum(widths))
+    cycles = max(mac + added, port, operand_cycles)
     if core.register_file.buffers == 1:
-        cycles = fill / pad + max(mac, operand_cycles, port - fill / pad)
+        cycles = fill / pad + max(mac + added, operand_cycles, port - fill / pad)
     barrier = Fraction(str(core.barrier_cycles))
     first_load = fill / pad / len(steps) + Fraction(str(core.scratchpad.latency_cycles))
     ps = Fraction(10**12, hardware.clock_hz)
@@ -218,6 +231,6 @@ def naive_stage(
         mac_ps,
         scratchpad_ps=math.ceil(port * ps),
         operand_ps=math.ceil(operand_cycles * ps),
-        barrier_ps=min(stage_ps - mac_ps, math.ceil(barrier * ps)),
+        barrier_ps=min(stage_ps - mac_ps, math.ceil((barrier + added) * ps)),
         first_load_ps=math.ceil(first_load * ps),
     )

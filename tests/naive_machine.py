@@ -42,6 +42,7 @@ class _Core:
     port_busy_ps: int = 0
     issued_ps: int = -(10**18)
     tile: tuple[int, int, int, int] | None = None  # GEMM, row, column, split
+    turn: int = 0  # how many tiles it has taken
     todo: list[int] = field(default_factory=list)
     done_ps: list[int] = field(default_factory=list)  # ends of the stages of all tiles, in order
     free_ps: int = 0  # since when it waits: a stage or an epilogue ended
@@ -86,12 +87,19 @@ class NaiveMachine:
         self.rows = _chunks(self.m, mapping.tile_m)
         self.columns = _chunks(self.n, mapping.tile_n)
         self.stages = _chunks(self.k, mapping.tile_k)
+        shape_m, shape_n = library.cluster.m, library.cluster.n
+        self.cluster_m = shape_m if len(self.rows) % shape_m == 0 else 1
+        self.cluster_n = shape_n if len(self.columns) % shape_n == 0 else 1
+        self.cluster = self.cluster_m * self.cluster_n
         self.factors = naive_factors(hardware, self.keep, self.group, dtype, self.k)
         self.run = NaiveRun()
         self.l2: list[Block] = []  # front is last
         self.dirty: set[Block] = set()
         self.ready_ps: dict[Block, int] = {}
         self.l2_free_ps = self.dram_free_ps = self.link_free_ps = self.drained_ps = 0
+        # By cluster, operand, line in the cluster and stage: in which turn, when it had passed L2
+        # and the link, and when it had come from DRAM.
+        self.sent: dict[tuple[int, str, int, int], tuple[int, int, int]] = {}
         self.arrived: Counter[tuple[int, int, int]] = Counter()
         self.numbers = {block: number for number, block in enumerate(self._blocks())}
         self.costs: dict[tuple[int, int, int, int], NaiveCost] = {}
@@ -117,16 +125,17 @@ class NaiveMachine:
 
     def _tiles(self) -> list[tuple[int, int, int, int]]:
         """(GEMM, row, column, split) in the order of dispatch."""
-        found = []
-        for gemm in range(self.count):
-            for band in _chunks(len(self.rows), max(1, self.library.swizzle)):
-                for column in range(len(self.columns)):
-                    for row in band:
-                        for split in range(self.mapping.splits):
-                            found.append((gemm, row, column, split))
-        if self.library.swizzle <= 1:
-            found.sort()
-        return found
+        tall, wide = self.cluster_m, self.cluster_n
+        return [
+            (gemm, row, column, split)
+            for gemm in range(self.count)
+            for band in _chunks(len(self.rows) // tall, max(1, self.library.swizzle // tall))
+            for across in range(len(self.columns) // wide)
+            for down in band
+            for split in range(self.mapping.splits)
+            for row in range(down * tall, down * tall + tall)
+            for column in range(across * wide, across * wide + wide)
+        ]
 
     def _queues(self) -> list[list[tuple[int, int, int, int]]]:
         """A queue a core, which may be the same one for all."""
@@ -134,7 +143,9 @@ class NaiveMachine:
         if self.library.dispatch == "dynamic":
             return [tiles] * cores
         if self.library.dispatch == "round_robin":
-            return [tiles[core::cores] for core in range(cores)]
+            working = cores // self.cluster * self.cluster
+            idle = cores - working
+            return [tiles[core::working] for core in range(working)] + [[] for _ in range(idle)]
         if self.library.dispatch == "contiguous":
             ends = [len(tiles) * core // cores for core in range(cores + 1)]
             return [tiles[ends[core] : ends[core + 1]] for core in range(cores)]
@@ -197,15 +208,26 @@ class NaiveMachine:
     def _dram(self, now_ps: int, block: Block, way: str) -> int:
         """Queue a transfer; returns its end."""
         dram = self.hardware.memory.dram
-        ratio = dram.efficiency_ratio
-        if block[0] in ("outputs", "partials") and dram.write_efficiency_ratio is not None:
+        ratio, size = dram.efficiency_ratio, sum(self._bytes(block).values())
+        if block[0] in ("rows", "columns"):
+            size += math.ceil(size * self._evicted_ratio()) if way == "read" else 0
+        elif dram.write_efficiency_ratio is not None:
             ratio = dram.write_efficiency_ratio
         rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(ratio))
-        ps = self._ps(sum(self._bytes(block).values()), rate)
+        ps = self._ps(size, rate)
         self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
         self.run.busy_ps["dram"] += ps
         self._count("dram", block, way)
         return self.dram_free_ps
+
+    def _evicted_ratio(self) -> Fraction:
+        """Foreign bytes that are written for a byte that is read: of all that L2 held of them, or,
+        where a layer moves less than that, as many as it moves."""
+        l2 = self.hardware.memory.l2
+        is_split = self.mapping.splits > 1
+        blocks = [block for block in self.numbers if is_split or block[0] != "partials"]
+        moved = sum(sum(self._bytes(block).values()) for block in blocks)
+        return Fraction(str(l2.foreign_dirty_ratio)) * min(moved, l2.bytes) / max(1, moved)
 
     def _pass_l2(self, now_ps: int, block: Block, way: str) -> int:
         rate = self._per_second(self.hardware.memory.l2.bytes_per_cycle)
@@ -235,7 +257,30 @@ class NaiveMachine:
         return True
 
     def _fetch(self, now_ps: int, block: Block, core: _Core, port_ps: int) -> int:
-        """Request a block; returns when all of it has arrived."""
+        """Request a block; returns when all of it has arrived.
+
+        The cores of a cluster are sent a stage's block once a turn: to whoever asks for it first.
+        """
+        memory, cluster = self.hardware.memory, core.number // self.cluster
+        core.port_free_ps = max(core.port_free_ps, now_ps) + port_ps
+        core.port_busy_ps += port_ps
+        operand, _, line, place = block
+        line %= {"rows": self.cluster_m, "columns": self.cluster_n}.get(operand, 1)
+        turn, passed_ps, filled_ps = self.sent.get((cluster, operand, line, place), (0, 0, 0))
+        if turn != core.turn or operand not in ("rows", "columns"):
+            passed_ps = self._send(now_ps, block, cluster)
+            filled_ps = self.ready_ps[block]
+            if core.turn > turn:
+                self.sent[cluster, operand, line, place] = core.turn, passed_ps, filled_ps
+        through_l2_ps = max(passed_ps, core.port_free_ps)
+        through_l2_ps += self._cycles_ps(memory.l2.latency_cycles)
+        far_ps = 0
+        if memory.l2.halves and self.numbers[block] % 2 != cluster % 2:
+            far_ps = self._cycles_ps(memory.l2.halves.far_latency_cycles)
+        return max(through_l2_ps, filled_ps + port_ps) + far_ps
+
+    def _send(self, now_ps: int, block: Block, cluster: int) -> int:
+        """Look a block up and send it; returns when it has passed L2 and the link."""
         memory = self.hardware.memory
         if block in self.l2:
             self.l2.remove(block)
@@ -244,20 +289,14 @@ class NaiveMachine:
             self._insert(now_ps, block)
             latency_ps = math.ceil(Fraction(str(memory.dram.latency_ns)) * 1000)
             self.ready_ps[block] = self._dram(now_ps, block, "read") + latency_ps
-        path = [self._pass_l2(now_ps, block, "read")]
-        core.port_free_ps = max(core.port_free_ps, now_ps) + port_ps
-        core.port_busy_ps += port_ps
-        path.append(core.port_free_ps)
-        far_ps = 0
-        if memory.l2.halves and self.numbers[block] % 2 != core.number % 2:
+        passed_ps = self._pass_l2(now_ps, block, "read")
+        if memory.l2.halves and self.numbers[block] % 2 != cluster % 2:
             size = sum(self._bytes(block).values())
             link_ps = self._ps(size, self._per_second(memory.l2.halves.link_bytes_per_cycle))
             self.link_free_ps = max(self.link_free_ps, now_ps) + link_ps
             self.run.busy_ps["link"] += link_ps
-            path.append(self.link_free_ps)
-            far_ps = self._cycles_ps(memory.l2.halves.far_latency_cycles)
-        through_l2_ps = max(path) + self._cycles_ps(memory.l2.latency_cycles)
-        return max(through_l2_ps, self.ready_ps[block] + port_ps) + far_ps
+            passed_ps = max(passed_ps, self.link_free_ps)
+        return passed_ps
 
     def _write(self, now_ps: int, block: Block) -> None:
         stays = False
@@ -319,6 +358,7 @@ class NaiveMachine:
                 core.next_event = None
                 return
             core.tile = queue.pop(0)
+            core.turn += 1
             core.todo = self._split(core.tile[3])
         assert core.tile is not None
         gemm, row, column, _ = core.tile
@@ -376,7 +416,13 @@ class NaiveMachine:
 
     def _hold_ps(self, block: Block) -> int:
         epilogue_ps = math.ceil(Fraction(str(self.library.epilogue_ns)) * 1000)
-        return self._port_ps(sum(self._bytes(block).values())) + epilogue_ps
+        size = sum(self._bytes(block).values())
+        staged_ps = 0
+        if self.library.epilogue_staged:  # into the scratchpad and out of it
+            pad = self.hardware.core.scratchpad
+            rate = self._per_second(pad.bytes_per_cycle) * Fraction(str(pad.efficiency_ratio))
+            staged_ps = sum(self._ps(size, rate) for _ in range(2))
+        return self._port_ps(size) + epilogue_ps + staged_ps
 
     def _work(self, core: _Core, cost: NaiveCost) -> None:
         """A stage's time by what it went to, and what it moved inside the core."""

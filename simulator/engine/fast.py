@@ -103,8 +103,13 @@ SHARED_FIELDS = 9
 
 # Columns of the cost table of block classes, and rows of their counters.
 BYTES, DRAM_PS, L2_PS, LINK_PS, HOLD_PS, BLOCK_PORT_PS = range(6)
-COUNTERS = 5
-REQUESTS, MISSES, FAR, WRITTEN, DRAM_WRITTEN = range(COUNTERS)
+COUNTERS = 6
+REQUESTS, MISSES, MULTICAST, FAR, WRITTEN, DRAM_WRITTEN = range(COUNTERS)
+
+# Columns of what a cluster was last sent for a line and a stage: in which turn, which is what a
+# core's TAKEN then is, when it has passed L2 and the link, and when DRAM has filled L2 with it.
+BROADCAST_FIELDS = 3
+TURN, PASSED, FILLED = range(BROADCAST_FIELDS)
 
 # Columns of the cost table of the kinds of stages.
 STAGE_PS, FIRST_LOAD_PS, ROWS_PORT_PS, COLUMNS_PORT_PS = range(4)
@@ -150,7 +155,9 @@ WAITS = Waits(MEMORY_WAIT, PROLOGUE_WAIT, EPILOGUE_WAIT, REDUCTION_WAIT)
     K_RING,
     K_MASKED,
     K_ACCUMULATES,
-) = range(25)
+    K_CLUSTER_M,
+    K_CLUSTER_N,
+) = range(27)
 
 
 @numba.njit(inline="always", **OPTIONS)
@@ -211,8 +218,11 @@ def _read_dram(now, block, k, shared, lru, resident, ready, classes, costs, coun
 
 
 @numba.njit(inline="always", **OPTIONS)
-def _fetch(now, block, c, core, port_ps, k, shared, lru, resident, ready, classes, costs, counts):
-    """Request one block at ``now``; returns when all of it has arrived."""
+def _fetch(now, block, c, side, port_ps, k, shared, lru, resident, ready, classes, costs, counts):
+    """Request one block at ``now``; returns when all of it has arrived.
+
+    ``side`` is the number of the core's cluster, whose parity is the half of L2 beside it.
+    """
     at = np.uintp(block)
     kind = classes[at]
     counts[REQUESTS, kind] += 1
@@ -229,13 +239,60 @@ def _fetch(now, block, c, core, port_ps, k, shared, lru, resident, ready, classe
     c[PORT_FREE] = port
     path = max(path, port)
     extra = 0
-    if k[K_HALVES] and (block ^ core) & 1:
+    if k[K_HALVES] and (block ^ side) & 1:
         counts[FAR, kind] += 1
         link = max(shared[LINK_FREE], now) + costs[kind, LINK_PS]
         shared[LINK_FREE] = link
         path = max(path, link)
         extra = k[K_FAR_LATENCY]
     return max(path + k[K_L2_LATENCY], filled + port_ps) + extra
+
+
+@numba.njit(**OPTIONS)
+def _fetch_shared(
+    now, block, c, cluster, port_ps, sent, k, shared,
+    lru, resident, ready, classes, costs, counts,
+):  # fmt: skip
+    """The same of a core in a cluster: what was sent to its cluster is there for all its cores.
+
+    ``sent`` is the last of what was sent for this line and stage.
+    """
+    if sent[TURN] == c[TAKEN]:
+        counts[MULTICAST, classes[block]] += 1
+        port = max(c[PORT_FREE], now) + port_ps
+        c[PORT_FREE] = port
+        arrive = max(max(sent[PASSED], port) + k[K_L2_LATENCY], sent[FILLED] + port_ps)
+        return arrive + k[K_FAR_LATENCY] * (k[K_HALVES] & (block ^ cluster))
+    arrive = _fetch(
+        now, block, c, cluster, port_ps, k, shared, lru, resident, ready, classes, costs, counts
+    )
+    if sent[TURN] < c[TAKEN]:
+        sent[TURN], sent[FILLED], sent[PASSED] = c[TAKEN], ready[block], shared[L2_FREE]
+        if k[K_HALVES] & (block ^ cluster):
+            sent[PASSED] = max(shared[L2_FREE], shared[LINK_FREE])
+    return arrive
+
+
+@numba.njit(**OPTIONS)
+def _fetch_in_cluster(
+    now, stage, kind, c, core, sent, times, k, shared,
+    lru, resident, ready, classes, costs, counts,
+):  # fmt: skip
+    """Request the blocks of a stage where cores share them; returns when both have arrived."""
+    m, n = k[K_CLUSTER_M], k[K_CLUSTER_N]
+    cluster = core // (m * n)
+    member = core - cluster * m * n
+    row = member // n
+    rows = _fetch_shared(
+        now, c[ROWS_BLOCK] + stage, c, cluster, times[kind, ROWS_PORT_PS],
+        sent[cluster, row, stage], k, shared, lru, resident, ready, classes, costs, counts,
+    )  # fmt: skip
+    columns = _fetch_shared(
+        now, c[COLUMNS_BLOCK] + stage, c, cluster, times[kind, COLUMNS_PORT_PS],
+        sent[cluster, m + member - row * n, stage], k, shared,
+        lru, resident, ready, classes, costs, counts,
+    )  # fmt: skip
+    return max(rows, columns)
 
 
 @numba.njit(**OPTIONS)
@@ -357,8 +414,9 @@ def _fetch_block(
     """Request a block that is of no stage: partial sums, or an output that is added to."""
     port_ps = costs[classes[block], BLOCK_PORT_PS]
     c[BLOCK_PORT_BUSY] += port_ps
+    side = core // (k[K_CLUSTER_M] * k[K_CLUSTER_N])
     return _fetch(
-        now, block, c, core, port_ps, k, shared, lru, resident, ready, classes, costs, counts
+        now, block, c, side, port_ps, k, shared, lru, resident, ready, classes, costs, counts
     )
 
 
@@ -496,7 +554,7 @@ def _close(k, times, mac_ps, cores, ends, stages, accounts):
 @numba.njit(**OPTIONS)
 def _run(
     k, tiles, queue_start, queue_at, queue_of, bounds, times, mac_ps, masked_kinds, costs, classes,
-    cores, pendings, ends, tiles_of, arrived, shared,
+    cores, pendings, ends, tiles_of, arrived, shared, sent,
     lru, resident, ready, tree, stages, counts, accounts,
 ):  # fmt: skip
     """The event loop. Returns whether every core finished."""
@@ -531,16 +589,22 @@ def _run(
                 kind = masked_kinds[last_column, c[ROWS_BLOCK] + stage]
             shared[TIES] += shared[LAST_REQUEST] == now
             shared[LAST_REQUEST] = now
-            arrive = _fetch(
-                now, c[ROWS_BLOCK] + stage, c, core, times[kind, ROWS_PORT_PS], k, shared,
-                lru, resident, ready, classes, costs, counts,
-            )  # fmt: skip
-            if k[K_HAS_COLUMNS]:
-                also = _fetch(
-                    now, c[COLUMNS_BLOCK] + stage, c, core, times[kind, COLUMNS_PORT_PS], k, shared,
+            if sent.size:
+                arrive = _fetch_in_cluster(
+                    now, stage, kind, c, core, sent, times, k, shared,
                     lru, resident, ready, classes, costs, counts,
                 )  # fmt: skip
-                arrive = max(arrive, also)
+            else:
+                arrive = _fetch(
+                    now, c[ROWS_BLOCK] + stage, c, core, times[kind, ROWS_PORT_PS], k, shared,
+                    lru, resident, ready, classes, costs, counts,
+                )  # fmt: skip
+                if k[K_HAS_COLUMNS]:
+                    also = _fetch(
+                        now, c[COLUMNS_BLOCK] + stage, c, core, times[kind, COLUMNS_PORT_PS], k,
+                        shared, lru, resident, ready, classes, costs, counts,
+                    )  # fmt: skip
+                    arrive = max(arrive, also)
             stages[where, np.uintp(kind)] += 1
             if stage + 1 == c[STAGE_END]:
                 flags |= LAST
@@ -622,6 +686,8 @@ def _constants(program: Program) -> IntArray:
         K_RING: buffers + sets + 2,
         K_MASKED: program.is_masked,
         K_ACCUMULATES: program.accumulates,
+        K_CLUSTER_M: program.cluster.m,
+        K_CLUSTER_N: program.cluster.n,
     }
     assert list(values) == list(range(len(values))), "constants out of order"
     return np.array([*values.values()], dtype=np.int64)
@@ -652,10 +718,13 @@ def run(program: Program) -> EngineResult:
     arrived = np.zeros(grid.outputs if grid.splits > 1 else 1, dtype=np.int32)
     pendings, ends = _zeros(cores, buffers, STAGE_FIELDS), _zeros(cores, sets, LAST_TILE_FIELDS)
     ends[:, :, MAIN_LOOP_END] = -1
+    m, n = program.cluster
+    clusters = cores // (m * n) if program.cluster_cores > 1 else 0
+    sent = _zeros(clusters, m + n, grid.stages, BROADCAST_FIELDS)
     arguments = (
         k, queues.tiles, queues.start, queues.start[:-1].copy(), queues.of_core,
         program.split_bounds, times, program.mac_ps, program.masked_kinds, costs, classes,
-        state, pendings, ends, _zeros(cores, k[K_RING]), arrived, shared,
+        state, pendings, ends, _zeros(cores, k[K_RING]), arrived, shared, sent,
         lru, resident, _zeros(blocks), tree, stages, counts, accounts,
     )  # fmt: skip
     is_long = program.stage_events > LONG_STAGES
@@ -671,6 +740,7 @@ def run(program: Program) -> EngineResult:
         port_ps=accounts[PORT_PS],
         requests=counts[REQUESTS],
         misses=counts[MISSES],
+        multicast=counts[MULTICAST],
         far=counts[FAR],
         written=counts[WRITTEN],
         dram_written=counts[DRAM_WRITTEN],

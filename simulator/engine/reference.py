@@ -1,8 +1,8 @@
 """The model of record: cores, queues and memory as SimPy processes and resources.
 
-Read this file to know what the machine does. A core is three processes: one requests stages, one
-works on them, and one per tile carries the result out. DRAM, L2, the link between the halves of L2
-and the port of every core are first-come-first-served servers.
+Read this file to know what the machine does, and `memory` for what happens between cores and DRAM.
+A core is three processes: one requests stages, one works on them, and one per tile carries the
+result out.
 
 Simultaneous events are ordered by SimPy's priorities: whatever a queue or a timer does comes
 first, then, as *turns*, the ends of epilogues (kind 0), the requests of outputs that are added to
@@ -11,27 +11,25 @@ first, then, as *turns*, the ends of epilogues (kind 0), the requests of outputs
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import simpy
 from simpy.events import EventPriority
 
+from simulator.engine.memory import Asked, Clock, Memory, Port, Process, Transfers
 from simulator.engine.result import EngineResult, Waits
-from simulator.schedule.classes import BLOCK_CLASSES
+from simulator.schedule.classes import COLUMNS, ROWS
 from simulator.schedule.partition import Place
 from simulator.schedule.program import Program
 
-Process = Generator[simpy.Event, Any, Any]
 EPILOGUE_ENDS, OUTPUT_REQUEST, STAGE_REQUEST = range(3)
 FIRST_TURN = 10
 """Priority of the first turn; SimPy's own events have priorities 0 and 1."""
 
 
-class Observer(Protocol):
+class Observer(Transfers, Protocol):
     """Is told what happened once it has; changes nothing. Times are picoseconds."""
 
     def worked(
@@ -46,17 +44,6 @@ class Observer(Protocol):
     ) -> None:
         """A stage is done: since then the core first waited, then worked."""
 
-    def moved(self, level: str, written: bool, start_ps: int, end_ps: int, size: int) -> None:
-        """A block of ``size`` bytes has passed "l2" or "dram", one at a time each."""
-
-
-class Clock(simpy.Environment):
-    """SimPy's environment with time in whole picoseconds."""
-
-    @property
-    def now_ps(self) -> int:
-        return int(self.now)
-
 
 class Turn(simpy.Event):
     """An event at which a core changes what others can see; ordered by kind, then core."""
@@ -65,158 +52,6 @@ class Turn(simpy.Event):
         super().__init__(env)
         self._ok, self._value = True, None
         env.schedule(self, EventPriority(FIRST_TURN + kind * cores + core), delay)
-
-
-class Server:
-    """A queue that serves one transfer at a time, in order of request."""
-
-    def __init__(self, env: Clock):
-        self.env = env
-        self.jobs = simpy.Store(env)
-        env.process(self._serve())
-
-    def serve(self, duration_ps: int) -> simpy.Event:
-        """Join the queue now; the event returned happens when the transfer is done."""
-        done = self.env.event()
-        self.jobs.put((duration_ps, done))
-        return done
-
-    def _serve(self) -> Process:
-        while True:
-            duration_ps, done = yield self.jobs.get()
-            yield self.env.timeout(duration_ps)
-            done.succeed()
-
-
-class Memory:
-    """L2 with its LRU state, and DRAM behind it."""
-
-    def __init__(self, env: Clock, program: Program, observer: Observer | None = None):
-        self.env, self.program, self.observer = env, program, observer
-        self.dram, self.l2, self.link = Server(env), Server(env), Server(env)
-        self.resident: OrderedDict[int, bool] = OrderedDict()  # block -> dirty; front is last
-        self.used_bytes = 0
-        self.filled: dict[int, simpy.Event] = {}  # its value is the time of the fill
-        self.requests = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
-        self.misses = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
-        self.far = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
-        self.written = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
-        self.dram_written = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
-        self.evictions = self.in_flight_hits = self.drained_ps = 0
-        for block in program.warm_blocks:
-            self._insert(int(block), dirty=False)
-            self.filled[int(block)] = env.event().succeed(0)
-        self.evictions = 0
-
-    def fetch(self, block: int, core: Core, port_ps: int) -> simpy.Process:
-        """Request a block now; the process returned ends when all of it has arrived."""
-        kind = self.program.block_class[block]
-        self.requests[kind] += 1
-        if block in self.resident:
-            self.resident.move_to_end(block)
-            if not self.filled[block].triggered:
-                self.in_flight_hits += 1
-        else:
-            self.misses[kind] += 1
-            self._insert(block, dirty=False)
-            read = self._through_dram(kind, written=False)
-            self.filled[block] = self.env.process(self._fill(read))
-        path = [self._through_l2(kind, written=False), core.port.serve(port_ps)]
-        core.port_ps += port_ps
-        extra_ps = 0
-        if self.program.halves and block % 2 != core.number % 2:
-            self.far[kind] += 1
-            path.append(self.link.serve(int(self.program.link_ps[kind])))
-            extra_ps = self.program.far_latency_ps
-        return self.env.process(self._arrival(path, self.filled[block], port_ps, extra_ps))
-
-    def write(self, block: int, straight_to_dram: bool) -> None:
-        """Queue an output or partial block; it holds nobody."""
-        kind = self.program.block_class[block]
-        stays = False
-        if not straight_to_dram:
-            stays = self._renew(block) or self._insert(block, dirty=True)
-            self.filled[block] = self.env.event().succeed(self.env.now_ps)
-            self.written[kind] += 1
-            self._drain(self._through_l2(kind, written=True))
-        if not stays:
-            self._write_dram(block)
-
-    def _renew(self, block: int) -> bool:
-        """Write to a block that L2 still holds, since it was read to be added to."""
-        if block not in self.resident:
-            return False
-        self.resident[block] = True
-        self.resident.move_to_end(block)
-        return True
-
-    def _insert(self, block: int, dirty: bool) -> bool:
-        """Put an absent block in front, evicting the oldest until it fits; False: it never will."""
-        size = self._bytes(block)
-        if size > self.program.l2_bytes:
-            return False
-        while self.used_bytes + size > self.program.l2_bytes:
-            victim, was_dirty = self.resident.popitem(last=False)
-            self.used_bytes -= self._bytes(victim)
-            self.evictions += 1
-            if was_dirty:
-                self._write_dram(victim)
-        self.resident[block] = dirty
-        self.used_bytes += size
-        return True
-
-    def _bytes(self, block: int) -> int:
-        return int(self.program.block_bytes[self.program.block_class[block]])
-
-    def _fill(self, read: simpy.Event) -> Process:
-        yield read
-        yield self.env.timeout(self.program.dram_latency_ps)
-        return self.env.now_ps
-
-    def _write_dram(self, block: int) -> None:
-        kind = self.program.block_class[block]
-        self.dram_written[kind] += 1
-        self._drain(self._through_dram(kind, written=True))
-
-    def _through_dram(self, kind: int, written: bool) -> simpy.Event:
-        duration_ps = int(self.program.dram_ps[kind])
-        return self._observed("dram", written, kind, duration_ps, self.dram.serve(duration_ps))
-
-    def _through_l2(self, kind: int, written: bool) -> simpy.Event:
-        duration_ps = int(self.program.l2_ps[kind])
-        return self._observed("l2", written, kind, duration_ps, self.l2.serve(duration_ps))
-
-    def _observed(
-        self, level: str, written: bool, kind: int, duration_ps: int, transfer: simpy.Event
-    ) -> simpy.Event:
-        """Tell the observer of a transfer at its end; neither delays nor reorders anything."""
-        observer = self.observer
-        if observer is not None:
-            size = int(self.program.block_bytes[kind])
-
-            def tell(_: simpy.Event) -> None:
-                end_ps = self.env.now_ps
-                observer.moved(level, written, end_ps - duration_ps, end_ps, size)
-
-            assert transfer.callbacks is not None
-            transfer.callbacks.append(tell)
-        return transfer
-
-    def _arrival(
-        self, path: list[simpy.Event], filled: simpy.Event, port_ps: int, extra_ps: int
-    ) -> Process:
-        yield from path  # all are under way; whichever takes longest decides
-        through_l2_ps = self.env.now_ps + self.program.l2_latency_ps
-        through_port_ps = (yield filled) + port_ps
-        arrive_ps = max(through_l2_ps, through_port_ps) + extra_ps
-        yield self.env.timeout(arrive_ps - self.env.now_ps)
-
-    def _drain(self, transfer: simpy.Event) -> None:
-        assert transfer.callbacks is not None
-        transfer.callbacks.append(self._drained)
-
-    def _drained(self, _: simpy.Event) -> None:
-        self.drained_ps = max(self.drained_ps, self.env.now_ps)
 
 
 @dataclass
@@ -236,7 +71,8 @@ class Core:
     def __init__(self, number: int, machine: Machine):
         self.number, self.machine = number, machine
         self.env, self.program = machine.env, machine.program
-        self.port = Server(self.env)
+        cluster, self.member = divmod(number, self.program.cluster_cores)
+        self.port = Port(self.env, cluster)
         buffers, sets = self.program.stage_buffers, self.program.accumulator_sets
         self.buffers = simpy.Container(self.env, buffers, init=buffers)
         self.accumulators = simpy.Container(self.env, sets, init=sets)
@@ -246,7 +82,7 @@ class Core:
         self.ended: list[tuple[int, TakenTile]] = []  # when, and which, in order
         self.worked_until_ps = 0
         self.waits = Waits()
-        self.port_ps = self.stage_ps = self.mac_ps = 0
+        self.stage_ps = self.mac_ps = 0
         self.stages = np.zeros(len(self.program.costs), dtype=np.int64)
         self.env.process(self._request_stages())
         self.env.process(self._work())
@@ -281,11 +117,15 @@ class Core:
         self.machine.count_tie()
         kind, place = program.stage_kind(tile.place, stage), tile.place
         self.stages[kind] += 1
-        rows = memory.fetch(place.rows_block + stage, self, int(program.rows_port_ps[kind]))
+        row, column = divmod(self.member, program.cluster.n)
+        asked = Asked(tile.count, ROWS, row, stage)
+        rows_ps = int(program.rows_port_ps[kind])
+        rows = memory.fetch(place.rows_block + stage, self.port, rows_ps, asked)
         if not program.grid.has_columns:
             return [rows]
+        asked = Asked(tile.count, COLUMNS, column, stage)
         columns_ps = int(program.columns_port_ps[kind])
-        return [rows, memory.fetch(place.columns_block + stage, self, columns_ps)]
+        return [rows, memory.fetch(place.columns_block + stage, self.port, columns_ps, asked)]
 
     def _work(self) -> Process:
         """Work on stages in order, as soon as each has arrived."""
@@ -372,7 +212,7 @@ class Core:
     def _fetch_block(self, block: int) -> simpy.Process:
         """Request partial sums, or an output that is added to."""
         kind = self.program.block_class[block]
-        return self.machine.memory.fetch(block, self, int(self.program.block_port_ps[kind]))
+        return self.machine.memory.fetch(block, self.port, int(self.program.block_port_ps[kind]))
 
     def _hold_ps(self, block: int) -> int:
         return int(self.program.hold_ps[self.program.block_class[block]])
@@ -440,8 +280,9 @@ def run(program: Program, observer: Observer | None = None) -> EngineResult:
         end_ps=np.array(ends, dtype=np.int64),
         worked_ps=np.array([core.stage_ps for core in machine.cores], dtype=np.int64),
         mac_ps=np.array([core.mac_ps for core in machine.cores], dtype=np.int64),
-        port_ps=np.array([core.port_ps for core in machine.cores], dtype=np.int64),
+        port_ps=np.array([core.port.busy_ps for core in machine.cores], dtype=np.int64),
         requests=memory.requests,
+        multicast=memory.multicast,
         misses=memory.misses,
         far=memory.far,
         written=memory.written,

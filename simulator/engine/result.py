@@ -44,6 +44,9 @@ class EngineResult:
         How long a core's port was busy with reads.
     requests, misses : array (16,)
         L2 look-ups and those that read DRAM, by block class.
+    multicast : array (16,)
+        Requests for which L2 was not asked, since another core of the cluster had been sent the
+        block already.
     far : array (16,)
         Look-ups that went to the other half of L2.
     written, dram_written : array (16,)
@@ -65,6 +68,7 @@ class EngineResult:
     port_ps: IntArray
     requests: IntArray
     misses: IntArray
+    multicast: IntArray
     far: IntArray
     written: IntArray
     dram_written: IntArray

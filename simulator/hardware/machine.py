@@ -38,6 +38,7 @@ RegisterBuffers = Annotated[int, Field(ge=1, le=2, strict=True)]
 
 MAX_CORES = 4096
 MAX_STAGE_BUFFERS = 64
+MAX_CLUSTER = 16  # CUDA's largest cluster, where a kernel opts for more than 8
 
 
 class Section(BaseModel):
@@ -303,6 +304,27 @@ class Sizes(Section):
     k: Count = 1
 
 
+class ClusterShape(Section):
+    """How many tiles side by side are worked on by a cluster of cores that share what they read."""
+
+    m: Annotated[int, Field(ge=1, le=MAX_CLUSTER, strict=True)] = Field(
+        1, description="Along m; they share blocks of X."
+    )
+    n: Annotated[int, Field(ge=1, le=MAX_CLUSTER, strict=True)] = Field(
+        1, description="Along n; they share blocks of W."
+    )
+
+    @property
+    def cores(self) -> int:
+        return self.m * self.n
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> ClusterShape:
+        if self.cores > MAX_CLUSTER:
+            raise ValueError(f"a cluster has at most {MAX_CLUSTER} cores, got {self.m}x{self.n}")
+        return self
+
+
 class Library(Section):
     """How the kernels of one library use the machine. Never a correction factor.
 
@@ -344,6 +366,11 @@ class Library(Section):
         description="Outputs are laid into the scratchpad, and read from there on their way out, "
         "instead of leaving registers straight through the port.",
     )
+    cluster: ClusterShape = Field(
+        ClusterShape(),
+        description="Tiles of which L2 sends shared blocks once: Hopper's multicast. Wants "
+        "dispatch: round_robin; along a side whose tiles it does not divide each is on its own.",
+    )
     least: Sizes = Field(
         Sizes(), description="Least sizes that its kernels take; smaller ones are padded."
     )
@@ -359,6 +386,15 @@ class Library(Section):
         of_width = ceil_div(getattr(self.multiples_bits, size), bits)
         unit = math.lcm(unit, of_width, getattr(self.multiples, size))
         return ceil_div(max(elements, getattr(self.least, size)), unit) * unit
+
+    @model_validator(mode="after")
+    def _clusters_are_dealt_out(self) -> Library:
+        if self.cluster.cores > 1 and self.dispatch != "round_robin":
+            raise ValueError(
+                f"a cluster wants dispatch: round_robin, as persistent kernels have, "
+                f"got {self.dispatch}"
+            )
+        return self
 
     @field_validator("tiles", mode="before")
     @classmethod
@@ -477,11 +513,17 @@ class Hardware(Section):
         return self
 
     @model_validator(mode="after")
-    def _libraries_exist(self) -> Hardware:
+    def _libraries_fit(self) -> Hardware:
         for name in (self.library.dense, self.library.sparse, *self.library.dtypes.values()):
             if name not in self.libraries:
                 raise ValueError(
                     f"library: no library '{name}' ({did_you_mean(name, self.libraries)})"
+                )
+        for name, library in self.libraries.items():
+            if library.cluster.cores > self.core.count:
+                raise ValueError(
+                    f"libraries.{name}.cluster: {library.cluster.cores} cores are more than "
+                    f"core.count = {self.core.count}"
                 )
         return self
 

@@ -190,7 +190,8 @@ class _Sampler:
             tiles = self.grid.splits * columns * rows * gemms
             return abs((tiles - want + cores // 2) % cores - cores // 2)
 
-        lengths = product(self.cuts.rows.near, self.cuts.gemms.near)
+        whole_clusters = self.cuts.rows.near[:: self.whole.cluster.m]
+        lengths = product(whole_clusters, self.cuts.gemms.near)
         rows, gemms = min(lengths, key=lambda sides: (apart(*sides), sides))
         return stages, columns, rows, gemms
 
@@ -215,7 +216,7 @@ class _Sampler:
 
     def _lines_of_waves(self, columns: int, rows: int, gemms: int) -> npt.NDArray[np.float64]:
         """Rows and columns of tiles that waves of all cores touch, summed over waves."""
-        band, cores = self.whole.band, self.whole.cores
+        band, cores, across = self.whole.band, self.whole.cores, self.whole.cluster.n
         heights = np.full(ceil_div(rows, band), band)
         heights[-1] = rows - (heights.size - 1) * band
         heights = np.tile(heights, gemms)
@@ -224,9 +225,9 @@ class _Sampler:
         last = np.minimum(first + cores, ends[-1]) - 1
         top, bottom = np.searchsorted(ends, first, "right"), np.searchsorted(ends, last, "right")
         starts = ends - heights * columns
-        left = (first - starts[top]) // heights[top]
-        right = (last - starts[bottom]) // heights[bottom]
-        inside = right - left + 1
+        left = (first - starts[top]) // (heights[top] * across)
+        right = (last - starts[bottom]) // (heights[bottom] * across)
+        inside = (right - left + 1) * across
         around = np.where(bottom - top > 1, columns, np.minimum(columns, inside + columns))
         tall = np.cumsum(heights)
         return np.array(
@@ -308,7 +309,7 @@ class _Sampler:
     def _wave_bytes(self, program: Program) -> int:
         """Bytes that all cores read at one stage, each once."""
         grid, band, cores = self.grid, self.whole.band, self.whole.cores
-        columns = min(grid.columns, ceil_div(cores, band))
+        columns = min(grid.columns, self.whole.wave_columns)
         rows = min(grid.rows, band * ceil_div(cores, band * columns))
         one_row, one_column = (
             int(program.block_bytes[BLOCKS_OF[operand].start]) for operand in (ROWS, COLUMNS)

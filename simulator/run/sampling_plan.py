@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
-from math import gcd, prod
+from math import gcd, lcm, prod
 from typing import NamedTuple, TypeVar
 
 from simulator.hardware import Hardware, Library
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.offers import Offers, stages_of
-from simulator.schedule.partition import DISPATCH, TileGrid
+from simulator.schedule.partition import DISPATCH, Cluster, TileGrid
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
 
@@ -63,9 +63,16 @@ class Whole:
     def grid(self) -> TileGrid:
         return self.mapping.grid(self.problem)
 
+    @cached_property
+    def cluster(self) -> Cluster:
+        """Tiles whose cores share what they read. Sides are cut in whole clusters, so that parts
+        have them where the whole does."""
+        return Cluster.of(self.library, self.grid)
+
     @property
     def cores(self) -> int:
-        return self.hardware.core.count
+        """Those that have work."""
+        return self.cluster.working(self.hardware.core.count)
 
     @property
     def l2_bytes(self) -> int:
@@ -74,7 +81,18 @@ class Whole:
     @property
     def band(self) -> int:
         """Rows of tiles that are walked together."""
-        return max(1, min(self.library.swizzle, self.grid.rows))
+        return min(self.cluster.band(self.library.swizzle), self.grid.rows)
+
+    @property
+    def wave_columns(self) -> int:
+        """Columns of tiles that a wave works on."""
+        across = self.cluster.n
+        return ceil_div(ceil_div(self.cores, self.band), across) * across
+
+    @property
+    def period(self) -> int:
+        """Columns after which a band ends in the same place of a wave."""
+        return lcm(self.cores // gcd(self.cores, self.band), self.cluster.n)
 
     @cached_property
     def exceeds_l2(self) -> bool:
@@ -85,7 +103,7 @@ class Whole:
     @property
     def settles_late(self) -> bool:
         """Whether stages take longer where they miss L2 than where they hit it."""
-        offers = Offers.of(self.hardware, [self.problem], [0], [self.mapping])
+        offers = Offers.of(self.hardware, self.library, [self.problem], [0], [self.mapping])
         stages = stages_of(self.hardware, self.library, self.problem, offers)
         return bool((stages.far_period > stages.near_period).any())
 
@@ -201,10 +219,7 @@ def cuts_of(whole: Whole, budget: int, safety: float = SAFETY) -> tuple[Cuts, bo
     Where cuts to safe lengths cost much more than the budget, shorter ones are taken; but tiles
     that are long in settling stay as deep.
     """
-    grid, cores = whole.grid, whole.cores
-    wave, settles_late = ceil_div(cores, whole.band), whole.settles_late
-    # Columns after which a band ends in the same place of a wave.
-    period = cores // gcd(cores, whole.band)
+    grid, wave, settles_late = whole.grid, whole.wave_columns, whole.settles_late
     deep = (SETTLING_STAGES if settles_late else SHORTEST_STAGES) * grid.splits
     lengths = [
         (_fewest_columns(whole, wave), deep),
@@ -219,14 +234,14 @@ def cuts_of(whole: Whole, budget: int, safety: float = SAFETY) -> tuple[Cuts, bo
             break
     best = cheapest
     if affordable:
-        best = min(affordable, key=lambda cuts: (cuts.badness(period), -cuts.cost))
+        best = min(affordable, key=lambda cuts: (cuts.badness(whole.period), -cuts.cost))
     return best, (fewest_columns, fewest_stages) == lengths[0]
 
 
 def _sides(whole: Whole, fewest_columns: int, fewest_stages: int) -> list[list[Side]]:
     """What every side may be cut to, besides not at all."""
     grid, cores, band = whole.grid, whole.cores, whole.band
-    wave, period = ceil_div(cores, band), cores // gcd(cores, band)
+    wave, period = whole.wave_columns, whole.period
     columns_at_once = sorted({period, wave}) if period <= 2 * wave else [wave]
     # Bands, and GEMMs, after which a wave begins in the same place.
     bands_at_once = sorted({*MULTIPLES, 2, cores // gcd(cores, band * grid.columns)})
@@ -236,7 +251,11 @@ def _sides(whole: Whole, fewest_columns: int, fewest_stages: int) -> list[list[S
         (grid.stages, [(depth, depth, grid.splits) for depth in depths]),
         (
             grid.columns,
-            [(fewest_columns * n, size * n, 1) for n in MULTIPLES for size in columns_at_once],
+            [
+                (fewest_columns * n, size * n, whole.cluster.n)
+                for n in MULTIPLES
+                for size in columns_at_once
+            ],
         ),
         (grid.rows, [(2 * band * n, band * n, band) for n in bands_at_once]),
         (grid.count, [(2 * n, n, 1) for n in gemms_at_once]),

@@ -24,7 +24,7 @@ class Totals(NamedTuple):
         Bytes of all blocks.
     waits_ps, stages : array
         By kind of wait and of stage.
-    requests, misses, far, written, dram_written : array
+    requests, misses, multicast, far, written, dram_written : array
         By block class.
     """
 
@@ -39,6 +39,7 @@ class Totals(NamedTuple):
     stages: IntArray
     requests: IntArray
     misses: IntArray
+    multicast: IntArray
     far: IntArray
     written: IntArray
     dram_written: IntArray
@@ -58,6 +59,7 @@ class Totals(NamedTuple):
             stages=result.stages.sum(axis=0),
             requests=result.requests,
             misses=result.misses,
+            multicast=result.multicast,
             far=result.far,
             written=result.written,
             dram_written=result.dram_written,
@@ -105,6 +107,7 @@ class Totals(NamedTuple):
             port_ps=stages @ (program.rows_port_ps + program.columns_port_ps) + block_port,
             requests=self.requests,
             misses=np.minimum(self.misses, self.requests),
+            multicast=self.multicast,
             far=np.minimum(self.far, self.requests),
             written=self.written,
             dram_written=self.dram_written,
@@ -115,5 +118,5 @@ class Totals(NamedTuple):
 
 
 def _block_port_ps(program: Program, result: EngineResult) -> IntArray:
-    """How long every core's port was busy with partial sums: with all but the stages' blocks."""
+    """How long every core's port was busy with all but the stages' blocks."""
     return result.port_ps - result.stages @ (program.rows_port_ps + program.columns_port_ps)

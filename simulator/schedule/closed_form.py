@@ -75,14 +75,16 @@ def _wave_reads(
     l2_bytes = hardware.memory.l2.bytes
     rows, columns, _ = offers.grid
     tiles = offers.count * rows * columns * splits
-    busy = np.minimum(tiles, hardware.core.count)
-    waves = whole(tiles, hardware.core.count)
+    busy = np.minimum(tiles, offers.cores)
+    waves = whole(tiles, offers.cores)
     at_once = np.maximum(1, busy / splits)
     gemms = np.maximum(1, at_once / (rows * columns))
     inside = at_once / gemms
-    band = np.minimum(library.swizzle, rows)
+    clusters = np.maximum(1, library.swizzle // offers.cluster_m)
+    band = np.minimum(clusters * offers.cluster_m, rows)
     rows_at_once = np.minimum(rows, np.maximum(np.minimum(inside, band), np.ceil(inside / columns)))
-    columns_at_once = np.minimum(columns, np.ceil(np.maximum(1, inside / band)))
+    across = whole(np.maximum(1, inside / band), offers.cluster_n) * offers.cluster_n
+    columns_at_once = np.minimum(columns, across)
     wave_rows = gemms * rows_at_once * stages.rows_bytes
     wave_columns = gemms * columns_at_once * stages.columns_bytes
 
@@ -95,9 +97,7 @@ def _wave_reads(
     keeps_rows = (band_rows + wave_columns) * depths.all <= l2_bytes
     once = (all_rows + all_columns) * offers.count
     each_band = (all_rows + all_columns * bands) * offers.count
-    each_wave = np.maximum(
-        once, tiles / hardware.core.count * (wave_rows + wave_columns) * depths.all
-    )
+    each_wave = np.maximum(once, tiles / offers.cores * (wave_rows + wave_columns) * depths.all)
     read = np.where(keeps_columns, once, np.where(keeps_rows, each_band, each_wave))
     read = np.where(waves <= 1, once, read)
     added_to = offers.accumulates * offers.m * offers.n * offers.count * problem.output_bits / 8
@@ -147,7 +147,7 @@ class _Ends(NamedTuple):
         out = out_bytes / rates.port + rates.epilogue
         partial_bytes = stages.elements * ACCUMULATOR_BITS / 8
         partial = partial_bytes / rates.port + rates.epilogue
-        outputs = np.minimum(stages.outputs.sum(axis=0), np.maximum(1, rates.cores / splits))
+        outputs = np.minimum(stages.outputs.sum(axis=0), np.maximum(1, offers.cores / splits))
         others = (splits - 1) * partial_bytes
         port = others / rates.port
         reduction = rates.l2_latency + np.maximum(port, outputs * others / rates.l2)
@@ -229,7 +229,7 @@ def times_ps(
     reads = _wave_reads(hardware, library, problem, offers, stages, splits, depths)
     tiles, exists = stages.outputs * splits, stages.outputs > 0
     all_tiles = tiles.sum(axis=0)
-    waves, busy = whole(all_tiles, rates.cores), np.minimum(all_tiles, rates.cores)
+    waves, busy = whole(all_tiles, offers.cores), np.minimum(all_tiles, offers.cores)
     pipeline = _Pipeline.of(rates, stages, reads, busy)
 
     def longest(of_kind: Any) -> Any:
@@ -239,7 +239,8 @@ def times_ps(
     # Model: dealt out in turn, a core gets the same split of every output; who gets the longest
     # one finishes all outputs.
     policy = DISPATCH[library.dispatch]
-    stuck = policy.is_fixed and policy.in_waves and rates.cores % splits == 0
+    turns = offers.cores / (offers.cluster_m * offers.cluster_n)
+    stuck = policy.is_fixed and policy.in_waves & (turns % splits == 0)
     depth = np.where(stuck, depths.longest, depths.mean)
     later = pipeline.later(library, depth, np.where(stuck, ends.last, ends.mean))
     tail = longest(pipeline.later(library, depths.longest, ends.last))
@@ -247,7 +248,7 @@ def times_ps(
         tail = tail + longest(ends.last)
     slowest = longest(later)
     cold = np.maximum(0, longest(first + ends.mean) - slowest)
-    many = _dealt_out(rates.cores, tiles, later, slowest) + cold + tail - slowest
+    many = _dealt_out(offers.cores, tiles, later, slowest) + cold + tail - slowest
     computed = np.where(waves == 1, longest(first + ends.last), many) + longest(ends.apart)
     passed = reads.dram_bytes / rates.dram + reads.written_bytes / rates.dram_writes
     dram = passed + rates.dram_latency + longest(ends.last)
@@ -256,7 +257,7 @@ def times_ps(
     )
 
 
-def _dealt_out(cores: int, tiles: Any, each: Any, longest: Any) -> Any:
+def _dealt_out(cores: Any, tiles: Any, each: Any, longest: Any) -> Any:
     """When the last of all tiles is done, if whoever is free takes the next.
 
     At least the waves of those that take as long as one kind or longer, and at least what all take

@@ -34,6 +34,8 @@ class Offers(NamedTuple):
     They are floats, which hold sizes exactly; what would overflow is huge instead.
     ``unique_bytes`` is -1 where the activations matrix itself is stored; ``inputs_are_rows`` and
     ``accumulates`` are 0 or 1; the factors are those by which misalignment lengthens transfers.
+    ``cluster_m`` tiles along m and ``cluster_n`` along n share what they read; ``cores`` work, all
+    that fill such clusters.
     """
 
     m: Any
@@ -51,11 +53,15 @@ class Offers(NamedTuple):
     fragment_m: Any
     fragment_n: Any
     stage_buffers: Any
+    cluster_m: Any
+    cluster_n: Any
+    cores: Any
 
     @classmethod
     def of(
         cls,
         hardware: Hardware,
+        library: Library,
         problems: Sequence[GemmProblem],
         of_problem: Sequence[int],
         mappings: Sequence[Mapping],
@@ -71,7 +77,18 @@ class Offers(NamedTuple):
             for a in mappings
         ]
         repeated = np.array(sizes, dtype=np.float64)[np.array(of_problem)]
-        return cls(*repeated.T, *np.array(tiles, dtype=np.float64).T)
+        alone = np.ones(len(mappings))
+        clusters = [alone, alone, alone * hardware.core.count]
+        found = cls(*[*repeated.T, *np.array(tiles, dtype=np.float64).T, *clusters])
+        return found if library.cluster.cores == 1 else found._clustered(library)
+
+    def _clustered(self, library: Library) -> Offers:
+        """With the clusters of a library, as `Cluster.of` has them."""
+        rows, columns, _ = self.grid
+        cluster_m = np.where(rows % library.cluster.m, 1.0, library.cluster.m)
+        cluster_n = np.where(columns % library.cluster.n, 1.0, library.cluster.n)
+        cores = self.cores - self.cores % (cluster_m * cluster_n)
+        return self._replace(cluster_m=cluster_m, cluster_n=cluster_n, cores=cores)
 
     def take(self, places: IntArray) -> Offers:
         """Some of the mappings, in that order, perhaps several times."""
@@ -90,7 +107,6 @@ class Offers(NamedTuple):
 class Rates(NamedTuple):
     """The machine in cycles."""
 
-    cores: int
     port: float  # bytes a cycle
     l2: float
     dram: float  # of reads
@@ -111,7 +127,6 @@ class Rates(NamedTuple):
         near, cold = l2.latency_cycles, l2.start == "cold"
         dram_latency = max(near, hardware.dram_latency_ps / cycle_ps) if cold else near
         return cls(
-            cores=hardware.core.count,
             port=hardware.core.port_bytes_per_cycle,
             l2=l2_rate,
             dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
@@ -166,6 +181,9 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     def mean(of_kind: Any) -> Any:
         return (of_kind * outputs).sum(axis=0) / (rows * columns * offers.count)
 
+    # Of what a tile reads, its share of what L2 sends to the cluster.
+    shared: Any = (work.rows_bytes + work.metadata_bytes) / offers.cluster_n
+    shared = shared + work.columns_bytes / offers.cluster_m
     stored = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
     moved = stored[0] + stored[1]
     # Of a convolution, the activations as they are stored.
@@ -181,7 +199,7 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
         np.maximum(busiest, (rates.l2_latency + port + core) / offers.stage_buffers),
         np.maximum(busiest, (rates.dram_latency + port + core) / offers.stage_buffers),
         prologue,
-        work.write_bytes * ((stored[0] + stored[1]) / moved),
+        shared * ((stored[0] + stored[1]) / moved),
         m * n,
         *stored,
     )

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from simulator.hardware import Library
 from simulator.units import ceil_div
 
 IntArray = npt.NDArray[np.int64]
@@ -145,17 +147,57 @@ class Place:
         return [first + split for split in range(self.grid.splits) if split != self.split]
 
 
-def grouped_order(grid: TileGrid, swizzle: int) -> IntArray:
+class Cluster(NamedTuple):
+    """Tiles side by side, along m and along n, that as many cores work on at a time.
+
+    The cores, consecutive ones, share what they read: those side by side along m blocks of the
+    columns operand, those along n blocks of the rows operand.
+    """
+
+    m: int = 1
+    n: int = 1
+
+    @classmethod
+    def of(cls, library: Library, grid: TileGrid) -> Cluster:
+        """Model: a side whose tiles the library's clusters do not divide has none, as in DeepGEMM,
+        so that every cluster is whole."""
+        shape = library.cluster
+        return cls(1 if grid.rows % shape.m else shape.m, 1 if grid.columns % shape.n else shape.n)
+
+    @property
+    def cores(self) -> int:
+        return self.m * self.n
+
+    def working(self, cores: int) -> int:
+        """Of so many cores those that fill clusters; others have nothing to do."""
+        return cores - cores % self.cores
+
+    def lines(self, cores: int) -> int:
+        """Lines of tiles that all clusters work on at a time, where cores share them."""
+        return cores // self.cores * (self.m + self.n) if self.cores > 1 else 0
+
+    def band(self, swizzle: int) -> int:
+        """Rows of tiles that are walked together: ``swizzle``, in whole clusters."""
+        return max(1, swizzle // self.m) * self.m
+
+
+ALONE: Final = Cluster()
+
+
+def grouped_order(grid: TileGrid, swizzle: int, cluster: Cluster = ALONE) -> IntArray:
     """Tile ids in the order of dispatch: bands of ``swizzle`` tile rows, walked column by column.
 
-    ``swizzle`` 1 is raster order. A band's W stays in L2 while its columns of X pass by.
+    ``swizzle`` 1 is raster order. A band's W stays in L2 while its columns of X pass by. Tiles of a
+    cluster, of one split, follow each other; what is walked are then clusters.
     """
     order = np.arange(grid.tiles, dtype=np.int64)
-    if swizzle <= 1 or grid.rows == 1:
+    m, n = cluster
+    if cluster.cores == 1 and (swizzle <= 1 or grid.rows == 1):
         return order
-    places = order.reshape(grid.count, grid.rows, grid.columns, grid.splits)
-    bands = [places[:, top : top + swizzle] for top in range(0, grid.rows, swizzle)]
-    walked = [band.swapaxes(1, 2).reshape(grid.count, -1) for band in bands]
+    places = order.reshape(grid.count, grid.rows // m, m, grid.columns // n, n, grid.splits)
+    height = cluster.band(swizzle) // m
+    bands = [places[:, top : top + height] for top in range(0, grid.rows // m, height)]
+    walked = [band.transpose(0, 3, 1, 5, 2, 4).reshape(grid.count, -1) for band in bands]
     return np.concatenate(walked, axis=1).ravel()
 
 
@@ -166,6 +208,13 @@ class Queues:
     tiles: IntArray
     start: IntArray
     of_core: IntArray
+
+    def among(self, cores: int) -> Queues:
+        """With as many cores as there are; those beyond the ones that share have nothing to do."""
+        idle = np.full(cores - self.of_core.size, self.tiles.size)
+        if not idle.size:
+            return self
+        return Queues(self.tiles, np.concatenate([self.start, idle]), np.arange(cores))
 
 
 def _dynamic(order: IntArray, cores: int) -> Queues:

@@ -32,7 +32,9 @@ from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, ROWS, stage_code
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.masking import Mask, MaskedStages, masked_stages
 from simulator.schedule.partition import (
+    ALONE,
     DISPATCH,
+    Cluster,
     IntArray,
     Place,
     Queues,
@@ -61,7 +63,9 @@ class Program:
     Times are picoseconds. Ids of tiles and blocks are those of the grid. ``block_class`` has the
     class of every block; the tables of blocks have a place a class. ``block_port_ps`` is the time
     at a core's port of blocks that no stage asks for: partial sums, and outputs that are read
-    because the product is added to them (``accumulates``).
+    because the product is added to them (``accumulates``). Each ``cluster_cores`` consecutive cores
+    are a cluster and take tiles that lie side by side, in equal turns: of a turn's stage L2 sends
+    them each block once.
 
     ``works``, ``costs`` and the tables of stages have a place a *kind* of stage. The kind is the
     class; where real masks make stages of a class unequal, it is
@@ -69,6 +73,7 @@ class Program:
     """
 
     cores: int
+    cluster: Cluster
     grid: TileGrid
     queues: Queues
     split_bounds: IntArray
@@ -105,6 +110,11 @@ class Program:
     costs: tuple[StageCost, ...] = field(compare=False)
     metadata_bytes: IntArray = field(compare=False)
     masked: MaskedStages | None = field(compare=False)
+
+    @property
+    def cluster_cores(self) -> int:
+        """Cores of a cluster; 1 where each is on its own."""
+        return self.cluster.cores
 
     @property
     def is_masked(self) -> bool:
@@ -160,7 +170,8 @@ def gemm_program(
         problem = problem.swapped()
     whole = mapping.grid(problem)
     grid = grid or whole
-    _check_size(grid)
+    cluster = Cluster.of(library, grid)
+    _check_size(grid, cluster.lines(hardware.core.count))
     works, costs = class_stages(hardware, problem, mapping, grid)
     masked = None if mask is None else masked_stages(hardware, problem, grid, works, mask)
     return _assemble(
@@ -172,6 +183,7 @@ def gemm_program(
         stage_buffers=mapping.stage_buffers,
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
         accumulates=problem.accumulates,
+        cluster=cluster,
     )
 
 
@@ -183,7 +195,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
     larger = max(layer.reads, layer.writes)
     tile_m = ceil_div(larger, ceil_div(larger, chunk))
     grid = TileGrid(larger, 1, 1, 1, tile_m, 1, 1, has_columns=False)
-    _check_size(grid, f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
+    _check_size(grid, streaming=f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
     shared_bytes = bits_to_bytes(layer.reads * bits) if layer.reads < layer.writes else None
     stages = stream_stages(hardware, grid, bits, shared_bytes)
     return _assemble(
@@ -208,6 +220,7 @@ def _assemble(
     stage_buffers: int,
     drain_ps: int,
     accumulates: bool = False,
+    cluster: Cluster = ALONE,
     streaming: bool = False,
 ) -> Program:
     l2, cores, masked = hardware.memory.l2, hardware.core.count, stages.masked
@@ -222,10 +235,12 @@ def _assemble(
     hold_ps = port_ps + epilogue_ps
     if library.epilogue_staged and not streaming:
         hold_ps = hold_ps + 2 * ps(hardware.scratchpad_rate)
+    order = grouped_order(grid, library.swizzle, cluster)
     program = Program(
         cores=cores,
+        cluster=cluster,
         grid=grid,
-        queues=DISPATCH[library.dispatch].share(grouped_order(grid, library.swizzle), cores),
+        queues=DISPATCH[library.dispatch].share(order, cluster.working(cores)).among(cores),
         split_bounds=_array(grid.split_bounds()),
         stage_buffers=stage_buffers,
         # Model: several thread blocks of a streaming kernel share a core, so that one loads while
@@ -308,11 +323,15 @@ def _warmed(program: Program) -> Program:
     return replace(program, warm_blocks=ids[np.argsort(order, kind="stable")])
 
 
-def _check_size(grid: TileGrid, streaming: str | None = None) -> None:
-    """Refuse what would not fit in memory, before anything is allocated."""
+def _check_size(grid: TileGrid, lines: int = 0, streaming: str | None = None) -> None:
+    """Refuse what would not fit in memory, before anything is allocated.
+
+    ``lines`` are those that all clusters work on at a time.
+    """
     blocks = grid.count * (grid.rows + grid.columns) * grid.stages + grid.outputs + grid.tiles
-    # A block takes a class, a 32-byte record and, at its peak, an id; a tile an id in its queue.
-    need = blocks * 48 + grid.tiles * 40
+    # A block takes a class, a 32-byte record and, at its peak, an id; a stage of a line of a
+    # cluster 24 bytes; a tile an id in its queue.
+    need = blocks * 48 + lines * grid.stages * 24 + grid.tiles * 40
     if need > MAX_STATE_BYTES or grid.outputs * grid.stages > MAX_STAGES:
         raise WorkloadError(
             streaming or f"gemm {grid.m}x{grid.n}x{grid.k} x {grid.count}",

@@ -63,7 +63,7 @@ def rank(
     offer = _Offer.of(hardware, library, problems)
     if not offer.mappings:
         return [refusal for refusal in offer.refusals if refusal is not None]
-    offers = Offers.of(hardware, offer.orders, offer.of_order, offer.mappings)
+    offers = Offers.of(hardware, library, offer.orders, offer.of_order, offer.mappings)
     place, splits = _splits(hardware, library, offers, np.array(offer.whole))
     stages = stages_of(hardware, library, offer.orders[0], offers).take(place)
     costs = times_ps(hardware, library, offer.orders[0], offers.take(place), stages, splits)
@@ -92,7 +92,7 @@ def estimate_ps(
     hardware: Hardware, library: Library, problem: GemmProblem, mappings: Sequence[Mapping]
 ) -> FloatArray:
     """Closed-form times of mappings of a problem (swapped already, if they swap)."""
-    offers = Offers.of(hardware, [problem], [0] * len(mappings), mappings)
+    offers = Offers.of(hardware, library, [problem], [0] * len(mappings), mappings)
     splits = np.array([mapping.splits for mapping in mappings], dtype=np.float64)
     stages = stages_of(hardware, library, problem, offers)
     return times_ps(hardware, library, problem, offers, stages, splits)

@@ -62,7 +62,11 @@ class ByHand:
         self.stages = ceil(problem.k / mapping.tile_k)
         self.depth_k = min(mapping.tile_k, problem.k)
         self.kinds = self._kinds()
-        self.cores, self.splits = hardware.core.count, mapping.splits
+        tall, wide = library.cluster.m, library.cluster.n
+        self.tall = tall if self.rows % tall == 0 else 1
+        self.wide = wide if self.lines % wide == 0 else 1
+        self.clusters = hardware.core.count // (self.tall * self.wide)
+        self.cores, self.splits = self.clusters * self.tall * self.wide, mapping.splits
         self.outputs = self.rows * self.lines * problem.count
         self.tiles = self.outputs * self.splits
         self.busy = min(self.tiles, self.cores)
@@ -132,9 +136,9 @@ class ByHand:
         at_once = max(1, self.busy / self.splits)
         gemms = max(1, at_once / (rows * lines))
         inside = at_once / gemms
-        band = min(self.library.swizzle, rows)
+        band = min(max(1, self.library.swizzle // self.tall) * self.tall, rows)
         wave_rows = gemms * min(rows, max(min(inside, band), ceil(inside / lines)))
-        wave_columns = gemms * min(lines, ceil(max(1, inside / band)))
+        wave_columns = gemms * min(lines, ceil(max(1, inside / band) / self.wide) * self.wide)
         wave_rows, wave_columns = wave_rows * self.rows_bytes, wave_columns * self.columns_bytes
         tall = max(band, ceil(min(rows, self.busy / self.splits / lines)))
         bands, waves = ceil(rows / tall), ceil(self.tiles / self.cores)
@@ -201,14 +205,16 @@ class ByHand:
         return drain + last, drain + partial + (last - partial) / self.splits
 
     def cycles(self) -> float:
-        library, cores = self.library, self.cores
+        library = self.library
         rows, columns = self.wave_rows / self.dram_rate, self.wave_columns / self.dram_rate
         new_rows, new_columns = self.new_rows, self.new_columns
         both_new, neither = new_rows * new_columns, (1 - new_rows) * (1 - new_columns)
-        stuck = library.dispatch == "round_robin" and cores % self.splits == 0
+        stuck = library.dispatch == "round_robin" and self.clusters % self.splits == 0
         first, later, tails, lasts, firsts_done, starts = [], [], [], [], [], []
         for kind in self.kinds:
-            l2 = self.busy * (kind.rows_bytes + kind.columns_bytes) * self.stored_ratio
+            # Cores side by side along n share rows, those along m columns.
+            l2 = kind.rows_bytes / self.wide + kind.columns_bytes / self.tall
+            l2 *= self.busy * self.stored_ratio
             l2 /= self.l2_rate
             buffers = self.mapping.stage_buffers
             busiest = max(kind.core, kind.port)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from machines import Case, random_case
 
 from simulator import Gemm, Workload, simulate
-from simulator.engine import fast, reference
+from simulator.engine import fast, memory, reference
 from simulator.engine.result import EngineResult
 from simulator.schedule import classes
 from simulator.schedule.classes import BLOCKS_OF
@@ -40,6 +40,7 @@ def _features(case: Case, result: EngineResult) -> set[str]:
         "warm start": program.warm_blocks.size > 0,
         "real non-zeros": program.is_masked,
         "outputs added to": program.accumulates and result.requests[OUTPUTS].sum() > 0,
+        "clusters": program.cluster_cores > 1 and result.multicast.sum() > 0,
         "outputs added to were in L2": (result.misses[OUTPUTS] < result.requests[OUTPUTS]).any(),
     }
     return {name for name, holds in found.items() if holds}
@@ -53,7 +54,7 @@ def test_many_random_cases_agree_and_reach_every_corner() -> None:
         assert result.differences(reference.run(case.program)) == [], f"seed {seed}: {case}"
         seen.update(_features(case, result))
     rare = {name: count for name, count in seen.items() if count < QUOTA * CASES}
-    assert len(seen) == 14
+    assert len(seen) == 15
     assert not rare, f"quota of {QUOTA:.0%} missed: {rare}"
 
 
@@ -106,9 +107,9 @@ def _columns_first(monkeypatch: pytest.MonkeyPatch) -> None:
         blocks = []
         if program.grid.has_columns:
             port_ps = int(program.columns_port_ps[kind])
-            blocks.append(memory.fetch(place.columns_block + stage, self, port_ps))
+            blocks.append(memory.fetch(place.columns_block + stage, self.port, port_ps))
         port_ps = int(program.rows_port_ps[kind])
-        return [*blocks, memory.fetch(place.rows_block + stage, self, port_ps)]
+        return [*blocks, memory.fetch(place.rows_block + stage, self.port, port_ps)]
 
     monkeypatch.setattr(reference.Core, "_fetch", mutant)
 
@@ -116,11 +117,11 @@ def _columns_first(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_recency(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hit does not move its block to the front: first in, first out."""
 
-    class Fifo(reference.OrderedDict):  # type: ignore[type-arg]
+    class Fifo(memory.OrderedDict):  # type: ignore[type-arg]
         def move_to_end(self, key, last=True):  # type: ignore[no-untyped-def]  # noqa: ARG002
             return
 
-    monkeypatch.setattr(reference, "OrderedDict", Fifo)
+    monkeypatch.setattr(memory, "OrderedDict", Fifo)
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,9 @@ def _features(case: Case, run: NaiveRun) -> set[str]:
         "compressed": run.moved["l2", "metadata", "read"] > 0,
         "misaligned": case.hardware.core.alignment_bytes > 1,
         "outputs added to": run.moved["dram", "outputs", "read"] > 0,
+        "clusters along m": case.library.cluster.m > 1 and case.program.cluster_cores > 1,
+        "clusters along n": case.library.cluster.n > 1 and case.program.cluster_cores > 1,
+        "cores that fill no cluster": case.program.cores % case.program.cluster_cores > 0,
         "outputs added to, splits": case.problem.accumulates and case.mapping.splits > 1,
     }
     return {name for name, is_so in found.items() if is_so}
@@ -140,11 +143,11 @@ def _features(case: Case, run: NaiveRun) -> set[str]:
 def test_reports_equal_the_brute_force_machine() -> None:
     """Time, core-time, traffic by level and operand, busy ratios, energy: all of it, exactly."""
     reached: Counter[str] = Counter()
-    for seed in range(400):
+    for seed in range(600):
         case = small_case(seed)
         if case is None:
             continue
         assert _differences(case) == [], seed
         reached.update(_features(case, naive(case)))
-    assert len(reached) == 17 + len(DISPATCH)
+    assert len(reached) == 20 + len(DISPATCH)
     assert min(reached.values()) >= 3, reached

@@ -31,6 +31,8 @@ class Edit:
 NAIVE = "tests/differential/test_naive_machine.py"
 ACCOUNT = "simulator/report/account.py"
 LAYER = "simulator/report/layer.py"
+PROGRAM = "simulator/schedule/program.py"
+ACCUMULATION = "tests/unit/test_accumulation.py"
 MASKS = "tests/unit/test_masking.py"
 METHODS = "tests/unit/test_weights_methods.py"
 TRAINED_MASKS = "tests/training/test_masks.py"
@@ -76,9 +78,51 @@ EDITS = (
         NAIVE,
         (("simulator/engine/fast.py", "link = max(shared[LINK_FREE], now) + costs[kind, LINK_PS]",
           "link = now + costs[kind, LINK_PS]"),
-         ("simulator/engine/reference.py",
-          "path.append(self.link.serve(int(self.program.link_ps[kind])))",
-          "path.append(self.env.timeout(int(self.program.link_ps[kind])))")),
+         ("simulator/engine/memory.py",
+          "transfers.append(self.link.serve(int(self.program.link_ps[kind])))",
+          "transfers.append(self.env.timeout(int(self.program.link_ps[kind])))")),
+    ),
+    Edit(
+        "outputs that are added to are read as wide as inputs",
+        f"{ACCUMULATION}::test_bytes_are_those_of_outputs_read",
+        (("simulator/schedule/blocks.py", "bits = problem.output_bits if operand == OUTPUTS",
+          "bits = problem.bits if operand == OUTPUTS"),),
+    ),
+    Edit(
+        "engines do not hear that outputs are added to",
+        NAIVE,
+        ((PROGRAM, "accumulates=problem.accumulates", "accumulates=False"),),
+    ),
+    Edit(
+        "warm outputs that are added to are used first",
+        f"{ACCUMULATION}::test_a_warm_l2_holds_outputs_that_are_added_to_and_writes_over_them",
+        ((PROGRAM, "uses.append(((last * grid.stages + grid.stages - 1) * 3 + 2,",
+          "uses.append(((last * grid.stages) * 3 - 1,"),),
+    ),
+    Edit(
+        "whatever the cores of a cluster share is sent to each of them, in both engines",
+        NAIVE,
+        (("simulator/engine/fast.py", "if sent[TURN] == c[TAKEN]:", "if sent[TURN] < 0:"),
+         ("simulator/engine/memory.py", "if sent and turn == asked.turn:",
+          "if sent and turn < 0:")),
+    ),
+    Edit(
+        "cores of a cluster work on different splits",
+        NAIVE,
+        (("simulator/schedule/partition.py", "band.transpose(0, 3, 1, 5, 2, 4)",
+          "band.transpose(0, 3, 1, 2, 4, 5)"),),
+    ),
+    Edit(
+        "estimates take what clusters share in full",
+        "tests/closed_form/test_estimates.py",
+        (("simulator/schedule/offers.py", "work.columns_bytes / offers.cluster_m",
+          "work.columns_bytes"),),
+    ),
+    Edit(
+        "samples are not cut in whole clusters",
+        "tests/unit/test_clusters.py::test_a_sample_has_clusters_where_the_whole_has",
+        (("simulator/run/sampling_plan.py", "(fewest_columns * n, size * n, whole.cluster.n)",
+          "(fewest_columns * n, size * n, 1)"),),
     ),
     Edit(
         "busy ratio of L2 without the link",
@@ -241,6 +285,24 @@ EDITS = (
         "tests/tradeoff/test_join.py::test_layers_run_as_their_rows_say_and_others_dense",
         (("simulator/tradeoff/join.py", "patterns.get(layer.name, str(DENSE))",
           "patterns.get(layer.name, str(layer.pattern or DENSE))"),),
+    ),
+    Edit(
+        "absent rows of a turn add no sums",
+        "tests/unit/test_hopper.py::test_sums_are_added_after_their_macs",
+        (("simulator/schedule/timing.py", "return turns * promotion.rows * executed_n",
+          "return shape.m * executed_n * ceil_div(shape.k, promotion.every_k)"),),
+    ),
+    Edit(
+        "outputs pass the scratchpad once",
+        "tests/unit/test_hopper.py::test_staged_outputs_pass_the_scratchpad_twice",
+        (("simulator/schedule/program.py", "hold_ps + 2 * ps(hardware.scratchpad_rate)",
+          "hold_ps + ps(hardware.scratchpad_rate)"),),
+    ),
+    Edit(
+        "what others left dirty is evicted for ever",
+        "tests/unit/test_hopper.py::test_no_more_is_evicted_than_there_was",
+        (("simulator/schedule/program.py", "min(Fraction(1), Fraction(l2.bytes, max(1, moved)))",
+          "1"),),
     ),
     Edit(
         "worth it without the measurement's error",

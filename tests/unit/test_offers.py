@@ -16,7 +16,9 @@ MAPPINGS = [Mapping(16, 16, 32, 8, 8), Mapping(8, 32, 64, 8, 16, stage_buffers=3
 def test_the_grids_are_those_of_the_mappings() -> None:
     hardware = tiny()
     problems = [problem_of(hardware, "2:4", m=m, n=24, k=100) for m in (40, 7)]
-    offers = Offers.of(hardware, problems, [0, 1, 1], [*MAPPINGS, MAPPINGS[0]])
+    offers = Offers.of(
+        hardware, library_of(hardware), problems, [0, 1, 1], [*MAPPINGS, MAPPINGS[0]]
+    )
     grids = [MAPPINGS[0].grid(problems[0]), *(x.grid(problems[1]) for x in reversed(MAPPINGS))]
     rows, columns, stages = offers.grid
     for place, grid in enumerate(grids):
@@ -31,7 +33,7 @@ def test_a_full_stage_takes_what_it_takes_alone(pattern: str) -> None:
     """Tiles that divide Y are of one kind; times agree but for the rounding to a picosecond."""
     hardware = tiny(core__scratchpad__bytes_per_cycle=48, core__barrier_cycles=3)
     problem = problem_of(hardware, pattern, m=64, n=64, k=256)
-    offers = Offers.of(hardware, [problem], [0] * len(MAPPINGS), MAPPINGS)
+    offers = Offers.of(hardware, library_of(hardware), [problem], [0] * len(MAPPINGS), MAPPINGS)
     stages = stages_of(hardware, library_of(hardware), problem, offers)
     for place, mapping in enumerate(MAPPINGS):
         shape = StageShape(
@@ -52,7 +54,7 @@ def test_a_full_stage_takes_what_it_takes_alone(pattern: str) -> None:
 def test_kinds_of_tiles_cover_the_output() -> None:
     hardware = tiny()
     problem = problem_of(hardware, "1:1", m=40, n=72, k=64, batch=3)
-    offers = Offers.of(hardware, [problem], [0] * len(MAPPINGS), MAPPINGS)
+    offers = Offers.of(hardware, library_of(hardware), [problem], [0] * len(MAPPINGS), MAPPINGS)
     stages = stages_of(hardware, library_of(hardware), problem, offers)
     tiles = [mapping.grid(problem).outputs for mapping in MAPPINGS]
     assert stages.outputs.sum(axis=0).tolist() == tiles
