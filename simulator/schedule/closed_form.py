@@ -147,9 +147,9 @@ class _Ends(NamedTuple):
     ) -> _Ends:
         out_bytes = stages.elements * problem.output_bits / 8
         waits = stages.output_waits * stages.far_latency(rates)
-        out = out_bytes / rates.port + rates.epilogue + waits
+        out = out_bytes * rates.carried + rates.epilogue + waits
         partial_bytes = stages.elements * ACCUMULATOR_BITS / 8
-        partial = partial_bytes / rates.port + rates.epilogue
+        partial = partial_bytes * rates.carried + rates.epilogue
         outputs = np.minimum(stages.outputs.sum(axis=0), np.maximum(1, offers.cores / splits))
         others = (splits - 1) * partial_bytes
         port = others / rates.port

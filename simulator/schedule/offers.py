@@ -129,6 +129,7 @@ class Rates(NamedTuple):
     dram_latency: float
     drain: float
     epilogue: float
+    carried: float  # cycles of a byte on its way out
 
     @classmethod
     def of(cls, hardware: Hardware, library: Library) -> Rates:
@@ -150,7 +151,16 @@ class Rates(NamedTuple):
             dram_latency=max(near, hardware.dram_latency_ps / cycle_ps) + far,
             drain=hardware.core.tensor_cores.drain_cycles,
             epilogue=library.epilogue_ns * 1000 / cycle_ps,
+            carried=_carried(hardware, library),
         )
+
+
+def _carried(hardware: Hardware, library: Library) -> float:
+    """Cycles of a byte from the registers to L2: through the port, and by way of the scratchpad
+    where outputs are staged there."""
+    pad = hardware.core.scratchpad
+    staged = 2 / (pad.bytes_per_cycle * pad.efficiency_ratio) if library.epilogue_staged else 0.0
+    return 1 / hardware.core.port_bytes_per_cycle + staged
 
 
 class Stages(NamedTuple):

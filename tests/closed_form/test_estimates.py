@@ -177,11 +177,12 @@ class ByHand:
         else:
             each = self.tiles / self.cores * (wave_rows + wave_columns) * self.deep
             read = max(once, each)
-        together = min(self.splits, self.busy)
+        dirty = 1 + self.hardware.memory.l2.foreign_dirty_ratio * min(1, l2_bytes / once)
+        together = min(self.splits, self.busy) * dirty
         self.wave_rows, self.wave_columns = wave_rows * together, wave_columns * together
         self.new_rows = min(1, bands * count / waves) if keeps_rows else 1
         self.new_columns = 1 / bands if keeps_columns else 1
-        self.read_bytes, self.written_bytes = read, self._written(read)
+        self.read_bytes, self.written_bytes = read * dirty, self._written(read)
         if self.problem.accumulates:  # read at the pace of what is written
             self.written_bytes += self.problem.m * self.problem.n * count * self._output_bytes
 
@@ -214,13 +215,17 @@ class ByHand:
         """From the last stage's end: of the last split of an output, and on average."""
         held, _ = self._output_read(kind)
         epilogue = self.library.epilogue_ns * 1000 / self.cycle_ps
+        carried = 1 / self.port_rate
+        if self.library.epilogue_staged:  # into the scratchpad and out of it
+            pad = self.hardware.core.scratchpad
+            carried += 2 / (pad.bytes_per_cycle * pad.efficiency_ratio)
         drain = self.hardware.core.tensor_cores.drain_cycles
-        out = kind.elements * self._output_bytes / self.port_rate + epilogue
+        out = kind.elements * self._output_bytes * carried + epilogue
         out += (kind.slices - 1) * self.far
         if self.splits == 1:
             return max(drain, held) + out, max(drain, held) + out
         partial_bytes = kind.elements * 4
-        partial = partial_bytes / self.port_rate + epilogue
+        partial = partial_bytes * carried + epilogue
         others = (self.splits - 1) * partial_bytes
         outputs = min(self.outputs, max(1, self.cores / self.splits))
         reads = max(others / self.port_rate, outputs * others / self.l2_rate)
