@@ -3,8 +3,10 @@ block is of which class."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -33,7 +35,7 @@ from simulator.schedule.timing import (
     output_waits,
     stage_cost,
 )
-from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, cycles_to_ps
+from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, cycles_to_ps, exact
 from simulator.workload.lowering import GemmProblem
 
 Codes = npt.NDArray[np.uint8]
@@ -227,3 +229,19 @@ def _edges(count: int, lines: int, places: int) -> Codes:
     which[:, -1, :] = 2
     which[:, :, -1] += 1
     return which
+
+
+def dram_ps(hardware: Hardware, blocks: Blocks) -> list[int]:
+    """Time at DRAM of a block of every class.
+
+    Model: what is read evicts what others left in L2, of which a share is written to DRAM first;
+    all that is read has its part in that, although only the first reads of a layer do so.
+    """
+    l2, rate = hardware.memory.l2, hardware.dram_rate
+    counts = np.bincount(blocks.codes, minlength=len(BLOCK_CLASSES)).tolist()
+    moved = sum(count * size for count, size in zip(counts, blocks.class_bytes, strict=True))
+    share = exact(l2.foreign_dirty_ratio) * min(Fraction(1), Fraction(l2.bytes, max(1, moved)))
+    return [
+        rate.ps(size + math.ceil(share * size) * (block.operand in (ROWS, COLUMNS))) if size else 0
+        for size, block in zip(blocks.class_bytes, BLOCK_CLASSES, strict=True)
+    ]
