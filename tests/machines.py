@@ -13,7 +13,7 @@ from simulator.hardware.machine import ClusterShape, Promotion
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.partition import DISPATCH
 from simulator.schedule.program import Program, gemm_program, stream_program
-from simulator.sparsity import Pattern
+from simulator.sparsity import Pattern, parse_pattern
 from simulator.units import ceil_div
 from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 from simulator.workload.lowering import GemmProblem, lower
@@ -114,7 +114,15 @@ PROMOTION = Promotion(every_k=48, rows=8, sums_per_cycle=13.5)
 PATTERNS = ("1:1", "2:4", "1:2", "1:4", "2:8", "1:8", "3:8", "4:16", "1:16", "5:7")
 
 
-def random_case(rng: random.Random, **overrides: object) -> Case:
+VECTOR_PATTERNS = ("16:2:4", "16:2:8", "32:2:6", "32:2:10", "64:2:20")
+"""Patterns of rows that choose columns together, for a machine with `GATHERS`."""
+
+GATHERS = {"libraries__own__vector_rows": [16, 32, 64]}
+
+
+def random_case(
+    rng: random.Random, patterns: tuple[str, ...] = PATTERNS, **overrides: object
+) -> Case:
     """A random machine, layer, pattern and mapping: small, but with everything contended."""
     hardware = _random_machine(rng, **overrides)
     dispatch = rng.choice(["dynamic", "round_robin", "round_robin", *DISPATCH])
@@ -139,7 +147,7 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         layer = Stream("s", reads=rng.randint(1, 60000), writes=rng.randint(1, 60000))
         return Case(hardware, library, None, None, stream_program(hardware, library, layer))
     for _ in range(200):
-        problem = _random_problem(rng, hardware)
+        problem = _random_problem(rng, hardware, patterns)
         mapping = _random_mapping(rng, problem)
         grid = mapping.grid(problem)
         if grid.outputs * grid.stages > 160:
@@ -167,6 +175,8 @@ def _random_mask(
 ) -> np.ndarray | None:
     """Real non-zeros, within the pattern, for machines that skip them."""
     if hardware.sparsity.skip != "nonzeros" or mapping.tile_m % hardware.sparsity.lockstep_rows:
+        return None
+    if problem.pattern.chooses:
         return None
     generator = np.random.default_rng(rng.randint(0, 2**31))
     density = rng.choice([0.1, 0.5, 0.9])
@@ -208,7 +218,8 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         memory__l2__foreign_dirty_ratio=rng.choice([0, 0, 0.3]),
         memory__l2__start=rng.choice(["cold", "cold", "warm"]),
         memory__dram__bytes_per_second=rng.choice([3e9, 2.5e10, 1.735e11]),
-        memory__dram__efficiency_ratio=rng.choice([1, 0.85]),
+        memory__dram__efficiency_ratio=(ratio := rng.choice([1, 0.85])),
+        memory__dram__write_efficiency_ratio=0.7 if ratio < 1 else None,
         memory__dram__latency_ns=rng.choice([0, 30, 405.7]),
         memory__writes=rng.choice(["l2", "l2", "dram"]),
         sparsity__skip=rng.choice(["slots", "slots", "none", "nonzeros", "nonzeros"]),
@@ -220,8 +231,10 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
     )
 
 
-def _random_problem(rng: random.Random, hardware: Hardware) -> GemmProblem:
-    pattern = Pattern.parse(rng.choice(PATTERNS))
+def _random_problem(
+    rng: random.Random, hardware: Hardware, patterns: tuple[str, ...]
+) -> GemmProblem:
+    pattern = parse_pattern(rng.choice(patterns))
     dtype = rng.choice(["fp16", "fp16", "int8", "int4"])
     kind = rng.choice(["gemm", "gemm", "matmul", "conv"])
     size = lambda low, high: rng.choice([rng.randint(low, high), 16 * rng.randint(1, high // 16)])  # noqa: E731

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
-from naive import BITS, NaiveCost, NaiveStage, naive_block_steps, naive_factors, naive_stage
+from naive import (
+    BITS,
+    NaiveCost,
+    NaiveStage,
+    naive_block_steps,
+    naive_chosen,
+    naive_factors,
+    naive_stage,
+)
 from naive_memory import Block, NaiveMemory, NaivePort, NaiveRun
 
 from simulator.hardware import Hardware, Library
@@ -47,6 +55,8 @@ class NaiveMachine:
         Real non-zeros, where the hardware skips what is zero.
     accumulates : bool
         The product is added to what Y holds.
+    choosing_rows : int, optional
+        Rows of W that choose columns together, 4 of every group.
     """
 
     def __init__(
@@ -59,6 +69,7 @@ class NaiveMachine:
         dtype: str,
         mask: list[list[int]] | None = None,
         accumulates: bool = False,
+        choosing_rows: int | None = None,
     ) -> None:
         assert not library.prefetch
         assert not library.epilogue_overlap
@@ -74,12 +85,15 @@ class NaiveMachine:
         self.cluster_m = shape_m if len(self.rows) % shape_m == 0 else 1
         self.cluster_n = shape_n if len(self.columns) % shape_n == 0 else 1
         self.cluster = self.cluster_m * self.cluster_n
-        self.factors = naive_factors(hardware, self.keep, self.group, dtype, self.k)
+        self.choosing_rows = choosing_rows
+        along = None if choosing_rows is None else self.n
+        self.factors = naive_factors(hardware, self.keep, self.group, dtype, self.k, along)
         self.run = NaiveRun()
         self.arrived: Counter[tuple[int, int, int]] = Counter()
         self.costs: dict[tuple[int, int, int, int], NaiveCost] = {}
         cluster = self.cluster_m, self.cluster_n
-        self.memory = NaiveMemory(hardware, cluster, self._blocks(), self._bytes, self.run)
+        sizes = self._bytes, self._passed
+        self.memory = NaiveMemory(hardware, cluster, self._blocks(), sizes, self.run)
 
     # What there is, and in which order.
 
@@ -153,8 +167,9 @@ class NaiveMachine:
                 lanes = self.hardware.sparsity.lockstep_rows
                 steps = naive_block_steps(part, self.group, lanes, instruction.k)
             self.costs[key] = naive_stage(
-                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps, tile
-            )
+                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps, tile,
+                self.choosing_rows is not None,
+            )  # fmt: skip
         return self.costs[key]
 
     def _bytes(self, block: Block) -> dict[str, int]:
@@ -164,12 +179,31 @@ class NaiveMachine:
             cost = self._cost(gemm, line, 0, place)
             return {"weights": cost.rows_bytes, "metadata": cost.metadata_bytes}
         if operand == "columns":
+            if self.choosing_rows is not None:
+                return {"activations": self._chosen_by_some(line, place)}
             return {"activations": self._cost(gemm, 0, line, place).columns_bytes}
         if operand == "outputs":
             area = len(self.rows[line]) * len(self.columns[place])
             return {"outputs": math.ceil(area * self.bits / 8)}
         column = place // self.mapping.splits
         return {"partial_sums": len(self.rows[line]) * len(self.columns[column]) * 4}
+
+    def _chosen_by_some(self, line: int, place: int) -> int:
+        """Of a block of X: what rows that choose independently want of it, between them."""
+        k, n = len(self.stages[place]), len(self.columns[line])
+        one = math.ceil(len(naive_chosen(k, self.group)) * n * self.bits / 8)
+        left = Fraction(1)  # of the columns, what nobody has chosen yet
+        for _ in _chunks(self.m, self.choosing_rows or 1):
+            left *= 1 - Fraction(4, self.group)
+        if self.m > (self.choosing_rows or 1):
+            left = 1 - Fraction(math.floor((1 - left) * 2**32), 2**32)
+        return min(math.ceil(one * (1 - left) * self.group / 4), math.ceil(k * n * self.bits / 8))
+
+    def _passed(self, block: Block) -> dict[str, int]:
+        """Of a block, what passes L2 when a tile asks for it: of X what its own rows chose."""
+        if block[0] == "columns" and self.choosing_rows is not None:
+            return {"activations": self._cost(block[1], 0, block[2], block[3]).columns_bytes}
+        return self._bytes(block)
 
     def _warm(self, queues: list[list[tuple[int, int, int, int]]]) -> None:
         """Insert what is read, in the order of first use; several queues are walked one by one."""

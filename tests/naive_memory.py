@@ -12,6 +12,7 @@ from functools import cached_property
 from simulator.hardware import Hardware
 
 Block = tuple[str, int, int, int]  # operand, GEMM, line (of tiles), place
+Sizes = Callable[[Block], dict[str, int]]
 
 
 @dataclass
@@ -46,8 +47,8 @@ class NaiveMemory:
         Tiles along m and n whose cores share what they read.
     blocks : list of Block
         All blocks, in the order of their ids.
-    bytes_of : callable
-        Of a block, its bytes by operand.
+    sizes : (callable, callable)
+        Of a block, its bytes by operand; and those that pass L2 when it is asked for.
     run : NaiveRun
         Where transfers are counted.
     """
@@ -57,10 +58,11 @@ class NaiveMemory:
         hardware: Hardware,
         cluster: tuple[int, int],
         blocks: list[Block],
-        bytes_of: Callable[[Block], dict[str, int]],
+        sizes: tuple[Sizes, Sizes],
         run: NaiveRun,
     ) -> None:
-        self.hardware, self.bytes_of, self.run = hardware, bytes_of, run
+        self.hardware, self.run = hardware, run
+        self.bytes_of, self.passed_of = sizes
         self.cluster_m, self.cluster_n = cluster
         self.numbers = {block: number for number, block in enumerate(blocks)}
         self.l2: list[Block] = []  # front is last
@@ -91,10 +93,12 @@ class NaiveMemory:
     def _dram(self, now_ps: int, block: Block, way: str) -> int:
         """Queue a transfer; returns its end."""
         dram = self.hardware.memory.dram
-        rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(dram.efficiency_ratio))
-        size = sum(self.bytes_of(block).values())
-        if way == "read" and block[0] in ("rows", "columns"):
+        ratio, size = dram.efficiency_ratio, sum(self.bytes_of(block).values())
+        if block[0] in ("rows", "columns"):
             size += math.ceil(size * self._evicted_ratio)
+        elif dram.write_efficiency_ratio is not None:
+            ratio = dram.write_efficiency_ratio
+        rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(ratio))
         ps = self._ps(size, rate)
         self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
         self.run.busy_ps["dram"] += ps
@@ -113,14 +117,15 @@ class NaiveMemory:
 
     def _pass_l2(self, now_ps: int, block: Block, way: str) -> int:
         rate = self._per_second(self.hardware.memory.l2.bytes_per_cycle)
-        ps = self._ps(sum(self.bytes_of(block).values()), rate)
+        ps = self._ps(sum(self.passed_of(block).values()), rate)
         self.l2_free_ps = max(self.l2_free_ps, now_ps) + ps
         self.run.busy_ps["l2_queue"] += ps
         self._count("l2", block, way)
         return self.l2_free_ps
 
     def _count(self, level: str, block: Block, way: str) -> None:
-        for operand, size in self.bytes_of(block).items():
+        sizes = self.passed_of if level == "l2" else self.bytes_of
+        for operand, size in sizes(block).items():
             self.run.moved[level, operand, way] += size
 
     def insert(self, now_ps: int, block: Block) -> bool:
@@ -171,7 +176,7 @@ class NaiveMemory:
             self.ready_ps[block] = self._dram(now_ps, block, "read") + latency_ps
         passed_ps = self._pass_l2(now_ps, block, "read")
         if memory.l2.halves and self.numbers[block] % 2 != cluster % 2:
-            size = sum(self.bytes_of(block).values())
+            size = sum(self.passed_of(block).values())
             link_ps = self._ps(size, self._per_second(memory.l2.halves.link_bytes_per_cycle))
             self.link_free_ps = max(self.link_free_ps, now_ps) + link_ps
             self.run.busy_ps["link"] += link_ps

@@ -224,7 +224,15 @@ class Dram(Section):
 
     bytes: Count
     bytes_per_second: Positive
-    efficiency_ratio: Ratio = Field(1.0, description="Sustained over peak bandwidth.")
+    efficiency_ratio: Ratio = Field(
+        1.0,
+        description="Sustained over peak bandwidth; of reads, where writes have another.",
+    )
+    write_efficiency_ratio: Ratio | None = Field(
+        None,
+        description="What a written byte costs among reads, for which the bus turns around; "
+        "default: efficiency_ratio.",
+    )
     latency_ns: NotNegative = Field(description="From a core's request to the data, unloaded.")
 
 
@@ -352,6 +360,11 @@ class Library(Section):
         None, description="Whether edges are multiplied whole; default: core.whole_tiles."
     )
     splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
+    busy_ratio: Ratio | None = Field(
+        None,
+        description="Share of the cores that contents the library: k-splits are offered only where "
+        "no tile that is no fallback gives so many of them one; default: always.",
+    )
     swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
     choice: Literal["time", "largest_tile", "waves"] = Field(
         "time",
@@ -364,6 +377,11 @@ class Library(Section):
     prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
     epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
     epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
+    vector_rows: tuple[Size, ...] = Field(
+        (),
+        description="Rows that may choose columns together: 128 runs patterns such as 128:2:20, "
+        "with 2:4 on the columns chosen. Tiles lie within such rows.",
+    )
     epilogue_staged: Switch = Field(
         False,
         description="Outputs are laid into the scratchpad, and read from there on their way out, "
@@ -391,6 +409,15 @@ class Library(Section):
     multiples_bits: Sizes = Field(
         Sizes(), description="The same in bits: 128 are 8 elements of fp16 and 16 of int8."
     )
+
+    @model_validator(mode="after")
+    def _rows_have_tiles(self) -> Library:
+        for rows in self.vector_rows:
+            if all(rows % tile.m for tile in self.tiles):
+                raise ValueError(f"vector_rows: no tile's m divides {rows}")
+        if self.vector_rows and self.cluster.cores > 1:
+            raise ValueError("vector_rows: rows that choose columns of their own share no cluster")
+        return self
 
     @model_validator(mode="after")
     def _clusters_are_dealt_out(self) -> Library:
@@ -549,8 +576,14 @@ class Hardware(Section):
 
     @property
     def dram_rate(self) -> Rate:
+        """Of reads."""
         dram = self.memory.dram
         return _rate(dram.bytes_per_second, dram.efficiency_ratio)
+
+    @property
+    def dram_write_rate(self) -> Rate:
+        dram = self.memory.dram
+        return _rate(dram.bytes_per_second, dram.write_efficiency_ratio or dram.efficiency_ratio)
 
     @property
     def l2_rate(self) -> Rate:
@@ -589,6 +622,14 @@ class Hardware(Section):
                 core = _with(core, **{key: getattr(library, key)})
         # Every value was checked where the library was read.
         return self if core is self.core else _with(self, core=core)
+
+    def vector_library(self, rows: int, name: str | None = None) -> str | None:
+        """The library that runs weights of which ``rows`` rows choose columns together, if any.
+
+        The named one, or else the choice for sparse layers before all others.
+        """
+        names = [name] if name else [self.library.sparse, *self.libraries]
+        return next((one for one in names if rows in self.libraries[one].vector_rows), None)
 
     def at_clock(self, clock_hz: int) -> Hardware:
         """The same machine at another clock; main memory keeps its own."""

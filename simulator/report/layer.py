@@ -259,13 +259,14 @@ def _traffic(
     rows: Role = problem.rows_role if problem else "activations"
     columns: Role = problem.columns_role if problem else "activations"
     names = {ROWS: rows, COLUMNS: columns, OUTPUTS: "outputs", PARTIALS: "partial_sums"}
-    sizes, metadata = program.block_bytes.tolist(), program.metadata_bytes.tolist()
+    stored, passed = program.block_bytes.tolist(), program.passed_bytes.tolist()
+    metadata = program.metadata_bytes.tolist()
     moved: Counter[Flow] = Counter()
-    for level, way, counts in (
-        ("dram", "read", result.misses),
-        ("l2", "read", result.requests),
-        ("l2", "written", result.written),
-        ("dram", "written", result.dram_written),
+    for level, way, counts, sizes in (
+        ("dram", "read", result.misses, stored),
+        ("l2", "read", result.requests, passed),
+        ("l2", "written", result.written, passed),
+        ("dram", "written", result.dram_written, stored),
     ):
         for code, count in enumerate(counts.tolist()):
             if count:

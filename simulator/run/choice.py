@@ -18,7 +18,7 @@ from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
 from simulator.schedule.program import Program, gemm_program, stream_program
 from simulator.schedule.ranking import Ranked, rank
-from simulator.sparsity import DENSE
+from simulator.sparsity import DENSE, VectorPattern
 from simulator.workload import Stream
 from simulator.workload.gathered import Gathered
 from simulator.workload.lowering import Executed, GemmProblem, demanded
@@ -114,6 +114,8 @@ class Terms:
         """The library that runs a pattern in a dtype, behind the machine as it finds it."""
         choice = self.hardware.library
         name = self.library_name or choice.of(is_dense=pattern.is_dense, dtype=dtype)
+        if isinstance(pattern, VectorPattern):
+            name = self.hardware.vector_library(pattern.rows, self.library_name) or name
         library = self.hardware.libraries[name]
         return self.hardware.under(library), library
 

@@ -75,8 +75,8 @@ def simulate(
     workload : Workload, str or Path
         As `load_workload` takes it.
     pattern : Pattern or str, optional
-        ``keep:group`` or ``unstructured:density`` for every layer that has weights; ``trace`` or
-        None: as the trace says.
+        ``keep:group``, ``rows:keep:group`` or ``unstructured:density`` for every layer that has
+        weights; ``trace`` or None: as the trace says.
     engine : {"fast", "reference"}
         Both give the same figures.
     mapping : "auto" or Mapping
@@ -116,7 +116,9 @@ def simulate(
     terms = _terms(roomy, engine, mapping, library, accuracy)
     override, stays = parse_asked(pattern), staying_dense(workload, dense)
     works = [
-        attach(layer, _asked(layer, override, stays), roomy, weights or {}).padded(terms.padded)
+        attach(layer, _asked(layer, override, stays), roomy, weights or {}, library).padded(
+            terms.padded
+        )
         for layer in workload.layers
     ]
     require_names(works, weights or {})

@@ -122,6 +122,7 @@ class Blocks:
 
     def __init__(self) -> None:
         self.class_bytes = [0] * len(BLOCK_CLASSES)
+        self.passed_bytes = [0] * len(BLOCK_CLASSES)  # what of it one request takes through L2
         self.metadata_bytes = [0] * len(BLOCK_CLASSES)  # how much of that is metadata
         self.parts: list[Codes] = []
 
@@ -132,7 +133,7 @@ class Blocks:
     def add(self, operand: int, class_bytes: list[int], which: Codes) -> None:
         """Append an operand's blocks: which of its classes each is of, and all classes' sizes."""
         codes = BLOCKS_OF[operand]
-        self.class_bytes[codes] = class_bytes[codes]
+        self.class_bytes[codes] = self.passed_bytes[codes] = class_bytes[codes]
         self.parts.append(which.ravel() + np.uint8(codes.start))
 
     def add_shares(self, operand: int, total_bytes: int, parts: int, times: int = 1) -> None:
@@ -143,16 +144,24 @@ class Blocks:
         smaller, rest = divmod(total_bytes, parts)
         marks = np.arange(parts + 1, dtype=np.int64) * rest // parts
         first = BLOCKS_OF[operand].start
-        self.class_bytes[first : first + 2] = smaller, smaller + 1
+        both = slice(first, first + 2)
+        self.class_bytes[both] = self.passed_bytes[both] = smaller, smaller + 1
         self.parts.append(np.tile(np.diff(marks).astype(np.uint8), times) + np.uint8(first))
 
 
 def gemm_blocks(
     grid: TileGrid, whole: TileGrid, problem: GemmProblem, works: Sequence[StageWork]
 ) -> Blocks:
-    """Blocks of a GEMM, or of the part ``grid`` of the whole; works are those of its classes."""
+    """Blocks of a GEMM, or of the part ``grid`` of the whole; works are those of its classes.
+
+    Where rows choose columns, a block of X holds the columns that some rows choose, and a request
+    takes those that its own rows chose.
+    """
     blocks, sizes = Blocks(), _class_bytes(grid, problem, works)
-    unique = problem.unique_input_bytes
+    unique, distinct = problem.unique_input_bytes, problem.pattern.distinct_ratio(problem.m)
+    if unique is not None:
+        ratio = Fraction(problem.pattern.columns(problem.run), problem.run) * distinct
+        unique = min(unique, math.ceil(unique * ratio))
     for operand, lines, all_lines in (
         (ROWS, grid.rows, whole.rows),
         (COLUMNS, grid.columns, whole.columns),
@@ -163,6 +172,10 @@ def gemm_blocks(
             blocks.add_shares(operand, total_bytes, parts, grid.count)
         else:
             blocks.add(operand, sizes, _edges(grid.count, lines, grid.stages))
+    for code in range(len(BLOCK_CLASSES))[BLOCKS_OF[COLUMNS]]:
+        taken = works[stage_code(*BLOCK_CLASSES[code].edges)].columns_bytes
+        share = math.ceil(blocks.class_bytes[code] / distinct)
+        blocks.passed_bytes[code] = taken if unique is None else share
     blocks.metadata_bytes = [
         works[stage_code(*edges)].metadata_bytes if operand == ROWS else 0
         for operand, edges in BLOCK_CLASSES
@@ -215,7 +228,9 @@ def _class_bytes(grid: TileGrid, problem: GemmProblem, works: Sequence[StageWork
         if operand == ROWS:
             sizes.append(work.rows_bytes + work.metadata_bytes)
         elif operand == COLUMNS:
-            sizes.append(work.columns_bytes)
+            stored = grid.extent("k", edges.last_stage) * grid.extent("n", edges.last_column)
+            some = math.ceil(work.columns_bytes * problem.pattern.distinct_ratio(problem.m))
+            sizes.append(min(some, bits_to_bytes(stored * problem.bits)))
         else:
             bits = problem.output_bits if operand == OUTPUTS else ACCUMULATOR_BITS
             elements = grid.extent("m", edges.last_row) * grid.extent("n", edges.last_column)
@@ -235,13 +250,16 @@ def dram_ps(hardware: Hardware, blocks: Blocks) -> list[int]:
     """Time at DRAM of a block of every class.
 
     Model: what is read evicts what others left in L2, of which a share is written to DRAM first;
-    all that is read has its part in that, although only the first reads of a layer do so.
+    all that is read has its part in that, although only the first reads of a layer do so. Model:
+    what is written costs as much where it is read again.
     """
-    l2, rate = hardware.memory.l2, hardware.dram_rate
+    l2, reads, writes = hardware.memory.l2, hardware.dram_rate, hardware.dram_write_rate
     counts = np.bincount(blocks.codes, minlength=len(BLOCK_CLASSES)).tolist()
     moved = sum(count * size for count, size in zip(counts, blocks.class_bytes, strict=True))
     share = exact(l2.foreign_dirty_ratio) * min(Fraction(1), Fraction(l2.bytes, max(1, moved)))
     return [
-        rate.ps(size + math.ceil(share * size) * (block.operand in (ROWS, COLUMNS))) if size else 0
+        reads.ps(size + math.ceil(share * size))
+        if block.operand in (ROWS, COLUMNS)
+        else writes.ps(size)
         for size, block in zip(blocks.class_bytes, BLOCK_CLASSES, strict=True)
     ]

@@ -96,6 +96,13 @@ def check(hardware: Hardware, library: Library, problem: GemmProblem, mapping: M
             got=mapping.tile_k,
             want=f"a multiple of group {pattern.padded(1)}",
         )
+    if not pattern.takes_rows(mapping.tile_m):
+        raise MappingError(
+            "mapping.tile_m",
+            f"would cross rows that choose columns together under {pattern}",
+            got=mapping.tile_m,
+            want="a divisor of those rows",
+        )
     stages = ceil_div(problem.k, mapping.tile_k)
     if mapping.splits > stages:
         raise MappingError(
@@ -145,7 +152,7 @@ def register_bytes(
             shape = core.tensor_cores.instructions[problem.dtype]
             held = shape.m * step * shape.n
         else:
-            span = ceil_div(step, pattern.keep) * pattern.group if skips else step
+            span = pattern.held(step) if skips else step
             held = mapping.fragment_n * span
         fragment += held * problem.bits
     fragments = ceil_div(mapping.tile_m, mapping.fragment_m)
@@ -161,10 +168,10 @@ def scratchpad_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping)
 
 def _stage_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping) -> int:
     pattern = problem.pattern
-    metadata = pattern.stored_metadata_bits(mapping.tile_k, hardware.sparsity.metadata)
+    code, columns = hardware.sparsity.metadata, pattern.columns(mapping.tile_k)
     rows = bits_to_bytes(mapping.tile_m * pattern.slots(mapping.tile_k) * problem.bits)
-    rows += bits_to_bytes(mapping.tile_m * metadata)
-    return rows + bits_to_bytes(mapping.tile_k * mapping.tile_n * problem.bits)
+    rows += bits_to_bytes(problem.metadata_bits(mapping.tile_m, mapping.tile_k, code))
+    return rows + bits_to_bytes(columns * mapping.tile_n * problem.bits)
 
 
 def restart_ps(hardware: Hardware, library: Library) -> int:

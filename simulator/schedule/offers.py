@@ -38,10 +38,10 @@ class Offers(NamedTuple):
     """Mappings of problems, a place each: arrays where scalar formulas expect integers.
 
     They are floats, which hold sizes exactly; what would overflow is huge instead.
-    ``unique_bytes`` is -1 where the activations matrix itself is stored; ``inputs_are_rows`` and
-    ``accumulates`` are 0 or 1; the factors are those by which misalignment lengthens transfers.
-    ``cluster_m`` tiles along m and ``cluster_n`` along n share what they read; ``cores`` work, all
-    that fill such clusters.
+    ``unique_bytes`` is -1 where the activations matrix itself is stored; ``distinct`` is how much
+    of X all rows read over what those of one tile do; ``inputs_are_rows`` and ``accumulates`` are 0
+    or 1; the factors are those by which misalignment lengthens transfers. ``cluster_m`` tiles along
+    m and ``cluster_n`` along n share what they read; ``cores`` work, all that fill such clusters.
     """
 
     m: Any
@@ -49,6 +49,7 @@ class Offers(NamedTuple):
     k: Any
     count: Any
     unique_bytes: Any
+    distinct: Any
     inputs_are_rows: Any
     accumulates: Any
     rows_factor: Any
@@ -74,7 +75,7 @@ class Offers(NamedTuple):
     ) -> Offers:
         """Mapping i is one of problem ``of_problem[i]``, swapped already if it swaps."""
         sizes = [
-            (p.m, p.n, p.k, p.count, -1 if p.unique_input_bytes is None else p.unique_input_bytes,
+            (p.m, p.n, p.k, p.count, _unique_bytes(p), float(p.pattern.distinct_ratio(p.m)),
              p.inputs_are_rows, p.accumulates, *alignment_factors(hardware, p))
             for p in problems
         ]  # fmt: skip
@@ -110,12 +111,20 @@ class Offers(NamedTuple):
         )
 
 
+def _unique_bytes(problem: GemmProblem) -> float:
+    """Of a convolution's input, what the rows of one tile read; -1 if it is no convolution."""
+    if problem.unique_input_bytes is None:
+        return -1
+    return float(problem.unique_input_bytes * problem.pattern.columns(problem.run) / problem.run)
+
+
 class Rates(NamedTuple):
     """The machine in cycles."""
 
     port: float  # bytes a cycle
     l2: float
-    dram: float
+    dram: float  # of reads
+    dram_writes: float
     l2_latency: float
     dram_latency: float
     drain: float
@@ -134,6 +143,9 @@ class Rates(NamedTuple):
             port=hardware.core.port_bytes_per_cycle,
             l2=l2_rate,
             dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
+            dram_writes=dram.bytes_per_second
+            * (dram.write_efficiency_ratio or dram.efficiency_ratio)
+            / hardware.clock_hz,
             l2_latency=near + far,
             dram_latency=max(near, hardware.dram_latency_ps / cycle_ps) + far,
             drain=hardware.core.tensor_cores.drain_cycles,
@@ -204,14 +216,15 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     # Of what a tile reads, its share of what L2 sends to the cluster.
     shared: Any = (work.rows_bytes + work.metadata_bytes) / offers.cluster_n
     shared = shared + work.columns_bytes / offers.cluster_m
-    stored = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
-    moved = stored[0] + stored[1]
+    passed = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
+    moved = passed[0] + passed[1]
     # Of a convolution, the activations as they are stored.
     for operand, of_operand in ((ROWS, rows), (COLUMNS, columns)):
         is_input = (offers.inputs_are_rows > 0) == (operand == ROWS)
         unique = offers.unique_bytes / (of_operand * offers.k / k)
         is_unique = (offers.unique_bytes >= 0) & is_input
-        stored[operand] = np.where(is_unique, unique, stored[operand])
+        passed[operand] = np.where(is_unique, unique, passed[operand])
+    stored = passed[0], passed[1] * offers.distinct
     all_bytes = (stored[0] * rows + stored[1] * columns) * (offers.k / k)
     all_bytes = offers.count * (all_bytes + offers.m * offers.n * problem.output_bits / 8)
     cold = (hardware.memory.l2.start == "cold") | (all_bytes > hardware.memory.l2.bytes)
@@ -222,10 +235,9 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
         period(rates.l2_latency),
         core,  # until it is known what is cold
         prologue,
-        shared * ((stored[0] + stored[1]) / moved),
+        shared * ((passed[0] + passed[1]) / moved),
         m * n,
-        stored[0],
-        stored[1],
+        *stored,
         cold,
         offers.accumulates * output_waits(library, problem.output_bits, shape),
     )

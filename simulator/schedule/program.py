@@ -62,11 +62,12 @@ class Program:
     """One launch, ready to run.
 
     Times are picoseconds. Ids of tiles and blocks are those of the grid. ``block_class`` has the
-    class of every block; the tables of blocks have a place a class. ``block_port_ps`` is the time
-    at a core's port of blocks that no stage asks for: partial sums, and outputs that are read
-    because the product is added to them (``accumulates``). Each ``cluster_cores`` consecutive cores
-    are a cluster and take tiles that lie side by side, in equal turns: of a turn's stage L2 sends
-    them each block once.
+    class of every block; the tables of blocks have a place a class. ``passed_bytes`` are what a
+    request takes through L2: of gathered activations less than what the block holds.
+    ``block_port_ps`` is the time at a core's port of blocks that no stage asks for: partial sums,
+    and outputs that are read because the product is added to them (``accumulates``). Each
+    ``cluster_cores`` consecutive cores are a cluster and take tiles that lie side by side, in equal
+    turns: of a turn's stage L2 sends them each block once.
 
     ``works``, ``costs`` and the tables of stages have a place a *kind* of stage. The kind is the
     class; where real masks make stages of a class unequal, it is
@@ -112,6 +113,7 @@ class Program:
     works: tuple[StageWork, ...] = field(compare=False)
     costs: tuple[StageCost, ...] = field(compare=False)
     metadata_bytes: IntArray = field(compare=False)
+    passed_bytes: IntArray = field(compare=False)
     masked: MaskedStages | None = field(compare=False)
 
     @property
@@ -239,9 +241,9 @@ def _assemble(
 ) -> Program:
     l2, cores, masked = hardware.memory.l2, hardware.core.count, stages.masked
 
-    def ps(rate: Rate | None) -> IntArray:
+    def ps(rate: Rate | None, sizes: Sequence[int] = blocks.class_bytes) -> IntArray:
         """Of a block of every class; without a rate, none."""
-        return _array([rate.ps(size) if rate and size else 0 for size in blocks.class_bytes])
+        return _array([rate.ps(size) if rate and size else 0 for size in sizes])
 
     # Model: a streaming kernel's epilogue is its store alone.
     epilogue_ps = 0 if streaming else ns_to_ps(library.epilogue_ns)
@@ -277,8 +279,8 @@ def _assemble(
         block_class=blocks.codes,
         block_bytes=_array(blocks.class_bytes),
         dram_ps=_array(dram_ps(hardware, blocks)),
-        l2_ps=ps(hardware.l2_rate),
-        link_ps=ps(hardware.link_rate),
+        l2_ps=ps(hardware.l2_rate, blocks.passed_bytes),
+        link_ps=ps(hardware.link_rate, blocks.passed_bytes),
         l2_bytes=l2.bytes,
         l2_latency_ps=hardware.cycles_ps(l2.latency_cycles),
         far_latency_ps=hardware.cycles_ps(l2.halves.far_latency_cycles) if l2.halves else 0,
@@ -289,6 +291,7 @@ def _assemble(
         works=stages.works,
         costs=stages.costs,
         metadata_bytes=_array(blocks.metadata_bytes),
+        passed_bytes=_array(blocks.passed_bytes),
         masked=masked,
     )
     if any(waits):

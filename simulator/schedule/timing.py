@@ -176,8 +176,8 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     source, code = hardware.core.operand_source, hardware.sparsity.metadata
     slots = pattern.slots(shape.k)
     rows_bytes = bits_to_bytes(shape.m * slots * bits)
-    metadata_bytes = bits_to_bytes(shape.m * pattern.stored_metadata_bits(shape.k, code))
-    columns_bytes = bits_to_bytes(shape.k * shape.n * bits)
+    metadata_bytes = bits_to_bytes(problem.metadata_bits(shape.m, shape.k, code))
+    columns_bytes = bits_to_bytes(pattern.columns(shape.k) * shape.n * bits)
     executed = _Instructions.of(hardware, problem, shape)
     rows_bits, metadata_bits, columns_bits = executed.operand_bits(hardware, problem)
 
@@ -384,14 +384,16 @@ def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[int, in
     """By how much misaligned rows lengthen transfers of the (rows, columns) operand, >= 1.
 
     Rows run along k: the slots of a row of W, the channels of a pixel or the features of a token.
-    A row of ``r`` bits lets vectors of ``gcd(r, alignment)`` bits be used.
+    A row of ``r`` bits lets vectors of ``gcd(r, alignment)`` bits be used. Model: where columns of
+    W are chosen, rows of X are gathered whole, so that it is stored along n.
     """
     want = hardware.core.alignment_bytes * 8
     compressed = problem.k // problem.run * problem.pattern.slots(problem.run)
     weights = want // math.gcd(compressed * problem.bits, want)
     # Model: compressed weights are packed offline, with rows padded to whole vectors.
     weights = weights if problem.pattern.is_dense else 1
-    inputs = want // math.gcd(problem.real_run * problem.bits, want)
+    along = problem.n if problem.pattern.chooses else problem.real_run
+    inputs = want // math.gcd(along * problem.bits, want)
     return (inputs, weights) if problem.inputs_are_rows else (weights, inputs)
 
 

@@ -27,7 +27,7 @@ class Gemm:
     dtype : str
         Format of weights and activations.
     pattern : str, Pattern or Unstructured, optional
-        Pattern of the weights along k: ``2:4``, ``unstructured:0.5``; None is dense.
+        Pattern of the weights along k: ``2:4``, ``128:2:20``, ``unstructured:0.5``; None is dense.
     repeat : int
         How often the layer occurs, one launch each time.
     accumulate : bool

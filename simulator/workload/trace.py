@@ -22,7 +22,7 @@ passes         how often it reads its inputs (default: once, and again where row
                row is given
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
-pattern        ``keep:group`` or ``unstructured:density`` of the weights (default dense)
+pattern        ``keep:group``, ``rows:keep:group`` or ``unstructured:density`` (default dense)
 accumulate     of linear: 1 where the product is added to what Y holds, which is read first (default
                0)
 inputs, weights

@@ -29,6 +29,7 @@ class Edit:
 
 
 NAIVE = "tests/differential/test_naive_machine.py"
+VECTORS = "tests/differential/test_chosen_columns.py"
 ACCOUNT = "simulator/report/account.py"
 LAYER = "simulator/report/layer.py"
 PROGRAM = "simulator/schedule/program.py"
@@ -178,7 +179,7 @@ EDITS = (
     ),
     Edit(
         "samples are not cut in whole clusters",
-        "tests/unit/test_clusters.py::test_a_sample_has_clusters_where_the_whole_has",
+        "tests/unit/test_multicast.py::test_a_sample_has_clusters_where_the_whole_has",
         (("simulator/run/sampling_plan.py", "(fewest_columns * n, size * n, whole.cluster.n)",
           "(fewest_columns * n, size * n, 1)"),),
     ),
@@ -224,6 +225,24 @@ EDITS = (
         "tests/unit/test_gathered.py::test_fetches_that_banks_serve_at_a_time_follow_the_dtype",
         (("simulator/workload/gathered.py", "step * DTYPE_BITS[dtype], 8 * pad.bank_bytes",
           "step * 16, 8 * pad.bank_bytes"),),
+    ),
+    Edit(
+        "gathered activations pass L2 as the block that holds them",
+        f"{VECTORS}::test_reports_equal_the_brute_force_machine",
+        (("simulator/schedule/program.py", "l2_ps=ps(hardware.l2_rate, blocks.passed_bytes)",
+          "l2_ps=ps(hardware.l2_rate)"),),
+    ),
+    Edit(
+        "every row stores the indices of the columns that it shares",
+        f"{VECTORS}::test_stage_costs_equal_the_enumerated_ones",
+        (("simulator/sparsity/vectors.py",
+          "return -(-rows // self.rows) * self.columns(weights) * bits",
+          "return rows * self.columns(weights) * bits"),),
+    ),
+    Edit(
+        "blocks of rows all choose the same columns",
+        f"{VECTORS}::test_reports_equal_the_brute_force_machine",
+        (("simulator/sparsity/vectors.py", "        if rows <= self.rows:", "        if rows:"),),
     ),
     Edit(
         "the barrier is left out of the account",
