@@ -8,10 +8,8 @@ divide the classes of stages into as many kinds as take different numbers of ste
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
@@ -24,13 +22,14 @@ from simulator.schedule.blocks import (
     Blocks,
     StageTables,
     class_stages,
+    dram_ps,
     epilogue_waits,
     gemm_blocks,
     gemm_stages,
     stream_blocks,
     stream_stages,
 )
-from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, ROWS, stage_code
+from simulator.schedule.classes import BLOCK_CLASSES, stage_code
 from simulator.schedule.mapping import Mapping, restart_ps
 from simulator.schedule.masking import Mask, MaskedStages, masked_stages
 from simulator.schedule.partition import (
@@ -44,7 +43,7 @@ from simulator.schedule.partition import (
     grouped_order,
 )
 from simulator.schedule.timing import StageCost, StageWork
-from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, exact, ns_to_ps
+from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, ns_to_ps
 from simulator.workload.layer import Stream
 from simulator.workload.lowering import GemmProblem
 
@@ -279,7 +278,7 @@ def _assemble(
         accumulates=accumulates,
         block_class=blocks.codes,
         block_bytes=_array(blocks.class_bytes),
-        dram_ps=_array(_dram_ps(hardware, blocks)),
+        dram_ps=_array(dram_ps(hardware, blocks)),
         l2_ps=ps(hardware.l2_rate, blocks.passed_bytes),
         link_ps=ps(hardware.link_rate, blocks.passed_bytes),
         l2_bytes=l2.bytes,
@@ -300,25 +299,6 @@ def _assemble(
     _check_time(program)
     check_dram(hardware, program.all_bytes)
     return _warmed(program) if l2.start == "warm" else program
-
-
-def _dram_ps(hardware: Hardware, blocks: Blocks) -> list[int]:
-    """Time at DRAM of a block of every class.
-
-    Model: what is read evicts what others left in L2, of which a share is written to DRAM first;
-    all that is read has its part in that, although only the first reads of a layer do so. Model:
-    what is written costs as much where it is read again.
-    """
-    l2, reads, writes = hardware.memory.l2, hardware.dram_rate, hardware.dram_write_rate
-    counts = np.bincount(blocks.codes, minlength=len(BLOCK_CLASSES)).tolist()
-    moved = sum(count * size for count, size in zip(counts, blocks.class_bytes, strict=True))
-    share = exact(l2.foreign_dirty_ratio) * min(Fraction(1), Fraction(l2.bytes, max(1, moved)))
-    return [
-        reads.ps(size + math.ceil(share * size))
-        if block.operand in (ROWS, COLUMNS)
-        else writes.ps(size)
-        for size, block in zip(blocks.class_bytes, BLOCK_CLASSES, strict=True)
-    ]
 
 
 def _waiting(program: Program, waits: IntArray, *, warm: bool) -> Program:

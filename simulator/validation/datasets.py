@@ -220,7 +220,7 @@ _ALL = (
         "µs",
         lambda: hopper.fp8(hopper.H100_SET),
         bound=0.05,
-        note="the clock falls under load: `sustained` applies; which kernels ran is inferred",
+        note="L2 starts dirty; the clock falls under load (sustained); kernels are inferred",
     ),
     DataSet(
         hopper.H800_SET,
@@ -229,7 +229,7 @@ _ALL = (
         "µs",
         lambda: hopper.fp8(hopper.H800_SET),
         bound=0.08,
-        note="the first call of a family is up to 21 % slow",
+        note="L2 starts dirty; the first call of a family is up to 21 % slow",
     ),
     DataSet(
         hopper.H20_SET,
@@ -238,6 +238,7 @@ _ALL = (
         "µs",
         lambda: hopper.fp8(hopper.H20_SET),
         bound=0.05,
+        note="L2 starts dirty",
     ),
     DataSet(
         "v100-deepbench",

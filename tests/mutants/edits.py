@@ -95,6 +95,8 @@ EDITS = (
         "tests/unit/test_mapping.py::test_registers_hold_accumulators_slots_and_group_buffers",
         (("simulator/schedule/mapping.py", "return held if core.async_copies else held",
           "return held if True else held"),),
+    ),
+    Edit(
         "short sparse instructions follow each other like dense ones",
         "tests/validation/test_validation.py"
         "::test_short_sparse_instructions_wait_for_their_metadata",
@@ -376,7 +378,7 @@ EDITS = (
     Edit(
         "what others left dirty is evicted for ever",
         "tests/unit/test_hopper.py::test_no_more_is_evicted_than_there_was",
-        (("simulator/schedule/program.py", "min(Fraction(1), Fraction(l2.bytes, max(1, moved)))",
+        (("simulator/schedule/blocks.py", "min(Fraction(1), Fraction(l2.bytes, max(1, moved)))",
           "1"),),
     ),
     Edit(
