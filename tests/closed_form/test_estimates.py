@@ -76,7 +76,7 @@ class ByHand:
         if not self.is_cold:
             self.far = self.near
             self.wave_rows = self.wave_columns = 0.0
-            self.dram_bytes = self._written(0)
+            self.read_bytes, self.written_bytes = 0.0, self._written(0)
 
     def _kinds(self) -> list[Kind]:
         hardware, problem, mapping = self.hardware, self.problem, self.mapping
