@@ -13,6 +13,7 @@ from typing import Final
 
 PS_PER_SECOND: Final = 10**12
 PS_PER_NS: Final = 1000
+PS_PER_MS: Final = 10**9
 
 DTYPE_BITS: Final[dict[str, int]] = {
     "fp32": 32,

@@ -9,11 +9,11 @@ import numpy as np
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, load_hardware
-from simulator.hardware.machine import ClusterShape
+from simulator.hardware.machine import ClusterShape, Promotion
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.partition import DISPATCH
 from simulator.schedule.program import Program, gemm_program, stream_program
-from simulator.sparsity import Pattern
+from simulator.sparsity import Pattern, parse_pattern
 from simulator.units import ceil_div
 from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
 from simulator.workload.lowering import GemmProblem, lower
@@ -110,10 +110,19 @@ class Case:
     mask: np.ndarray | None = None
 
 
+PROMOTION = Promotion(every_k=48, rows=8, sums_per_cycle=13.5)
 PATTERNS = ("1:1", "2:4", "1:2", "1:4", "2:8", "1:8", "3:8", "4:16", "1:16", "5:7")
 
 
-def random_case(rng: random.Random, **overrides: object) -> Case:
+VECTOR_PATTERNS = ("16:2:4", "16:2:8", "32:2:6", "32:2:10", "64:2:20")
+"""Patterns of rows that choose columns together, for a machine with `GATHERS`."""
+
+GATHERS = {"libraries__own__vector_rows": [16, 32, 64]}
+
+
+def random_case(
+    rng: random.Random, patterns: tuple[str, ...] = PATTERNS, **overrides: object
+) -> Case:
     """A random machine, layer, pattern and mapping: small, but with everything contended."""
     hardware = _random_machine(rng, **overrides)
     dispatch = rng.choice(["dynamic", "round_robin", "round_robin", *DISPATCH])
@@ -127,6 +136,10 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         epilogue_ns=rng.choice([0, 0, 1.5, 20]),
         register_buffers=rng.choice([None, None, 1, 2]),
         barrier_cycles=rng.choice([None, None, 5.5]),
+        epilogue_staged=rng.random() < 0.3,
+        promotion=rng.choice([None, None, PROMOTION]),
+        reduction_kernel=rng.random() < 0.5,
+        epilogue_slice_bytes=rng.choice([None, 32, 200]),
         whole_tiles=rng.choice([None, None, True, False]),
     )
     hardware = hardware.under(library)
@@ -134,7 +147,7 @@ def random_case(rng: random.Random, **overrides: object) -> Case:
         layer = Stream("s", reads=rng.randint(1, 60000), writes=rng.randint(1, 60000))
         return Case(hardware, library, None, None, stream_program(hardware, library, layer))
     for _ in range(200):
-        problem = _random_problem(rng, hardware)
+        problem = _random_problem(rng, hardware, patterns)
         mapping = _random_mapping(rng, problem)
         grid = mapping.grid(problem)
         if grid.outputs * grid.stages > 160:
@@ -162,6 +175,8 @@ def _random_mask(
 ) -> np.ndarray | None:
     """Real non-zeros, within the pattern, for machines that skip them."""
     if hardware.sparsity.skip != "nonzeros" or mapping.tile_m % hardware.sparsity.lockstep_rows:
+        return None
+    if problem.pattern.chooses:
         return None
     generator = np.random.default_rng(rng.randint(0, 2**31))
     density = rng.choice([0.1, 0.5, 0.9])
@@ -200,6 +215,7 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         memory__l2__bytes_per_cycle=rng.choice([8, 64, 256]),
         memory__l2__latency_cycles=rng.choice([0, 10, 211]),
         memory__l2__halves=halves if rng.random() < 0.4 else None,
+        memory__l2__foreign_dirty_ratio=rng.choice([0, 0, 0.3]),
         memory__l2__start=rng.choice(["cold", "cold", "warm"]),
         memory__dram__bytes_per_second=rng.choice([3e9, 2.5e10, 1.735e11]),
         memory__dram__efficiency_ratio=rng.choice([1, 0.85]),
@@ -208,12 +224,16 @@ def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
         sparsity__skip=rng.choice(["slots", "slots", "none", "nonzeros", "nonzeros"]),
         sparsity__lockstep_rows=rng.choice([2, 4, 4]),
         sparsity__metadata=rng.choice(["index", "enumerative"]),
+        core__async_copies=rng.random() < 0.7,
+        kernel_start_ns=rng.choice([0, 12.5]),
         **overrides,
     )
 
 
-def _random_problem(rng: random.Random, hardware: Hardware) -> GemmProblem:
-    pattern = Pattern.parse(rng.choice(PATTERNS))
+def _random_problem(
+    rng: random.Random, hardware: Hardware, patterns: tuple[str, ...]
+) -> GemmProblem:
+    pattern = parse_pattern(rng.choice(patterns))
     dtype = rng.choice(["fp16", "fp16", "int8", "int4"])
     kind = rng.choice(["gemm", "gemm", "matmul", "conv"])
     size = lambda low, high: rng.choice([rng.randint(low, high), 16 * rng.randint(1, high // 16)])  # noqa: E731

@@ -63,13 +63,21 @@ def _metadata_bits(keep: int, group: int, code: str) -> int:
     return keep * next(bits for bits in range(64) if 2**bits >= group)
 
 
-def naive_factors(hardware: Hardware, keep: int, group: int, dtype: str, k: int) -> tuple[int, int]:
+def naive_factors(
+    hardware: Hardware, keep: int, group: int, dtype: str, k: int, n: int | None = None
+) -> tuple[int, int]:
     """By how much (W, X) rows of ``k`` elements lengthen transfers: the widest vector that divides
-    both a row and what the machine wants. Compressed rows are packed, so that they fit."""
+    both a row and what the machine wants. Compressed rows are packed, so that they fit. Rows of X
+    that are gathered have ``n`` elements."""
     want = hardware.core.alignment_bytes * 8
-    row = k * BITS[dtype]
+    row = (k if n is None else n) * BITS[dtype]
     widest = next(bits for bits in range(want, 0, -1) if row % bits == 0 and want % bits == 0)
     return want // widest if keep == group else 1, want // widest
+
+
+def naive_chosen(k: int, group: int) -> list[int]:
+    """Columns of ``k`` that some rows choose together, 4 of every group; here the first ones."""
+    return [column for columns in _chunks(k, group) for column in columns[:4]]
 
 
 def naive_block_steps(
@@ -86,16 +94,31 @@ def naive_block_steps(
     return steps
 
 
+def _promotion_cycles(hardware: Hardware, stage: NaiveStage, width: int) -> Fraction:
+    """Of the sums of every turn of rows, after every piece of k; absent rows take part."""
+    promotion = hardware.core.promotion
+    if promotion is None:
+        return Fraction(0)
+    sums = 0
+    for _ in _chunks(stage.k, promotion.every_k):
+        for _ in _chunks(stage.m, promotion.rows):
+            sums += promotion.rows * width
+    return sums / Fraction(str(promotion.sums_per_cycle))
+
+
 def _stored(
-    hardware: Hardware, keep: int, group: int, bits: int, stage: NaiveStage
+    hardware: Hardware, keep: int, group: int, bits: int, stage: NaiveStage, chooses: bool
 ) -> tuple[int, int, int]:
     """Bytes of slots, metadata and activations, each of them listed."""
     groups = _chunks(stage.k, group)
-    per_group = _metadata_bits(keep, group, hardware.sparsity.metadata)
+    per_group = _metadata_bits(keep, 4 if chooses else group, hardware.sparsity.metadata)
+    reached = naive_chosen(stage.k, group) if chooses else list(range(stage.k))
+    index_bits = _metadata_bits(1, group, "index") if chooses and group > 4 else 0
     # Every stored slot: (row of W, group along k, slot in the group).
     slots = list(product(range(stage.m), range(len(groups)), range(keep)))
     metadata_bits = sum(per_group for _ in product(range(stage.m), groups))
-    addresses = [(k, n) for positions in groups for k in positions for n in range(stage.n)]
+    metadata_bits += sum(index_bits for _ in reached)
+    addresses = [(k, n) for k in reached for n in range(stage.n)]
     sizes = len(slots) * bits, metadata_bits, len(addresses) * bits
     return tuple(math.ceil(size / 8) for size in sizes)
 
@@ -109,21 +132,23 @@ def naive_stage(
     alignment: tuple[int, int],
     block_steps: list[int] | None = None,
     tile: NaiveStage | None = None,
+    chooses: bool = False,
 ) -> NaiveCost:
     """Cost of one stage.
 
     ``alignment`` is the factor on (rows, columns) writes; ``block_steps`` are the steps of blocks
     of lockstep rows, where real non-zeros decide them; ``tile`` is what the core goes through on
-    machines that multiply tiles whole.
+    machines that multiply tiles whole. ``chooses``: all rows of the stage choose 4 columns of every
+    group together, and store in which of these their slots are.
     """
     bits, core = BITS[dtype], hardware.core
     instruction = core.tensor_cores.instructions[dtype]
-    rows_bytes, metadata_bytes, columns_bytes = _stored(hardware, keep, group, bits, stage)
+    rows_bytes, metadata_bytes, columns_bytes = _stored(hardware, keep, group, bits, stage, chooses)
     if core.whole_tiles and tile is not None:
         stage = tile
-    full_rows, full_metadata, full_columns = _stored(hardware, keep, group, bits, stage)
+    full_rows, full_metadata, full_columns = _stored(hardware, keep, group, bits, stage, chooses)
     groups = _chunks(stage.k, group)
-    per_group = _metadata_bits(keep, group, hardware.sparsity.metadata)
+    per_group = _metadata_bits(keep, 4 if chooses else group, hardware.sparsity.metadata)
 
     # Slots of one row in the order in which steps take them.
     if hardware.sparsity.skip == "none":
@@ -167,7 +192,7 @@ def naive_stage(
         metadata_operand = math.ceil(passed * a_step) if skips else 0
     if columns_from_register:  # whole, whatever is pruned
         executed_slots = range(len(steps) * instruction.k)
-        reach = Fraction(group, keep) if skips else Fraction(1)
+        reach = Fraction(4 if chooses else group, keep) if skips else Fraction(1)
         span = math.ceil(sum((reach for _ in executed_slots), Fraction(0)))
         column_operand = sum(span * width * bits for _ in row_blocks for width in widths)
     operand = row_operand + metadata_operand + column_operand + accumulators
@@ -207,9 +232,10 @@ def naive_stage(
     )
     reads = row_reads + metadata_reads + column_reads
     port = (reads + writes) / pad if core.scratchpad.shared_port else max(reads, writes) / pad
-    cycles = max(mac, port, operand_cycles)
+    added = _promotion_cycles(hardware, stage, sum(widths))
+    cycles = max(mac + added, port, operand_cycles)
     if core.register_file.buffers == 1:
-        cycles = fill / pad + max(mac, operand_cycles, port - fill / pad)
+        cycles = fill / pad + max(mac + added, operand_cycles, port - fill / pad)
     barrier = Fraction(str(core.barrier_cycles))
     first_load = fill / pad / len(steps) + Fraction(str(core.scratchpad.latency_cycles))
     ps = Fraction(10**12, hardware.clock_hz)
@@ -229,6 +255,6 @@ def naive_stage(
         mac_ps,
         scratchpad_ps=math.ceil(port * ps),
         operand_ps=math.ceil(operand_cycles * ps),
-        barrier_ps=min(stage_ps - mac_ps, math.ceil(barrier * ps)),
+        barrier_ps=min(stage_ps - mac_ps, math.ceil((barrier + added) * ps)),
         first_load_ps=math.ceil(first_load * ps),
     )

@@ -11,8 +11,17 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
-from naive import BITS, NaiveCost, NaiveStage, naive_block_steps, naive_factors, naive_stage
+from naive import (
+    BITS,
+    NaiveCost,
+    NaiveStage,
+    naive_block_steps,
+    naive_chosen,
+    naive_factors,
+    naive_stage,
+)
 from naive_memory import Block, NaiveMemory, NaivePort, NaiveRun
 
 from simulator.hardware import Hardware, Library
@@ -46,6 +55,8 @@ class NaiveMachine:
         Real non-zeros, where the hardware skips what is zero.
     accumulates : bool
         The product is added to what Y holds.
+    choosing_rows : int, optional
+        Rows of W that choose columns together, 4 of every group.
     """
 
     def __init__(
@@ -58,6 +69,7 @@ class NaiveMachine:
         dtype: str,
         mask: list[list[int]] | None = None,
         accumulates: bool = False,
+        choosing_rows: int | None = None,
     ) -> None:
         assert not library.prefetch
         assert not library.epilogue_overlap
@@ -73,12 +85,15 @@ class NaiveMachine:
         self.cluster_m = shape_m if len(self.rows) % shape_m == 0 else 1
         self.cluster_n = shape_n if len(self.columns) % shape_n == 0 else 1
         self.cluster = self.cluster_m * self.cluster_n
-        self.factors = naive_factors(hardware, self.keep, self.group, dtype, self.k)
+        self.choosing_rows = choosing_rows
+        along = None if choosing_rows is None else self.n
+        self.factors = naive_factors(hardware, self.keep, self.group, dtype, self.k, along)
         self.run = NaiveRun()
         self.arrived: Counter[tuple[int, int, int]] = Counter()
         self.costs: dict[tuple[int, int, int, int], NaiveCost] = {}
         cluster = self.cluster_m, self.cluster_n
-        self.memory = NaiveMemory(hardware, cluster, self._blocks(), self._bytes, self.run)
+        sizes = self._bytes, self._passed
+        self.memory = NaiveMemory(hardware, cluster, self._blocks(), sizes, self.run)
 
     # What there is, and in which order.
 
@@ -152,8 +167,9 @@ class NaiveMachine:
                 lanes = self.hardware.sparsity.lockstep_rows
                 steps = naive_block_steps(part, self.group, lanes, instruction.k)
             self.costs[key] = naive_stage(
-                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps, tile
-            )
+                self.hardware, self.keep, self.group, self.dtype, shape, self.factors, steps, tile,
+                self.choosing_rows is not None,
+            )  # fmt: skip
         return self.costs[key]
 
     def _bytes(self, block: Block) -> dict[str, int]:
@@ -163,12 +179,31 @@ class NaiveMachine:
             cost = self._cost(gemm, line, 0, place)
             return {"weights": cost.rows_bytes, "metadata": cost.metadata_bytes}
         if operand == "columns":
+            if self.choosing_rows is not None:
+                return {"activations": self._chosen_by_some(line, place)}
             return {"activations": self._cost(gemm, 0, line, place).columns_bytes}
         if operand == "outputs":
             area = len(self.rows[line]) * len(self.columns[place])
             return {"outputs": math.ceil(area * self.bits / 8)}
         column = place // self.mapping.splits
         return {"partial_sums": len(self.rows[line]) * len(self.columns[column]) * 4}
+
+    def _chosen_by_some(self, line: int, place: int) -> int:
+        """Of a block of X: what rows that choose independently want of it, between them."""
+        k, n = len(self.stages[place]), len(self.columns[line])
+        one = math.ceil(len(naive_chosen(k, self.group)) * n * self.bits / 8)
+        left = Fraction(1)  # of the columns, what nobody has chosen yet
+        for _ in _chunks(self.m, self.choosing_rows or 1):
+            left *= 1 - Fraction(4, self.group)
+        if self.m > (self.choosing_rows or 1):
+            left = 1 - Fraction(math.floor((1 - left) * 2**32), 2**32)
+        return min(math.ceil(one * (1 - left) * self.group / 4), math.ceil(k * n * self.bits / 8))
+
+    def _passed(self, block: Block) -> dict[str, int]:
+        """Of a block, what passes L2 when a tile asks for it: of X what its own rows chose."""
+        if block[0] == "columns" and self.choosing_rows is not None:
+            return {"activations": self._cost(block[1], 0, block[2], block[3]).columns_bytes}
+        return self._bytes(block)
 
     def _warm(self, queues: list[list[tuple[int, int, int, int]]]) -> None:
         """Insert what is read, in the order of first use; several queues are walked one by one."""
@@ -225,7 +260,7 @@ class NaiveMachine:
         columns_ps = self.memory.port_ps(cost.columns_bytes * self.factors[1])
         rows_at = self.memory.fetch(now_ps, ("rows", gemm, row, stage), core, rows_ps)
         columns_at = self.memory.fetch(now_ps, ("columns", gemm, column, stage), core, columns_ps)
-        start_ps = max(rows_at, columns_at, core.free_ps)
+        stored_ps = start_ps = max(rows_at, columns_at, core.free_ps)
         wait = "prologue" if first else "memory_stall"
         self.run.core_time_ps[wait] += start_ps - core.free_ps
         if first:
@@ -239,6 +274,8 @@ class NaiveMachine:
             buffers = self.mapping.stage_buffers
             if len(core.done_ps) >= buffers:
                 at_ps = max(at_ps, core.done_ps[-buffers])
+            if not self.hardware.core.async_copies:  # it passes through registers first
+                at_ps = max(at_ps, stored_ps)
             core.next_event = at_ps, REQUEST
         elif self.accumulates and self.mapping.splits == 1:
             core.next_event = core.free_ps, READ_OUTPUT
@@ -274,7 +311,39 @@ class NaiveMachine:
 
     def _hold_ps(self, block: Block) -> int:
         epilogue_ps = math.ceil(Fraction(str(self.library.epilogue_ns)) * 1000)
-        return self.memory.port_ps(sum(self._bytes(block).values())) + epilogue_ps
+        size = sum(self._bytes(block).values())
+        epilogue_ps += self.memory.port_ps(size)
+        if self.library.epilogue_staged:  # into the scratchpad and out of it
+            epilogue_ps += 2 * self.memory.scratchpad_ps(size)
+        if block[0] == "outputs" and self.accumulates and self.library.epilogue_slice_bytes:
+            epilogue_ps += self._waits(block) * self._round_trip_ps
+        return epilogue_ps
+
+    def _waits(self, block: Block) -> int:
+        """Slices of a fragment of outputs, but for the first, which has been waited for."""
+        _, _, row, column = block
+        outputs = [
+            (m, n)
+            for m in range(min(len(self.rows[row]), self.mapping.fragment_m))
+            for n in range(min(len(self.columns[column]), self.mapping.fragment_n))
+        ]
+        a_slice = Fraction(self.library.epilogue_slice_bytes or 0) * 8 / self.bits
+        return math.ceil(len(outputs) / a_slice) - 1
+
+    @cached_property
+    def _round_trip_ps(self) -> int:
+        """To DRAM, unless L2 starts with all that it can be asked for, which it can hold."""
+        memory = self.hardware.memory
+        far_ps = (
+            self.memory.cycles_ps(memory.l2.halves.far_latency_cycles) if memory.l2.halves else 0
+        )
+        near_ps = self.memory.cycles_ps(memory.l2.latency_cycles)
+        every = self.memory.numbers
+        blocks = [b for b in every if b[0] != "partials" or self.mapping.splits > 1]
+        everything = sum(sum(self._bytes(block).values()) for block in blocks)
+        if memory.l2.start == "warm" and everything <= memory.l2.bytes:
+            return near_ps + far_ps
+        return max(near_ps, math.ceil(Fraction(str(memory.dram.latency_ns)) * 1000)) + far_ps
 
     def _work(self, core: _Core, cost: NaiveCost) -> None:
         """A stage's time by what it went to, and what it moved inside the core."""
@@ -326,6 +395,8 @@ class NaiveMachine:
     def _closed(self, cores: list[_Core]) -> NaiveRun:
         run = self.run
         start_ps = math.ceil(Fraction(str(self.hardware.kernel_start_ns)) * 1000)
+        if self.mapping.splits > 1 and self.library.reduction_kernel:
+            start_ps *= 2
         makespan_ps = max(self.memory.drained_ps, *(core.free_ps for core in cores))
         run.time_ps = start_ps + makespan_ps
         run.core_time_ps["kernel_start"] = start_ps * len(cores)

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 from simulator.hardware import Hardware
 
 Block = tuple[str, int, int, int]  # operand, GEMM, line (of tiles), place
+Sizes = Callable[[Block], dict[str, int]]
 
 
 @dataclass
@@ -45,8 +47,8 @@ class NaiveMemory:
         Tiles along m and n whose cores share what they read.
     blocks : list of Block
         All blocks, in the order of their ids.
-    bytes_of : callable
-        Of a block, its bytes by operand.
+    sizes : (callable, callable)
+        Of a block, its bytes by operand; and those that pass L2 when it is asked for.
     run : NaiveRun
         Where transfers are counted.
     """
@@ -56,10 +58,11 @@ class NaiveMemory:
         hardware: Hardware,
         cluster: tuple[int, int],
         blocks: list[Block],
-        bytes_of: Callable[[Block], dict[str, int]],
+        sizes: tuple[Sizes, Sizes],
         run: NaiveRun,
     ) -> None:
-        self.hardware, self.bytes_of, self.run = hardware, bytes_of, run
+        self.hardware, self.run = hardware, run
+        self.bytes_of, self.passed_of = sizes
         self.cluster_m, self.cluster_n = cluster
         self.numbers = {block: number for number, block in enumerate(blocks)}
         self.l2: list[Block] = []  # front is last
@@ -82,26 +85,45 @@ class NaiveMemory:
     def port_ps(self, size: int) -> int:
         return self._ps(size, self._per_second(self.hardware.core.port_bytes_per_cycle))
 
+    def scratchpad_ps(self, size: int) -> int:
+        pad = self.hardware.core.scratchpad
+        rate = self._per_second(pad.bytes_per_cycle) * Fraction(str(pad.efficiency_ratio))
+        return self._ps(size, rate)
+
     def _dram(self, now_ps: int, block: Block, way: str) -> int:
         """Queue a transfer; returns its end."""
         dram = self.hardware.memory.dram
         rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(dram.efficiency_ratio))
-        ps = self._ps(sum(self.bytes_of(block).values()), rate)
+        size = sum(self.bytes_of(block).values())
+        if way == "read" and block[0] in ("rows", "columns"):
+            size += math.ceil(size * self._evicted_ratio)
+        ps = self._ps(size, rate)
         self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
         self.run.busy_ps["dram"] += ps
         self._count("dram", block, way)
         return self.dram_free_ps
 
+    @cached_property
+    def _evicted_ratio(self) -> Fraction:
+        """Foreign bytes that are written for a byte that is read: of all that L2 held of them, or,
+        where a layer moves less than that, as many as it moves."""
+        l2, by_operand = self.hardware.memory.l2, Counter(block[0] for block in self.numbers)
+        is_split = by_operand["partials"] > by_operand["outputs"]
+        blocks = [block for block in self.numbers if is_split or block[0] != "partials"]
+        moved = sum(sum(self.bytes_of(block).values()) for block in blocks)
+        return Fraction(str(l2.foreign_dirty_ratio)) * min(moved, l2.bytes) / max(1, moved)
+
     def _pass_l2(self, now_ps: int, block: Block, way: str) -> int:
         rate = self._per_second(self.hardware.memory.l2.bytes_per_cycle)
-        ps = self._ps(sum(self.bytes_of(block).values()), rate)
+        ps = self._ps(sum(self.passed_of(block).values()), rate)
         self.l2_free_ps = max(self.l2_free_ps, now_ps) + ps
         self.run.busy_ps["l2_queue"] += ps
         self._count("l2", block, way)
         return self.l2_free_ps
 
     def _count(self, level: str, block: Block, way: str) -> None:
-        for operand, size in self.bytes_of(block).items():
+        sizes = self.passed_of if level == "l2" else self.bytes_of
+        for operand, size in sizes(block).items():
             self.run.moved[level, operand, way] += size
 
     def insert(self, now_ps: int, block: Block) -> bool:
@@ -152,7 +174,7 @@ class NaiveMemory:
             self.ready_ps[block] = self._dram(now_ps, block, "read") + latency_ps
         passed_ps = self._pass_l2(now_ps, block, "read")
         if memory.l2.halves and self.numbers[block] % 2 != cluster % 2:
-            size = sum(self.bytes_of(block).values())
+            size = sum(self.passed_of(block).values())
             link_ps = self._ps(size, self._per_second(memory.l2.halves.link_bytes_per_cycle))
             self.link_free_ps = max(self.link_free_ps, now_ps) + link_ps
             self.run.busy_ps["link"] += link_ps

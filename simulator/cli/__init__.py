@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from simulator.cli.calibrating import calibrate
 from simulator.cli.checking import microbench, validate
 from simulator.cli.help import CHECK, COST, EXPLORE, MACHINES, MODELS, SIMULATE, GroupedHelp
 from simulator.cli.importing import import_model
@@ -66,8 +67,13 @@ app.command(
 app.command(
     rich_help_panel=CHECK,
     epilog="Examples: nmsim validate; nmsim validate llmcompass sparse24 --rows; "
-    "nmsim validate --plot validation.png",
+    "nmsim validate --worst 10; nmsim validate --plot validation.png",
 )(on_screen(validate))
+app.command(
+    rich_help_panel=CHECK,
+    epilog="Examples: nmsim calibrate measurements.csv --machine a100-sxm4-80gb -o mine.yaml; "
+    "nmsim calibrate measurements.csv --machine a100-sxm4-80gb --fit kernel_start_ns",
+)(on_screen(calibrate))
 app.command(
     rich_help_panel=CHECK,
     epilog="Examples: nmsim microbench a100-sxm4-80gb; "

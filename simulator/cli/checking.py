@@ -2,42 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli.options import HardwareName, Settings, settings_of
+from simulator.cli.options import Format, HardwareName, Output, Settings, settings_of
+
+if TYPE_CHECKING:
+    from simulator.validation import Validation
 
 
 def validate(
     datasets: Annotated[
         list[str] | None, typer.Argument(metavar="[DATASET]...", help="Default: all of them.")
     ] = None,
-    rows: Annotated[bool, typer.Option("--rows", help="Print every figure, too.")] = False,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Print every row, its mapping and what bounds it, too.")
+    ] = False,
+    worst: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Print the N worst rows of all, too.")
+    ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Print what was fitted, and to what, too.")
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Print errors by family, and what was fitted to what, too."
+        ),
     ] = False,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw predicted against measured: PNG, SVG or PDF."),
     ] = None,
+    format: Format = None,
+    output: Output = None,
 ) -> None:
     """How far is the model from published measurements?"""
     from simulator.cli import output as out
     from simulator.cli.progress import layers_bar
-    from simulator.cli.tables import render
-    from simulator.cli.validating import validation_parts
     from simulator.validation import validate as run_validation
 
-    out.check_picture(plot)
+    kind = out.prepare(format, {"-o": output, "--plot": plot})
     with layers_bar() as progress:
         results = run_validation(datasets or [], progress)
-    out.write(render(validation_parts(results, rows, verbose)).encode(), None)
+    _write_validation(results, rows, worst, verbose, kind, output)
     if plot is not None:
         from simulator.validation.picture import plot_validation
 
         out.draw(plot_validation(results), plot)
+
+
+def _write_validation(
+    results: Sequence[Validation],
+    rows: bool,
+    most: int | None,
+    verbose: bool,
+    kind: str,
+    file: Path | None,
+) -> None:
+    """As text all that was asked for; as records every row or the worst ones, else the lines."""
+    from simulator.cli import output as out
+    from simulator.cli.tables import render
+    from simulator.cli.validating import every_row_parts, validation_parts, worst_parts
+    from simulator.validation.table import every, figure_records, line_records, worst
+
+    def text() -> str:
+        parts = list(validation_parts(results, verbose))
+        parts += [] if most is None else worst_parts(results, most)
+        return render([*parts, *(every_row_parts(results) if rows else [])])
+
+    if rows or most is not None:
+        records = figure_records(every(results) if most is None else worst(results, most))
+    else:
+        records = line_records(results)
+    out.write_result(records, kind, file, text)
 
 
 def microbench(

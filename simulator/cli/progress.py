@@ -65,7 +65,10 @@ def layers_bar(
 
 @contextmanager
 def points_bar() -> Iterator[Callable[[int, int, str], None] | None]:
-    """A callback for points done, points in all and what is being done: rate and time left."""
+    """A callback for points done, points in all and what is being done: rate and time left.
+
+    In all may be 0: nobody knows yet.
+    """
     if screen.quiet or not sys.stderr.isatty():
         yield None
         return
@@ -95,7 +98,7 @@ def points_bar() -> Iterator[Callable[[int, int, str], None] | None]:
     def report(done: int, points: int, what: str) -> None:
         speed = bar.tasks[task].speed
         rate = f"{speed:,.1f}/s" if speed else ""
-        bar.update(task, completed=done, total=points, description=what, rate=rate)
+        bar.update(task, completed=done, total=points or None, description=what, rate=rate)
 
     with _shown_late(bar):
         yield report

@@ -76,9 +76,9 @@ def prune(
 ) -> None:  # fmt: skip
     """Prune weights: what is kept, N:M against unstructured, and by how much outputs change."""
     from simulator.cli import output as out
-    from simulator.sparsity import parse_pattern
+    from simulator.sparsity import parse_prunable
 
-    asked = parse_pattern(pattern, "--pattern")
+    asked = parse_prunable(pattern, "--pattern")
     kind = out.choose_format(format, None)
     is_model = weights.suffix.lower() == ".onnx"
     if output is not None:

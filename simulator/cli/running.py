@@ -56,8 +56,8 @@ def run(
     pattern: Annotated[
         str | None,
         typer.Option(
-            help="keep:group or unstructured:density for all weights; trace (default): as the "
-            "trace says."
+            help="keep:group, rows:keep:group or unstructured:density for all weights; trace "
+            "(default): as the trace says."
         ),
     ] = None,
     settings: Settings = None,

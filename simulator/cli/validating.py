@@ -6,28 +6,40 @@ from collections.abc import Iterable, Sequence
 
 from simulator.cli.grid import Grid, headings
 from simulator.cli.tables import Part
-from simulator.validation import Validation
+from simulator.quantities import count
+from simulator.validation import FAMILY_ROWS, Measurement, Validation
 from simulator.validation.fitted import FITTED
 from simulator.validation.summary import (
     COLUMNS,
+    FAMILY_COLUMNS,
     MORE_COLUMNS,
     READ_OFF_COLUMNS,
     TITLE,
     all_read_off_cells,
     cells,
+    family_cells,
     fitted_line,
     lines,
     marked,
     more_cells,
+    name,
     remarks,
 )
+from simulator.validation.table import worst
+
+FIGURES = ("figure", "measured", "predicted", "error %", "mapping", "bound", "counts")
+"""Of every row; the worst ones also name their data set and its unit."""
+
+DROPS = ("counts", "mapping", "unit", "bound")
+"""Columns that are left out where a terminal is too narrow, the first one first."""
 
 
-def validation_parts(results: Sequence[Validation], rows: bool, fitted: bool) -> Iterable[Part]:
-    """Errors by data set; then, where asked for, what was fitted to what, and every figure."""
+def validation_parts(results: Sequence[Validation], verbose: bool) -> Iterable[Part]:
+    """Errors by data set; then, where asked for, errors by family, and what was fitted to what."""
     errors = Grid(TITLE, headings(COLUMNS, word=["data set"]), drops=["roofline"])
     more = Grid(
-        "Worst rows", headings(MORE_COLUMNS, word=MORE_COLUMNS[:-1], prose=MORE_COLUMNS[-1:])
+        "Constants, and the worst row",
+        headings(MORE_COLUMNS, word=MORE_COLUMNS[:-1], prose=MORE_COLUMNS[-1:]),
     )
     for line in lines(results):
         errors.add_row(*cells(line))
@@ -38,11 +50,19 @@ def validation_parts(results: Sequence[Validation], rows: bool, fitted: bool) ->
         yield ""
     for result in results:
         yield f"{result.dataset.name}: {'; '.join(remarks(result))}"
-    if fitted:
+    if verbose:
+        yield from _family_parts(results)
         yield from _fitted_parts()
-    if rows:
-        for result in results:
-            yield from _every_row(result)
+
+
+def _family_parts(results: Sequence[Validation]) -> Iterable[Part]:
+    title = f"Families of {FAMILY_ROWS} rows and more: mean absolute errors in per cent"
+    made = Grid(title, headings(FAMILY_COLUMNS, word=["data set", "family"]))
+    for row in family_cells(results):
+        made.add_row(*row)
+    if made.rows:
+        yield ""
+        yield made
 
 
 def _fitted_parts() -> Iterable[Part]:
@@ -58,20 +78,43 @@ def _fitted_parts() -> Iterable[Part]:
     yield read_off
 
 
-def _every_row(result: Validation) -> Iterable[Part]:
-    made = Grid(
-        f"{result.dataset.name}, {result.dataset.unit}; mean error with sign "
-        f"{100 * result.bias:+.1f} %",
-        headings(["figure", "measured", "predicted", "error", "counts"], word=["figure", "counts"]),
-        drops=["counts"],
-    )
-    for point in result.points:
-        made.add_row(
-            point.label,
-            f"{point.measured:,.2f}",
-            f"{point.predicted:,.2f}",
-            f"{100 * point.error:+.1f} %",
-            "no" if point.set_aside else "yes",
-        )
+def worst_parts(results: Sequence[Validation], most: int) -> Iterable[Part]:
+    """The rows of all data sets on which the model is furthest off."""
+    figures = worst(results, most)
+    rows = [(name(line), line.dataset.unit, *_cells(point)) for line, point in figures]
+    title = f"The {count(len(rows), 'row')} that the model is furthest off"
     yield ""
-    yield made
+    yield _figures(title, ("data set", "unit", *FIGURES), rows)
+    yield from marked(results)
+
+
+def every_row_parts(results: Sequence[Validation]) -> Iterable[Part]:
+    """Every row of each data set, those that fits have seen in a table of their own."""
+    for line in lines(results):
+        title = f"{name(line)}, {line.dataset.unit}; mean error with sign {100 * line.bias:+.1f} %"
+        yield ""
+        yield _figures(title, FIGURES, [_cells(point) for point in line.points])
+
+
+def _cells(point: Measurement) -> tuple[str, ...]:
+    return (
+        point.label,
+        f"{point.measured:,.2f}",
+        f"{point.predicted:,.2f}",
+        f"{100 * point.error:+.1f}",
+        point.mapping,
+        point.bound,
+        "no" if point.set_aside else "yes",
+    )
+
+
+def _figures(title: str, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Grid:
+    """A table of figures, without columns that say nothing of any."""
+    silent = ("", "yes")
+    shown = [at for at in range(len(titles)) if any(row[at] not in silent for row in rows)]
+    titles = [titles[at] for at in shown]
+    words = ["data set", "unit", "figure", "bound", "counts"]
+    made = Grid(title, headings(titles, word=words, prose=["mapping"]), drops=DROPS)
+    for row in rows:
+        made.add_row(*(row[at] for at in shown))
+    return made

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from simulator.sparsity import AnyPattern
     from simulator.workload import Workload
 
-PATTERN: Final = re.compile(r"\s*([0-9]+\s*:\s*[0-9]+|dense|trace|unstructured:[^=]*)\s*=(.+)")
+PATTERN: Final = re.compile(
+    r"\s*([0-9]+(?:\s*:\s*[0-9]+){1,2}|dense|trace|unstructured:[^=]*)\s*=(.+)"
+)
 """A pattern and its file; any other ``=`` is part of the name of a file."""
 
 

@@ -63,6 +63,7 @@ assert KIND_BITS == layout.KIND_BITS
     PORT_FREE,
     MEMORY_PS,
     OUTPUT_KEY,  # pending event of kind 1: the next output that is added to is requested
+    STORED_TIME,  # without asynchronous copies: when the last known stage was in the scratchpad
     TAKEN,  # tiles taken
     STARTED,  # tiles whose first stage has started
     ENDED,  # tiles whose epilogue has ended
@@ -73,7 +74,7 @@ assert KIND_BITS == layout.KIND_BITS
     REDUCTION_PS,
     BLOCK_PORT_BUSY,  # port time of partial sums and outputs read
     OUTPUTS_READ,  # outputs requested as soon as their main loop had ended
-) = range(26)
+) = range(27)
 CORE_FIELDS = 32
 
 # Columns of the last tile of each set of accumulators: when its epilogue ended, how much of that
@@ -143,6 +144,7 @@ WAITS = Waits(MEMORY_WAIT, PROLOGUE_WAIT, EPILOGUE_WAIT, REDUCTION_WAIT)
     K_BUFFERS,
     K_SETS,
     K_PREFETCH,
+    K_ASYNC_COPIES,
     K_ISSUE_PS,
     K_DRAIN_PS,
     K_L2_BYTES,
@@ -157,7 +159,7 @@ WAITS = Waits(MEMORY_WAIT, PROLOGUE_WAIT, EPILOGUE_WAIT, REDUCTION_WAIT)
     K_ACCUMULATES,
     K_CLUSTER_M,
     K_CLUSTER_N,
-) = range(27)
+) = range(28)
 
 
 @numba.njit(inline="always", **OPTIONS)
@@ -349,9 +351,13 @@ def _settle(c, core, k, pending, ends, tiles_of, classes, times, costs):
             c[EPILOGUE_PS] += held - reduction
             c[PROLOGUE_PS] += start - before - held + times[kind, FIRST_LOAD_PS]
             c[STARTED] += 1
+            stored = start
             start += times[kind, FIRST_LOAD_PS]
         else:
             c[MEMORY_PS] += start - before
+            stored = start
+        if not k[K_ASYNC_COPIES]:
+            c[STORED_TIME] = stored
         end = start + pending[slot, END]
         pending[slot, END] = end
         c[DONE_TIME] = end
@@ -378,6 +384,10 @@ def _plan_request(c, core, k, pending, ends):
         return
     # The buffer's last stage has ended at a known time, 0 if it had none.
     at_time = max(c[ISSUE_TIME] + k[K_ISSUE_PS], pending[np.uintp(c[ISSUE_SLOT]), END])
+    if not k[K_ASYNC_COPIES]:  # the registers that loads pass through are free
+        if c[IN_FLIGHT_STAGES]:
+            return
+        at_time = max(at_time, c[STORED_TIME])
     if c[STAGE] == c[STAGE_END] and not k[K_PREFETCH]:
         tile, sets = c[TAKEN], k[K_SETS]
         if c[IN_FLIGHT_STAGES] or c[ENDED] + sets <= tile:
@@ -678,6 +688,7 @@ def _constants(program: Program) -> IntArray:
         K_BUFFERS: buffers,
         K_SETS: sets,
         K_PREFETCH: program.prefetch,
+        K_ASYNC_COPIES: program.async_copies,
         K_ISSUE_PS: program.issue_ps,
         K_DRAIN_PS: program.drain_ps,
         K_L2_BYTES: program.l2_bytes,

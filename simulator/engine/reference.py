@@ -75,6 +75,9 @@ class Core:
         self.port = Port(self.env, cluster)
         buffers, sets = self.program.stage_buffers, self.program.accumulator_sets
         self.buffers = simpy.Container(self.env, buffers, init=buffers)
+        # Without asynchronous copies stages pass through registers, one at a time.
+        loads = buffers if self.program.async_copies else 1
+        self.loads = simpy.Container(self.env, loads, init=loads)
         self.accumulators = simpy.Container(self.env, sets, init=sets)
         self.epilogue_unit = simpy.Resource(self.env)
         self.pipeline = simpy.Store(self.env)
@@ -88,11 +91,13 @@ class Core:
         self.env.process(self._work())
 
     def _request_stages(self) -> Process:
-        """Request stage after stage: a buffer must be free and the issue interval over."""
+        """Request stage after stage: where it goes and what it passes through must be free, and
+        the issue interval over."""
         earliest_ps = 0
         main_loop_ended = self.env.event().succeed()
         while True:
             yield self.buffers.get(1)
+            yield self.loads.get(1)
             if not self.program.prefetch:
                 yield main_loop_ended
                 yield self.accumulators.get(1)
@@ -105,6 +110,7 @@ class Core:
             for stage in tile.stages:
                 if stage != tile.stages[0]:
                     yield self.buffers.get(1)
+                    yield self.loads.get(1)
                     if self.env.now_ps < earliest_ps:
                         yield self.env.timeout(earliest_ps - self.env.now_ps)
                     yield self._turn(STAGE_REQUEST)
@@ -149,6 +155,7 @@ class Core:
                     yield arrival
                 waits_ps = Waits(memory_stall=self.env.now_ps - self.worked_until_ps)
             self.waits = self.waits.plus(waits_ps)
+            self.loads.put(1)  # the stage is in the scratchpad
             yield self.env.timeout(first_load_ps + length_ps)
             if self.machine.observer is not None:
                 self.machine.observer.worked(

@@ -162,7 +162,8 @@ class SweepSpec(Written):
     patterns: tuple[str | None, ...] = Field(
         (None,),
         min_length=1,
-        description="keep:group, unstructured:density, or trace (or null): as the trace says.",
+        description="keep:group, rows:keep:group, unstructured:density, or trace (or null): as "
+        "the trace says.",
     )
     baseline: str | None = Field(
         None, description="The pattern that speed-ups are over. Default: dense, else the first."

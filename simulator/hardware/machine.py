@@ -8,23 +8,32 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from simulator.catalog import CONTROL
 from simulator.errors import ConfigError, did_you_mean
 from simulator.sparsity import Capability, MetadataCode, Pattern
-from simulator.units import DTYPE_BITS, Rate, ceil_div, cycles_to_ps, exact, ns_to_ps
+from simulator.units import DTYPE_BITS, PS_PER_MS, Rate, ceil_div, cycles_to_ps, exact, ns_to_ps
 
 Count = Annotated[int, Field(ge=1, le=2**40, strict=True)]
 Size = Annotated[int, Field(ge=1, le=65536, strict=True)]
 Positive = Annotated[float, Field(ge=1e-12, le=1e18, strict=True, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, le=1e12, strict=True, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(ge=1e-6, le=1, strict=True, allow_inf_nan=False)]
+_WIDTH = {"type": "integer", "minimum": 1}
 Switch = Annotated[bool, Field(strict=True)]
 Source = Literal["register", "scratchpad"]
 Dispatch = Literal["dynamic", "round_robin", "contiguous"]
 Side = Literal["m", "n", "k"]
 Skip = Literal["none", "slots", "nonzeros"]
+Width = Annotated[Count, WithJsonSchema({"anyOf": [_WIDTH, {"type": "array", "items": _WIDTH}]})]
 RegisterBuffers = Annotated[int, Field(ge=1, le=2, strict=True)]
 
 MAX_CORES = 4096
@@ -70,6 +79,9 @@ class Issue(Section):
     )
     turnaround_cycles: NotNegative = Field(
         description="Between dependent iterations of a warp; other warps of the partition hide it."
+    )
+    sparse_interval_cycles: NotNegative = Field(
+        0, description="Least time between two sparse instructions of a partition, however short."
     )
 
 
@@ -139,6 +151,21 @@ class OperandSource(Section):
     x: Source = "register"
 
 
+class Promotion(Section):
+    """Partial sums that CUDA cores add up, since the tensor cores' own sums are too short.
+
+    Model: the warp groups of a tile work on the same stage and wait for its last instruction, so
+    that their additions follow its MACs and tensor cores idle meanwhile.
+    """
+
+    every_k: Count = Field(description="Weights along k that the tensor cores sum by themselves.")
+    rows: Size = Field(
+        description="Rows whose sums are in flight at a time, 64 a warp group; taller tiles take "
+        "several turns. Fewer rows take as long: their warps have lanes of their own."
+    )
+    sums_per_cycle: Positive = Field(description="Scaled and added, of all rows in flight.")
+
+
 class Core(Section):
     """One core, and how many of them there are."""
 
@@ -148,9 +175,17 @@ class Core(Section):
     scratchpad: Scratchpad
     operand_source: OperandSource = OperandSource()
     port_bytes_per_cycle: Positive = Field(description="Between the core and L2, each direction.")
+    async_copies: Switch = Field(
+        True,
+        description="Loads go past the register file into the scratchpad; false: through registers "
+        "of the threads that compute, one stage at a time.",
+    )
     issue_cycles: Positive = Field(1, description="Least time between two stage requests.")
     barrier_cycles: NotNegative = Field(
         0, description="Between stages: all warps meet, and the tensor pipeline runs dry."
+    )
+    promotion: Promotion | None = Field(
+        None, description="Of kernels that no library says otherwise of."
     )
     whole_tiles: Switch = Field(
         False,
@@ -177,6 +212,11 @@ class L2(Section):
     latency_cycles: NotNegative
     halves: Halves | None = None
     start: Literal["cold", "warm"] = Field("cold", description="At the start of each layer.")
+    foreign_dirty_ratio: Annotated[float, Field(ge=0, le=1, strict=True)] = Field(
+        0.0,
+        description="Share of L2 that at the start of each layer holds what others wrote, and that "
+        "is written to DRAM when the layer's reads evict it.",
+    )
 
 
 class Dram(Section):
@@ -239,13 +279,20 @@ class Tile(Section):
     """A tile that a library's kernels offer."""
 
     m: Count
-    n: Count
+    n: Width = Field(description="A list of widths is a tile of each width.")
     slots: Count = Field(description="tile_k in slots; the machine grows it with group / keep.")
-    fragment_m: Count
-    fragment_n: Count
+    fragment_m: Count = Field(description="Default: all of m.")
+    fragment_n: Count = Field(description="Default: all of n.")
     fallback: Switch = Field(
         False, description="Offered only where none of the other tiles gives every core one."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_fragment(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {f"fragment_{axis}": value[axis] for axis in "mn" if axis in value} | value
+        return value
 
     @model_validator(mode="after")
     def _fragment_in_tile(self) -> Tile:
@@ -300,25 +347,45 @@ class Library(Section):
     barrier_cycles: NotNegative | None = Field(
         None, description="Between stages; default: core.barrier_cycles."
     )
+    promotion: Promotion | None = None
     whole_tiles: Switch | None = Field(
         None, description="Whether edges are multiplied whole; default: core.whole_tiles."
     )
     splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
     swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
-    choice: Literal["time", "largest_tile"] = Field(
+    choice: Literal["time", "largest_tile", "waves"] = Field(
         "time",
-        description="How a tile is chosen: by time, or the largest that gives every core one "
-        "(by time among equals, and where none does).",
+        description="How a tile is chosen: by time; the largest that gives every core one (by time "
+        "among equals, and where none does); or that of the fewest waves of cores, then of the "
+        "fullest last wave, then the smallest.",
     )
     swap: Switch = Field(True, description="Dense GEMMs may swap W and X where that fits better.")
     dispatch: Dispatch = "dynamic"
     prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
     epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
     epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
+    vector_rows: tuple[Size, ...] = Field(
+        (),
+        description="Rows that may choose columns together: 128 runs patterns such as 128:2:20, "
+        "with 2:4 on the columns chosen. Tiles lie within such rows.",
+    )
+    epilogue_staged: Switch = Field(
+        False,
+        description="Outputs are laid into the scratchpad, and read from there on their way out, "
+        "instead of leaving registers straight through the port.",
+    )
     cluster: ClusterShape = Field(
         ClusterShape(),
         description="Tiles of which L2 sends shared blocks once: Hopper's multicast. Wants "
         "dispatch: round_robin; along a side whose tiles it does not divide each is on its own.",
+    )
+    epilogue_slice_bytes: Count | None = Field(
+        None,
+        description="Where sums add to what memory holds: outputs of a fragment that are waited "
+        "for together; default: all.",
+    )
+    reduction_kernel: Switch = Field(
+        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
     )
     least: Sizes = Field(
         Sizes(), description="Least sizes that its kernels take; smaller ones are padded."
@@ -329,6 +396,15 @@ class Library(Section):
     multiples_bits: Sizes = Field(
         Sizes(), description="The same in bits: 128 are 8 elements of fp16 and 16 of int8."
     )
+
+    @model_validator(mode="after")
+    def _rows_have_tiles(self) -> Library:
+        for rows in self.vector_rows:
+            if all(rows % tile.m for tile in self.tiles):
+                raise ValueError(f"vector_rows: no tile's m divides {rows}")
+        if self.vector_rows and self.cluster.cores > 1:
+            raise ValueError("vector_rows: rows that choose columns of their own share no cluster")
+        return self
 
     @model_validator(mode="after")
     def _clusters_are_dealt_out(self) -> Library:
@@ -345,12 +421,43 @@ class Library(Section):
         unit = math.lcm(unit, of_width, getattr(self.multiples, size))
         return ceil_div(max(elements, getattr(self.least, size)), unit) * unit
 
+    @field_validator("tiles", mode="before")
+    @classmethod
+    def _every_width(cls, value: object) -> object:
+        if not isinstance(value, list):
+            return value
+        return [tile for written in value for tile in _widths(written)]
+
+
+def _widths(tile: object) -> list[object]:
+    """A tile of every width that is listed."""
+    if isinstance(tile, dict) and isinstance(tile.get("n"), list):
+        return [{**tile, "n": n} for n in tile["n"]]
+    return [tile]
+
 
 class LibraryChoice(Section):
     """Which library runs dense layers and which runs sparse ones."""
 
     dense: str
     sparse: str
+    dtypes: dict[str, str] = Field(
+        {}, description='Another library for some dtypes: {"dense fp8": ...}.'
+    )
+
+    @field_validator("dtypes")
+    @classmethod
+    def _kind_and_dtype(cls, value: dict[str, str]) -> dict[str, str]:
+        for key in value:
+            kind, _, dtype = key.partition(" ")
+            if kind not in ("dense", "sparse") or dtype not in DTYPE_BITS:
+                raise ValueError(f"want 'dense' or 'sparse' and a dtype, got '{key}'")
+        return value
+
+    def of(self, *, is_dense: bool, dtype: str) -> str:
+        """Name of the library that runs a pattern in a dtype."""
+        kind = "dense" if is_dense else "sparse"
+        return self.dtypes.get(f"{kind} {dtype}", self.dense if is_dense else self.sparse)
 
 
 class Energy(Section):
@@ -373,6 +480,24 @@ class Energy(Section):
         return self
 
 
+class Sustained(Section):
+    """What a clock falls to under a load that lasts: the card holds its power.
+
+    Model: it nears ``clock_ratio`` exponentially from the start of every layer, whatever the layer
+    does; main memory keeps its clock.
+    """
+
+    clock_ratio: Ratio = Field(description="Clock after a long time under load, of clock_hz.")
+    settling_ms: Positive = Field(description="In which 63 % of the way there is gone.")
+    applies: Switch = Field(False, description="Off, the clock stays, whatever a layer takes.")
+
+    def mean_ratio(self, time_ps: int) -> float:
+        """Mean clock of a layer that takes so long, of clock_hz."""
+        times = time_ps / (self.settling_ms * PS_PER_MS)
+        fallen = 1 + math.expm1(-times) / times if times else 0.0
+        return 1 - (1 - self.clock_ratio) * fallen
+
+
 class Hardware(Section):
     """A whole machine.
 
@@ -391,12 +516,18 @@ class Hardware(Section):
         description="Device time that every kernel takes besides its work: blocks and parameters "
         "reach the cores, instruction and constant caches fill, completion is signalled.",
     )
+    stream_start_ns: NotNegative | None = Field(
+        None,
+        description="The same of a streaming kernel, which has little code and asks for no "
+        "scratchpad; default: kernel_start_ns.",
+    )
     core: Core
     memory: Memory
     sparsity: Sparsity = Sparsity()
     libraries: dict[str, Library] = Field(min_length=1)
     library: LibraryChoice
     energy: Energy | None = None
+    sustained: Sustained | None = None
 
     @field_validator("name", "description")
     @classmethod
@@ -406,8 +537,14 @@ class Hardware(Section):
         return value
 
     @model_validator(mode="after")
+    def _one_limit(self) -> Hardware:
+        if self.energy and self.energy.tdp_w and self.sustained and self.sustained.applies:
+            raise ValueError("sustained: applies beside energy.tdp_w: both lower the clock")
+        return self
+
+    @model_validator(mode="after")
     def _libraries_fit(self) -> Hardware:
-        for name in (self.library.dense, self.library.sparse):
+        for name in (self.library.dense, self.library.sparse, *self.library.dtypes.values()):
             if name not in self.libraries:
                 raise ValueError(
                     f"library: no library '{name}' ({did_you_mean(name, self.libraries)})"
@@ -443,6 +580,10 @@ class Hardware(Section):
         return _rate(self.core.port_bytes_per_cycle, self.clock_hz)
 
     @property
+    def scratchpad_rate(self) -> Rate:
+        return Rate.from_bytes_per_second(self.scratchpad_bytes_per_cycle * self.clock_hz)
+
+    @property
     def scratchpad_bytes_per_cycle(self) -> Fraction:
         """Sustained."""
         pad = self.core.scratchpad
@@ -457,11 +598,19 @@ class Hardware(Section):
         if library.register_buffers is not None:
             file = _with(core.register_file, buffers=library.register_buffers)
             core = _with(core, register_file=file)
-        for key in ("barrier_cycles", "whole_tiles"):
+        for key in ("barrier_cycles", "whole_tiles", "promotion"):
             if getattr(library, key) is not None:
                 core = _with(core, **{key: getattr(library, key)})
         # Every value was checked where the library was read.
         return self if core is self.core else _with(self, core=core)
+
+    def vector_library(self, rows: int, name: str | None = None) -> str | None:
+        """The library that runs weights of which ``rows`` rows choose columns together, if any.
+
+        The named one, or else the choice for sparse layers before all others.
+        """
+        names = [name] if name else [self.library.sparse, *self.libraries]
+        return next((one for one in names if rows in self.libraries[one].vector_rows), None)
 
     def at_clock(self, clock_hz: int) -> Hardware:
         """The same machine at another clock; main memory keeps its own."""
@@ -481,6 +630,11 @@ class Hardware(Section):
     def cycles_ps(self, cycles: float) -> int:
         """Picoseconds of a number of cycles written in the YAML, rounded up."""
         return cycles_to_ps(cycles, self.clock_hz)
+
+    def start_ps(self, *, streaming: bool) -> int:
+        """Device time of a kernel besides its work."""
+        own = self.stream_start_ns if streaming else None
+        return ns_to_ps(self.kernel_start_ns if own is None else own)
 
     @property
     def dram_latency_ps(self) -> int:

@@ -48,9 +48,11 @@ def mma_timing(
     """Time a loop of ``in_flight`` independent instructions on ``warps`` warps of one core.
 
     An instruction occupies its tensor core for ``p`` cycles (slots over the partition's rate) and
-    completes after ``latency_cycles + latency_per_pass_ratio * p``. With ``w`` warps a partition an
-    iteration takes ``max(latency, in_flight * w * p) + turnaround / w``: it waits for its own
-    results or for the tensor core, and other warps hide part of the turnaround.
+    completes after ``latency_cycles + latency_per_pass_ratio * p``. The next one is issued after
+    ``interval = p``; a sparse one, whose metadata are a fourth operand to read, after
+    ``max(p, sparse_interval_cycles)``. With ``w`` warps a partition an iteration takes
+    ``max(latency, in_flight * w * interval) + turnaround / w``: it waits for its own results or for
+    the issue of all others, and other warps hide part of the turnaround.
 
     Parameters
     ----------
@@ -77,8 +79,9 @@ def mma_timing(
     slots = shape.m * shape.n * (k or shape.k)
     passes = float(Fraction(slots) * issue.partitions / hardware.macs_per_cycle(dtype))
     latency = issue.latency_cycles + issue.latency_per_pass_ratio * passes
+    interval = passes if asked.is_dense else max(passes, issue.sparse_interval_cycles)
     a_partition = ceil_div(warps, issue.partitions)
-    iteration = max(latency, in_flight * a_partition * passes)
+    iteration = max(latency, in_flight * a_partition * interval)
     iteration += issue.turnaround_cycles / a_partition
     dense_macs = float(slots * asked.expansion) * warps * in_flight
     return MmaTiming(latency, iteration, dense_macs / iteration)

@@ -74,13 +74,14 @@ class Builder:
         layer = Gemm(name, m=sum(modules.values()), n=self.tokens.rows, k=k, dtype=self.dtype)
         return Part(layer, tuple(modules.items()), **about)
 
-    def stream(self, name: str, op: str, reads: int, writes: int) -> Part:
-        """``reads`` and ``writes`` are elements a token."""
+    def stream(self, name: str, op: str, reads: int, writes: int, row: int = 1) -> Part:
+        """``reads`` and ``writes`` are elements a token; ``row`` of what is summed over."""
         rows = self.tokens.rows
-        return Part(Stream(name, reads * rows, writes * rows, op=op, dtype=self.dtype))
+        layer = Stream(name, reads * rows, writes * rows, op=op, dtype=self.dtype)
+        return Part(layer.over_rows(row))
 
     def norm(self, name: str, hidden: int) -> Part:
-        return self.stream(name, "normalization", hidden, hidden)
+        return self.stream(name, "normalization", hidden, hidden, hidden)
 
     def add(self, name: str, hidden: int) -> Part:
         return self.stream(name, "elementwise", 2 * hidden, hidden)
@@ -96,7 +97,8 @@ class Builder:
             "scores", m=context, n=rows, k=heads.size, batch=count, dtype=self.dtype
         )  # fmt: skip
         values = Matmul(last, m=heads.size, n=rows, k=context, batch=count, dtype=self.dtype)
-        softmax = self.stream("softmax", "softmax", heads.count * context, heads.count * context)
+        size = heads.count * context
+        softmax = self.stream("softmax", "softmax", size, size, context)
         return [Part(scores), softmax, Part(values)]
 
 

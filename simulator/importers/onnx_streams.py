@@ -162,4 +162,7 @@ class Fusion:
             return
         dtype = DTYPES.get(self.graph.types.get(writes[0], 1), "fp16")
         reads_total = max(sizes[0], 1)
-        self.tally.add(Stream(self.tally.name(name), reads_total, sizes[1], kind, dtype))
+        layer = Stream(self.tally.name(name), reads_total, sizes[1], kind, dtype)
+        # Model: what is summed over lies along the last axis.
+        row = (1, *self.graph.shapes.get(writes[0], ()))[-1]
+        self.tally.add(layer.over_rows(row))

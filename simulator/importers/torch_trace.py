@@ -95,6 +95,9 @@ def _add_stream(call: Call, tally: Tally, notes: Counter[str]) -> None:
     kind = STREAMS[call.operator]
     try:
         layer = Stream(call.short, sum(sizes), max(sizes), op=kind, dtype=dtype)
+        # Model: what is summed over lies along the last axis.
+        row = (1, *call.operands[0])[-1]
+        layer = layer.over_rows(row)
     except SimulatorError as error:
         notes[LEFT_OUT.format(f"({error.what})")] += 1
         return

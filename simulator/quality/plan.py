@@ -11,7 +11,7 @@ from simulator.importers import import_workload
 from simulator.quality.calibration import Calibration
 from simulator.quality.model import PrunableModel
 from simulator.quality.spec import AS_ASKED, Asked, PruneSpec, asked_of
-from simulator.sparsity import DENSE, AnyPattern, parse_pattern
+from simulator.sparsity import DENSE, AnyPattern, parse_pattern, parse_prunable
 from simulator.weights.methods import DAMPING, method_named
 from simulator.workload import Conv, Gemm
 
@@ -126,7 +126,7 @@ def points_of(
 
 def _asked(study: QualityStudy, model: PrunableModel) -> Iterator[tuple[str, Patterns]]:
     """What rows call a pattern, and the pattern of every layer."""
-    parsed = (parse_pattern(text, "--patterns") for text in study.patterns)
+    parsed = (parse_prunable(text, "--patterns") for text in study.patterns)
     for pattern in dict.fromkeys(one for one in parsed if one.density != 1):
         patterns = _patterns(model, study, str(pattern))
         for some in _one_by_one(model, patterns) if study.each_layer else [patterns]:

@@ -24,7 +24,7 @@ from simulator.quality.recount import recount
 from simulator.quality.spec import Asked, PruneSpec, asked_of, gram_bytes, steps_of
 from simulator.quality.tensors import Tensors
 from simulator.quality.walk import Walk
-from simulator.sparsity import DENSE, AnyPattern
+from simulator.sparsity import DENSE, Prunable
 from simulator.weights.layout import Array
 from simulator.weights.masks import all_finite, unstructured_mask
 from simulator.weights.methods import Method, method_named, prune_rows, reconstruction_error
@@ -60,7 +60,7 @@ class PrunedLayer:
     name: str
     tensor: str
     shape: tuple[int, ...]
-    pattern: AnyPattern
+    pattern: Prunable
     weights: int
     nonzeros: int
     magnitude: Kept
@@ -291,7 +291,7 @@ class _Pruner:
         )
 
 
-def _kept(rows: Array, mask: Array, pattern: AnyPattern) -> tuple[Kept, Kept]:
+def _kept(rows: Array, mask: Array, pattern: Prunable) -> tuple[Kept, Kept]:
     flat = rows.reshape(-1, rows.shape[-1])
     return kept_of(flat, mask.reshape(flat.shape), unstructured_mask(flat, pattern.density))
 

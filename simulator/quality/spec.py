@@ -9,7 +9,7 @@ from simulator.errors import WeightsError, did_you_mean
 from simulator.names import expression
 from simulator.quality.memory import megabytes
 from simulator.quality.model import PrunableLayer, PrunableModel
-from simulator.sparsity import DENSE, AnyPattern, Pattern, parse_pattern
+from simulator.sparsity import DENSE, Pattern, Prunable, parse_prunable
 from simulator.weights.methods import DAMPING
 
 
@@ -32,7 +32,7 @@ class PruneSpec:
         Of the mean of the diagonal of a Gram matrix.
     """
 
-    patterns: AnyPattern | str | Mapping[str, AnyPattern | str]
+    patterns: Prunable | str | Mapping[str, Prunable | str]
     method: str = "magnitude"
     layers: str | None = None
     dense: str | None = None
@@ -63,7 +63,7 @@ class Asked:
     """
 
     layer: PrunableLayer
-    pattern: AnyPattern
+    pattern: Prunable
     note: str = ""
 
 
@@ -138,14 +138,14 @@ def _found(layers: Iterable[PrunableLayer], option: str, text: str) -> set[str]:
 
 
 def _patterns(
-    model: PrunableModel, given: AnyPattern | str | Mapping[str, AnyPattern | str]
-) -> dict[str, AnyPattern]:
+    model: PrunableModel, given: Prunable | str | Mapping[str, Prunable | str]
+) -> dict[str, Prunable]:
     names = _names(model)
     if not isinstance(given, Mapping):
-        return dict.fromkeys(names, parse_pattern(given, "--pattern"))
+        return dict.fromkeys(names, parse_prunable(given, "--pattern"))
     for name in given:
         if name not in names:
             raise WeightsError(
                 "patterns", "no such layer", got=name, hint=did_you_mean(name, names)
             )
-    return {name: parse_pattern(given.get(name, DENSE), f"patterns {name}") for name in names}
+    return {name: parse_prunable(given.get(name, DENSE), f"patterns {name}") for name in names}

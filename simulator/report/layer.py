@@ -139,7 +139,7 @@ def layer_report(
     AccountError
         If a figure is one that no run can have.
     """
-    start_ps = ns_to_ps(hardware.kernel_start_ns)
+    start_ps = hardware.start_ps(streaming=problem is None) + program.restart_ps
     time_ps = start_ps + result.makespan_ps
     stages = result.stages.sum(axis=0).tolist()
     executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))
@@ -259,13 +259,14 @@ def _traffic(
     rows: Role = problem.rows_role if problem else "activations"
     columns: Role = problem.columns_role if problem else "activations"
     names = {ROWS: rows, COLUMNS: columns, OUTPUTS: "outputs", PARTIALS: "partial_sums"}
-    sizes, metadata = program.block_bytes.tolist(), program.metadata_bytes.tolist()
+    stored, passed = program.block_bytes.tolist(), program.passed_bytes.tolist()
+    metadata = program.metadata_bytes.tolist()
     moved: Counter[Flow] = Counter()
-    for level, way, counts in (
-        ("dram", "read", result.misses),
-        ("l2", "read", result.requests),
-        ("l2", "written", result.written),
-        ("dram", "written", result.dram_written),
+    for level, way, counts, sizes in (
+        ("dram", "read", result.misses, stored),
+        ("l2", "read", result.requests, passed),
+        ("l2", "written", result.written, passed),
+        ("dram", "written", result.dram_written, stored),
     ):
         for code, count in enumerate(counts.tolist()):
             if count:

@@ -14,7 +14,14 @@ from simulator.errors import WeightsError
 from simulator.hardware import Hardware
 from simulator.run.choice import Option
 from simulator.schedule.masking import Mask, real_conflicts
-from simulator.sparsity import DENSE, AnyPattern, Pattern, Unstructured
+from simulator.sparsity import (
+    DENSE,
+    AnyPattern,
+    Pattern,
+    Prunable,
+    Unstructured,
+    VectorPattern,
+)
 from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.weights.compressed import encoding_of
 from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix
@@ -80,6 +87,7 @@ class Attached:
         require_shape(self.layer, self.tensor)
         if self._lacks_a_group(self.layer):
             return self
+        assert not isinstance(self.asked, VectorPattern), "refused where weights are attached"
         kept = pruned(self.layer, self.tensor, self.asked)
         gone = int(np.count_nonzero(self.tensor)) - int(np.count_nonzero(kept))
         return replace(self, tensor=kept, pruned_away=gone)
@@ -99,13 +107,28 @@ class Attached:
 
 
 def attach(
-    layer: Layer, asked: AnyPattern, hardware: Hardware, weights: Mapping[str, Array]
+    layer: Layer,
+    asked: AnyPattern,
+    hardware: Hardware,
+    weights: Mapping[str, Array],
+    library: str | None = None,
 ) -> Attached:
-    """What a layer becomes on a machine, with the tensor that is named as it is."""
+    """What a layer becomes on a machine, with the tensor that is named as it is.
+
+    Raises
+    ------
+    WeightsError
+        If there is a tensor, and its rows were to choose columns together.
+    """
     if isinstance(layer, Stream):
         return Attached(layer, asked, None, None)
     tensor = find_tensor(layer, weights)
-    lowered = lower(layer, asked, hardware, has_mask=tensor is not None)
+    if tensor is not None and isinstance(asked, VectorPattern):
+        raise WeightsError(
+            f"layer {layer.name}", "real weights are not held to rows:keep:group", got=str(asked),
+            want=f"a pattern such as {asked.of_rows}, or no weights",
+        )  # fmt: skip
+    lowered = lower(layer, asked, hardware, has_mask=tensor is not None, library=library)
     return Attached(layer, asked, lowered, tensor)
 
 
@@ -157,6 +180,7 @@ def options_of(work: Attached, hardware: Hardware) -> list[Option]:
         mask, pattern = (rows != 0).view(np.uint8), problem.pattern
         if isinstance(pattern, Gathered):
             return [Option(with_real_indices(problem, mask, hardware), mask)]
+        assert isinstance(pattern, Pattern), "refused where weights are attached"
         if pattern == problems[0].pattern and not pattern.is_dense:
             require_compliance(mask, pattern, layer.name)
         elif not pattern.is_dense and not check_compliance(mask, pattern).complies:
@@ -228,7 +252,7 @@ def require_shape(layer: Gemm | Conv, tensor: Array) -> None:
         raise _shape_error(layer, tensor, f"{wanted}: output, input channels, height, width")
 
 
-def pruned(layer: Gemm | Conv, tensor: Array, pattern: AnyPattern) -> Array:
+def pruned(layer: Gemm | Conv, tensor: Array, pattern: Prunable) -> Array:
     """The weights with all but the largest of every group, or of all, set to zero."""
     if pattern.is_dense:
         return tensor

@@ -18,7 +18,7 @@ from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
 from simulator.schedule.program import Program, gemm_program, stream_program
 from simulator.schedule.ranking import Ranked, rank
-from simulator.sparsity import DENSE
+from simulator.sparsity import DENSE, VectorPattern
 from simulator.workload import Stream
 from simulator.workload.gathered import Gathered
 from simulator.workload.lowering import Executed, GemmProblem, demanded
@@ -85,7 +85,8 @@ class Outcome:
 
     @property
     def time_ps(self) -> int:
-        return self.estimate.result.makespan_ps
+        """Device time but for the start that every mapping pays."""
+        return self.estimate.result.makespan_ps + self.estimate.program.restart_ps
 
 
 @dataclass(frozen=True)
@@ -109,16 +110,18 @@ class Terms:
     library_name: str | None = None
     accuracy: str = "exact"
 
-    def kernels(self, pattern: Executed) -> tuple[Hardware, Library]:
-        """The library that runs a pattern, behind the machine as it finds it."""
+    def kernels(self, pattern: Executed, dtype: str) -> tuple[Hardware, Library]:
+        """The library that runs a pattern in a dtype, behind the machine as it finds it."""
         choice = self.hardware.library
-        name = self.library_name or (choice.dense if pattern.is_dense else choice.sparse)
+        name = self.library_name or choice.of(is_dense=pattern.is_dense, dtype=dtype)
+        if isinstance(pattern, VectorPattern):
+            name = self.hardware.vector_library(pattern.rows, self.library_name) or name
         library = self.hardware.libraries[name]
         return self.hardware.under(library), library
 
     def padded(self, problem: GemmProblem) -> GemmProblem:
         """A problem at the sizes that the library takes that runs it."""
-        return demanded(problem, self.kernels(problem.pattern)[1])
+        return demanded(problem, self.kernels(problem.pattern, problem.dtype)[1])
 
 
 Ranking = MappingType[GemmProblem, Ranked | MappingError]
@@ -135,8 +138,8 @@ def ranking(terms: Terms, problems: Iterable[GemmProblem]) -> Ranking:
     alike: dict[tuple[Executed, str], dict[GemmProblem, None]] = {}
     for problem in problems:
         alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
-    for (pattern, _), same in alike.items():
-        ranked = rank(*terms.kernels(pattern), list(same))
+    for (pattern, dtype), same in alike.items():
+        ranked = rank(*terms.kernels(pattern, dtype), list(same))
         found.update(zip(same, ranked, strict=True))
     return found
 
@@ -168,7 +171,7 @@ def fastest(terms: Terms, options: Sequence[Option], ranked: Ranking) -> Outcome
 
 def streamed(terms: Terms, layer: Stream) -> Outcome:
     """A layer that only moves data: there is nothing to choose."""
-    program = stream_program(*terms.kernels(DENSE), layer)
+    program = stream_program(*terms.kernels(DENSE, layer.dtype), layer)
     return Outcome(terms.hardware, Estimate(program, terms.engine(program)))
 
 
@@ -202,7 +205,7 @@ def _given(terms: Terms, mapping: Mapping, options: Sequence[Option]) -> list[_T
                 got=str(pattern),
             )
         try:
-            check(*terms.kernels(pattern), option.problem, mapping)
+            check(*terms.kernels(pattern, option.problem.dtype), option.problem, mapping)
         except MappingError as error:
             refused = refused or error
         else:
@@ -234,7 +237,7 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
     cost the same.
     """
     problem = option.problem
-    hardware, library = terms.kernels(problem.pattern)
+    hardware, library = terms.kernels(problem.pattern, problem.dtype)
     lanes = hardware.sparsity.lockstep_rows
     tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
     offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
@@ -256,7 +259,7 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
 
 def _whole(terms: Terms, option: Option, mapping: Mapping) -> Outcome:
     order = option.problem.swapped() if mapping.swapped else option.problem
-    program = gemm_program(*terms.kernels(order.pattern), order, mapping, option.mask)
+    program = gemm_program(*terms.kernels(order.pattern, order.dtype), order, mapping, option.mask)
     found = Estimate(program, terms.engine(program))
     return Outcome(terms.hardware, found, order, mapping, option)
 
@@ -266,7 +269,7 @@ def _part(
 ) -> Outcome:
     """What a sample says of a mapping."""
     order = option.problem.swapped() if mapping.swapped else option.problem
-    kernels = terms.kernels(order.pattern)
+    kernels = terms.kernels(order.pattern, order.dtype)
     found = estimate(*kernels, order, mapping, terms.engine, budget_stages, check=check)
     return Outcome(terms.hardware, found, order, mapping, option)
 

@@ -1,7 +1,8 @@
-"""Holding a power limit: at which clock does a layer draw no more than the machine may?
+"""At which clock does a layer run: where it may draw no more than so much, or where load lowers it?
 
 Energies are those of the YAML's voltage. Model: a lower clock does not lower the voltage, so that a
-power limit costs its full share of time.
+power limit costs its full share of time. What load does to a clock is stated as such, without
+energies (`Sustained`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,24 @@ CLOCK_STEPS: Final = 100
 def has_limit(hardware: Hardware) -> bool:
     """Whether the machine has a power limit."""
     return hardware.energy is not None and hardware.energy.tdp_w is not None
+
+
+def at_its_clock(terms: Terms, layer: Layer, outcome: Outcome) -> Outcome:
+    """What came of a layer at the clock that load and a power limit leave it."""
+    return within_limit(terms, layer, under_load(terms, layer, outcome))
+
+
+def under_load(terms: Terms, layer: Layer, outcome: Outcome) -> Outcome:
+    """What came of a layer; where load lowers the clock, at its mean over the layer's time."""
+    sustained = terms.hardware.sustained
+    if sustained is None or not sustained.applies:
+        return outcome
+    step = CLOCK_STEPS
+    # A longer time means a lower clock, so that this ends.
+    while (lower := round(CLOCK_STEPS * sustained.mean_ratio(outcome.time_ps))) < step:
+        step = lower
+        outcome = _at_step(terms, layer, outcome, step)
+    return outcome
 
 
 def within_limit(terms: Terms, layer: Layer, outcome: Outcome) -> Outcome:

@@ -23,7 +23,7 @@ from simulator.run.asked import (
 )
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
 from simulator.run.choice import Option, Outcome, Ranking, Terms, fastest, ranking, streamed
-from simulator.run.power import report_of, within_limit
+from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program
@@ -75,8 +75,8 @@ def simulate(
     workload : Workload, str or Path
         As `load_workload` takes it.
     pattern : Pattern or str, optional
-        ``keep:group`` or ``unstructured:density`` for every layer that has weights; ``trace`` or
-        None: as the trace says.
+        ``keep:group``, ``rows:keep:group`` or ``unstructured:density`` for every layer that has
+        weights; ``trace`` or None: as the trace says.
     engine : {"fast", "reference"}
         Both give the same figures.
     mapping : "auto" or Mapping
@@ -116,7 +116,9 @@ def simulate(
     terms = _terms(roomy, engine, mapping, library, accuracy)
     override, stays = parse_asked(pattern), staying_dense(workload, dense)
     works = [
-        attach(layer, _asked(layer, override, stays), roomy, weights or {}).padded(terms.padded)
+        attach(layer, _asked(layer, override, stays), roomy, weights or {}, library).padded(
+            terms.padded
+        )
         for layer in workload.layers
     ]
     require_names(works, weights or {})
@@ -280,7 +282,7 @@ def _outcomes(
 def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
     """Equal for layers that take as long: by what they may run as, whatever their names."""
     if isinstance(layer, Stream):
-        return layer.reads, layer.writes, layer.dtype
+        return layer.reads, layer.writes, layer.dtype, layer.passes, layer.row
     problems = tuple(option.problem for option in options)
     is_masked = any(option.mask is not None for option in options)
     return (problems, layer.name) if is_masked else problems  # a mask is like no other
@@ -288,5 +290,5 @@ def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
 
 def _outcome(terms: Terms, layer: Layer, options: Sequence[Option], ranked: Ranking) -> Outcome:
     if isinstance(layer, Stream):
-        return within_limit(terms, layer, streamed(terms, layer))
-    return within_limit(terms, layer, fastest(terms, options, ranked))
+        return at_its_clock(terms, layer, streamed(terms, layer))
+    return at_its_clock(terms, layer, fastest(terms, options, ranked))

@@ -3,14 +3,16 @@ block is of which class."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from simulator.hardware import Hardware
+from simulator.hardware import Hardware, Library
 from simulator.schedule.classes import (
     BLOCK_CLASSES,
     BLOCKS_OF,
@@ -30,6 +32,7 @@ from simulator.schedule.timing import (
     StageWork,
     alignment_factors,
     executed_work,
+    output_waits,
     stage_cost,
 )
 from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, cycles_to_ps
@@ -110,11 +113,16 @@ def stream_stages(
     return StageTables(tuple(works), tuple(costs), port_ps, [0] * len(works))
 
 
+NO_SHARE: Final = BLOCKS_OF[OUTPUTS].start + 2
+"""A class of outputs that has no bytes where outputs are shares, of two sizes."""
+
+
 class Blocks:
     """The class of every block in the order of their ids, and the sizes of the classes."""
 
     def __init__(self) -> None:
         self.class_bytes = [0] * len(BLOCK_CLASSES)
+        self.passed_bytes = [0] * len(BLOCK_CLASSES)  # what of it one request takes through L2
         self.metadata_bytes = [0] * len(BLOCK_CLASSES)  # how much of that is metadata
         self.parts: list[Codes] = []
 
@@ -125,7 +133,7 @@ class Blocks:
     def add(self, operand: int, class_bytes: list[int], which: Codes) -> None:
         """Append an operand's blocks: which of its classes each is of, and all classes' sizes."""
         codes = BLOCKS_OF[operand]
-        self.class_bytes[codes] = class_bytes[codes]
+        self.class_bytes[codes] = self.passed_bytes[codes] = class_bytes[codes]
         self.parts.append(which.ravel() + np.uint8(codes.start))
 
     def add_shares(self, operand: int, total_bytes: int, parts: int, times: int = 1) -> None:
@@ -136,16 +144,24 @@ class Blocks:
         smaller, rest = divmod(total_bytes, parts)
         marks = np.arange(parts + 1, dtype=np.int64) * rest // parts
         first = BLOCKS_OF[operand].start
-        self.class_bytes[first : first + 2] = smaller, smaller + 1
+        both = slice(first, first + 2)
+        self.class_bytes[both] = self.passed_bytes[both] = smaller, smaller + 1
         self.parts.append(np.tile(np.diff(marks).astype(np.uint8), times) + np.uint8(first))
 
 
 def gemm_blocks(
     grid: TileGrid, whole: TileGrid, problem: GemmProblem, works: Sequence[StageWork]
 ) -> Blocks:
-    """Blocks of a GEMM, or of the part ``grid`` of the whole; works are those of its classes."""
+    """Blocks of a GEMM, or of the part ``grid`` of the whole; works are those of its classes.
+
+    Where rows choose columns, a block of X holds the columns that some rows choose, and a request
+    takes those that its own rows chose.
+    """
     blocks, sizes = Blocks(), _class_bytes(grid, problem, works)
-    unique = problem.unique_input_bytes
+    unique, distinct = problem.unique_input_bytes, problem.pattern.distinct_ratio(problem.m)
+    if unique is not None:
+        ratio = Fraction(problem.pattern.columns(problem.run), problem.run) * distinct
+        unique = min(unique, math.ceil(unique * ratio))
     for operand, lines, all_lines in (
         (ROWS, grid.rows, whole.rows),
         (COLUMNS, grid.columns, whole.columns),
@@ -156,6 +172,10 @@ def gemm_blocks(
             blocks.add_shares(operand, total_bytes, parts, grid.count)
         else:
             blocks.add(operand, sizes, _edges(grid.count, lines, grid.stages))
+    for code in range(len(BLOCK_CLASSES))[BLOCKS_OF[COLUMNS]]:
+        taken = works[stage_code(*BLOCK_CLASSES[code].edges)].columns_bytes
+        share = math.ceil(blocks.class_bytes[code] / distinct)
+        blocks.passed_bytes[code] = taken if unique is None else share
     blocks.metadata_bytes = [
         works[stage_code(*edges)].metadata_bytes if operand == ROWS else 0
         for operand, edges in BLOCK_CLASSES
@@ -167,10 +187,26 @@ def gemm_blocks(
     return blocks
 
 
+def epilogue_waits(
+    library: Library, problem: GemmProblem, mapping: Mapping, grid: TileGrid
+) -> list[int]:
+    """Of every class of blocks, as `output_waits`; none but where an output is read."""
+    waits = []
+    for operand, edges in BLOCK_CLASSES:
+        m, n = grid.extent("m", edges.last_row), grid.extent("n", edges.last_column)
+        shape = StageShape(m, n, 1, mapping.fragment_m, mapping.fragment_n)
+        is_read = problem.accumulates and operand == OUTPUTS
+        waits.append(int(output_waits(library, problem.output_bits, shape)) if is_read else 0)
+    return waits
+
+
 def stream_blocks(
     grid: TileGrid, works: Sequence[StageWork], shared_bytes: int | None, write_bytes: int
 ) -> Blocks:
-    """Blocks of a streaming layer: what chunks read, or their shares of it, and what they write."""
+    """Blocks of a streaming layer: what chunks read, or their shares of it, and what they write.
+
+    The last pass over a chunk writes its share; the passes before it write nothing.
+    """
     blocks = Blocks()
     if shared_bytes is None:
         sizes = [works[stage_code(*edges)].rows_bytes for _, edges in BLOCK_CLASSES]
@@ -178,6 +214,9 @@ def stream_blocks(
     else:
         blocks.add_shares(ROWS, shared_bytes, grid.rows)
     blocks.add_shares(OUTPUTS, write_bytes, grid.rows)
+    shares = blocks.parts.pop()
+    empty = np.full((grid.rows, grid.columns - 1), NO_SHARE, dtype=np.uint8)
+    blocks.parts.append(np.column_stack([empty, shares]).ravel())
     return blocks
 
 
@@ -189,7 +228,9 @@ def _class_bytes(grid: TileGrid, problem: GemmProblem, works: Sequence[StageWork
         if operand == ROWS:
             sizes.append(work.rows_bytes + work.metadata_bytes)
         elif operand == COLUMNS:
-            sizes.append(work.columns_bytes)
+            stored = grid.extent("k", edges.last_stage) * grid.extent("n", edges.last_column)
+            some = math.ceil(work.columns_bytes * problem.pattern.distinct_ratio(problem.m))
+            sizes.append(min(some, bits_to_bytes(stored * problem.bits)))
         else:
             bits = problem.output_bits if operand == OUTPUTS else ACCUMULATOR_BITS
             elements = grid.extent("m", edges.last_row) * grid.extent("n", edges.last_column)

@@ -111,7 +111,6 @@ def with_room(hardware: Hardware) -> Hardware:
 
 def rows_bytes(problem: GemmProblem, code: MetadataCode) -> int:
     """The first operand of all GEMMs of a launch: stored slots and their metadata."""
-    runs = problem.m * problem.count * (problem.k // problem.run)
-    bits = problem.pattern.slots(problem.run) * problem.bits
-    bits += problem.pattern.stored_metadata_bits(problem.run, code)
-    return bits_to_bytes(runs * bits)
+    bits = problem.m * problem.pattern.slots(problem.run) * problem.bits
+    bits += problem.metadata_bits(problem.m, problem.run, code)
+    return bits_to_bytes(problem.count * (problem.k // problem.run) * bits)

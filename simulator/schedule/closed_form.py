@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simulator.hardware import Hardware, Library
+from simulator.schedule.mapping import restart_ps
 from simulator.schedule.offers import FloatArray, Offers, Rates, Stages, whole
 from simulator.schedule.partition import DISPATCH
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND
@@ -98,15 +99,19 @@ def _wave_reads(
     each_band = (all_rows + all_columns * bands) * offers.count
     each_wave = np.maximum(once, tiles / offers.cores * (wave_rows + wave_columns) * depths.all)
     read = np.where(keeps_columns, once, np.where(keeps_rows, each_band, each_wave))
-    read = np.where(waves <= 1, once, read)
+    read = np.where(stages.cold, np.where(waves <= 1, once, read), 0)
     added_to = offers.accumulates * offers.m * offers.n * offers.count * problem.output_bits / 8
+    added_to = np.where(stages.cold, added_to, 0)
     together = np.minimum(splits, busy)
+    # Reads that evict what others left dirty wait for that as well.
+    dirty = hardware.memory.l2.foreign_dirty_ratio * np.minimum(1, l2_bytes / once)
+    together = together * (1 + dirty)
     return _WaveReads(
-        wave_rows * together,
-        wave_columns * together,
+        stages.cold * wave_rows * together,
+        stages.cold * wave_columns * together,
         np.where(keeps_rows, np.minimum(1, bands * offers.count / waves), 1.0),
         np.where(keeps_columns, 1 / bands, 1.0),
-        read + added_to + _written(hardware, problem, offers, splits, read),
+        read * (1 + dirty) + added_to + _written(hardware, problem, offers, splits, read),
     )
 
 
@@ -139,15 +144,16 @@ class _Ends(NamedTuple):
         cls, rates: Rates, problem: GemmProblem, offers: Offers, stages: Stages, splits: Any
     ) -> _Ends:
         out_bytes = stages.elements * problem.output_bits / 8
-        out = out_bytes / rates.port + rates.epilogue
+        waits = stages.output_waits * stages.far_latency(rates)
+        out = out_bytes / rates.port + rates.epilogue + waits
         partial_bytes = stages.elements * ACCUMULATOR_BITS / 8
         partial = partial_bytes / rates.port + rates.epilogue
         outputs = np.minimum(stages.outputs.sum(axis=0), np.maximum(1, offers.cores / splits))
         others = (splits - 1) * partial_bytes
         port = others / rates.port
         reduction = rates.l2_latency + np.maximum(port, outputs * others / rates.l2)
-        slowest = min(rates.port, rates.dram)
-        read = offers.accumulates * (rates.dram_latency + out_bytes / slowest)
+        slowest = np.where(stages.cold, min(rates.port, rates.dram), rates.port)
+        read = offers.accumulates * (stages.far_latency(rates) + out_bytes / slowest)
         alone = np.maximum(rates.drain, read) + out
         before = rates.drain + partial
         last = before + np.maximum(reduction, read) + out
@@ -155,7 +161,7 @@ class _Ends(NamedTuple):
         return cls(
             np.where(splits > 1, last, alone),
             np.where(splits > 1, mean, alone),
-            offers.accumulates * (outputs - 1) * out_bytes / rates.dram,
+            stages.cold * offers.accumulates * (outputs - 1) * out_bytes / rates.dram,
         )
 
 
@@ -188,8 +194,9 @@ class _Pipeline(NamedTuple):
         first = np.maximum(far, both)
         later += new_rows * new_columns * first
         moved = np.maximum(stages.port, l2)
-        latency = rates.dram_latency - kept * (rates.dram_latency - rates.l2_latency)
-        first_fill = rates.dram_latency + np.maximum(moved, both)
+        first_latency = stages.far_latency(rates)
+        latency = first_latency - kept * (first_latency - rates.l2_latency)
+        first_fill = first_latency + np.maximum(moved, both)
         return cls(stages, first_fill, first, latency + moved, later)
 
     def first(self, depth: Any) -> Any:
@@ -245,9 +252,10 @@ def times_ps(
     cold = np.maximum(0, longest(first + ends.mean) - slowest)
     many = _dealt_out(offers.cores, tiles, later, slowest) + cold + tail - slowest
     computed = np.where(waves == 1, longest(first + ends.last), many) + longest(ends.apart)
-    dram = reads.dram_bytes / rates.dram + rates.dram_latency + longest(ends.last)
+    dram = reads.dram_bytes / rates.dram + stages.far_latency(rates) + longest(ends.last)
+    work_ps = np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz)
     return np.asarray(
-        np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz), dtype=np.float64
+        work_ps + np.where(splits > 1, restart_ps(hardware, library), 0), dtype=np.float64
     )
 
 

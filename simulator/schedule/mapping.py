@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
 from simulator.schedule.partition import TileGrid
-from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div
+from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, ns_to_ps
 from simulator.workload.gathered import Gathered
 from simulator.workload.lowering import GemmProblem
 
@@ -96,6 +96,13 @@ def check(hardware: Hardware, library: Library, problem: GemmProblem, mapping: M
             got=mapping.tile_k,
             want=f"a multiple of group {pattern.padded(1)}",
         )
+    if not pattern.takes_rows(mapping.tile_m):
+        raise MappingError(
+            "mapping.tile_m",
+            f"would cross rows that choose columns together under {pattern}",
+            got=mapping.tile_m,
+            want="a divisor of those rows",
+        )
     stages = ceil_div(problem.k, mapping.tile_k)
     if mapping.splits > stages:
         raise MappingError(
@@ -128,6 +135,7 @@ def register_bytes(
     """Register file bytes that a tile occupies: accumulators, slots and group buffers in flight.
 
     Every fragment holds its operands of one step, ``buffers`` times; X is held for whole groups.
+    Without asynchronous copies the stage that is being loaded is in registers, too.
     """
     pattern, core = problem.pattern, hardware.core
     step = core.tensor_cores.instructions[problem.dtype].k
@@ -144,12 +152,13 @@ def register_bytes(
             shape = core.tensor_cores.instructions[problem.dtype]
             held = shape.m * step * shape.n
         else:
-            span = ceil_div(step, pattern.keep) * pattern.group if skips else step
+            span = pattern.held(step) if skips else step
             held = mapping.fragment_n * span
         fragment += held * problem.bits
     fragments = ceil_div(mapping.tile_m, mapping.fragment_m)
     fragments *= ceil_div(mapping.tile_n, mapping.fragment_n)
-    return bits_to_bytes(accumulators + fragments * core.register_file.buffers * fragment)
+    held = bits_to_bytes(accumulators + fragments * core.register_file.buffers * fragment)
+    return held if core.async_copies else held + _stage_bytes(hardware, problem, mapping)
 
 
 def scratchpad_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping) -> int:
@@ -159,10 +168,16 @@ def scratchpad_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping)
 
 def _stage_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping) -> int:
     pattern = problem.pattern
-    metadata = pattern.stored_metadata_bits(mapping.tile_k, hardware.sparsity.metadata)
+    code, columns = hardware.sparsity.metadata, pattern.columns(mapping.tile_k)
     rows = bits_to_bytes(mapping.tile_m * pattern.slots(mapping.tile_k) * problem.bits)
-    rows += bits_to_bytes(mapping.tile_m * metadata)
-    return rows + bits_to_bytes(mapping.tile_k * mapping.tile_n * problem.bits)
+    rows += bits_to_bytes(problem.metadata_bits(mapping.tile_m, mapping.tile_k, code))
+    return rows + bits_to_bytes(columns * mapping.tile_n * problem.bits)
+
+
+def restart_ps(hardware: Hardware, library: Library) -> int:
+    """Device time that k-splits take besides their work: the start of the kernel that adds up
+    their partial sums, where it is one of its own."""
+    return ns_to_ps(hardware.kernel_start_ns) if library.reduction_kernel else 0
 
 
 def _register_room(hardware: Hardware) -> int:

@@ -16,7 +16,13 @@ from simulator.hardware import Hardware, Library
 from simulator.schedule.classes import COLUMNS, ROWS
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import IntArray
-from simulator.schedule.timing import StageShape, StageWork, alignment_factors, executed_work
+from simulator.schedule.timing import (
+    StageShape,
+    StageWork,
+    alignment_factors,
+    executed_work,
+    output_waits,
+)
 from simulator.units import PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
 
@@ -32,10 +38,10 @@ class Offers(NamedTuple):
     """Mappings of problems, a place each: arrays where scalar formulas expect integers.
 
     They are floats, which hold sizes exactly; what would overflow is huge instead.
-    ``unique_bytes`` is -1 where the activations matrix itself is stored; ``inputs_are_rows`` and
-    ``accumulates`` are 0 or 1; the factors are those by which misalignment lengthens transfers.
-    ``cluster_m`` tiles along m and ``cluster_n`` along n share what they read; ``cores`` work, all
-    that fill such clusters.
+    ``unique_bytes`` is -1 where the activations matrix itself is stored; ``distinct`` is how much
+    of X all rows read over what those of one tile do; ``inputs_are_rows`` and ``accumulates`` are 0
+    or 1; the factors are those by which misalignment lengthens transfers. ``cluster_m`` tiles along
+    m and ``cluster_n`` along n share what they read; ``cores`` work, all that fill such clusters.
     """
 
     m: Any
@@ -43,6 +49,7 @@ class Offers(NamedTuple):
     k: Any
     count: Any
     unique_bytes: Any
+    distinct: Any
     inputs_are_rows: Any
     accumulates: Any
     rows_factor: Any
@@ -68,7 +75,7 @@ class Offers(NamedTuple):
     ) -> Offers:
         """Mapping i is one of problem ``of_problem[i]``, swapped already if it swaps."""
         sizes = [
-            (p.m, p.n, p.k, p.count, -1 if p.unique_input_bytes is None else p.unique_input_bytes,
+            (p.m, p.n, p.k, p.count, _unique_bytes(p), float(p.pattern.distinct_ratio(p.m)),
              p.inputs_are_rows, p.accumulates, *alignment_factors(hardware, p))
             for p in problems
         ]  # fmt: skip
@@ -104,6 +111,13 @@ class Offers(NamedTuple):
         )
 
 
+def _unique_bytes(problem: GemmProblem) -> float:
+    """Of a convolution's input, what the rows of one tile read; -1 if it is no convolution."""
+    if problem.unique_input_bytes is None:
+        return -1
+    return float(problem.unique_input_bytes * problem.pattern.columns(problem.run) / problem.run)
+
+
 class Rates(NamedTuple):
     """The machine in cycles."""
 
@@ -123,14 +137,13 @@ class Rates(NamedTuple):
         if l2.halves:  # a chain of stages waits for its far half; half of the bytes cross
             far = l2.halves.far_latency_cycles
             l2_rate = min(l2_rate, 2 * l2.halves.link_bytes_per_cycle)
-        near, cold = l2.latency_cycles, l2.start == "cold"
-        dram_latency = max(near, hardware.dram_latency_ps / cycle_ps) if cold else near
+        near = l2.latency_cycles
         return cls(
             port=hardware.core.port_bytes_per_cycle,
             l2=l2_rate,
             dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
             l2_latency=near + far,
-            dram_latency=dram_latency + far,
+            dram_latency=max(near, hardware.dram_latency_ps / cycle_ps) + far,
             drain=hardware.core.tensor_cores.drain_cycles,
             epilogue=library.epilogue_ns * 1000 / cycle_ps,
         )
@@ -141,8 +154,11 @@ class Stages(NamedTuple):
 
     The first axis is the kind. The periods are from stage to stage where all comes from L2 and
     from DRAM: at the rate of core or port, or where a stage waits for a buffer, which is free only
-    once an earlier one has arrived and is done. ``rows_bytes`` and ``columns_bytes`` are means
-    over tiles, of a convolution's input those that are stored.
+    once an earlier one has arrived and is done, or for registers to load it through.
+    ``rows_bytes`` and ``columns_bytes`` are means over tiles, of a convolution's input those that
+    are stored. ``cold`` are mappings whose operands L2 does not hold from the start;
+    ``output_waits`` is how often an epilogue waits for an output that it adds to, after the first
+    time.
     """
 
     outputs: Any  # how many tiles of Y
@@ -155,6 +171,12 @@ class Stages(NamedTuple):
     elements: Any  # of Y in a tile
     rows_bytes: Any
     columns_bytes: Any
+    cold: Any
+    output_waits: Any
+
+    def far_latency(self, rates: Rates) -> Any:
+        """Of what is read for the first time."""
+        return np.where(self.cold, rates.dram_latency, rates.l2_latency)
 
     def take(self, places: IntArray) -> Stages:
         """Of some of the mappings."""
@@ -176,7 +198,13 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     work = executed_work(hardware, problem, shape, tile)
     core, written, prologue = _core_cycles(hardware, problem, work, offers)
     port = written / rates.port
-    busiest = np.maximum(core, port)
+
+    def period(latency: Any) -> Any:
+        """From stage to stage where all comes from as far as that."""
+        waits = (latency + port + core) / offers.stage_buffers
+        if not hardware.core.async_copies:  # a stage is requested when the one before starts
+            waits = np.maximum(waits, latency + port)
+        return np.maximum(np.maximum(core, port), waits)
 
     def mean(of_kind: Any) -> Any:
         return (of_kind * outputs).sum(axis=0) / (rows * columns * offers.count)
@@ -184,25 +212,32 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     # Of what a tile reads, its share of what L2 sends to the cluster.
     shared: Any = (work.rows_bytes + work.metadata_bytes) / offers.cluster_n
     shared = shared + work.columns_bytes / offers.cluster_m
-    stored = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
-    moved = stored[0] + stored[1]
+    passed = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
+    moved = passed[0] + passed[1]
     # Of a convolution, the activations as they are stored.
     for operand, of_operand in ((ROWS, rows), (COLUMNS, columns)):
         is_input = (offers.inputs_are_rows > 0) == (operand == ROWS)
         unique = offers.unique_bytes / (of_operand * offers.k / k)
         is_unique = (offers.unique_bytes >= 0) & is_input
-        stored[operand] = np.where(is_unique, unique, stored[operand])
-    return Stages(
+        passed[operand] = np.where(is_unique, unique, passed[operand])
+    stored = passed[0], passed[1] * offers.distinct
+    all_bytes = (stored[0] * rows + stored[1] * columns) * (offers.k / k)
+    all_bytes = offers.count * (all_bytes + offers.m * offers.n * problem.output_bits / 8)
+    cold = (hardware.memory.l2.start == "cold") | (all_bytes > hardware.memory.l2.bytes)
+    stages = Stages(
         outputs,
         core,
         port,
-        np.maximum(busiest, (rates.l2_latency + port + core) / offers.stage_buffers),
-        np.maximum(busiest, (rates.dram_latency + port + core) / offers.stage_buffers),
+        period(rates.l2_latency),
+        core,  # until it is known what is cold
         prologue,
-        shared * ((stored[0] + stored[1]) / moved),
+        shared * ((passed[0] + passed[1]) / moved),
         m * n,
         *stored,
+        cold,
+        offers.accumulates * output_waits(library, problem.output_bits, shape),
     )
+    return stages._replace(far_period=period(stages.far_latency(rates)))
 
 
 def _kinds(offers: Offers) -> tuple[Any, Any, Any]:
@@ -236,6 +271,8 @@ def _core_cycles(
     both = writes + reads if core.scratchpad.shared_port else np.maximum(writes, reads)
     fill: Any = work.fill_bytes + (conflicts if core.operand_source.x == "register" else 0)
     rate = core.scratchpad.bytes_per_cycle * core.scratchpad.efficiency_ratio
+    if core.promotion:
+        mac = mac + work.promoted_sums / core.promotion.sums_per_cycle
     if core.register_file.buffers == 2:
         inside = np.maximum(np.maximum(mac, operand), both / rate)
     else:

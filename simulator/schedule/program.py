@@ -8,7 +8,10 @@ divide the classes of stages into as many kinds as take different numbers of ste
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final
 
@@ -21,13 +24,14 @@ from simulator.schedule.blocks import (
     Blocks,
     StageTables,
     class_stages,
+    epilogue_waits,
     gemm_blocks,
     gemm_stages,
     stream_blocks,
     stream_stages,
 )
-from simulator.schedule.classes import BLOCK_CLASSES, stage_code
-from simulator.schedule.mapping import Mapping
+from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, ROWS, stage_code
+from simulator.schedule.mapping import Mapping, restart_ps
 from simulator.schedule.masking import Mask, MaskedStages, masked_stages
 from simulator.schedule.partition import (
     ALONE,
@@ -40,7 +44,7 @@ from simulator.schedule.partition import (
     grouped_order,
 )
 from simulator.schedule.timing import StageCost, StageWork
-from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, ns_to_ps
+from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, exact, ns_to_ps
 from simulator.workload.layer import Stream
 from simulator.workload.lowering import GemmProblem
 
@@ -59,11 +63,12 @@ class Program:
     """One launch, ready to run.
 
     Times are picoseconds. Ids of tiles and blocks are those of the grid. ``block_class`` has the
-    class of every block; the tables of blocks have a place a class. ``block_port_ps`` is the time
-    at a core's port of blocks that no stage asks for: partial sums, and outputs that are read
-    because the product is added to them (``accumulates``). Each ``cluster_cores`` consecutive cores
-    are a cluster and take tiles that lie side by side, in equal turns: of a turn's stage L2 sends
-    them each block once.
+    class of every block; the tables of blocks have a place a class. ``passed_bytes`` are what a
+    request takes through L2: of gathered activations less than what the block holds.
+    ``block_port_ps`` is the time at a core's port of blocks that no stage asks for: partial sums,
+    and outputs that are read because the product is added to them (``accumulates``). Each
+    ``cluster_cores`` consecutive cores are a cluster and take tiles that lie side by side, in equal
+    turns: of a turn's stage L2 sends them each block once.
 
     ``works``, ``costs`` and the tables of stages have a place a *kind* of stage. The kind is the
     class; where real masks make stages of a class unequal, it is
@@ -75,10 +80,12 @@ class Program:
     grid: TileGrid
     queues: Queues
     split_bounds: IntArray
+    restart_ps: int  # of a second kernel, which adds up partial sums
     # Core
     stage_buffers: int
     accumulator_sets: int
     prefetch: bool
+    async_copies: bool
     issue_ps: int
     drain_ps: int
     stage_ps: IntArray
@@ -107,6 +114,7 @@ class Program:
     works: tuple[StageWork, ...] = field(compare=False)
     costs: tuple[StageCost, ...] = field(compare=False)
     metadata_bytes: IntArray = field(compare=False)
+    passed_bytes: IntArray = field(compare=False)
     masked: MaskedStages | None = field(compare=False)
 
     @property
@@ -180,19 +188,27 @@ def gemm_program(
         gemm_stages(hardware, problem, works, costs, masked),
         stage_buffers=mapping.stage_buffers,
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
+        waits=epilogue_waits(library, problem, mapping, grid),
+        swizzle=library.swizzle,
         accumulates=problem.accumulates,
         cluster=cluster,
     )
 
 
 def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Program:
-    """Lay a streaming layer out: chunks that are read, pass the core once, and are written."""
+    """Lay a streaming layer out: chunks that are read, pass the core, and are written.
+
+    A chunk is a row of tiles, a pass over it a column; the last pass writes. Walked in bands of the
+    chunks whose rows are worked on at a time, chunks are read again once the band has been read.
+    """
     bits = DTYPE_BITS[layer.dtype]
     chunk = STREAM_CHUNK_BYTES * 8 // bits
     # Model: the larger side is cut into chunks; each has its share of the smaller side.
     larger = max(layer.reads, layer.writes)
     tile_m = ceil_div(larger, ceil_div(larger, chunk))
-    grid = TileGrid(larger, 1, 1, 1, tile_m, 1, 1, has_columns=False)
+    grid = TileGrid(larger, layer.passes, 1, 1, tile_m, 1, 1, has_columns=False)
+    # Model: a core works on two rows at a time, as it has two sets (below).
+    in_flight = larger if layer.row is None else 2 * hardware.core.count * layer.row
     _check_size(grid, streaming=f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
     shared_bytes = bits_to_bytes(layer.reads * bits) if layer.reads < layer.writes else None
     stages = stream_stages(hardware, grid, bits, shared_bytes)
@@ -204,6 +220,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
         stages,
         stage_buffers=min(2, library.stage_buffers),
         drain_ps=0,
+        swizzle=ceil_div(min(larger, in_flight), tile_m),
         streaming=True,
     )
 
@@ -217,31 +234,38 @@ def _assemble(
     *,
     stage_buffers: int,
     drain_ps: int,
+    swizzle: int,
+    waits: Sequence[int] = (0,) * len(BLOCK_CLASSES),
     accumulates: bool = False,
     cluster: Cluster = ALONE,
     streaming: bool = False,
 ) -> Program:
     l2, cores, masked = hardware.memory.l2, hardware.core.count, stages.masked
 
-    def ps(rate: Rate | None) -> IntArray:
+    def ps(rate: Rate | None, sizes: Sequence[int] = blocks.class_bytes) -> IntArray:
         """Of a block of every class; without a rate, none."""
-        return _array([rate.ps(size) if rate and size else 0 for size in blocks.class_bytes])
+        return _array([rate.ps(size) if rate and size else 0 for size in sizes])
 
     # Model: a streaming kernel's epilogue is its store alone.
     epilogue_ps = 0 if streaming else ns_to_ps(library.epilogue_ns)
     port_ps = ps(hardware.port_rate)
-    order = grouped_order(grid, library.swizzle, cluster)
+    hold_ps = port_ps + epilogue_ps
+    if library.epilogue_staged and not streaming:
+        hold_ps = hold_ps + 2 * ps(hardware.scratchpad_rate)
+    order = grouped_order(grid, swizzle, cluster)
     program = Program(
         cores=cores,
         cluster=cluster,
         grid=grid,
         queues=DISPATCH[library.dispatch].share(order, cluster.working(cores)).among(cores),
         split_bounds=_array(grid.split_bounds()),
+        restart_ps=restart_ps(hardware, library) if grid.splits > 1 else 0,
         stage_buffers=stage_buffers,
         # Model: several thread blocks of a streaming kernel share a core, so that one loads while
         # another stores.
         accumulator_sets=2 if library.epilogue_overlap or streaming else 1,
         prefetch=library.prefetch or streaming,
+        async_copies=hardware.core.async_copies or streaming,
         issue_ps=max(1, hardware.cycles_ps(hardware.core.issue_cycles)),
         drain_ps=drain_ps,
         stage_ps=_array([cost.stage_ps for cost in stages.costs]),
@@ -250,14 +274,14 @@ def _assemble(
         masked_kinds=masked.kinds if masked else np.zeros((2, 0), dtype=np.int32),
         rows_port_ps=_array(stages.rows_port_ps),
         columns_port_ps=_array(stages.columns_port_ps),
-        hold_ps=port_ps + epilogue_ps,
+        hold_ps=hold_ps,
         block_port_ps=port_ps,
         accumulates=accumulates,
         block_class=blocks.codes,
         block_bytes=_array(blocks.class_bytes),
-        dram_ps=ps(hardware.dram_rate),
-        l2_ps=ps(hardware.l2_rate),
-        link_ps=ps(hardware.link_rate),
+        dram_ps=_array(_dram_ps(hardware, blocks)),
+        l2_ps=ps(hardware.l2_rate, blocks.passed_bytes),
+        link_ps=ps(hardware.link_rate, blocks.passed_bytes),
         l2_bytes=l2.bytes,
         l2_latency_ps=hardware.cycles_ps(l2.latency_cycles),
         far_latency_ps=hardware.cycles_ps(l2.halves.far_latency_cycles) if l2.halves else 0,
@@ -268,11 +292,42 @@ def _assemble(
         works=stages.works,
         costs=stages.costs,
         metadata_bytes=_array(blocks.metadata_bytes),
+        passed_bytes=_array(blocks.passed_bytes),
         masked=masked,
     )
+    if any(waits):
+        program = _waiting(program, _array(list(waits)), warm=l2.start == "warm")
     _check_time(program)
     check_dram(hardware, program.all_bytes)
     return _warmed(program) if l2.start == "warm" else program
+
+
+def _dram_ps(hardware: Hardware, blocks: Blocks) -> list[int]:
+    """Time at DRAM of a block of every class.
+
+    Model: what is read evicts what others left in L2, of which a share is written to DRAM first;
+    all that is read has its part in that, although only the first reads of a layer do so.
+    """
+    l2, rate = hardware.memory.l2, hardware.dram_rate
+    counts = np.bincount(blocks.codes, minlength=len(BLOCK_CLASSES)).tolist()
+    moved = sum(count * size for count, size in zip(counts, blocks.class_bytes, strict=True))
+    share = exact(l2.foreign_dirty_ratio) * min(Fraction(1), Fraction(l2.bytes, max(1, moved)))
+    return [
+        rate.ps(size + math.ceil(share * size) * (block.operand in (ROWS, COLUMNS))) if size else 0
+        for size, block in zip(blocks.class_bytes, BLOCK_CLASSES, strict=True)
+    ]
+
+
+def _waiting(program: Program, waits: IntArray, *, warm: bool) -> Program:
+    """With epilogues that wait so often, by class, for outputs that are added to.
+
+    Model: each time as long as DRAM takes, or L2 if it holds everything from the start.
+    """
+    latency_ps = program.l2_latency_ps
+    if not (warm and program.fits_l2):
+        latency_ps = max(latency_ps, program.dram_latency_ps)
+    latency_ps += program.far_latency_ps
+    return replace(program, hold_ps=program.hold_ps + waits * latency_ps)
 
 
 def _warmed(program: Program) -> Program:

@@ -115,9 +115,9 @@ def _known_fits(*_: Hashable) -> Fits:
 
 def _fits(hardware: Hardware, library: Library, problem: GemmProblem) -> Fits:
     core, dtype = hardware.core, problem.dtype
-    room = core.register_file, core.scratchpad, core.operand_source, hardware.sparsity
+    room = core.register_file, core.scratchpad, core.operand_source, core.async_copies
     instruction = core.tensor_cores.instructions[dtype]
-    return _known_fits(*room, instruction, library, problem.pattern, dtype)
+    return _known_fits(*room, hardware.sparsity, instruction, library, problem.pattern, dtype)
 
 
 class _Offer:
@@ -182,13 +182,21 @@ def _offered(
 ) -> Iterator[Sequence[int]]:
     """Tiles by their place in the library's list: first without fallbacks, if others give every
     core one in some order of the operands; then all, for where none of those fits."""
-    tiles, cores = library.tiles, hardware.core.count
-    regular = [number for number, tile in enumerate(tiles) if not tile.fallback]
-    if len(regular) < len(tiles) and any(
+    tiles, cores, pattern = library.tiles, hardware.core.count, orders[0].pattern
+    every = [number for number, tile in enumerate(tiles) if pattern.takes_rows(tile.m)]
+    regular = [number for number in every if not tiles[number].fallback]
+    if len(regular) < len(every) and any(
         _tiles(tiles[number], order) >= cores for number in regular for order in orders
     ):
         yield regular
-    yield range(len(tiles))
+    yield every
+
+
+def _waves(hardware: Hardware, tile: Tile, problem: GemmProblem) -> tuple[int, int, int, int]:
+    """What a tile is judged by, the least being best: waves of cores, idle cores of the last one,
+    size, and of equally large ones height."""
+    full, last = divmod(_tiles(tile, problem) - 1, hardware.core.count)
+    return full, -last, tile.m * tile.n, tile.m
 
 
 def _considered(
@@ -197,6 +205,8 @@ def _considered(
     """The offered tiles that the library considers for a problem."""
     if library.choice == "time":
         return offered
+    if library.choice == "waves":
+        return [min(offered, key=lambda number: _waves(hardware, library.tiles[number], problem))]
     areas = {number: library.tiles[number].m * library.tiles[number].n for number in offered}
     filling = [
         area

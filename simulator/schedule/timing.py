@@ -10,9 +10,11 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from simulator.hardware import Hardware
+import numpy as np
+
+from simulator.hardware import Hardware, Library
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND, bits_to_bytes, ceil_div, exact
 from simulator.workload.lowering import GemmProblem
 
@@ -35,7 +37,8 @@ class StageWork:
     The rows operand is the one along m (W), the columns operand the one along n (X). A *fill* loads
     an operand from the scratchpad into the register file; an operand that the tensor cores read
     from the scratchpad has none. ``slots_stored`` counts the MACs of stored slots of valid rows and
-    columns: what of ``macs_executed`` can be useful.
+    columns: what of ``macs_executed`` can be useful. ``promoted_sums`` are partial sums that CUDA
+    cores add up, those of absent rows in flight included.
     """
 
     rows_bytes: int
@@ -47,6 +50,7 @@ class StageWork:
     rows_fill_bytes: int
     metadata_fill_bytes: int
     columns_fill_bytes: int
+    promoted_sums: int
     steps: int
     executed_m: int
     executed_n: int
@@ -91,11 +95,11 @@ class StageCost:
     Attributes
     ----------
     stage_ps : int
-        ``max(mac, scratchpad, operand)`` and a barrier, rounded up once.
+        ``max(mac + promotion, scratchpad, operand)`` and a barrier, rounded up once.
     mac_ps, scratchpad_ps, operand_ps : int
         The three terms, each rounded up on its own, for the account of where time went.
     barrier_ps : int
-        Part of the stage in which the core's warps meet before they go on.
+        Part of the stage in which the core's warps meet, and add partial sums, before they go on.
     prologue_ps : int
         First register load of a tile that starts with this stage.
     """
@@ -172,8 +176,8 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     source, code = hardware.core.operand_source, hardware.sparsity.metadata
     slots = pattern.slots(shape.k)
     rows_bytes = bits_to_bytes(shape.m * slots * bits)
-    metadata_bytes = bits_to_bytes(shape.m * pattern.stored_metadata_bits(shape.k, code))
-    columns_bytes = bits_to_bytes(shape.k * shape.n * bits)
+    metadata_bytes = bits_to_bytes(problem.metadata_bits(shape.m, shape.k, code))
+    columns_bytes = bits_to_bytes(pattern.columns(shape.k) * shape.n * bits)
     executed = _Instructions.of(hardware, problem, shape)
     rows_bits, metadata_bits, columns_bits = executed.operand_bits(hardware, problem)
 
@@ -198,6 +202,7 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
         rows_fill_bytes=rows_read if fills_rows else 0,
         metadata_fill_bytes=metadata_read if fills_rows else 0,
         columns_fill_bytes=columns_read if fills_columns else 0,
+        promoted_sums=_promoted_sums(hardware, shape, executed.n),
         steps=executed.steps,
         executed_m=executed.m,
         executed_n=executed.n,
@@ -208,6 +213,15 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
         columns_operand_bits=columns_bits,
         accumulator_bits=executed.m * executed.n * executed.steps * ACCUMULATOR_BITS,
     )
+
+
+def _promoted_sums(hardware: Hardware, shape: StageShape, executed_n: int) -> int:
+    """Sums that CUDA cores add in a stage: of all columns, and of whole turns of rows."""
+    promotion = hardware.core.promotion
+    if promotion is None:
+        return 0
+    turns = ceil_div(shape.m, promotion.rows) * ceil_div(shape.k, promotion.every_k)
+    return turns * promotion.rows * executed_n
 
 
 def executed_work(
@@ -250,10 +264,12 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
     if hardware.core.operand_source.x == "register":
         fill += longer
     scratchpad, fill = both * ticks.ticks_per_byte, fill * ticks.ticks_per_byte
+    # Additions follow the MACs whose sums they take; meanwhile the next stages still come in.
+    promotion = work.promoted_sums * ticks.ticks_per_sum * scale
     if hardware.core.register_file.buffers == 2:
-        stage = max(mac, scratchpad, operand)
+        stage = max(mac + promotion, scratchpad, operand)
     else:
-        stage = fill + max(mac, operand, scratchpad - fill)
+        stage = fill + max(mac + promotion, operand, scratchpad - fill)
 
     def ps(count: int, shares: int = 1) -> int:
         """Picoseconds of ticks over shares, rounded up once."""
@@ -268,7 +284,7 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
         mac_ps=mac_ps,
         scratchpad_ps=ps(scratchpad),
         operand_ps=ps(operand),
-        barrier_ps=min(stage_ps - mac_ps, ps(barrier)),
+        barrier_ps=min(stage_ps - mac_ps, ps(barrier + promotion)),
         prologue_ps=ps(fill + ticks.latency_ticks * scale * work.steps, work.steps),
     )
 
@@ -283,6 +299,7 @@ class CoreTicks:
     ticks_per_operand_bit: int
     barrier_ticks: int
     latency_ticks: int  # of the scratchpad
+    ticks_per_sum: int  # that CUDA cores add
 
 
 def core_ticks(hardware: Hardware, dtype: str) -> CoreTicks:
@@ -295,13 +312,14 @@ def core_ticks(hardware: Hardware, dtype: str) -> CoreTicks:
         core.register_file.operand_bytes_per_cycle,
         core.barrier_cycles,
         pad.latency_cycles,
+        core.promotion.sums_per_cycle if core.promotion else None,
     )
 
 
 @lru_cache(maxsize=4096)
 def _ticks(
     macs: float, pad_bytes: float, pad_ratio: float, operand_bytes: float, barrier: float,
-    latency: float,
+    latency: float, sums: float | None,
 ) -> CoreTicks:  # fmt: skip
     """From numbers as they are written: what a core does in a cycle, and cycles that it waits."""
     cycles = (
@@ -310,6 +328,7 @@ def _ticks(
         1 / (8 * exact(operand_bytes)),
         exact(barrier),
         exact(latency),
+        1 / exact(sums) if sums else Fraction(0),
     )
     a_cycle = math.lcm(*(cost.denominator for cost in cycles))
     return CoreTicks(a_cycle, *(int(cost * a_cycle) for cost in cycles))
@@ -349,18 +368,32 @@ def masked_work(
     )
 
 
+def output_waits(library: Library, output_bits: int, shape: StageShape) -> Any:
+    """How often an epilogue that adds to what memory holds waits for it after the first time.
+
+    Outputs of a fragment pass through registers slice by slice: read, added to, and stored before
+    the next is read. The extents of ``shape`` may be arrays; fragments work side by side.
+    """
+    if library.epilogue_slice_bytes is None:
+        return 0
+    m, n = np.minimum(shape.m, shape.fragment_m), np.minimum(shape.n, shape.fragment_n)
+    return np.ceil(m * n * output_bits / (8 * library.epilogue_slice_bytes)) - 1
+
+
 def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[int, int]:
     """By how much misaligned rows lengthen transfers of the (rows, columns) operand, >= 1.
 
     Rows run along k: the slots of a row of W, the channels of a pixel or the features of a token.
-    A row of ``r`` bits lets vectors of ``gcd(r, alignment)`` bits be used.
+    A row of ``r`` bits lets vectors of ``gcd(r, alignment)`` bits be used. Model: where columns of
+    W are chosen, rows of X are gathered whole, so that it is stored along n.
     """
     want = hardware.core.alignment_bytes * 8
     compressed = problem.k // problem.run * problem.pattern.slots(problem.run)
     weights = want // math.gcd(compressed * problem.bits, want)
     # Model: compressed weights are packed offline, with rows padded to whole vectors.
     weights = weights if problem.pattern.is_dense else 1
-    inputs = want // math.gcd(problem.real_run * problem.bits, want)
+    along = problem.n if problem.pattern.chooses else problem.real_run
+    inputs = want // math.gcd(along * problem.bits, want)
     return (inputs, weights) if problem.inputs_are_rows else (weights, inputs)
 
 

@@ -65,7 +65,6 @@ class Timeline:
     ) -> None:
         self.title, self.tiles = title, tiles
         self.launch_ps = ns_to_ps(hardware.launch_ns)
-        self.kernel_start_ps = ns_to_ps(hardware.kernel_start_ns)
         self.room = max(1000, SHOWN_STAGES // max(1, layers))
         self.now_ps = 0
         self.events: list[Event] = []
@@ -99,11 +98,12 @@ class Timeline:
         self._slice(layer.name, "layer", 1, 2, self.now_ps, layer.time_ps, args)
         times = f", 1 of {layer.repeat} equal ones" if layer.repeat > 1 else ""
         self._name_process(pid, f"{self.layers} {layer.name}{times}")
-        work_ps = self.now_ps + self.kernel_start_ps
+        start_ps = layer.time_ps - result.makespan_ps
+        work_ps = self.now_ps + start_ps
         for track in replay.tracks:
             tid = pid * TRACKS_A_PROCESS + track.core
             self._name_track(pid, tid, f"core {track.core}")
-            self._waits(Account(kernel_start=self.kernel_start_ps), pid, tid, self.now_ps)
+            self._waits(Account(kernel_start=start_ps), pid, tid, self.now_ps)
             self._track(track, pid, tid, work_ps)
         for level in ("l2", "dram"):
             self._counter(replay.transfers[level], level, pid, work_ps, replay.seen_ps)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
-from simulator.sparsity import Pattern, Unstructured, parse_pattern
+from simulator.sparsity import Pattern, Unstructured, parse_prunable
 from simulator.training.table import DENSE, Cell, RunTable
 from simulator.training.verdicts import Claim, ClaimsResult, Question, cell_name, finding_of
 
@@ -99,7 +99,7 @@ def _ladder(runs: RunTable, recipe: str) -> tuple[dict[float, str], ...]:
     small: dict[float, str] = {}
     large: dict[float, str] = {}
     anywhere: dict[float, str] = {}
-    patterns = [parse_pattern(text) for text in runs.patterns_of(recipe)]
+    patterns = [parse_prunable(text) for text in runs.patterns_of(recipe)]
     groups = [one for one in patterns if isinstance(one, Pattern) and not one.is_dense]
     for pattern in sorted(groups, key=lambda one: one.group):
         small.setdefault(float(pattern.density), str(pattern))
@@ -155,7 +155,7 @@ def _by_density(patterns: Iterable[str]) -> list[str]:
 
 
 def _is_small(text: str) -> bool:
-    pattern = parse_pattern(text)
+    pattern = parse_prunable(text)
     return isinstance(pattern, Pattern) and not pattern.is_dense and pattern.group <= SMALL_GROUP
 
 
@@ -211,7 +211,7 @@ def _narrow(runs: RunTable) -> Iterator[Question | str]:
 
 
 def _is_n_m(text: str) -> bool:
-    pattern = parse_pattern(text)
+    pattern = parse_prunable(text)
     return isinstance(pattern, Pattern) and not pattern.is_dense
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from simulator.errors import SpecError, TrainingError
-from simulator.sparsity import parse_pattern
+from simulator.sparsity import parse_prunable
 from simulator.training.choice import Choice
 from simulator.training.networks import narrower
 from simulator.training.plan import Job
@@ -46,7 +46,7 @@ def check_layers(setup: Setup, jobs: Iterable[Job], spec: TrainSpec) -> None:
                 raise SpecError(spec.where("dense", index), "finds no layer", got=text, hint=hint)
         for recipe, pattern in dict.fromkeys((job.recipe, job.pattern) for job in jobs):
             model = build(setup, _network(setup, recipe))
-            Masked(model, setup, parse_pattern(pattern), recipe)
+            Masked(model, setup, parse_prunable(pattern), recipe)
 
 
 def _network(setup: Setup, recipe: Recipe) -> Choice:

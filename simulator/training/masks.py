@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from simulator.errors import TrainingError
-from simulator.sparsity import AnyPattern, Unstructured
+from simulator.sparsity import Prunable, Unstructured
 from simulator.training.recipes import Recipe
 from simulator.training.setup import Setup
 
@@ -46,7 +46,7 @@ def from_channel_rows(rows: Tensor, shape: torch.Size) -> Tensor:
     return rows.reshape(out, high, wide, channels).permute(0, 3, 1, 2).contiguous()
 
 
-def magnitude_mask(weight: Tensor, pattern: AnyPattern, among: Tensor | None = None) -> Tensor:
+def magnitude_mask(weight: Tensor, pattern: Prunable, among: Tensor | None = None) -> Tensor:
     """Keep the largest magnitudes of every group, or of the layer; ties go to the earlier one.
 
     Parameters
@@ -99,7 +99,7 @@ class Mask(nn.Module):
 
     kept: Tensor
 
-    def __init__(self, weight: Tensor, pattern: AnyPattern, recipe: Recipe) -> None:
+    def __init__(self, weight: Tensor, pattern: Prunable, recipe: Recipe) -> None:
         super().__init__()
         self.pattern, self.recipe = pattern, recipe
         self.register_buffer("kept", magnitude_mask(weight, pattern))
@@ -118,10 +118,10 @@ class Fixed(Mask):
 class Shrinking(Mask):
     """Along a ramp more and more is pruned, and stays so."""
 
-    def __init__(self, weight: Tensor, pattern: AnyPattern, recipe: Recipe) -> None:
+    def __init__(self, weight: Tensor, pattern: Prunable, recipe: Recipe) -> None:
         super().__init__(weight, pattern, recipe)
         self.kept.fill_(True)
-        self.holds: AnyPattern | None = None
+        self.holds: Prunable | None = None
 
     def at(self, progress: float, weight: Tensor) -> None:
         now = self.recipe.ramp.pattern(progress, self.pattern)
@@ -203,7 +203,7 @@ def layers_of(model: nn.Module) -> Iterator[tuple[str, nn.Linear | nn.Conv2d]]:
             yield name, module
 
 
-def can_hold(module: nn.Linear | nn.Conv2d, pattern: AnyPattern) -> bool:
+def can_hold(module: nn.Linear | nn.Conv2d, pattern: Prunable) -> bool:
     """Whether a layer has inputs for a whole group."""
     group = FEWEST_INPUTS if isinstance(pattern, Unstructured) else pattern.group
     return module.weight.shape[1] >= group
@@ -225,7 +225,7 @@ class Masked:
         If no layer can hold the pattern.
     """
 
-    def __init__(self, model: nn.Module, setup: Setup, pattern: AnyPattern, recipe: Recipe) -> None:
+    def __init__(self, model: nn.Module, setup: Setup, pattern: Prunable, recipe: Recipe) -> None:
         self.layers: dict[str, nn.Linear | nn.Conv2d] = {}
         self.masks: dict[str, Mask] = {}
         if recipe.does.mask is None or pattern.is_dense:

@@ -13,7 +13,7 @@ from pathlib import Path
 from simulator.errors import SimulatorError, SpecError
 from simulator.hardware import load_hardware
 from simulator.sparsity import DENSE as DENSE_PATTERN
-from simulator.sparsity import AnyPattern, Pattern, parse_pattern
+from simulator.sparsity import Pattern, Prunable, parse_prunable
 from simulator.training.recipes import Recipe
 from simulator.training.setup import Setup
 from simulator.training.spec import TrainSpec
@@ -121,7 +121,7 @@ def plan_of(spec: TrainSpec, timing: Timing | None = None) -> Plan:
     return Plan(setup, digest, jobs, timing)
 
 
-def _makes_sense(recipe: Recipe, pattern: AnyPattern, asked: list[AnyPattern]) -> bool:
+def _makes_sense(recipe: Recipe, pattern: Prunable, asked: list[Prunable]) -> bool:
     """`dense` knows no pattern; others need one that prunes, or are `dense` by another name.
 
     Where channels go, a network that is dense beside it is one more to compare, if asked for.
@@ -134,7 +134,7 @@ def _makes_sense(recipe: Recipe, pattern: AnyPattern, asked: list[AnyPattern]) -
 
 
 def _jobs(
-    cells: list[tuple[Recipe, AnyPattern]], seeds: tuple[int, ...], digest: str
+    cells: list[tuple[Recipe, Prunable]], seeds: tuple[int, ...], digest: str
 ) -> Iterator[Job]:
     for recipe, pattern in cells:
         for seed in seeds:
@@ -163,13 +163,13 @@ def _recipes(spec: TrainSpec) -> list[Recipe]:
     return recipes
 
 
-def _patterns(spec: TrainSpec) -> list[AnyPattern]:
+def _patterns(spec: TrainSpec) -> list[Prunable]:
     """As they were named; 4:4 is 1:1."""
-    patterns: list[AnyPattern] = []
+    patterns: list[Prunable] = []
     for index, text in enumerate(spec.patterns):
         where = spec.where("patterns", index)
         try:
-            pattern = parse_pattern(text, where)
+            pattern = parse_prunable(text, where)
         except SimulatorError as error:
             raise SpecError(error.where, error.what, got=error.got, want=error.want,
                             hint=error.hint) from None  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from simulator.sparsity import AnyPattern, Pattern, Unstructured
+from simulator.sparsity import Pattern, Prunable, Unstructured
 
 SHAPES: dict[str, Callable[[float], float]] = {
     "linear": lambda done: done,
@@ -55,7 +55,7 @@ class Ramp:
         """
         return SHAPES[self.shape](min(1.0, progress / self.end))
 
-    def pattern(self, progress: float, target: AnyPattern) -> AnyPattern:
+    def pattern(self, progress: float, target: Prunable) -> Prunable:
         """What holds at a step, on the way from dense to ``target``.
 
         Zeros anywhere know no groups: their density is not rounded.

@@ -16,7 +16,7 @@ import numpy as np
 
 from simulator.errors import TrainingError, writing
 from simulator.quality.measured import Figure, LayerCost
-from simulator.sparsity import DENSE, AnyPattern, Unstructured, parse_pattern
+from simulator.sparsity import DENSE, Prunable, Unstructured, parse_prunable
 from simulator.training.choice import Choice
 from simulator.training.networks import build_network, narrower
 from simulator.training.rates import RATES
@@ -112,7 +112,7 @@ def train_recipe(setup: Setup, seed: int, recipe: Recipe, pattern: str, dense: S
     from simulator.training.loop import fit, load_state, seeded, state_of, tested
     from simulator.training.masks import Masked
 
-    asked = parse_pattern(pattern) if recipe.does.mask else DENSE
+    asked = parse_prunable(pattern) if recipe.does.mask else DENSE
     network = setup.network
     if recipe.kind == "channels":
         network = narrower(network, recipe.channels)
@@ -177,14 +177,14 @@ def _streams(seed: int, stage: int) -> tuple[int, int]:
     return drawn, order
 
 
-def _layers(model: nn.Module, pattern: AnyPattern, masks: dict[str, Array]) -> dict[str, LayerCost]:
+def _layers(model: nn.Module, pattern: Prunable, masks: dict[str, Array]) -> dict[str, LayerCost]:
     """What became of every linear layer and convolution; those with a mask are held to it."""
     from simulator.training.masks import layers_of
 
     costs = {}
     for name, module in layers_of(model):
         weight = module.weight.detach().numpy()
-        held: AnyPattern = DENSE
+        held: Prunable = DENSE
         if name in masks:
             held = pattern
             _hold(name, channel_rows(weight), channel_rows(masks[name]), pattern)
@@ -192,7 +192,7 @@ def _layers(model: nn.Module, pattern: AnyPattern, masks: dict[str, Array]) -> d
     return costs
 
 
-def _hold(name: str, rows: Array, mask: Array, pattern: AnyPattern) -> None:
+def _hold(name: str, rows: Array, mask: Array, pattern: Prunable) -> None:
     """Count again, with numpy: a mask keeps what its pattern says, and nothing else is left.
 
     Raises

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 A100, A100_40GB = "a100-sxm4-80gb", "a100-sxm4-40gb"
-RTX3090, V100, H100, STC = "rtx3090", "v100-sxm2", "h100-sxm", "sparseloop-stc"
+RTX3090, V100 = "rtx3090", "v100-sxm2"
+H100, H800, H20 = "h100-sxm", "h800", "h20"
 
 
 class Kind(StrEnum):
@@ -76,6 +77,8 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, A100, issue + "latency_cycles", 10.5, figures, 0.020, 0.027)
     yield Fitted(constant, A100, issue + "latency_per_pass_ratio", 1.8, figures, 0.028, 0.027)
     yield Fitted(constant, A100, issue + "turnaround_cycles", 2.6, figures, 0.038, 0.027)
+    halves = {"mma-sp": 4}  # throughput of half depth, fp16; that of tf32 was left to judge by
+    yield Fitted(constant, A100, issue + "sparse_interval_cycles", 6, halves, 0.008, 0.066)
     own, sparse = "libraries.{}.epilogue_ns", {"rtx3090-cusparselt": 18}
     sparse["rtx3090-cusparselt-speedup"] = 18  # ratios of the same times; rows of m = 1024
     yield Fitted(constant, RTX3090, start, 2400, sparse, 0.148, 0.002)
@@ -83,11 +86,23 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, RTX3090, own.format("cusparselt"), 5750, sparse, 0.030, 0.002)
     dense = {"rtx3090-dense": 10}  # of 1024x4096
     yield Fitted(constant, RTX3090, own.format("cublas"), 1300, dense, 0.0, 0.001)
+    two_m = {"v100-deepbench": 19}  # of m = 2048 and m = 6144
+    slices = "libraries.tensorop.epilogue_slice_bytes"
+    yield Fitted(constant, V100, start, 5000, two_m, 0.020, 0.035)
+    yield Fitted(constant, V100, slices, 256, two_m, 0.0, 0.035)
     fp16, int8 = "magicube-fp16", "magicube-int8"
     yield Fitted(condition_, fp16, "launch_us", 10.3, {fp16: 51}, 0.001, 0.084)
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 51}, 0.0, 0.084)
     yield Fitted(condition_, int8, "launch_us", 21.3, {int8: 47}, 0.004, 0.290)
     yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.290)
+    # Rows of some families, see `gemms.FP8_FITTED`; the h800 and h20 presets inherit the constants.
+    short, h100 = {"h100-fp8": 18, "h20-fp8": 65}, {"h100-fp8": 28}
+    sums = "libraries.deepgemm.promotion.sums_per_cycle"
+    yield Fitted(constant, H100, start, 2800, short, 0.0, 0.037)
+    yield Fitted(constant, H100, sums, 80, short, 0.0, 0.037)
+    yield Fitted(constant, H100, "sustained.clock_ratio", 0.8, h100, 0.0, 0.030)
+    yield Fitted(constant, H100, "sustained.settling_ms", 10.0, h100, 0.0, 0.030)
+    yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, {"h100-fp8": 18}, 0.0, 0.040)
 
 
 FITTED: tuple[Fitted, ...] = tuple(_fitted())
@@ -119,7 +134,6 @@ READ_OFF: tuple[ReadOff, ...] = (
     ReadOff(H100, _LATENCY, 374.4, "memory-latency"),
     ReadOff(A100, "core.tensor_cores.drain_cycles", 24.7, "mma"),
     ReadOff(RTX3090, "clock_hz", 1_395_000_000, "rtx3090-cusparselt"),
-    ReadOff(STC, "core.tensor_cores.macs_per_cycle.fp16", 1024, "sparseloop"),
 )
 
 

@@ -12,7 +12,7 @@ from simulator.report.layer import LayerReport
 from simulator.run.simulate import simulate
 from simulator.units import DTYPE_BITS
 from simulator.validation import tables
-from simulator.validation.fitted import condition
+from simulator.validation.fitted import V100, condition
 from simulator.validation.measurement import Measurement
 from simulator.workload import Gemm, Workload
 
@@ -27,15 +27,44 @@ since by time the smaller tiles win everywhere."""
 MAGICUBE_REFUSED_K = 147
 MAGICUBE_REFUSED = "k = 147, done faster than a launch: cuBLAS wants a multiple of 4 in int8"
 
+DEEPBENCH_FEW_COLUMNS = 128
+DEEPBENCH_FITTED_M = ("2048", "6144")
+DEEPBENCH_LOOP: Final[dict[str, object]] = {"memory.l2.start": "warm"}
+"""Its loop calls one product over and over: code/nvidia/gemm_bench.cu of its repository."""
+
 Row = dict[str, str]
+
+FP8_FITTED: Final = {
+    "H100": {"6144x2048", "11008x3584"},
+    "H800": set(),
+    "H20": {"6144x2048", "5120x2048", "2048x512", "12288x512", "3648x2048", "10240x5120",
+            "576x7168", "2048x4096"},
+}  # fmt: skip
+"""Of fp8 products on Hopper machines the families of weights, n x k, that fits have seen; but for
+the H100, whose clock falls with time, only up to `FP8_FITTED_M` tokens."""
+
+FP8_FITTED_M: Final = 4096
+
+
+def weights(row: Row) -> str:
+    """Sizes of what rows of a family share, where m is tokens."""
+    return f"{row['n']}x{row['k']}"
+
+
+def _is_fitted_fp8(row: Row) -> bool:
+    is_short = row["device"] == "H100" or int(row["m"]) <= FP8_FITTED_M
+    return is_short and weights(row) in FP8_FITTED[row["device"]]
+
 
 SEEN: Final[dict[str, Callable[[Row], bool]]] = {
     "llmcompass": lambda _: True,
     "magicube_fp16": lambda _: True,
     "magicube_int8": lambda row: int(row["k"]) != MAGICUBE_REFUSED_K,
     "sparse24": lambda row: row["library"] == "cuSPARSELt",
+    "hopper_fp8": _is_fitted_fp8,
     "rtx3090": lambda row: row["m"] == "1024",
     "rtx3090 dense": lambda row: _is_1024x4096(row) and _between_switches(row),
+    "v100_deepbench": lambda row: row["m"] in DEEPBENCH_FITTED_M and not slower_path(row),
 }
 """Which rows of a table a fit has seen, or which of its dense times; of other tables none."""
 
@@ -46,6 +75,19 @@ def _is_1024x4096(row: Row) -> bool:
 
 def _between_switches(row: Row) -> bool:
     return RTX3090_SMALL_K < int(row["k"]) < RTX3090_SWITCH_K
+
+
+def slower_path(row: Row) -> str:
+    """Why cuBLAS runs a row of DeepBench's in slower kernels than its neighbours, as its time
+    shows; empty: it does not."""
+    m, n, k = _sizes(row)
+    if m == 35:
+        return "m = 35"
+    if k == 500_000:
+        return "k = 500000"
+    if row["layout"] == "TN" and n <= DEEPBENCH_FEW_COLUMNS and k & (k - 1):
+        return f"TN, n <= {DEEPBENCH_FEW_COLUMNS}, k no power of two"
+    return ""
 
 
 def seen(table: str, row: Row, which: str = "") -> bool:
@@ -60,15 +102,20 @@ def seen_rows(table: str, which: str = "") -> list[Row]:
 
 
 def modelled(
-    hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16"
+    hardware: Hardware,
+    row: Row,
+    pattern: str = "1:1",
+    dtype: str = "fp16",
+    accuracy: str = "exact",
 ) -> LayerReport:
     """The model's answer to the GEMM that a row of a table names, in its sparse library if the
-    machine has a profile of it."""
+    machine has a profile of it. Where rows name a layout, they add to what C holds."""
     m, n, k = _sizes(row)
-    workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype=dtype)])
+    gemm = Gemm("gemm", m=m, n=n, k=k, dtype=dtype, accumulate="layout" in row)
+    workload = Workload("row", [gemm])
     named = row.get("library") if pattern != "1:1" else None
     library = named if named in hardware.libraries else None
-    return simulate(hardware, workload, pattern, library=library).layers[0]
+    return simulate(hardware, workload, pattern, library=library, accuracy=accuracy).layers[0]
 
 
 def time_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
@@ -76,7 +123,7 @@ def time_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp
     return modelled(hardware, row, pattern, dtype).time_ns / 1e3
 
 
-def _roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
+def roofline_us(hardware: Hardware, row: Row, pattern: str = "1:1", dtype: str = "fp16") -> float:
     """The larger of peak compute and peak DRAM time, in microseconds."""
     m, n, k = _sizes(row)
     density = {"1:1": 1.0, "2:4": 0.5}[pattern]
@@ -102,6 +149,7 @@ def compared(
     label: str = "",
     part: str = "",
     set_aside: str = "",
+    family: str = "",
 ) -> Measurement:
     """A row of a table beside the model's answer.
 
@@ -115,13 +163,15 @@ def compared(
         Of several times of the row.
     label : str
         By default sizes, and the library where the row names one.
+    family : str
+        By default of equal m and n.
     """
     return Measurement(
         label or _label(row),
         *figures,
         part=part,
         set_aside=set_aside,
-        family=f"{row['m']}x{row['n']}",
+        family=family or f"{row['m']}x{row['n']}",
         fitted=seen(table, row, which),
         mapping=" / ".join(run.mapping for run in runs),
         bound=" / ".join(run.bound for run in runs),
@@ -137,7 +187,7 @@ def llmcompass() -> Iterable[Measurement]:
         figures = (
             float(row["time_us"]),
             run.time_ns / 1e3 + LLMCOMPASS_LAUNCH_US,
-            _roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
+            roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
         )
         yield compared("llmcompass", row, figures, run)
 
@@ -153,7 +203,7 @@ def magicube(dtype: str, table: str) -> Iterable[Measurement]:
         figures = (
             float(row["time_us"]),
             run.time_ns / 1e3 + launch_us,
-            _roofline_us(hardware, row, dtype=dtype) + launch_us,
+            roofline_us(hardware, row, dtype=dtype) + launch_us,
         )
         aside = MAGICUBE_REFUSED if refused else ""
         yield compared(table, row, figures, run, set_aside=aside)
@@ -196,7 +246,7 @@ def speedups(preset: str, table: str) -> Iterable[Measurement]:
     hardware = load_hardware(preset)
     for row, runs in _both(preset, table):
         dense, sparse = runs["dense"], runs["sparse"]
-        roofline = _roofline_us(hardware, row) / _roofline_us(hardware, row, "2:4")
+        roofline = roofline_us(hardware, row) / roofline_us(hardware, row, "2:4")
         figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
         yield compared(table, row, figures, dense, sparse, part=_part(row))
 
@@ -214,8 +264,39 @@ def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
         figures = (
             measured_us(row, which),
             run.time_ns / 1e3,
-            _roofline_us(hardware, row, PATTERNS[which]),
+            roofline_us(hardware, row, PATTERNS[which]),
         )
         label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
         part = _part(row) if which == "sparse" else ""
         yield compared(table, row, figures, run, which=which, label=label, part=part)
+
+
+def deepbench() -> Iterable[Measurement]:
+    """Products that add to C; what takes a slower path of the library is set aside."""
+    hardware = load_hardware(V100, DEEPBENCH_LOOP)
+    runs: dict[tuple[int, int, int], LayerReport] = {}
+    for row in tables.read("v100_deepbench"):
+        size = _sizes(row)
+        if size not in runs:  # layouts are not modelled
+            runs[size] = modelled(hardware, row)
+        few = "<=" if size[1] <= DEEPBENCH_FEW_COLUMNS else ">"
+        yield compared(
+            "v100_deepbench",
+            row,
+            (float(row["time_us"]), runs[size].time_ns / 1e3, roofline_us(hardware, row)),
+            runs[size],
+            label=f"{_label(row)} {row['layout']}",
+            part=f"n {few} {DEEPBENCH_FEW_COLUMNS}",
+            set_aside=slower_path(row),
+        )
+
+
+def data_sheet_speedups() -> Iterable[Measurement]:
+    """2:4 over dense on machines of which nothing was measured."""
+    for row in tables.read("speedups_24"):
+        hardware = load_hardware(row["preset"])
+        dense, sparse = (modelled(hardware, row, pattern, "bf16") for pattern in PATTERNS.values())
+        roofline = roofline_us(hardware, row, dtype="bf16")
+        roofline /= roofline_us(hardware, row, "2:4", "bf16")
+        figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
+        yield compared("speedups_24", row, figures, dense, sparse, part=row["preset"])

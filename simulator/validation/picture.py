@@ -1,39 +1,83 @@
-"""Predicted against measured, one panel a data set."""
+"""Predicted against measured, and below it the error against size: a column a data set."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
+from typing import Final
 
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from simulator.pictures import Picture, new_picture
 from simulator.pictures.style import ACCENT, INK, QUIET, styled
-from simulator.validation import Validation
+from simulator.validation import Measurement, Validation
 from simulator.validation.summary import cells, lines
 
-BAND = 0.10
+BAND: Final = 0.10
 """Half-width of the grey band around agreement."""
+
+COLUMNS: Final = 5
+CELL_INCHES: Final = (3.1, 4.8)
+"""Of a data set's two panels together, with their titles and labels."""
+SIDE_INCHES, ERROR_INCHES = 2.2, 0.85
+"""Sides of the upper panel, and height of the lower one."""
+LEFT_INCHES, BELOW_INCHES, BETWEEN_INCHES, LEGEND_INCHES = 0.78, 0.55, 0.6, 0.6
+
+SMALL: Final = 8.5
+"""Points of letters: a picture of thirty panels is looked at from near."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How points of one kind are drawn, and what the legend calls them."""
+
+    label: str
+    marker: str
+    face: str
+    edge: str
+
+
+SEEN = Look("row that constants were fitted to (*)", "D", "#d55e00", "none")
+OTHER = Look("row that no fit has seen", "o", ACCENT, "none")
+ASIDE = Look("row that does not count", "o", "none", QUIET)
+LOOKS: Final = (SEEN, OTHER, ASIDE)
 
 
 @styled
 def plot_validation(results: Sequence[Validation]) -> Picture:
-    """A panel a data set; shorter axes are linear, longer ones logarithmic.
+    """Two panels a data set; shorter axes are linear, longer ones logarithmic.
 
-    Points that do not count are hollow. The picture's description holds `figures`.
+    The picture's description holds `figures`.
     """
-    columns = min(4, len(results))
+    columns = min(COLUMNS, len(results))
     rows = ceil(len(results) / columns)
-    picture = new_picture(3.4 * columns, 3.6 * rows)
+    width, height = CELL_INCHES
+    picture = new_picture(max(2 * width, width * columns), height * rows + LEGEND_INCHES)
+    picture.set_layout_engine(None)  # sizes are fixed: solving for them takes ten seconds
     picture.description = figures(results)
-    grid = list(picture.subplots(rows, columns, squeeze=False).flat)
-    for axes, result in zip(grid, results, strict=False):
-        _panel(axes, result)
-    for axes in grid[len(results) :]:
-        axes.set_visible(False)
+    for number, result in enumerate(results):
+        row, column = divmod(number, columns)
+        left, below = column * width, (rows - 1 - row) * height
+        _agreement(
+            _panel(picture, left, below + ERROR_INCHES + BETWEEN_INCHES, SIDE_INCHES), result
+        )
+        _errors(_panel(picture, left, below, ERROR_INCHES), result)
+    drawn = {_look(point) for result in results for point in result.points}
+    _legend(picture, columns, [look for look in LOOKS if look in drawn])
     return picture
+
+
+def _panel(picture: Picture, left: float, below: float, height: float) -> Axes:
+    """Axes at a place in inches, from the corner of what belongs to their data set."""
+    across, up = picture.get_size_inches()
+    corner = (left + LEFT_INCHES) / across, (below + BELOW_INCHES) / up
+    return picture.add_axes((*corner, SIDE_INCHES / across, height / up))
 
 
 def figures(results: Sequence[Validation]) -> str:
@@ -45,44 +89,98 @@ def figures(results: Sequence[Validation]) -> str:
     for result in results:
         for point in result.points:
             drawn.update(f"{point.label} {point.measured:.6g} {point.predicted:.6g}\n".encode())
-    rows = [" | ".join(cells(result)) for result in lines(results)]
+    rows = [" | ".join(cells(line)) for line in lines(results)]
     return "\n".join([*rows, f"points sha256 {drawn.hexdigest()}"])
 
 
-def _panel(axes: Axes, result: Validation) -> None:
-    values = [value for point in result.points for value in (point.measured, point.predicted)]
-    low, high = min(values), max(values)
+def _legend(picture: Picture, columns: int, looks: Sequence[Look]) -> None:
+    """What the band, the line and the marks are."""
+    handles: list[Patch | Line2D] = [
+        Patch(color="#e5e5e5", label=f"grey band: within {100 * BAND:.0f} % of what was measured"),
+        Line2D([], [], color=INK, linewidth=0.8, label="as measured"),
+    ]
+    handles += [
+        Line2D([], [], linestyle="none", marker=look.marker, label=look.label,
+               markerfacecolor=look.face, markeredgecolor=look.edge, markersize=5)
+        for look in looks
+    ]  # fmt: skip
+    picture.legend(handles=handles, loc="upper left", ncols=2 if columns < 3 else 3, fontsize=9)
+
+
+def _look(point: Measurement) -> Look:
+    return ASIDE if point.set_aside else SEEN if point.fitted else OTHER
+
+
+def _scatter(
+    axes: Axes, points: Sequence[Measurement], xs: Sequence[float], ys: Sequence[float]
+) -> None:
+    for look in LOOKS:
+        shown = [at for at, point in enumerate(points) if _look(point) is look]
+        axes.scatter([xs[at] for at in shown], [ys[at] for at in shown], s=15, marker=look.marker,
+                     facecolor=look.face, edgecolor=look.edge, alpha=0.75, zorder=3)  # fmt: skip
+
+
+def _agreement(axes: Axes, result: Validation) -> None:
+    """Predicted against measured, in one unit on both axes."""
+    measured = [point.measured for point in result.points]
+    predicted = [point.predicted for point in result.points]
+    low, high = min(measured + predicted), max(measured + predicted)
     pad = (high / low) ** 0.06 * 1.02
     line = [low / pad, high * pad]
     below, above = ([value * (1 + side) for value in line] for side in (-BAND, BAND))
-    axes.fill_between(line, below, above, color="#e5e5e5", label=f"±{BAND:.0%}")
+    axes.fill_between(line, below, above, color="#e5e5e5")
     axes.plot(line, line, color=INK, linewidth=0.8)
-    for counts in (True, False):
-        points = [point for point in result.points if (not point.set_aside) is counts]
-        measured, predicted = [p.measured for p in points], [p.predicted for p in points]
-        face, edge = (ACCENT, "none") if counts else ("none", QUIET)
-        axes.scatter(measured, predicted, s=16, facecolor=face, edgecolor=edge, alpha=0.8, zorder=3)
-    _scale(axes, high / low)
-    axes.set_xlim(*line)
-    axes.set_ylim(*line)
-    axes.set_aspect("equal")
-    counted, published = len(result.counted), len(result.points)
-    shown = f"{counted} rows" if counted == published else f"{counted} of {published} rows"
-    title = f"{result.dataset.title}\n{result.dataset.name}: {result.mape:.1%} off, {shown}"
-    axes.set_title(title, fontsize=9, fontweight="normal")
-    axes.set_xlabel(f"measured, {result.dataset.unit}")
-    axes.set_ylabel(f"predicted, {result.dataset.unit}")
+    _scatter(axes, result.points, measured, predicted)
+    for axis in "xy":
+        _scale(axes, axis, high / low)
+    axes.set(xlim=line, ylim=line)
+    axes.set_title(
+        _title(result), fontsize=SMALL, fontweight="normal", x=-0.9 * LEFT_INCHES / SIDE_INCHES
+    )
+    axes.set_xlabel(f"measured, {result.dataset.unit}", fontsize=SMALL)
+    axes.set_ylabel(f"predicted, {result.dataset.unit}", fontsize=SMALL)
 
 
-def _scale(axes: Axes, span: float) -> None:
-    logarithmic = span > 5
-    if logarithmic:
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-    for axis in (axes.xaxis, axes.yaxis):
-        if logarithmic:
-            axis.set_major_locator(LogLocator(subs=(1, 3) if span < 100 else (1,)))
-            axis.set_minor_formatter(NullFormatter())
-        else:
-            axis.set_major_locator(MaxNLocator(4))
-        axis.set_major_formatter("{x:,g}")
+def _title(result: Validation) -> str:
+    """What it is, and of each line its mean error and rows."""
+    said = [result.dataset.title]
+    for line in result.lines():
+        name, rows, mean, *_ = cells(line)
+        said.append(f"{name}: {mean} %, {rows} rows")
+    return "\n".join(said)
+
+
+def _errors(axes: Axes, result: Validation) -> None:
+    """The error against MACs where all points have some, else against what was measured.
+
+    Points that do not count do not stretch the axis: what is beyond it lies on its edge.
+    """
+    has_macs = all(point.macs for point in result.points)
+    sizes = [point.macs / 1e9 if has_macs else point.measured for point in result.points]
+    most = 1.15 * max([1.5 * BAND, *(abs(point.error) for point in result.counted)])
+    axes.axhspan(-BAND, BAND, color="#e5e5e5")
+    axes.axhline(0, color=INK, linewidth=0.8)
+    errors = np.clip([point.error for point in result.points], -most, most)
+    _scatter(axes, result.points, sizes, list(errors))
+    _scale(axes, "x", max(sizes) / min(sizes))
+    axes.set_ylim(-most, most)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_xlabel(
+        "size, GMAC" if has_macs else f"measured, {result.dataset.unit}", fontsize=SMALL
+    )
+    axes.set_ylabel("error", fontsize=SMALL)
+    axes.yaxis.set_tick_params(labelsize=SMALL)
+
+
+def _scale(axes: Axes, name: str, span: float) -> None:
+    """A linear or a logarithmic axis, by how much it spans."""
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    if span > 5:
+        (axes.set_xscale if name == "x" else axes.set_yscale)("log")
+        axis.set_major_locator(LogLocator(subs=(1, 3) if span < 50 else (1,), numticks=5))
+        axis.set_minor_locator(NullLocator())
+    else:
+        axis.set_major_locator(MaxNLocator(4))
+    axis.set_major_formatter("{x:,g}")
+    axis.set_tick_params(labelsize=SMALL)

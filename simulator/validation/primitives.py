@@ -7,68 +7,107 @@ from functools import cache
 
 from simulator.engine import fast
 from simulator.hardware import Hardware, load_hardware
-from simulator.hardware.microbench import mma_timing
+from simulator.hardware.microbench import MmaTiming, mma_timing
 from simulator.run.simulate import simulate
 from simulator.schedule.program import Program, stream_program
-from simulator.units import PS_PER_SECOND
+from simulator.sparsity import Pattern
+from simulator.units import PS_PER_SECOND, ceil_div
 from simulator.validation import tables
 from simulator.validation.measurement import Measurement
 from simulator.workload import Gemm, Stream, Workload
 
 MMA_NAMES = {"binary": "b1"}
 
-_WAITS = "waits for operands, at a width that the preset does not limit"
-NOT_COMPARED = {"DSTC": "skips zeros of activations, too", "2:6": _WAITS, "2:8": _WAITS}
-"""Designs and patterns of Sparseloop's that the preset is no model of."""
+FLEXIBLE = ("2:6", "2:8")
+"""Patterns that Sparseloop gives its tensor core beyond 2:4, at the bandwidth that 2:4 needs."""
+
+NOT_COMPARED = {
+    ("DSTC", "unstructured"): "skips zeros of activations, too",
+    **{("STC-flexible-dual", p): "stores activations compressed, too" for p in FLEXIBLE},
+}
+"""Designs of Sparseloop's that the preset is no model of, and with which patterns."""
+
+
+def mma_row(hardware: Hardware, row: dict[str, str], warps: int) -> MmaTiming:
+    """What the model says to a row's instruction in a loop on so many warps."""
+    return mma_timing(
+        hardware,
+        _mma_dtype(row),
+        warps=warps,
+        in_flight=int(row[f"in_flight_{warps}"]),
+        pattern=row["pattern"],
+        k=_mma_slots(row),
+    )
+
+
+def _mma_dtype(row: dict[str, str]) -> str:
+    return MMA_NAMES.get(row["inputs"], row["inputs"])
+
+
+def _mma_slots(row: dict[str, str]) -> int:
+    return Pattern.parse(row["pattern"]).slots(int(row["k"]))
 
 
 def mma(pattern: str, latencies: bool = False) -> Iterable[Measurement]:
     """Throughput at 4 and 8 warps; or completion latency.
 
-    Fits of the issue constants have seen all dense figures, and no sparse one.
+    Fits of the issue constants have seen all dense figures, and throughput of sparse fp16
+    instructions of half depth.
     """
     hardware = load_hardware("a100-sxm4-80gb")
     for row in tables.read("mma"):
         if row["pattern"] != pattern:
             continue
-        dtype = MMA_NAMES.get(row["inputs"], row["inputs"])
-        slots = int(row["k"]) // (2 if pattern == "2:4" else 1)
-        full = hardware.core.tensor_cores.instructions[dtype].k
-        part = "" if pattern == "1:1" else "full depth" if slots == full else "half depth"
+        is_dense = pattern == "1:1"
+        full = hardware.core.tensor_cores.instructions[_mma_dtype(row)].k
+        depth = "full depth" if _mma_slots(row) == full else "half depth"
+        part = "" if is_dense else depth
         name = f"{row['inputs']}/{row['sums']} k{row['k']}"
-        for warps in ("4", "8"):
-            timing = mma_timing(
-                hardware,
-                dtype,
-                warps=int(warps),
-                in_flight=int(row[f"in_flight_{warps}"]),
-                pattern=pattern,
-                k=slots,
-            )
-            if not latencies:
-                measured, predicted = float(row[f"macs_per_cycle_{warps}"]), timing.macs_per_cycle
-                label = f"{name}, {warps} warps"
-                yield Measurement(label, measured, predicted, part=part, fitted=pattern == "1:1")
         if latencies:
-            measured, predicted = float(row["latency_cycles"]), timing.latency_cycles
-            yield Measurement(name, measured, predicted, part=part, fitted=pattern == "1:1")
+            measured = float(row["latency_cycles"])
+            predicted = mma_row(hardware, row, 4).latency_cycles
+            yield Measurement(name, measured, predicted, part=part, fitted=is_dense)
+            continue
+        seen = is_dense or (depth == "half depth" and row["inputs"] == "fp16")
+        for warps in (4, 8):
+            measured = float(row[f"macs_per_cycle_{warps}"])
+            predicted = mma_row(hardware, row, warps).macs_per_cycle
+            yield Measurement(f"{name}, {warps} warps", measured, predicted, part=part, fitted=seen)
 
 
 @cache
 def _stc_cycles(pattern: str, m: int, n: int, k: int) -> int:
-    """Cycles on Sparseloop's tensor core, given whatever pattern is asked for."""
-    executed = ["2:4", pattern] if pattern in NOT_COMPARED else ["2:4"]
-    hardware = load_hardware("sparseloop-stc", {"sparsity.patterns": executed})
-    return simulate(hardware, Workload("row", [Gemm("gemm", m=m, n=n, k=k)]), pattern).total.cycles
+    """Cycles on Sparseloop's tensor core, given whatever pattern is asked for.
+
+    Its mapper works on whole factors, so that k is filled up to whole steps.
+    """
+    overrides: dict[str, object] = {}
+    if pattern in FLEXIBLE:
+        overrides["sparsity.patterns"] = ["2:4", pattern]
+    elif pattern.startswith("unstructured"):  # DSTC's dataflow reads every operand once
+        overrides["core.scratchpad.bytes_per_cycle"] = 4096
+    hardware = load_hardware("sparseloop-stc", overrides)
+    if pattern in FLEXIBLE:
+        step = Pattern.parse(pattern).span(hardware.core.tensor_cores.instructions["int8"].k)
+        k = ceil_div(k, step) * step
+    workload = Workload("row", [Gemm("gemm", m=m, n=n, k=k, dtype="int8")])
+    return simulate(hardware, workload, pattern).total.cycles
 
 
-def sparseloop() -> Iterable[Measurement]:
+def sparseloop(*, flexible: bool) -> Iterable[Measurement]:
     """Every design of the figure; those that the preset is no model of are set aside.
 
     DSTC's rows are predicted with zeros of weights anywhere, the nearest that nmsim has.
+
+    Parameters
+    ----------
+    flexible : bool
+        Rows of the patterns beyond 2:4, or all others.
     """
     for row in tables.read("sparseloop"):
         pattern = row["pattern"]
+        if (pattern in FLEXIBLE) != flexible:
+            continue
         if pattern == "unstructured":
             pattern = "1:1" if float(row["density"]) == 1 else f"unstructured:{row['density']}"
         m, n, k = int(row["m"]), int(row["n"]), int(row["k"])
@@ -76,7 +115,7 @@ def sparseloop() -> Iterable[Measurement]:
             f"{row['design']} {row['pattern']} {m}x{n}x{k}",
             float(row["cycles"]),
             _stc_cycles(pattern, m, n, k),
-            set_aside=NOT_COMPARED.get(row["design"]) or NOT_COMPARED.get(row["pattern"], ""),
+            set_aside=NOT_COMPARED.get((row["design"], row["pattern"]), ""),
         )
 
 

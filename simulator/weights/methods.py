@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import WeightsError, did_you_mean
-from simulator.sparsity import AnyPattern, Pattern, parse_pattern
+from simulator.sparsity import Pattern, Prunable, parse_prunable
 from simulator.weights.layout import Array
 from simulator.weights.masks import (
     all_finite,
@@ -55,7 +55,7 @@ class Method:
 
     name: str
     needs_gram: bool
-    prune: Callable[[Array, Matrix, AnyPattern, float], Array]
+    prune: Callable[[Array, Matrix, Prunable, float], Array]
 
 
 def method_named(name: str, where: str = "--method") -> Method:
@@ -73,7 +73,7 @@ def method_named(name: str, where: str = "--method") -> Method:
 
 def prune_rows(
     rows: Array,
-    pattern: AnyPattern | str,
+    pattern: Prunable | str,
     method: str = "magnitude",
     gram: Array | None = None,
     damping: float = DAMPING,
@@ -107,7 +107,7 @@ def prune_rows(
     WeightsError
         If weights, Gram matrix or damping are none, or do not belong together.
     """
-    pattern, chosen = parse_pattern(pattern), method_named(method)
+    pattern, chosen = parse_prunable(pattern), method_named(method)
     _check_rows(rows, run, where)
     checked = checked_gram(gram, rows.shape[1], method, where) if chosen.needs_gram else NO_GRAM
     if not (isinstance(damping, float | int) and 0 <= damping < math.inf):
@@ -216,7 +216,7 @@ def _check_rows(rows: Array, run: int | None, where: str) -> None:
         raise WeightsError(where, "not whole runs", want=f"a divisor of {rows.shape[1]}", got=run)
 
 
-def _places(k: int, run: int | None, pattern: AnyPattern) -> npt.NDArray[np.int64] | None:
+def _places(k: int, run: int | None, pattern: Prunable) -> npt.NDArray[np.int64] | None:
     """Where every column goes if runs are padded to whole groups; None if all stay."""
     if run in (None, k) or not isinstance(pattern, Pattern) or run % pattern.group == 0:
         return None
@@ -237,14 +237,14 @@ def _masked(rows: Array, mask: npt.NDArray[np.bool_]) -> Array:
     return np.where(mask, rows, rows.dtype.type(0))
 
 
-def _magnitude(rows: Array, _gram: Matrix, pattern: AnyPattern, _damping: float) -> Array:
+def _magnitude(rows: Array, _gram: Matrix, pattern: Prunable, _damping: float) -> Array:
     """The largest ``|w|`` of a group, or of all rows together."""
     if isinstance(pattern, Pattern):
         return _masked(rows, magnitude_mask(rows, pattern))
     return _masked(rows, unstructured_mask(rows, pattern.density))
 
 
-def _wanda(rows: Array, gram: Matrix, pattern: AnyPattern, _damping: float) -> Array:
+def _wanda(rows: Array, gram: Matrix, pattern: Prunable, _damping: float) -> Array:
     """The largest ``|w_i| |x_i|`` of a group, or of all rows together.
 
     Source: Sun, Liu, Bair and Kolter, *A Simple and Effective Pruning Approach for Large Language

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from simulator.errors import WeightsError
 from simulator.names import expression
-from simulator.sparsity import AnyPattern, Pattern, parse_pattern
+from simulator.sparsity import Pattern, Prunable, parse_prunable
 from simulator.weights.compressed import left_alone, summary
 from simulator.weights.files import Tensor
 from simulator.weights.layout import Array, Axis, from_matrix, to_matrix
@@ -98,7 +98,7 @@ class Pruning:
         What was chosen and left alone, since it is compressed.
     """
 
-    pattern: AnyPattern
+    pattern: Prunable
     layers: tuple[PrunedTensor, ...]
     tensors: dict[str, Tensor]
     notes: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ class Pruning:
 
 def prune_tensors(
     tensors: Mapping[str, Tensor],
-    pattern: AnyPattern | str,
+    pattern: Prunable | str,
     layers: str | None = None,
     *,
     inputs_first: str | None = None,
@@ -156,7 +156,7 @@ def prune_tensors(
         If the expression is none or finds nothing that can be pruned, weights are not finite, a
         Gram matrix is missing or none, or names clash.
     """
-    pattern = parse_pattern(pattern)
+    pattern = parse_prunable(pattern)
     if permute and not isinstance(pattern, Pattern):
         raise WeightsError("--permute", "zeros anywhere need no order", got=str(pattern))
     chosen, notes = _chosen(tensors, layers)
@@ -181,7 +181,7 @@ def prune_tensors(
 class _Way:
     """How all tensors are pruned."""
 
-    pattern: AnyPattern
+    pattern: Prunable
     method: str
     damping: float
     permute: bool

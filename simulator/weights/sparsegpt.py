@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from simulator.sparsity import AnyPattern, Pattern
+from simulator.sparsity import Pattern, Prunable
 from simulator.weights.layout import Array
 from simulator.weights.masks import largest_of_columns, rounded_count
 
@@ -32,7 +32,7 @@ LEAF = 64
 """Up to this size a triangle is inverted at once."""
 
 
-def sparsegpt_rows(rows: Array, gram: Matrix, pattern: AnyPattern, damping: float) -> Array:
+def sparsegpt_rows(rows: Array, gram: Matrix, pattern: Prunable, damping: float) -> Array:
     """Rows of which ``pattern`` is left, those left changed so that ``rows @ X`` changes little.
 
     A group keeps the ``keep`` largest ``w^2 / U_pp^2``, seen when its first column is visited.
@@ -65,7 +65,7 @@ def sparsegpt_rows(rows: Array, gram: Matrix, pattern: AnyPattern, damping: floa
     return np.ascontiguousarray(columns.T, dtype=rows.dtype)
 
 
-def _chooser(pattern: AnyPattern, start: int, end: int, rows: int) -> Callable[[Matrix], Mask]:
+def _chooser(pattern: Prunable, start: int, end: int, rows: int) -> Callable[[Matrix], Mask]:
     """What to keep of scores (columns, rows): of a group, or of the block from start to end."""
     if isinstance(pattern, Pattern):
         return lambda scores: largest_of_columns(scores, pattern.keep)

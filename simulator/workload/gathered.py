@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cache
 
 from simulator.hardware import Hardware
-from simulator.sparsity import MetadataCode, Unstructured
+from simulator.sparsity import EveryColumn, MetadataCode, Unstructured
 from simulator.units import DTYPE_BITS, ceil_div
 
 SAMPLED_FETCHES = 1 << 15
@@ -20,7 +20,7 @@ SAMPLED_FETCHES = 1 << 15
 
 
 @dataclass(frozen=True)
-class Gathered:
+class Gathered(EveryColumn):
     """How weights of a density are stored and fetched, of one layer on one machine.
 
     Counts answer what `simulator.sparsity.Pattern` answers of groups.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from simulator.errors import WorkloadError, did_you_mean
 from simulator.sparsity import AnyPattern, parse_pattern
@@ -27,7 +27,7 @@ class Gemm:
     dtype : str
         Format of weights and activations.
     pattern : str, Pattern or Unstructured, optional
-        Pattern of the weights along k: ``2:4``, ``unstructured:0.5``; None is dense.
+        Pattern of the weights along k: ``2:4``, ``128:2:20``, ``unstructured:0.5``; None is dense.
     repeat : int
         How often the layer occurs, one launch each time.
     accumulate : bool
@@ -225,6 +225,15 @@ class Conv:
         return touched
 
 
+ROW_BYTES = 49152
+"""Model: a row of 48 KiB stays on the chip between passes: what any thread block may have of shared
+memory (CUDA C++ Programming Guide, table of compute capabilities), as PyTorch's softmax asks it."""
+
+PASSES_OF_WIDE_ROWS = {"softmax": 3, "normalization": 2}
+"""Model: of rows that do not stay. PyTorch's softmax looks for the maximum, sums, and scales; its
+layer norm takes mean and variance in one pass, and scales."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """A layer that only moves data: elementwise, pooling, softmax, normalisation.
@@ -233,11 +242,17 @@ class Stream:
     ----------
     name : str
     reads, writes : int
-        Elements read from and written to memory, once each.
+        Elements of its inputs and outputs; the latter are written once.
     op : str
         What it is, for the report.
     dtype, repeat
         As in `Gemm`.
+    passes : int
+        How often its inputs are read: more than once where a row does not stay on the chip. What is
+        read again may still lie in L2.
+    row : int, optional
+        Elements of a row: its passes follow each other, and rows follow rows. None: all inputs are
+        read before any is read again.
     """
 
     name: str
@@ -246,9 +261,17 @@ class Stream:
     op: str = "elementwise"
     dtype: str = "fp16"
     repeat: int = 1
+    passes: int = 1
+    row: int | None = None
 
     def __post_init__(self) -> None:
-        _check(self, ("reads", "writes", "repeat"))
+        _check(self, ("reads", "writes", "repeat", "passes") + ("row",) * (self.row is not None))
+
+    def over_rows(self, row: int) -> Stream:
+        """The same layer over rows of so many elements, which are read again if they are wide."""
+        passes = PASSES_OF_WIDE_ROWS.get(self.op, 1)
+        is_wide = row * DTYPE_BITS[self.dtype] > ROW_BYTES * 8
+        return replace(self, passes=passes, row=row) if is_wide and passes > 1 else self
 
     @property
     def macs(self) -> int:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 from simulator.errors import WorkloadError
 from simulator.hardware import Hardware, Library
 from simulator.sparsity import (
+    CHOSEN,
     DENSE,
     AnyPattern,
+    MetadataCode,
     Pattern,
     Unstructured,
+    VectorPattern,
     parse_pattern,
 )
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
@@ -20,7 +23,7 @@ from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
 
 Role = Literal["weights", "activations"]
-Executed = Pattern | Gathered
+Executed = Pattern | VectorPattern | Gathered
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class GemmProblem:
     run, real_run : int
         Weights per kernel position along k, with and without channel padding; k = positions * run.
     dtype : str
-    pattern : Pattern or Gathered
+    pattern : Pattern, VectorPattern or Gathered
         As executed; dense is 1:1.
     rows_role, columns_role : str
         Which counters their bytes go to.
@@ -117,6 +120,12 @@ class GemmProblem:
         )
         return f"padded for the library: {', '.join(padded)}" if padded else ""
 
+    def metadata_bits(self, rows: Any, weights: Any, code: MetadataCode) -> Any:
+        """Stored with ``weights`` consecutive weights of ``rows`` rows: each row's, and shared;
+        of arrays, too."""
+        of_rows = rows * self.pattern.stored_metadata_bits(weights, code)
+        return of_rows + self.pattern.shared_metadata_bits(rows, weights)
+
     def swapped(self) -> GemmProblem:
         """The same product with the operands exchanged: ``Y' = X' . W'``, dense only."""
         assert self.pattern.is_dense
@@ -164,7 +173,12 @@ class Lowered:
 
 
 def lower(
-    layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware, *, has_mask: bool = False
+    layer: Gemm | Matmul | Conv,
+    asked: AnyPattern,
+    hardware: Hardware,
+    *,
+    has_mask: bool = False,
+    library: str | None = None,
 ) -> Lowered:
     """What ``layer`` becomes on ``hardware`` if its weights are pruned to ``asked``.
 
@@ -173,6 +187,8 @@ def lower(
     has_mask : bool
         Real weights are at hand: hardware that skips non-zeros then runs weights of no pattern as
         full groups of its largest size, of which each costs its real non-zeros.
+    library : str, optional
+        The one that runs it, where that is not the machine's choice.
 
     Raises
     ------
@@ -186,7 +202,7 @@ def lower(
             got=layer.dtype,
             want=" or ".join(hardware.dtypes),
         )
-    patterns, reason = _executed(layer, asked, hardware)
+    patterns, reason = _executed(layer, asked, hardware, library)
     group = hardware.sparsity.largest_group
     if has_mask and patterns == [DENSE] and hardware.sparsity.skip == "nonzeros" and group > 1:
         patterns, reason = [Pattern(group, group)], f"real non-zeros in groups of {group}"
@@ -242,7 +258,7 @@ def asked_pattern(layer: Layer, override: AnyPattern | None) -> AnyPattern:
 
 
 def _executed(
-    layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware
+    layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware, library: str | None
 ) -> tuple[list[Executed], str]:
     """The patterns as which a layer may run: dense, and why, only where no other contains it."""
     if asked.is_dense:
@@ -253,7 +269,7 @@ def _executed(
             return [DENSE], f"{asked} runs dense: {hardware.name} skips no zeros"
         ways = fetch_ways(hardware, layer.dtype)
         return [Gathered.seeded(asked, _depth(layer), ways)], ""
-    hosts = sparsity.capability.hosts(asked, sparsity.metadata)
+    hosts = _hosts(asked, hardware, library)
     if not hosts:
         return [DENSE], f"{asked} runs dense: no pattern of {hardware.name} contains it"
     channels = layer.in_channels // layer.groups if isinstance(layer, Conv) else layer.k
@@ -262,6 +278,22 @@ def _executed(
         return [DENSE], f"{asked} runs dense: {channels} channels are less than a group"
     # Where a pattern that contains it would run dense for want of channels, so may this one.
     return filled + [DENSE] * (len(filled) < len(hosts)), ""
+
+
+def _hosts(
+    asked: Pattern | VectorPattern, hardware: Hardware, library: str | None
+) -> list[Pattern | VectorPattern]:
+    """The patterns that contain what is asked, sparsest first.
+
+    Where rows choose columns together: itself, on hardware that skips zeros of 2:4 with a library
+    that gathers for so many rows, and whatever contains each of its rows.
+    """
+    sparsity = hardware.sparsity
+    if isinstance(asked, Pattern):
+        return [*sparsity.capability.hosts(asked, sparsity.metadata)]
+    gathers = hardware.vector_library(asked.rows, library) is not None
+    gathers &= sparsity.skip != "none" and sparsity.capability.executes(CHOSEN)
+    return [asked] * gathers + _hosts(asked.of_rows, hardware, library)
 
 
 def _depth(layer: Gemm | Matmul | Conv) -> int:

@@ -94,7 +94,7 @@ def table_of(path: Path, text: str) -> Table:
             separator = separator or _separator(line)
             rows.append(Row(path, number, tuple(_cells(f"{path}:{number}", line, separator))))
     if not rows:
-        raise WorkloadError(str(path), "is empty", want="a header and one layer a line")
+        raise WorkloadError(str(path), "is empty", want="a header, and lines below it")
     return Table(path, tuple(rows), tuple(comments))
 
 

@@ -15,10 +15,14 @@ cached         of matmul: 1 where its first operand, m x k, is kept from token t
 in_channels, out_channels, in_h, in_w, kernel, stride, padding, dilation, groups
                of conv; ``3x1`` where height and width differ
 ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default 0)
-reads, writes  elements moved by a streaming layer
+reads, writes  elements of a streaming layer's inputs and outputs
+row            of a streaming layer: elements of what it sums over, such as a softmax
+passes         how often it reads its inputs (default: once, and again where rows are too wide to
+               stay on the chip); passes over a row follow each other, or over all inputs where no
+               row is given
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
-pattern        ``keep:group`` or ``unstructured:density`` of the weights (default dense)
+pattern        ``keep:group``, ``rows:keep:group`` or ``unstructured:density`` (default dense)
 accumulate     of linear: 1 where the product is added to what Y holds, which is read first (default
                0)
 inputs, weights
@@ -33,7 +37,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.errors import SimulatorError, WorkloadError, did_you_mean
 from simulator.workload.layer import MAX_SIZE, Conv, Gemm, Layer, Matmul, Stream, Workload
@@ -227,14 +231,20 @@ def _conv(cells: _Cells) -> Layer:
 
 
 def _stream(cells: _Cells) -> Layer:
-    return Stream(
+    stream = Stream(
         cells.text("name"),
         reads=cells.size("reads"),
         writes=cells.size("writes"),
         op=cells.kind,
         dtype=cells.text("dtype", "fp16"),
         repeat=cells.size("repeat", "1"),
+        passes=cells.size("passes", "1"),
     )
+    if not cells.text("row", ""):
+        return stream
+    if not cells.text("passes", ""):
+        return stream.over_rows(cells.size("row"))
+    return replace(stream, row=cells.size("row"))
 
 
 _GEMM_COLUMNS = frozenset({"m", "n", "k", "batch"})
@@ -242,7 +252,7 @@ _CONV_COLUMNS = frozenset(
     {"in_channels", "out_channels", "in_h", "in_w", "kernel", "stride", "padding"}
     | {"dilation", "groups", "batch", "ceil_output", "pattern"}
 )
-_STREAM_COLUMNS = frozenset({"reads", "writes"})
+_STREAM_COLUMNS = frozenset({"reads", "writes", "passes", "row"})
 
 KINDS: dict[str, tuple[Callable[[_Cells], Layer], frozenset[str]]] = {
     "linear": (_linear, _GEMM_COLUMNS | {"pattern", "accumulate"}),

@@ -11,7 +11,7 @@ from simulator.workload.trace import STREAM_KINDS, VERSION_LINE
 COLUMNS = (
     "name", "kind", "m", "n", "k", "batch", "cached", "in_channels", "in_h", "in_w",
     "out_channels", "kernel", "stride", "padding", "dilation", "groups", "ceil_output", "reads",
-    "writes", "repeat", "dtype", "pattern", "accumulate",
+    "writes", "passes", "row", "repeat", "dtype", "pattern", "accumulate",
 )  # fmt: skip
 """In the order in which they are written; those that no layer fills are left out."""
 
@@ -70,7 +70,10 @@ def _cells(layer: Layer) -> dict[str, str]:
                 f"{layer.name}.op", "a trace has no such kind", got=layer.op,
                 hint=did_you_mean(layer.op, STREAM_KINDS),
             )  # fmt: skip
-        cells |= {"kind": layer.op, "reads": str(layer.reads), "writes": str(layer.writes)}
+        cells |= {"kind": layer.op}
+        cells |= {"reads": str(layer.reads), "writes": str(layer.writes)}
+        if (layer.passes, layer.row) != (1, None):
+            cells |= {"passes": str(layer.passes), "row": str(layer.row or "")}
     if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
         cells["pattern"] = _pattern(layer)
     return {key: text for key, text in cells.items() if DEFAULTS.get(key) != text}

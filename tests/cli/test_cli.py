@@ -186,7 +186,7 @@ def test_help_is_in_groups_and_leaves_no_command_out(nmsim: Nmsim) -> None:
     assert listed["What it costs"] == ["quality", "train", "tradeoff"]
     assert listed["Models and weights"] == ["import", "prune", "workloads"]
     assert listed["Machines"] == ["hardware", "schema"]
-    assert listed["Check"] == ["validate", "microbench"]
+    assert listed["Check"] == ["validate", "calibrate", "microbench"]
     shown = [name for names in listed.values() for name in names]
     assert len(shown) == len(cli.app.registered_commands)
     assert "..." not in text.partition("Simulate:")[2]  # no sentence is cut

@@ -171,3 +171,23 @@ def test_k_split(splits: int, stages: int, pattern: str) -> None:
     last_partial_written = ends[-2] + 1
     reads_end = max(last_partial_written, ends[-1]) + (splits - 1)
     assert makespan(program) == reads_end + 1 + 1
+
+
+@pytest.mark.parametrize(
+    ("stages", "latency", "buffers"), list(product([1, 2, 5], [10, 500], [1, 2, 4]))
+)
+def test_loads_through_registers(stages: int, latency: int, buffers: int) -> None:
+    """Without asynchronous copies a stage is requested when the one before is in the scratchpad,
+    so that its latency hides behind one stage's MACs, whatever the buffers; with a single buffer,
+    behind none."""
+    hardware = tiny(**NO_LIMITS, core__async_copies=False, memory__dram__latency_ns=latency)
+    mapping = Mapping(16, 16, 16, 8, 8, stage_buffers=buffers)
+    program = build(hardware, "1:1", 16, 16, 16 * stages, mapping)
+    stage, loads, prologue = 16 * 16 * 16 // 64 * CYCLE, 2 + latency * CYCLE + 1, 1
+    if buffers == 1:
+        wanted = prologue + stages * (loads + stage)
+    elif stage > loads or stages == 1:
+        wanted = loads + prologue + stages * stage
+    else:  # the first stage's register load and MACs hide as well
+        wanted = stages * loads + stage
+    assert makespan(program) == wanted + 1 + 1

@@ -17,7 +17,8 @@ from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, WorkItem
 
 MODULES = (
-    "sparsity", "traffic", "hardware/energy", "workload/lowering", "workload/gathered",
+    "sparsity/groups", "sparsity/vectors", "sparsity/capability", "traffic", "hardware/energy",
+    "workload/lowering", "workload/gathered",
     "schedule/partition", "schedule/classes", "schedule/blocks", "schedule/timing",
     "schedule/masking", "schedule/mapping", "schedule/offers", "schedule/closed_form",
     "schedule/ranking", "schedule/program", "report/account", "report/layer", "report/total",

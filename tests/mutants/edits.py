@@ -29,6 +29,7 @@ class Edit:
 
 
 NAIVE = "tests/differential/test_naive_machine.py"
+VECTORS = "tests/differential/test_chosen_columns.py"
 ACCOUNT = "simulator/report/account.py"
 LAYER = "simulator/report/layer.py"
 PROGRAM = "simulator/schedule/program.py"
@@ -36,6 +37,7 @@ ACCUMULATION = "tests/unit/test_accumulation.py"
 MASKS = "tests/unit/test_masking.py"
 PROFILES = "tests/unit/test_library_profiles.py"
 METHODS = "tests/unit/test_weights_methods.py"
+PASSES = "tests/unit/test_passes.py"
 TRAINED_MASKS = "tests/training/test_masks.py"
 
 EDITS = (
@@ -67,6 +69,60 @@ EDITS = (
         "deeper stages under masks are not offered",
         "tests/unit/test_simulate.py::test_few_non_zeros_are_worked_on_in_deeper_stages",
         (("simulator/run/choice.py", "for factor in (1, 2, 4):", "for factor in (1,):"),),
+    ),
+    Edit(
+        "loads through registers do not wait for each other, in either engine",
+        NAIVE,
+        (("simulator/engine/fast.py", "    if not k[K_ASYNC_COPIES]:  # the registers",
+          "    if False:  # the registers"),
+         ("simulator/engine/reference.py", "buffers if self.program.async_copies else 1",
+          "buffers")),
+    ),
+    Edit(
+        "a slice of outputs more than there are is waited for",
+        NAIVE,
+        (("simulator/schedule/timing.py",
+          "(8 * library.epilogue_slice_bytes)) - 1",
+          "(8 * library.epilogue_slice_bytes))"),),
+    ),
+    Edit(
+        "the kernel that adds up partial sums starts for nothing",
+        NAIVE,
+        (("simulator/report/layer.py", " + program.restart_ps", ""),),
+    ),
+    Edit(
+        "a stage on its way through registers takes none of them",
+        "tests/unit/test_mapping.py::test_registers_hold_accumulators_slots_and_group_buffers",
+        (("simulator/schedule/mapping.py", "return held if core.async_copies else held",
+          "return held if True else held"),),
+        "short sparse instructions follow each other like dense ones",
+        "tests/validation/test_validation.py"
+        "::test_short_sparse_instructions_wait_for_their_metadata",
+        (("simulator/hardware/microbench.py", "max(passes, issue.sparse_interval_cycles)",
+          "passes"),),
+    ),
+    Edit(
+        "every pass over a chunk writes it",
+        f"{PASSES}::test_what_still_lies_in_l2_is_not_read_from_dram_again",
+        (("simulator/schedule/blocks.py",
+          "np.full((grid.rows, grid.columns - 1), NO_SHARE, dtype=np.uint8)",
+          "np.column_stack([shares] * (grid.columns - 1) or [shares[:, None][:, :0]])"),),
+    ),
+    Edit(
+        "passes over rows wait for all rows",
+        f"{PASSES}::test_what_still_lies_in_l2_is_not_read_from_dram_again",
+        (("simulator/schedule/program.py",
+          "larger if layer.row is None else 2 * hardware.core.count * layer.row", "larger"),),
+    ),
+    Edit(
+        "streams of other passes share one simulation",
+        f"{PASSES}::test_passes_over_dram_take_their_time",
+        (("simulator/run/simulate.py", "layer.dtype, layer.passes, layer.row", "layer.dtype"),),
+    ),
+    Edit(
+        "a streaming kernel starts like any other",
+        f"{PASSES}::test_a_streaming_kernel_has_a_start_of_its_own",
+        (("simulator/report/layer.py", "streaming=problem is None", "streaming=False"),),
     ),
     Edit(
         "operand stalls are booked as the scratchpad's",
@@ -121,7 +177,7 @@ EDITS = (
     ),
     Edit(
         "samples are not cut in whole clusters",
-        "tests/unit/test_clusters.py::test_a_sample_has_clusters_where_the_whole_has",
+        "tests/unit/test_multicast.py::test_a_sample_has_clusters_where_the_whole_has",
         (("simulator/run/sampling_plan.py", "(fewest_columns * n, size * n, whole.cluster.n)",
           "(fewest_columns * n, size * n, 1)"),),
     ),
@@ -167,6 +223,24 @@ EDITS = (
         "tests/unit/test_gathered.py::test_fetches_that_banks_serve_at_a_time_follow_the_dtype",
         (("simulator/workload/gathered.py", "step * DTYPE_BITS[dtype], 8 * pad.bank_bytes",
           "step * 16, 8 * pad.bank_bytes"),),
+    ),
+    Edit(
+        "gathered activations pass L2 as the block that holds them",
+        f"{VECTORS}::test_reports_equal_the_brute_force_machine",
+        (("simulator/schedule/program.py", "l2_ps=ps(hardware.l2_rate, blocks.passed_bytes)",
+          "l2_ps=ps(hardware.l2_rate)"),),
+    ),
+    Edit(
+        "every row stores the indices of the columns that it shares",
+        f"{VECTORS}::test_stage_costs_equal_the_enumerated_ones",
+        (("simulator/sparsity/vectors.py",
+          "return -(-rows // self.rows) * self.columns(weights) * bits",
+          "return rows * self.columns(weights) * bits"),),
+    ),
+    Edit(
+        "blocks of rows all choose the same columns",
+        f"{VECTORS}::test_reports_equal_the_brute_force_machine",
+        (("simulator/sparsity/vectors.py", "        if rows <= self.rows:", "        if rows:"),),
     ),
     Edit(
         "the barrier is left out of the account",
@@ -286,6 +360,24 @@ EDITS = (
         "tests/tradeoff/test_join.py::test_layers_run_as_their_rows_say_and_others_dense",
         (("simulator/tradeoff/join.py", "patterns.get(layer.name, str(DENSE))",
           "patterns.get(layer.name, str(layer.pattern or DENSE))"),),
+    ),
+    Edit(
+        "absent rows of a turn add no sums",
+        "tests/unit/test_hopper.py::test_sums_are_added_after_their_macs",
+        (("simulator/schedule/timing.py", "return turns * promotion.rows * executed_n",
+          "return shape.m * executed_n * ceil_div(shape.k, promotion.every_k)"),),
+    ),
+    Edit(
+        "outputs pass the scratchpad once",
+        "tests/unit/test_hopper.py::test_staged_outputs_pass_the_scratchpad_twice",
+        (("simulator/schedule/program.py", "hold_ps + 2 * ps(hardware.scratchpad_rate)",
+          "hold_ps + ps(hardware.scratchpad_rate)"),),
+    ),
+    Edit(
+        "what others left dirty is evicted for ever",
+        "tests/unit/test_hopper.py::test_no_more_is_evicted_than_there_was",
+        (("simulator/schedule/program.py", "min(Fraction(1), Fraction(l2.bytes, max(1, moved)))",
+          "1"),),
     ),
     Edit(
         "worth it without the measurement's error",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from machines import library_of, problem_of, tiny
 
@@ -54,3 +56,21 @@ def test_latency_alone_is_waited_for_once_a_buffer() -> None:
     period = (1000 + 64) / 4
     found = cycles(hardware, TILE, m=16, n=16, k=1024)
     assert found == pytest.approx(1000 + 63 * period + 64, rel=0.01)
+
+
+def test_loads_through_registers_wait_for_each_other() -> None:
+    """As above, but a stage is requested only when the one before is in the scratchpad."""
+    changes = {"memory__dram__latency_ns": 1000, "core__async_copies": False}
+    found = cycles(tiny(**{**FREE, **changes}), TILE, m=16, n=16, k=1024)
+    assert found == pytest.approx(64 * 1000 + 64, rel=0.01)
+
+
+def test_a_kernel_that_adds_up_partial_sums_starts_once_more() -> None:
+    hardware = tiny(core__count=4, kernel_start_ns=5000)
+    problem = problem_of(hardware, "1:1", m=16, n=16, k=1024)
+    mappings = [replace(TILE, splits=splits) for splits in (1, 2)]
+    inside, apart = (
+        estimate_ps(hardware, library_of(hardware, reduction_kernel=kernel), problem, mappings)
+        for kernel in (False, True)
+    )
+    assert (apart - inside).tolist() == [0, 5e6]

@@ -144,7 +144,8 @@ def test_slots_of_convolutions_are_counted_where_they_are_executed() -> None:
 
 def test_few_weights_a_position_do_not_use_more_than_the_peak() -> None:
     """121 positions of two channels, one in a hundred of which is stored."""
-    layer = Conv("c", in_channels=2, out_channels=64, in_h=14, in_w=14, kernel=11, padding=5)
+    sizes = {"in_channels": 2, "out_channels": 64, "in_h": 14, "in_w": 14}
+    layer = Conv("c", **sizes, kernel=11, padding=5, dtype="int8")
     found = simulate("sparseloop-stc", Workload("w", [layer]), "unstructured:0.01").layers[0]
     assert 0 < found.mac_utilization <= 1
     assert found.slots_padded >= 0

@@ -55,6 +55,9 @@ REGISTER_CASES = [
     ("2:4", {"sparsity__skip": "none"}, TILE, 1024 + 4 * 2 * (8 * 4 * 2 + 8 * 4 * 2)),
     # Fragments that do not divide the tile: 2 x 3 of them.
     ("1:1", {}, replace(TILE, fragment_m=12, fragment_n=7), 1024 + 6 * 2 * (12 * 8 + 7 * 8)),
+    # Without asynchronous copies a stage on its way, of 16 + 16 rows of 32 slots.
+    ("1:1", {"core__async_copies": False}, TILE,
+     1024 + 4 * 2 * (8 * 4 * 2 + 8 * 4 * 2) + (16 + 16) * 32 * 2),
     # One fragment.
     ("1:1", {}, replace(TILE, fragment_m=16, fragment_n=16), 1024 + 2 * (16 * 8 + 16 * 8)),
 ]  # fmt: skip

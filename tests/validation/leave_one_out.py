@@ -15,17 +15,22 @@ from itertools import product
 import numpy as np
 
 from simulator import load_hardware
-from simulator.validation import tables
-from simulator.validation.fitted import A100, FITTED, RTX3090, Fitted
+from simulator.validation import hopper, tables
+from simulator.validation.fitted import A100, FITTED, H100, RTX3090, V100, Fitted
 from simulator.validation.fitting import Array, Fit, Settings
 from simulator.validation.gemms import (
+    DEEPBENCH_FEW_COLUMNS,
+    DEEPBENCH_LOOP,
+    FP8_FITTED_M,
     LLMCOMPASS_LAUNCH_US,
     Row,
     measured_speedup,
     measured_us,
+    seen,
     seen_rows,
     time_us,
 )
+from simulator.validation.primitives import mma_row
 
 PUBLISHED_CLOCKS_HZ = (1_095_000_000, 1_410_000_000)
 """The A100-SXM4-40GB's default application clock and its boost clock. A free clock would come out
@@ -108,6 +113,29 @@ def rtx3090_dense() -> Fit:
     return Fit(RTX3090, (key,), settings, np.array(errors))
 
 
+def deepbench() -> Fit:
+    """Rows of two sizes m, with few columns and with many."""
+    rows = seen_rows("v100_deepbench")
+    measured = _column(rows, "time_us")
+    slices, start = "libraries.tensorop.epilogue_slice_bytes", "kernel_start_ns"
+    settings, errors = [], []
+    for slice_bytes in (128, 256, 512):
+        apart_us: dict[tuple[str, ...], float] = {}
+        for start_ns in range(4000, 6001, 250):
+            hardware = load_hardware(V100, {**DEEPBENCH_LOOP, slices: slice_bytes, start: start_ns})
+            times = []
+            for row in rows:
+                # Many columns are not split along k, so that a start only adds to their time.
+                few = int(row["n"]) <= DEEPBENCH_FEW_COLUMNS
+                size = row["m"], row["n"], row["k"], str(start_ns) if few else ""
+                if size not in apart_us:
+                    apart_us[size] = time_us(hardware, row) - start_ns / 1e3
+                times.append(apart_us[size] + start_ns / 1e3)
+            settings.append((float(start_ns), float(slice_bytes)))
+            errors.append(np.abs(np.array(times) / measured - 1))
+    return Fit(V100, (start, slices), settings, np.array(errors))
+
+
 def mma() -> Fit:
     """Mean error of an instruction's latency and of its throughput at 4 and 8 warps."""
     rows = [row for row in tables.read("mma") if row["pattern"] == "1:1"]
@@ -128,6 +156,21 @@ def mma() -> Fit:
     issue = "core.tensor_cores.issue."
     names = ("latency_cycles", "latency_per_pass_ratio", "turnaround_cycles")
     return Fit(A100, tuple(issue + name for name in names), settings, np.array(errors))
+
+
+def mma_sp() -> Fit:
+    """Throughput of half depth in fp16, at 4 and 8 warps: fitted after, and with, `mma`."""
+    rows = [row for row in tables.read("mma") if row["pattern"] == "2:4" and row["k"] == "16"]
+    key = "core.tensor_cores.issue.sparse_interval_cycles"
+    measured = np.array([float(row[f"macs_per_cycle_{n}"]) for row in rows for n in (4, 8)])
+    settings: Settings = []
+    errors = []
+    for interval in np.arange(5, 7.01, 0.1).round(1):
+        hardware = load_hardware(A100, {key: float(interval)})
+        rates = [mma_row(hardware, row, n).macs_per_cycle for row in rows for n in (4, 8)]
+        settings.append((float(interval),))
+        errors.append(np.abs(np.array(rates) / measured - 1))
+    return Fit(A100, (key,), settings, np.array(errors))
 
 
 def _magicube(dtype: str) -> Fit:
@@ -151,14 +194,73 @@ def magicube_int8() -> Fit:
     return _magicube("int8")
 
 
+def _short_rows(data_set: str) -> list[Row]:
+    """Rows of a set that fits have seen, but for those that take long."""
+    rows = [row for row in hopper.rows(data_set) if seen(hopper.TABLE, row)]
+    return [row for row in rows if int(row["m"]) <= FP8_FITTED_M]
+
+
+def _fp8_us(data_set: str, overrides: dict[str, object], rows: Sequence[Row]) -> Array:
+    card = hopper.card(data_set)
+    hardware = load_hardware(card.preset, card.overrides | overrides)
+    return np.array([hopper.fp8_report(hardware, row).time_ns / 1e3 for row in rows])
+
+
+def hopper_fp8() -> Fit:
+    """What all of Hopper's machines share, on rows of two of them."""
+    rows = {name: _short_rows(name) for name in (hopper.H100_SET, hopper.H20_SET)}
+    measured = np.concatenate([_column(part, "time_us") for part in rows.values()])
+    settings, errors = [], []
+    sums_per_cycle = "libraries.deepgemm.promotion.sums_per_cycle"
+    for sums in range(70, 95, 5):
+        overrides: dict[str, object] = {"kernel_start_ns": 0, sums_per_cycle: sums}
+        parts = [_fp8_us(name, overrides, part) for name, part in rows.items()]
+        for start_ns in range(2000, 3600, 100):
+            settings.append((float(start_ns), float(sums)))
+            errors.append(np.abs((np.concatenate(parts) + start_ns / 1e3) / measured - 1))
+    return Fit(H100, ("kernel_start_ns", sums_per_cycle), settings, np.array(errors))
+
+
+def hopper_dirty() -> Fit:
+    rows = _short_rows(hopper.H100_SET)
+    measured = _column(rows, "time_us")
+    settings, errors = [], []
+    for hundredths in range(20, 42, 2):
+        times = _fp8_us(hopper.H100_SET, {"memory.l2.foreign_dirty_ratio": hundredths / 100}, rows)
+        settings.append((hundredths / 100,))
+        errors.append(np.abs(times / measured - 1))
+    return Fit(hopper.H100_SET, ("foreign_dirty_ratio",), settings, np.array(errors))
+
+
+def h100_sustained() -> Fit:
+    """Short rows hardly see it."""
+    rows = [row for row in hopper.rows(hopper.H100_SET) if seen(hopper.TABLE, row)]
+    measured = _column(rows, "time_us")
+    settings, errors = [], []
+    for hundredths, settling_ms in product((74, 77, 80, 83), (6.0, 8.0, 10.0, 12.0)):
+        overrides: dict[str, object] = {
+            "sustained.clock_ratio": hundredths / 100,
+            "sustained.settling_ms": settling_ms,
+        }
+        settings.append((hundredths / 100, settling_ms))
+        errors.append(np.abs(_fp8_us(hopper.H100_SET, overrides, rows) / measured - 1))
+    names = "sustained.clock_ratio", "sustained.settling_ms"
+    return Fit(H100, names, settings, np.array(errors))
+
+
 FITS: tuple[Callable[[], Fit], ...] = (
     llmcompass,
     sparse24,
     rtx3090_cusparselt,
     rtx3090_dense,
+    deepbench,
     mma,
+    mma_sp,
     magicube_fp16,
     magicube_int8,
+    hopper_fp8,
+    hopper_dirty,
+    h100_sustained,
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from simulator.validation import DATASETS, Validation, validate
 
-LONG_ROWS = ("llmcompass", "memory", "rtx3090", "sparse24", "venom")
+LONG_ROWS = ("h100", "h20", "h800", "llmcompass", "memory", "rtx3090", "sparse24", "venom")
 """Beginnings of the names of data sets whose sizes take minutes where kernels are not compiled."""
 
 EVERY_DATA_SET = [

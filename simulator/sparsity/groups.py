@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from simulator.errors import ConfigError
 
@@ -23,8 +22,33 @@ LARGEST_GROUP = 4096
 """A bound on ``group`` that no hardware proposal comes near; it keeps sizes in int64."""
 
 
+class EveryColumn:
+    """What of X the tensor cores need where no rows choose columns: all of k, for every row."""
+
+    chooses: ClassVar[bool] = False
+    """Whether rows choose columns of X together."""
+
+    def columns(self, weights: Any) -> Any:
+        """Rows of X (columns of W) that a tile reads for ``weights`` consecutive weights."""
+        return weights
+
+    def distinct_ratio(self, rows: int) -> Fraction:
+        """How many of them ``rows`` rows read between them, over those that one tile reads."""
+        del rows
+        return Fraction(1)
+
+    def shared_metadata_bits(self, rows: int, weights: Any) -> Any:
+        """Metadata bits besides those of single rows."""
+        del rows, weights
+        return 0
+
+    def takes_rows(self, rows: int) -> bool:
+        """Whether tiles of so many rows can hold it."""
+        return rows >= 1
+
+
 @dataclass(frozen=True, order=True)
-class Pattern:
+class Pattern(EveryColumn):
     """An N:M pattern, written ``keep:group``.
 
     Parameters
@@ -144,6 +168,10 @@ class Pattern:
         """Weights along k that ``slots`` slots of one row stand for, rounded up to one."""
         return -(-slots * self.group // self.keep)
 
+    def held(self, slots: int) -> int:
+        """Activations of the whole groups that ``slots`` slots of one row are taken from."""
+        return -(-slots // self.keep) * self.group
+
     def weights_of(self, slots: int) -> int:
         """Whole groups along k, one at least, whose slots fit in ``slots``."""
         return max(1, slots // self.keep) * self.group
@@ -179,150 +207,3 @@ def _most_in(keep: int, group: int, window: int) -> int:
             found += min(keep, overlap)
         most = max(most, found)
     return most
-
-
-@dataclass(frozen=True)
-class Unstructured:
-    """Zeros anywhere: the baseline that N:M exists to beat, written ``unstructured:density``.
-
-    What it costs depends on the machine: see `simulator.workload.gathered`.
-
-    Parameters
-    ----------
-    density : Fraction
-        Stored weights over all weights, above 0, at most 1.
-    """
-
-    density: Fraction
-
-    is_dense: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.density, Fraction) or not 0 < self.density <= 1:
-            want = "a Fraction above 0 and at most 1"
-            raise ConfigError("pattern", "not a density", want=want, got=self.density)
-
-    def __str__(self) -> str:
-        billionths = self.density * 10**9
-        if billionths.denominator > 1:  # counted on real weights
-            return f"unstructured:{float(self.density):g}"
-        whole, rest = divmod(billionths.numerator, 10**9)
-        return f"unstructured:{whole}.{rest:09}".rstrip("0").rstrip(".")
-
-
-AnyPattern = Pattern | Unstructured
-
-
-def parse_pattern(text: object, where: str = "pattern") -> AnyPattern:
-    """Read ``keep:group``, ``dense`` or ``unstructured:density``.
-
-    Raises
-    ------
-    ConfigError
-        If the text is none of these.
-    """
-    if isinstance(text, Unstructured):
-        return text
-    if isinstance(text, str) and text.strip().startswith("unstructured"):
-        _, _, number = text.strip().partition(":")
-        want = "'unstructured:density', such as 'unstructured:0.5'"
-        if not re.fullmatch(r"[0-9]{0,3}\.?[0-9]{1,9}", number, re.ASCII):
-            raise ConfigError(where, "not a density", want=want, got=text)
-        density = Fraction(number)
-        if not 0 < density <= 1:
-            raise ConfigError(where, "a density is above 0 and at most 1", want=want, got=text)
-        return Unstructured(density)
-    return Pattern.parse(text, where)
-
-
-TRACE = "trace"
-"""What stands for a pattern where every layer has its own: as the trace says."""
-
-
-def parse_asked(text: object, where: str = "pattern") -> AnyPattern | None:
-    """Read a pattern for all layers, or ``trace`` or None: as the trace says, which is None.
-
-    Raises
-    ------
-    ConfigError
-        If the text is none of these.
-    """
-    if text is None or (isinstance(text, str) and text.strip().lower() == TRACE):
-        return None
-    return parse_pattern(text, where)
-
-
-def asked_name(pattern: AnyPattern | str | None) -> str:
-    """A pattern for all layers as `parse_asked` reads it."""
-    return TRACE if pattern is None else str(pattern)
-
-
-@dataclass(frozen=True)
-class Capability:
-    """The patterns that a machine executes: a list, or any up to a largest group.
-
-    Dense is always among them.
-    """
-
-    patterns: tuple[Pattern, ...] = ()
-    largest_group: int = 0
-
-    def execute_as(self, asked: Pattern, code: MetadataCode = "index") -> Pattern:
-        """The sparsest executable pattern that contains ``asked``, else dense."""
-        return next(iter(self.hosts(asked, code)), DENSE)
-
-    def hosts(self, asked: Pattern, code: MetadataCode = "index") -> list[Pattern]:
-        """The executable patterns that contain ``asked`` and are worth trying, dense left aside.
-
-        Of the list, all that contain it. Of "any up to a largest group", itself, or the sparsest if
-        its group is too large, and those whose group is a power of two and whose ``keep`` is one,
-        too, or one less than the group; of several as dense the one with the least metadata, since
-        others move as much and no less, and are padded no less. A denser pattern may be faster: its
-        instructions and stages span less of k, and fewer activations wait in registers.
-
-        Returns
-        -------
-        list of Pattern
-            Sparsest first; ties go to fewer metadata bits per weight, then to the smaller group.
-        """
-        return list(_hosts(self, asked, code))
-
-    def _hosts(self, asked: Pattern, code: MetadataCode) -> list[Pattern]:
-        if asked.is_dense:
-            return []
-        found = {p for p in self.patterns if not p.is_dense and asked.fits(p)}
-        found |= self._containing(asked, code)
-        return sorted(found, key=_by_density(code))
-
-    def _containing(self, asked: Pattern, code: MetadataCode) -> set[Pattern]:
-        """Those of any group up to the largest that `hosts` names."""
-        if asked.group <= self.largest_group:
-            found = {asked}
-        else:
-            groups = range(2, self.largest_group + 1)
-            sparsest = [Pattern(asked.most_in(group), group) for group in groups]
-            sparsest = sorted((p for p in sparsest if not p.is_dense), key=_by_density(code))
-            found = set(sparsest[:1])
-        for group in (2**power for power in range(1, self.largest_group.bit_length())):
-            keeps = {keep for keep in range(1, group) if _is_power(keep)} | {group - 1}
-            found |= {Pattern(keep, group) for keep in keeps if keep >= asked.most_in(group)}
-        least: dict[Fraction, Pattern] = {}
-        for pattern in sorted(found, key=_by_density(code)):
-            least.setdefault(pattern.density, pattern)
-        return {asked, *least.values()} if asked in found else {*least.values()}
-
-
-def _by_density(code: MetadataCode) -> Callable[[Pattern], tuple[Fraction, Fraction, int]]:
-    """Sparsest first, then the fewest metadata bits per weight, then the smaller group."""
-    return lambda pattern: (pattern.density, *pattern.metadata_per_weight(code))
-
-
-def _is_power(number: int) -> bool:
-    """Of two."""
-    return number & (number - 1) == 0
-
-
-@cache
-def _hosts(capability: Capability, asked: Pattern, code: MetadataCode) -> tuple[Pattern, ...]:
-    """Remembered, since a sweep asks for the same again and again."""
-    return tuple(capability._hosts(asked, code))
