@@ -93,10 +93,12 @@ class NaiveMemory:
     def _dram(self, now_ps: int, block: Block, way: str) -> int:
         """Queue a transfer; returns its end."""
         dram = self.hardware.memory.dram
-        rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(dram.efficiency_ratio))
-        size = sum(self.bytes_of(block).values())
-        if way == "read" and block[0] in ("rows", "columns"):
+        ratio, size = dram.efficiency_ratio, sum(self.bytes_of(block).values())
+        if block[0] in ("rows", "columns"):
             size += math.ceil(size * self._evicted_ratio)
+        elif dram.write_efficiency_ratio is not None:
+            ratio = dram.write_efficiency_ratio
+        rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(ratio))
         ps = self._ps(size, rate)
         self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
         self.run.busy_ps["dram"] += ps

@@ -224,7 +224,15 @@ class Dram(Section):
 
     bytes: Count
     bytes_per_second: Positive
-    efficiency_ratio: Ratio = Field(1.0, description="Sustained over peak bandwidth.")
+    efficiency_ratio: Ratio = Field(
+        1.0,
+        description="Sustained over peak bandwidth; of reads, where writes have another.",
+    )
+    write_efficiency_ratio: Ratio | None = Field(
+        None,
+        description="What a written byte costs among reads, for which the bus turns around; "
+        "default: efficiency_ratio.",
+    )
     latency_ns: NotNegative = Field(description="From a core's request to the data, unloaded.")
 
 
@@ -352,6 +360,11 @@ class Library(Section):
         None, description="Whether edges are multiplied whole; default: core.whole_tiles."
     )
     splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
+    busy_ratio: Ratio | None = Field(
+        None,
+        description="Share of the cores that contents the library: k-splits are offered only where "
+        "no tile that is no fallback gives so many of them one; default: always.",
+    )
     swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
     choice: Literal["time", "largest_tile", "waves"] = Field(
         "time",
@@ -563,8 +576,14 @@ class Hardware(Section):
 
     @property
     def dram_rate(self) -> Rate:
+        """Of reads."""
         dram = self.memory.dram
         return _rate(dram.bytes_per_second, dram.efficiency_ratio)
+
+    @property
+    def dram_write_rate(self) -> Rate:
+        dram = self.memory.dram
+        return _rate(dram.bytes_per_second, dram.write_efficiency_ratio or dram.efficiency_ratio)
 
     @property
     def l2_rate(self) -> Rate:

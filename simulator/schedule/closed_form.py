@@ -52,7 +52,7 @@ class _WaveReads(NamedTuple):
 
     ``rows_bytes`` and ``columns_bytes`` are those of one stage of all cores, each once; the ``new``
     ones are shares of later waves whose rows, or columns, are not in L2. ``dram_bytes`` are all
-    that pass, writes included.
+    that are read, ``written_bytes`` all that are written.
     """
 
     rows_bytes: Any
@@ -60,6 +60,7 @@ class _WaveReads(NamedTuple):
     new_rows_ratio: Any
     new_columns_ratio: Any
     dram_bytes: Any
+    written_bytes: Any
 
 
 def _wave_reads(
@@ -111,7 +112,8 @@ def _wave_reads(
         stages.cold * wave_columns * together,
         np.where(keeps_rows, np.minimum(1, bands * offers.count / waves), 1.0),
         np.where(keeps_columns, 1 / bands, 1.0),
-        read * (1 + dirty) + added_to + _written(hardware, problem, offers, splits, read),
+        read * (1 + dirty),
+        added_to + _written(hardware, problem, offers, splits, read),
     )
 
 
@@ -152,7 +154,7 @@ class _Ends(NamedTuple):
         others = (splits - 1) * partial_bytes
         port = others / rates.port
         reduction = rates.l2_latency + np.maximum(port, outputs * others / rates.l2)
-        slowest = np.where(stages.cold, min(rates.port, rates.dram), rates.port)
+        slowest = np.where(stages.cold, min(rates.port, rates.dram_writes), rates.port)
         read = offers.accumulates * (stages.far_latency(rates) + out_bytes / slowest)
         alone = np.maximum(rates.drain, read) + out
         before = rates.drain + partial
@@ -161,7 +163,7 @@ class _Ends(NamedTuple):
         return cls(
             np.where(splits > 1, last, alone),
             np.where(splits > 1, mean, alone),
-            stages.cold * offers.accumulates * (outputs - 1) * out_bytes / rates.dram,
+            stages.cold * offers.accumulates * (outputs - 1) * out_bytes / rates.dram_writes,
         )
 
 
@@ -252,7 +254,8 @@ def times_ps(
     cold = np.maximum(0, longest(first + ends.mean) - slowest)
     many = _dealt_out(offers.cores, tiles, later, slowest) + cold + tail - slowest
     computed = np.where(waves == 1, longest(first + ends.last), many) + longest(ends.apart)
-    dram = reads.dram_bytes / rates.dram + stages.far_latency(rates) + longest(ends.last)
+    passed = reads.dram_bytes / rates.dram + reads.written_bytes / rates.dram_writes
+    dram = passed + stages.far_latency(rates) + longest(ends.last)
     work_ps = np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz)
     return np.asarray(
         work_ps + np.where(splits > 1, restart_ps(hardware, library), 0), dtype=np.float64

@@ -123,7 +123,8 @@ class Rates(NamedTuple):
 
     port: float  # bytes a cycle
     l2: float
-    dram: float
+    dram: float  # of reads
+    dram_writes: float
     l2_latency: float
     dram_latency: float
     drain: float
@@ -142,6 +143,9 @@ class Rates(NamedTuple):
             port=hardware.core.port_bytes_per_cycle,
             l2=l2_rate,
             dram=dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz,
+            dram_writes=dram.bytes_per_second
+            * (dram.write_efficiency_ratio or dram.efficiency_ratio)
+            / hardware.clock_hz,
             l2_latency=near + far,
             dram_latency=max(near, hardware.dram_latency_ps / cycle_ps) + far,
             drain=hardware.core.tensor_cores.drain_cycles,

@@ -306,14 +306,17 @@ def _dram_ps(hardware: Hardware, blocks: Blocks) -> list[int]:
     """Time at DRAM of a block of every class.
 
     Model: what is read evicts what others left in L2, of which a share is written to DRAM first;
-    all that is read has its part in that, although only the first reads of a layer do so.
+    all that is read has its part in that, although only the first reads of a layer do so. Model:
+    what is written costs as much where it is read again.
     """
-    l2, rate = hardware.memory.l2, hardware.dram_rate
+    l2, reads, writes = hardware.memory.l2, hardware.dram_rate, hardware.dram_write_rate
     counts = np.bincount(blocks.codes, minlength=len(BLOCK_CLASSES)).tolist()
     moved = sum(count * size for count, size in zip(counts, blocks.class_bytes, strict=True))
     share = exact(l2.foreign_dirty_ratio) * min(Fraction(1), Fraction(l2.bytes, max(1, moved)))
     return [
-        rate.ps(size + math.ceil(share * size) * (block.operand in (ROWS, COLUMNS))) if size else 0
+        reads.ps(size + math.ceil(share * size))
+        if block.operand in (ROWS, COLUMNS)
+        else writes.ps(size)
         for size, block in zip(blocks.class_bytes, BLOCK_CLASSES, strict=True)
     ]
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
@@ -63,7 +64,7 @@ def rank(
     if not offer.mappings:
         return [refusal for refusal in offer.refusals if refusal is not None]
     offers = Offers.of(hardware, library, offer.orders, offer.of_order, offer.mappings)
-    place, splits = _splits(hardware, library, offers)
+    place, splits = _splits(hardware, library, offers, np.array(offer.whole))
     stages = stages_of(hardware, library, offer.orders[0], offers).take(place)
     costs = times_ps(hardware, library, offer.orders[0], offers.take(place), stages, splits)
     bounds = np.searchsorted(place, [0, *offer.ends]).tolist()
@@ -127,6 +128,7 @@ class _Offer:
         self.orders: list[GemmProblem] = []
         self.mappings: list[Mapping] = []
         self.of_order: list[int] = []
+        self.whole: list[bool] = []  # no k-splits
         self.ends: list[int] = []
         self.refusals: list[MappingError | None] = []
 
@@ -142,6 +144,8 @@ class _Offer:
                 tile = offer._add(hardware, library, orders, offered)
                 if len(offer.mappings) > before:
                     break
+            content = any(_contents(hardware, library, order) for order in orders)
+            offer.whole += [content] * (len(offer.mappings) - before)
             refusal = None
             if len(offer.mappings) == before:
                 _, refusal = fitting(hardware, library, orders[-1], tile)
@@ -218,8 +222,23 @@ def _considered(
     return [number for number, area in areas.items() if area == max(filling)]
 
 
-def _splits(hardware: Hardware, library: Library, offers: Offers) -> tuple[IntArray, FloatArray]:
+def _contents(hardware: Hardware, library: Library, problem: GemmProblem) -> bool:
+    """Whether whole tiles keep so many cores busy that the library looks at no k-splits."""
+    if library.busy_ratio is None:
+        return False
+    most = max((_tiles(x, problem) for x in library.tiles if not x.fallback), default=0)
+    return most >= library.busy_ratio * hardware.core.count
+
+
+def _splits(
+    hardware: Hardware, library: Library, offers: Offers, whole: npt.NDArray[np.bool_]
+) -> tuple[IntArray, FloatArray]:
     """The k-splits worth ranking: while they do not exceed a few waves of cores.
+
+    Parameters
+    ----------
+    whole : array of bool
+        Which mappings are not to be split.
 
     Returns
     -------
@@ -230,6 +249,7 @@ def _splits(hardware: Hardware, library: Library, offers: Offers) -> tuple[IntAr
     """
     rows, columns, stages = offers.grid
     most = np.minimum(SPLIT_WAVES * hardware.core.count / (rows * columns * offers.count), stages)
+    most = np.where(whole, 1, most)
     splits = np.array([1, *library.splits], dtype=np.float64)
     allowed = splits <= np.maximum(1, most)[:, None]
     allowed[:, 0] = ~allowed[:, 1:].any(axis=1)  # 1 where the library offers nothing that fits

@@ -68,11 +68,12 @@ class ReadOff:
 def _fitted() -> Iterator[Fitted]:
     constant, condition_ = Kind.CONSTANT, Kind.CONDITION
     start, barrier, issue = "kernel_start_ns", "core.barrier_cycles", "core.tensor_cores.issue."
-    yield Fitted(constant, A100, start, 6600, {"llmcompass": 10}, 0.043, 0.033)
-    yield Fitted(constant, A100, barrier, 50, {"llmcompass": 10}, 0.066, 0.033)
+    yield Fitted(constant, A100, start, 6300, {"llmcompass": 10}, 0.032, 0.027)
+    yield Fitted(constant, A100, "sustained.clock_ratio", 0.95, {"llmcompass": 10}, 0.006, 0.027)
     # One ratio is made of both times of a row.
     ratios = {"sparse24": 4, "sparse24-dense": 4, "sparse24-sparse": 4}
-    yield Fitted(constant, A100, "core.scratchpad.efficiency_ratio", 0.88, ratios, 0.0, 0.023)
+    yield Fitted(constant, A100, "core.scratchpad.efficiency_ratio", 0.88, ratios, 0.012, 0.032)
+    yield Fitted(constant, A100, _EFFICIENCY, 0.94, {"gpt3-gemm": 4}, 0.011, 0.023)
     figures = {"mma": 16, "mma-latency": 8}
     yield Fitted(constant, A100, issue + "latency_cycles", 10.5, figures, 0.020, 0.027)
     yield Fitted(constant, A100, issue + "latency_per_pass_ratio", 1.8, figures, 0.028, 0.027)
@@ -90,11 +91,13 @@ def _fitted() -> Iterator[Fitted]:
     slices = "libraries.tensorop.epilogue_slice_bytes"
     yield Fitted(constant, V100, start, 5000, two_m, 0.020, 0.035)
     yield Fitted(constant, V100, slices, 256, two_m, 0.0, 0.035)
+    times = {"sparse24-dense": 4, "sparse24-sparse": 4}
+    yield Fitted(condition_, "sparse24", "clock_hz", 1_180_000_000, times, 0.004, 0.025)
     fp16, int8 = "magicube-fp16", "magicube-int8"
-    yield Fitted(condition_, fp16, "launch_us", 10.3, {fp16: 51}, 0.001, 0.084)
-    yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 51}, 0.0, 0.084)
-    yield Fitted(condition_, int8, "launch_us", 21.3, {int8: 47}, 0.004, 0.290)
-    yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.290)
+    yield Fitted(condition_, fp16, "launch_us", 10.3, {fp16: 44}, 0.0, 0.038)
+    yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 44}, 0.0, 0.038)
+    yield Fitted(condition_, int8, "launch_us", 20.5, {int8: 47}, 0.0, 0.291)
+    yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.291)
     # Rows of some families, see `gemms.FP8_FITTED`; the h800 and h20 presets inherit the constants.
     short, h100 = {"h100-fp8": 18, "h20-fp8": 65}, {"h100-fp8": 28}
     sums = "libraries.deepgemm.promotion.sums_per_cycle"
@@ -105,6 +108,8 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, {"h100-fp8": 18}, 0.0, 0.040)
 
 
+_EFFICIENCY, _LATENCY = "memory.dram.efficiency_ratio", "memory.dram.latency_ns"
+
 FITTED: tuple[Fitted, ...] = tuple(_fitted())
 
 MOST_CONDITIONS = 2
@@ -113,15 +118,15 @@ MOST_CONDITIONS = 2
 _BANDWIDTH, _NEAR, _FAR = (
     f"memory.l2.{key}" for key in ("bytes_per_cycle", "latency_cycles", "halves.far_latency_cycles")
 )
-_EFFICIENCY, _LATENCY = "memory.dram.efficiency_ratio", "memory.dram.latency_ns"
+_WRITES = "memory.dram.write_efficiency_ratio"
 
 READ_OFF: tuple[ReadOff, ...] = (
     ReadOff(A100, _BANDWIDTH, 3855, "memory"),
     ReadOff(A100, _NEAR, 211, "memory-latency"),
     ReadOff(A100, _FAR, 213, "memory-latency"),
-    ReadOff(A100, _EFFICIENCY, 0.853, "memory"),
+    ReadOff(A100, _WRITES, 0.72, "memory"),
     ReadOff(A100, _LATENCY, 405.7, "memory-latency"),
-    ReadOff(A100_40GB, _EFFICIENCY, 0.877, "memory"),
+    ReadOff(A100_40GB, _WRITES, 0.772, "memory"),
     ReadOff(A100_40GB, _LATENCY, 407.1, "memory-latency"),
     ReadOff(V100, _BANDWIDTH, 1761, "memory"),
     ReadOff(V100, _NEAR, 215, "memory-latency"),
@@ -144,6 +149,15 @@ def condition(data_set: str, key: str) -> float:
         for fitted in FITTED
         if (fitted.kind, fitted.of, fitted.key) == (Kind.CONDITION, data_set, key)
     )
+
+
+def machine_conditions(data_set: str) -> dict[str, object]:
+    """The fitted conditions of a data set that are keys of the machine, such as its clock."""
+    return {
+        fitted.key: fitted.value if fitted.value % 1 else int(fitted.value)
+        for fitted in FITTED
+        if (fitted.kind, fitted.of) == (Kind.CONDITION, data_set) and fitted.key != "launch_us"
+    }
 
 
 def rows_seen(data_set: str) -> int:

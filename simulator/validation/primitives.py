@@ -138,7 +138,9 @@ def memory(metric: str) -> Iterable[Measurement]:
 
 def _gb_per_second(hardware: Hardware, level: str) -> float:
     small, large = _footprints(hardware, level)
-    time_ps = _read_ps(hardware, large) - _read_ps(hardware, small)
+    # DRAM's curves are of a triad, which writes as much as it reads of either input.
+    share = 3 if level == "dram" else 0
+    time_ps = _streaming_ps(hardware, large, share) - _streaming_ps(hardware, small, share)
     return (large - small) / time_ps * PS_PER_SECOND / 1e9
 
 
@@ -147,18 +149,20 @@ def _footprints(hardware: Hardware, level: str) -> tuple[int, int]:
     return (l2 // 4, l2 * 3 // 4) if level == "l2" else (4 * l2, 12 * l2)
 
 
-def _reading(hardware: Hardware, size: int) -> Program:
+def _streaming(hardware: Hardware, size: int, write_share: int = 0) -> Program:
+    """Moves ``size`` bytes, of which one in ``write_share`` is written, if any."""
     library = hardware.libraries[hardware.library.dense]
-    stream = Stream("read", reads=size, writes=1, dtype="int8")
+    written = size // write_share if write_share else 0
+    stream = Stream("read", reads=size - written, writes=max(1, written), dtype="int8")
     return stream_program(hardware.under(library), library, stream)
 
 
-def _read_ps(hardware: Hardware, size: int) -> int:
-    return fast.run(_reading(hardware, size)).makespan_ps
+def _streaming_ps(hardware: Hardware, size: int, write_share: int) -> int:
+    return fast.run(_streaming(hardware, size, write_share)).makespan_ps
 
 
 def _latency_cycles(hardware: Hardware, _level: str) -> float:
     """From request to arrival of 32 bytes, less their own transfer."""
-    program = _reading(hardware, 32)
+    program = _streaming(hardware, 32)
     waited = fast.run(program).waits(core=0).prologue - int(program.prologue_ps[-1])
     return (waited - int(program.rows_port_ps[-1])) * hardware.clock_hz / PS_PER_SECOND

@@ -48,6 +48,8 @@ class ByHand:
         l2, dram = hardware.memory.l2, hardware.memory.dram
         self.port_rate, self.l2_rate = hardware.core.port_bytes_per_cycle, l2.bytes_per_cycle
         self.dram_rate = dram.bytes_per_second * dram.efficiency_ratio / hardware.clock_hz
+        writes_ratio = dram.write_efficiency_ratio or dram.efficiency_ratio
+        self.dram_write_rate = dram.bytes_per_second * writes_ratio / hardware.clock_hz
         self.near = l2.latency_cycles
         self.far = max(self.near, hardware.dram_latency_ps / self.cycle_ps)
         if l2.halves:  # half of the bytes cross the link; a chain of stages waits for its far half
@@ -179,9 +181,9 @@ class ByHand:
         self.wave_rows, self.wave_columns = wave_rows * together, wave_columns * together
         self.new_rows = min(1, bands * count / waves) if keeps_rows else 1
         self.new_columns = 1 / bands if keeps_columns else 1
-        self.dram_bytes = read + self._written(read)
-        if self.problem.accumulates:
-            self.dram_bytes += self.problem.m * self.problem.n * count * self._output_bytes
+        self.read_bytes, self.written_bytes = read, self._written(read)
+        if self.problem.accumulates:  # read at the pace of what is written
+            self.written_bytes += self.problem.m * self.problem.n * count * self._output_bytes
 
     def _written(self, read: float) -> float:
         elements = self.problem.m * self.problem.n * self.problem.count
@@ -204,7 +206,7 @@ class ByHand:
             return 0.0, 0.0
         size = kind.elements * self._output_bytes
         at_once = min(self.outputs, max(1, self.cores / self.splits))
-        from_dram = size / self.dram_rate if self.is_cold else 0
+        from_dram = size / self.dram_write_rate if self.is_cold else 0
         own = max(size / self.port_rate, from_dram)
         return self.far + own, (at_once - 1) * from_dram
 
@@ -279,7 +281,8 @@ class ByHand:
             cold = max(0, max(starts) - max(later))
             computed = self._dealt_out(later) + cold + tail - max(later)
         computed += max(self._output_read(kind)[1] for kind in self.kinds)
-        dram = self.dram_bytes / self.dram_rate + self.far + max(lasts)
+        dram = self.read_bytes / self.dram_rate + self.written_bytes / self.dram_write_rate
+        dram += self.far + max(lasts)
         starts_anew = self.splits > 1 and library.reduction_kernel
         start = self.hardware.kernel_start_ns * 1000 / self.cycle_ps
         return max(computed, dram) + starts_anew * start

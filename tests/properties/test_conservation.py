@@ -78,9 +78,12 @@ def test_no_run_beats_its_roofline(seed: int) -> None:
     mac = sum(int(n) * cost.mac_ps for n, cost in zip(counts, program.costs, strict=True))
     assert result.mac_ps.sum() == mac
     assert (result.worked_ps == result.stages @ program.stage_ps).all()
-    dram = case.hardware.dram_rate
-    moved = int(((result.misses + result.dram_written) * bytes_of).sum())
-    assert result.makespan_ps >= moved * dram.num // dram.den
+    moved = result.misses + result.dram_written
+    read, written = case.hardware.dram_rate, case.hardware.dram_write_rate
+    least = 0
+    for operand, rate in {ROWS: read, COLUMNS: read, OUTPUTS: written, PARTIALS: written}.items():
+        least += _class_bytes(case, moved, operand) * rate.num // rate.den
+    assert result.makespan_ps >= least
     l2 = case.hardware.l2_rate
     passed = int(((result.requests + result.written) * bytes_of).sum())
     assert result.makespan_ps >= passed * l2.num // l2.den

@@ -7,7 +7,7 @@ from machines import library_of, problem_of, tiny
 
 from simulator import Gemm, load_hardware
 from simulator.errors import MappingError
-from simulator.hardware import Hardware
+from simulator.hardware import Hardware, Tile
 from simulator.schedule import ranking
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.ranking import SIMULATED_CANDIDATES, SIMULATED_RATIO, candidates, rank
@@ -71,6 +71,19 @@ def test_mirror_images_count_as_one() -> None:
     (ranked,) = rank(hardware, library_of(hardware), [problem])
     turned = {(x.tile_m, x.tile_n, x.swapped) for x, _ in ranked}
     assert not any((n, m, not swapped) in turned for m, n, swapped in turned)
+
+
+@pytest.mark.parametrize(("tiles", "splits"), [(1, True), (2, False), (3, False)])
+def test_a_library_content_with_its_busy_cores_splits_nothing(tiles: int, splits: bool) -> None:
+    """Of four cores, half contents it."""
+    hardware = tiny(core__count=4)
+    tile = Tile(m=16, n=16, slots=16, fragment_m=16, fragment_n=16)
+    library = library_of(hardware, tiles=(tile,), splits=(1, 2), busy_ratio=0.5)
+    problem = problem_of(hardware, "1:1", m=16 * tiles, n=16, k=4096)
+    chosen = candidates(hardware, library, problem)
+    assert any(mapping.splits > 1 for mapping in chosen) is splits
+    always = candidates(hardware, library.model_copy(update={"busy_ratio": None}), problem)
+    assert any(mapping.splits > 1 for mapping in always)
 
 
 def test_a_problem_that_nothing_fits_is_refused_and_the_others_are_not() -> None:

@@ -80,8 +80,8 @@ WAITS = [
     # until they have caught up.
     ("rtx3090", SPATHA, "2:4", Gemm("g", m=30000, n=6000, k=9000, dtype="tf32")),
     ("rtx3090", SPATHA, "2:4", Gemm("g", m=24064, n=6144, k=10240, dtype="tf32")),
-    ("a100-sxm4-80gb", {"libraries.tensorop.stage_buffers": 2, "memory.dram.latency_ns": 900},
-     "1:1", Gemm("g", m=16384, n=8192, k=8192)),
+    ("a100-sxm4-80gb", {"libraries.cublas.stage_buffers": 2, "memory.dram.latency_ns": 900},
+     "1:1", Gemm("g", m=16384, n=16384, k=8192)),
     # So large an L2 that columns stay in it from band to band.
     ("rtx3090", SPATHA | {"memory.l2.bytes": 33554432}, "2:4", Gemm("g", m=33920, n=14818, k=879)),
 ]  # fmt: skip
@@ -108,9 +108,9 @@ SIDES = [
     ("nm-flex", {}, Gemm("g", m=20_000_000, n=64, k=256)),
     ("nm-flex", {"memory.l2.bytes": 200 * 2**20}, Gemm("g", m=16384, n=16384, k=4096)),
     ("nm-flex", {"core.count": 1}, Gemm("g", m=16384, n=16384, k=8192)),
-    ("a100-sxm4-80gb", {"libraries.tensorop.dispatch": "round_robin"},
+    ("a100-sxm4-80gb", {"libraries.cublas.dispatch": "round_robin"},
      Gemm("g", m=16384, n=16384, k=8192)),
-    ("a100-sxm4-80gb", {"libraries.tensorop.dispatch": "contiguous"},
+    ("a100-sxm4-80gb", {"libraries.cublas.dispatch": "contiguous"},
      Gemm("g", m=8192, n=8192, k=16384)),
 ]  # fmt: skip
 

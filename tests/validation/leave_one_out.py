@@ -15,16 +15,26 @@ from itertools import product
 import numpy as np
 
 from simulator import load_hardware
-from simulator.validation import hopper, tables
-from simulator.validation.fitted import A100, FITTED, H100, RTX3090, V100, Fitted
+from simulator.validation import gpt3, hopper, tables
+from simulator.validation.fitted import (
+    A100,
+    FITTED,
+    H100,
+    RTX3090,
+    V100,
+    Fitted,
+    machine_conditions,
+)
 from simulator.validation.fitting import Array, Fit, Settings
 from simulator.validation.gemms import (
     DEEPBENCH_FEW_COLUMNS,
     DEEPBENCH_LOOP,
     FP8_FITTED_M,
     LLMCOMPASS_LAUNCH_US,
+    PATTERNS,
+    QUEUED,
     Row,
-    measured_speedup,
+    library_of,
     measured_us,
     seen,
     seen_rows,
@@ -59,29 +69,69 @@ def _times_us(
 
 
 def llmcompass() -> Fit:
+    """Its rows' times grow to where load lowers the clock."""
     rows = seen_rows("llmcompass")
     measured = _column(rows, "time_us")
     settings, errors = [], []
-    for barrier in range(35, 70, 5):
-        overrides = {"core.barrier_cycles": barrier, "kernel_start_ns": 0}
+    for ratio in np.arange(0.92, 1.001, 0.01).round(2):
+        overrides = {
+            "sustained.applies": True, "sustained.clock_ratio": float(ratio), "kernel_start_ns": 0,
+        }  # fmt: skip
         times = _times_us(A100, overrides, rows, "1:1") + LLMCOMPASS_LAUNCH_US
         for start_ns in range(5000, 8100, 100):
-            settings.append((float(start_ns), float(barrier)))
+            settings.append((float(start_ns), float(ratio)))
             errors.append(np.abs((times + start_ns / 1e3) / measured - 1))
-    return Fit(A100, ("kernel_start_ns", "core.barrier_cycles"), settings, np.array(errors))
+    return Fit(A100, ("kernel_start_ns", "sustained.clock_ratio"), settings, np.array(errors))
+
+
+def _sparse24(overrides: dict[str, object]) -> tuple[Array, Array, Array, Array]:
+    """Dense and sparse times of cuSPARSELt's rows, measured and modelled."""
+    rows = seen_rows("sparse24")
+    hardware = load_hardware(A100, {**QUEUED["sparse24"], **overrides})
+    dense, sparse = (
+        np.array(
+            [time_us(hardware, row, p, library=library_of("sparse24", row, w)) for row in rows]
+        )
+        for w, p in PATTERNS.items()
+    )
+    return _column(rows, "dense_us"), _column(rows, "sparse_us"), dense, sparse
 
 
 def sparse24() -> Fit:
-    """The rows of cuSPARSELt, which the constant was fitted to."""
-    rows = seen_rows("sparse24")
-    measured = np.array([measured_speedup(row) for row in rows])
+    """The speed-ups of cuSPARSELt; those of CUTLASS judge."""
     settings, errors = [], []
+    clock = machine_conditions("sparse24")
     for ratio in np.arange(0.80, 1.001, 0.02).round(2):
-        overrides = {"core.scratchpad.efficiency_ratio": float(ratio)}
-        dense, sparse = (_times_us(A100, overrides, rows, p) for p in ("1:1", "2:4"))
+        overrides = {**clock, "core.scratchpad.efficiency_ratio": float(ratio)}
+        measured, measured_sparse, dense, sparse = _sparse24(overrides)
         settings.append((float(ratio),))
-        errors.append(np.abs(dense / sparse / measured - 1))
+        errors.append(np.abs(dense / sparse / (measured / measured_sparse) - 1))
     return Fit(A100, ("core.scratchpad.efficiency_ratio",), settings, np.array(errors))
+
+
+def sparse24_clock() -> Fit:
+    """Both times of the same rows."""
+    settings, errors = [], []
+    for clock_hz in range(1_100_000_000, 1_260_000_000, 10_000_000):
+        measured, measured_sparse, dense, sparse = _sparse24({"clock_hz": clock_hz})
+        settings.append((float(clock_hz),))
+        off = (np.abs(dense / measured - 1), np.abs(sparse / measured_sparse - 1))
+        errors.append(np.concatenate(off))
+    return Fit("sparse24", ("clock_hz",), settings, np.array(errors))
+
+
+def gpt3_gemm() -> Fit:
+    """The products with weights; those with keys and values judge."""
+    rows = [row for row in tables.read(gpt3.TABLE) if gpt3.reads_weights(row)]
+    launches = _column(rows, "launches")
+    settings, errors = [], []
+    for ratio in np.arange(0.85, 1.001, 0.01).round(2):
+        hardware = load_hardware(A100, {"memory.dram.efficiency_ratio": float(ratio)})
+        runs = [gpt3.product_run(hardware, row) for row in rows]
+        times = launches * (np.array([run.time_ns / 1e3 for run in runs]) + LLMCOMPASS_LAUNCH_US)
+        settings.append((float(ratio),))
+        errors.append(np.abs(times / _column(rows, "time_us") - 1))
+    return Fit(A100, ("memory.dram.efficiency_ratio",), settings, np.array(errors))
 
 
 def rtx3090_cusparselt() -> Fit:
@@ -251,6 +301,8 @@ def h100_sustained() -> Fit:
 FITS: tuple[Callable[[], Fit], ...] = (
     llmcompass,
     sparse24,
+    sparse24_clock,
+    gpt3_gemm,
     rtx3090_cusparselt,
     rtx3090_dense,
     deepbench,

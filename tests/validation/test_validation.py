@@ -40,7 +40,7 @@ def test_every_family_of_rows_is_within_twice_the_bound(name: str) -> None:
 
 def test_whatever_was_fitted_has_a_bound_unless_it_is_known_to_miss() -> None:
     unbounded = {name for name, data in DATASETS.items() if data.bound is None}
-    known = {"magicube-int8", "sparse24", "sparse24-dense", "sparse24-sparse"}
+    known = {"magicube-int8", "sparse24-dense", "sparse24-sparse"}
     assert {name for name in unbounded if rows_seen(name)} <= known
 
 
@@ -49,18 +49,24 @@ def test_whatever_was_fitted_has_a_bound_unless_it_is_known_to_miss() -> None:
     ("name", "part", "bound"),
     [
         ("mma-sp", "full depth", 0.03),
-        ("sparse24", "cuSPARSELt", 0.05),
+        ("sparse24", "cuSPARSELt", 0.03),
+        ("sparse24", "CUTLASS", 0.05),
+        ("sparse24-sparse", "CUTLASS", 0.04),
+        ("gpt3-gemm", "weights", 0.03),
+        ("magicube-fp16", "aligned rows", 0.04),
+        ("magicube-fp16-more", "aligned rows", 0.04),
         ("venom", "cusparselt", 0.08),
     ],
 )
 def test_parts_that_the_model_describes_are_close(name: str, part: str, bound: float) -> None:
-    """Set after looking at these parts' rows, 6, 4 and 16; the others are only reported."""
+    """Set after looking at these parts' rows; no fit has seen those of CUTLASS nor the further ones
+    of magicube. Other parts are only reported."""
     assert result_of(name).parts()[part].mape <= bound
 
 
 def test_small_gemms_are_close_at_the_median() -> None:
-    """Set after looking at the 51 rows, three of which are 24 to 74 % off."""
-    assert result_of("magicube-fp16").median <= 0.05
+    """Set after looking at the 48 rows."""
+    assert result_of("magicube-fp16").median <= 0.04
 
 
 def test_no_instruction_is_far_off() -> None:
@@ -92,8 +98,9 @@ def test_products_that_no_fit_has_seen_are_about_as_close() -> None:
     ("name", "counted", "published"),
     [
         ("llmcompass", 10, 10),
-        ("magicube-fp16", 51, 51),
-        ("magicube-fp16-more", 24, 24),
+        ("magicube-fp16", 48, 51),
+        ("magicube-fp16-more", 23, 24),
+        ("gpt3-gemm", 6, 6),
         ("magicube-int8", 47, 51),
         ("magicube-int8-more", 22, 23),
         ("mma", 16, 16),
