@@ -95,6 +95,8 @@ EDITS = (
         "tests/unit/test_mapping.py::test_registers_hold_accumulators_slots_and_group_buffers",
         (("simulator/schedule/mapping.py", "return held if core.async_copies else held",
           "return held if True else held"),),
+    ),
+    Edit(
         "short sparse instructions follow each other like dense ones",
         "tests/validation/test_validation.py"
         "::test_short_sparse_instructions_wait_for_their_metadata",
