@@ -567,7 +567,10 @@ def _run(
     cores, pendings, ends, tiles_of, arrived, shared, sent,
     lru, resident, ready, tree, stages, counts, accounts,
 ):  # fmt: skip
-    """The event loop. Returns whether every core finished."""
+    """The event loop. Returns whether every core finished.
+
+    Without clusters ``sent`` is None, and numba compiles a loop that knows nothing of them.
+    """
     leaves = tree.shape[0] >> 1
     core_bits = k[K_CORE_BITS]
     core_mask = (1 << core_bits) - 1
@@ -599,7 +602,7 @@ def _run(
                 kind = masked_kinds[last_column, c[ROWS_BLOCK] + stage]
             shared[TIES] += shared[LAST_REQUEST] == now
             shared[LAST_REQUEST] = now
-            if sent.size:
+            if sent is not None:
                 arrive = _fetch_in_cluster(
                     now, stage, kind, c, core, sent, times, k, shared,
                     lru, resident, ready, classes, costs, counts,
@@ -640,7 +643,8 @@ def _run(
             )  # fmt: skip
         _settle(c, core, k, pending, ends[core], tiles_of[core], classes, times, costs)
         _plan_request(c, core, k, pending, ends[core])
-        _update(tree, leaves + core, min(c[REQUEST_KEY], c[EPILOGUE_KEY], c[OUTPUT_KEY]))
+        leaving = min(c[EPILOGUE_KEY], c[OUTPUT_KEY])
+        _update(tree, leaves + core, min(leaving, c[REQUEST_KEY]))
     return _close(k, times, mac_ps, cores, ends, stages, accounts)
 
 
@@ -730,8 +734,9 @@ def run(program: Program) -> EngineResult:
     pendings, ends = _zeros(cores, buffers, STAGE_FIELDS), _zeros(cores, sets, LAST_TILE_FIELDS)
     ends[:, :, MAIN_LOOP_END] = -1
     m, n = program.cluster
-    clusters = cores // (m * n) if program.cluster_cores > 1 else 0
-    sent = _zeros(clusters, m + n, grid.stages, BROADCAST_FIELDS)
+    sent = None
+    if program.cluster_cores > 1:
+        sent = _zeros(cores // (m * n), m + n, grid.stages, BROADCAST_FIELDS)
     arguments = (
         k, queues.tiles, queues.start, queues.start[:-1].copy(), queues.of_core,
         program.split_bounds, times, program.mac_ps, program.masked_kinds, costs, classes,
