@@ -14,7 +14,7 @@ from simulator.engine import fast, reference
 from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, WorkloadError
 from simulator.hardware import Hardware, Library
-from simulator.hardware.machine import ClusterShape
+from simulator.hardware.library import ClusterShape
 from simulator.run.sampling import estimate
 from simulator.run.sampling_plan import Whole, cuts_of
 from simulator.schedule.mapping import Mapping
