@@ -401,8 +401,8 @@ EDITS = (
     Edit(
         "fallback tiles are offered always",
         f"{PROFILES}::test_fallback_tiles_are_offered_where_no_other_gives_every_core_one",
-        (("simulator/schedule/ranking.py", "        yield regular\n",
-          "        yield range(len(tiles))\n"),),
+        (("simulator/schedule/ranking.py", "            yield self.regular\n",
+          "            yield self.tiles\n"),),
     ),
     Edit(
         "a library's own barrier is ignored",
