@@ -112,8 +112,12 @@ _EFFICIENCY, _LATENCY = "memory.dram.efficiency_ratio", "memory.dram.latency_ns"
 
 FITTED: tuple[Fitted, ...] = tuple(_fitted())
 
-MOST_CONDITIONS = 2
-"""Conditions that a data set may have: more would describe the measurements, not the machine."""
+MOST_CONSTANTS, MOST_CONDITIONS = 8, 2
+"""That a machine, what it inherits included, and a data set may have: more would describe the
+measurements, not the machine."""
+
+MOST_SPREAD = 0.2
+"""Of what is fitted without each row: beyond, the rows do not say what a number is."""
 
 _BANDWIDTH, _NEAR, _FAR = (
     f"memory.l2.{key}" for key in ("bytes_per_cycle", "latency_cycles", "halves.far_latency_cycles")
