@@ -237,7 +237,8 @@ _ALL = (
         "µs",
         lambda: hopper.fp8(hopper.H100_SET),
         bound=0.05,
-        chosen="that L2 starts dirty and that the clock falls under load (`sustained` applies)",
+        chosen="that L2 starts dirty, and that the clock falls under load (`sustained` applies) "
+        "and in which time",
         note="which kernels ran is inferred from DeepGEMM's source",
     ),
     DataSet(

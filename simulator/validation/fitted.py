@@ -82,11 +82,10 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, A100, issue + "sparse_interval_cycles", 6, halves, 0.008, 0.066)
     own, sparse = "libraries.{}.epilogue_ns", {"rtx3090-cusparselt": 18}
     sparse["rtx3090-cusparselt-speedup"] = 18  # ratios of the same times; rows of m = 1024
-    yield Fitted(constant, RTX3090, start, 2400, sparse, 0.148, 0.002)
     yield Fitted(constant, RTX3090, barrier, 25, sparse, 0.0, 0.002)
-    yield Fitted(constant, RTX3090, own.format("cusparselt"), 5750, sparse, 0.030, 0.002)
+    yield Fitted(constant, RTX3090, own.format("cusparselt"), 5600, sparse, 0.030, 0.002)
     dense = {"rtx3090-dense": 10}  # of 1024x4096
-    yield Fitted(constant, RTX3090, own.format("cublas"), 1300, dense, 0.0, 0.001)
+    yield Fitted(constant, RTX3090, own.format("cublas"), 1250, dense, 0.019, 0.001)
     two_m = {"v100-deepbench": 19}  # of m = 2048 and m = 6144
     slices = "libraries.tensorop.epilogue_slice_bytes"
     yield Fitted(constant, V100, start, 5000, two_m, 0.020, 0.035)
@@ -104,7 +103,6 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, H100, start, 2800, short, 0.0, 0.037)
     yield Fitted(constant, H100, sums, 80, short, 0.0, 0.037)
     yield Fitted(constant, H100, "sustained.clock_ratio", 0.8, h100, 0.0, 0.030)
-    yield Fitted(constant, H100, "sustained.settling_ms", 10.0, h100, 0.0, 0.030)
     yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, {"h100-fp8": 18}, 0.0, 0.040)
 
 
