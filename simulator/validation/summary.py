@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import isnan
+from typing import Final
 
 from simulator.validation import FAMILY_FACTOR, Validation
 from simulator.validation.fitted import READ_OFF, Fitted, is_read_off
@@ -19,7 +20,14 @@ COLUMNS = ("data set", "rows", "mean", "of all", "median", "worst", "roofline")
 """Of the rows that count, but for `of all`: every published row."""
 
 MORE_COLUMNS = ("data set", "constants", "worst row")
-"""`constants` says how far these rows decided what they are compared with; see `constants`."""
+
+CONSTANTS: Final = {
+    "fitted": "numbers were fitted to these rows",
+    "read off": "the machine states figures that were read off them",
+    "chosen": "a kernel, clock or way to run was chosen after looking at the set",
+    "held out": "these rows decided nothing",
+}
+"""How far rows decided what they are compared with."""
 
 
 def lines(results: Iterable[Validation]) -> list[Validation]:
@@ -58,17 +66,18 @@ def more_cells(line: Validation) -> tuple[str, ...]:
 
 
 def constants(line: Validation) -> str:
-    """How far these rows decided what they are compared with.
-
-    ``fitted``: numbers were fitted to them; ``read off``: the machine states their figures;
-    ``chosen``: a kernel, a clock or a way to run was chosen after looking at the data set;
-    ``held out``: nothing of this.
-    """
+    """How far these rows decided what they are compared with: a word of `CONSTANTS`."""
     if line.fitted:
         return "fitted"
     if is_read_off(line.dataset.name):
         return "read off"
     return "chosen" if line.dataset.chosen else "held out"
+
+
+def explained(results: Iterable[Validation]) -> list[str]:
+    """What the words of the column `constants` mean, those that occur."""
+    said = {constants(line) for line in lines(results)}
+    return [f"{word}: {meaning}" for word, meaning in CONSTANTS.items() if word in said]
 
 
 def remarks(result: Validation) -> list[str]:

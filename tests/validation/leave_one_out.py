@@ -3,8 +3,8 @@
 Run with `make leave-one-out`. For every data set that something was fitted to, each row is left out
 in turn, the numbers are fitted to the others by a grid search on the mean absolute error, and the
 row is predicted. Prints, for constants of machines and conditions of data sets alike, what is
-declared, what fits best today, the spread, and the error on the rows left out. `fitted` carries the
-figures; the tests hold the two together.
+declared, what fits best today, the spread, the standard error by drawing rows anew, and the error
+on the rows left out. `fitted` carries the figures; the tests hold the two together.
 """
 
 from __future__ import annotations
@@ -321,7 +321,8 @@ def main() -> None:
             values = fit.values(fitted.key)
             print(f"  {what} {fitted.key}: {fitted.value:g} declared, {best:g} fits best, ", end="")
             print(f"{values.min():g} to {values.max():g}, ", end="")
-            print(f"spread {fit.spread_ratio(fitted.key):.1%}")
+            print(f"spread {fit.spread_ratio(fitted.key):.1%}, ", end="")
+            print(f"standard error {fit.uncertainty_ratio(fitted.key):.1%}")
 
 
 if __name__ == "__main__":

@@ -274,6 +274,10 @@ def test_the_picture_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "errors.svg").read_text().lstrip().startswith("<?xml")
 
 
+def test_titles_fit_above_a_panel() -> None:
+    assert max(len(dataset.title) for dataset in DATASETS.values()) <= 42
+
+
 def test_units_are_written_as_people_write_them() -> None:
     units = {dataset.unit for dataset in DATASETS.values()}
     assert units <= {"µs", "ratio", "cycles", "MACs", "GB/s"}
