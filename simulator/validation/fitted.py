@@ -103,9 +103,8 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, H100, start, 2800, short, 0.0, 0.037)
     yield Fitted(constant, H100, sums, 80, short, 0.0, 0.037)
     yield Fitted(constant, H100, "sustained.clock_ratio", 0.8, h100, 0.0, 0.030)
-    yield Fitted(
-        condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, {"h100-fp8": 18}, 0.014, 0.041
-    )
+    dirty = {"h100-fp8": 18}
+    yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, dirty, 0.014, 0.041)
 
 
 _EFFICIENCY, _LATENCY = "memory.dram.efficiency_ratio", "memory.dram.latency_ns"
@@ -142,6 +141,9 @@ READ_OFF: tuple[ReadOff, ...] = (
     ReadOff(H100, _EFFICIENCY, 0.889, "memory"),
     ReadOff(H100, _LATENCY, 374.4, "memory-latency"),
     ReadOff(A100, "core.tensor_cores.drain_cycles", 24.7, "mma"),
+    ReadOff(A100, "libraries.cublas.busy_ratio", 0.5, "magicube-fp16"),
+    ReadOff(A100, "sustained.settling_ms", 0.3, "llmcompass"),
+    ReadOff(H100, "sustained.settling_ms", 10, "h100-fp8"),
     ReadOff(RTX3090, "clock_hz", 1_395_000_000, "rtx3090-cusparselt"),
 )
 
