@@ -276,8 +276,7 @@ class Stream:
         """The same layer over rows of so many elements, which are read again if they are wide."""
         passes = PASSES_OF_WIDE_ROWS.get(self.op, 1)
         is_wide = row * DTYPE_BITS[self.dtype] > ROW_BYTES * 8
-        over = replace(self, passes=passes, row=row)
-        return over if is_wide and passes > 1 else self
+        return replace(self, passes=passes, row=row) if is_wide and passes > 1 else self
 
     @property
     def macs(self) -> int:
