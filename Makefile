@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check quality bench bench-peers fuzz edits mutants leave-one-out figures train-fashion format coverage clean
+.PHONY: demo test check quality bench bench-peers fuzz edits mutants leave-one-out figures mechanisms train-fashion format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -57,6 +57,9 @@ leave-one-out: .venv/installed-dev  ## spread of the fitted constants
 
 figures: .venv/installed-dev  ## what the documents and their picture show of `nmsim validate`
 	$(BIN)/python tests/validation/documents.py
+
+mechanisms: .venv/installed-dev  ## what each mechanism of the model is worth, for ARCHITECTURE; 5 minutes
+	$(BIN)/python tests/validation/mechanisms.py
 
 WORKERS ?= 2
 

@@ -1,7 +1,7 @@
 """Write what the documents show of `nmsim validate`: `make figures`.
 
-README's table of data sets, ARCHITECTURE's of fitted numbers, and the picture. The tests compare
-what stands there with what is computed.
+README's table of some data sets, docs/validation.md's of all, ARCHITECTURE's of fitted numbers, and
+the picture. The tests compare what stands there with what is computed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,44 @@ from simulator.validation.summary import (
 
 ROOT = Path(__file__).parents[2]
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
+ALL = ROOT / "docs/validation.md"
 PICTURE = ROOT / "notebooks/validation.png"
-README_COLUMNS = (*COLUMNS, "what", *MORE_COLUMNS[1:])
+README_COLUMNS = ("data set", "what", "rows", "mean", "worst", "roofline", "constants")
+README_SETS = (
+    "llmcompass",
+    "magicube-fp16-more",
+    "magicube-int8-more",
+    "gpt3-gemm",
+    "sparse24",
+    "mma-sp",
+    "rtx3090-dense",
+    "rtx3090-cusparselt",
+    "rtx3090-spatha-128",
+    "speedups-24",
+    "v100-deepbench",
+    "h100-fp8",
+    "h800-fp8",
+    "h20-fp8",
+    "sparseloop-flexible",
+)
+ALL_COLUMNS = (*COLUMNS, "what", *MORE_COLUMNS[1:])
+
+
+def all_cells(line: Validation) -> tuple[str, ...]:
+    """A line of the table of all data sets: what the terminal shows in two tables."""
+    return (*cells(line), line.dataset.title, *more_cells(line)[1:])
 
 
 def readme_cells(line: Validation) -> tuple[str, ...]:
-    """A line of the README: what the terminal shows in two tables."""
-    return (*cells(line), line.dataset.title, *more_cells(line)[1:])
+    """A line of the README: some of those cells."""
+    by_name = dict(zip(ALL_COLUMNS, all_cells(line), strict=True))
+    return tuple(by_name[column] for column in README_COLUMNS)
+
+
+def in_readme(results: Iterable[Validation]) -> list[Validation]:
+    """The data sets that the README shows, in its order."""
+    by_name = {result.dataset.name: result for result in results}
+    return [by_name[name] for name in README_SETS]
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -60,7 +91,8 @@ def replace(document: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
 
 def main() -> None:
     results = validate()
-    replace(README, README_COLUMNS, map(readme_cells, lines(results)))
+    replace(README, README_COLUMNS, map(readme_cells, lines(in_readme(results))))
+    replace(ALL, ALL_COLUMNS, map(all_cells, lines(results)))
     replace(ARCHITECTURE, FITTED_COLUMNS, map(fitted_cells, FITTED))
     save(plot_validation(results), PICTURE)
 
