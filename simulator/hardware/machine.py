@@ -217,6 +217,12 @@ class Hardware(Section):
         names = [name] if name else [self.library.sparse, *self.libraries]
         return next((one for one in names if rows in self.libraries[one].vector_rows), None)
 
+    def vector_rows(self, name: str | None = None) -> list[int]:
+        """How many rows may choose columns together under any library, or the named one; most
+        first."""
+        libraries = [self.libraries[name]] if name else self.libraries.values()
+        return sorted({rows for library in libraries for rows in library.vector_rows}, reverse=True)
+
     def at_clock(self, clock_hz: int) -> Hardware:
         """The same machine at another clock; main memory keeps its own."""
         return self.model_copy(update={"clock_hz": clock_hz})

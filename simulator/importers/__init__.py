@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from simulator import catalog
-from simulator.errors import WorkloadError
+from simulator.errors import WorkloadError, did_you_mean
 from simulator.importers.hf_config import read_hf_config
 from simulator.importers.imported import Imported
 from simulator.importers.json_file import read_bytes
 from simulator.importers.model_weights import model_weights
 from simulator.importers.onnx_model import read_onnx
 from simulator.importers.torch_trace import MAX_FILE_BYTES, read_torch_trace
+from simulator.units import DTYPE_BITS
 from simulator.weights.layout import Array
 from simulator.workload.layer import Gemm, Workload
 from simulator.workload.scalesim import read_scalesim
@@ -156,4 +157,7 @@ def _gemm(text: str) -> Workload:
         )
     m, n, k = (int(size) for size in match.groups()[:3])
     dtype, accumulate = match[4] or "fp16", match[5] is not None
+    if dtype not in DTYPE_BITS:
+        hint = did_you_mean(dtype, (*DTYPE_BITS, "accumulate"))
+        raise WorkloadError(text, "unknown dtype", got=dtype, hint=hint)
     return Workload(text, [Gemm("gemm", m=m, n=n, k=k, dtype=dtype, accumulate=accumulate)])

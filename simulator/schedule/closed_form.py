@@ -207,12 +207,11 @@ class _Pipeline(NamedTuple):
 
     def later(self, library: Library, depth: Any, end: Any) -> Any:
         """A tile of a later wave, and its epilogue."""
-        worked = self._stages(self.later_period, depth)
-        if not library.prefetch:
-            return self.later_fill + worked + end
-        # Requested while the tile before is worked on and carried out.
-        worked = self.stages.prologue + depth * self.later_period
-        return np.maximum(worked, end) if library.epilogue_overlap else worked + end
+        if library.prefetch:  # requested while the tile before is worked on and carried out
+            worked = self.stages.prologue + depth * self.later_period
+        else:
+            worked = self.later_fill + self._stages(self.later_period, depth)
+        return _and_end(library, worked, end)
 
     def _stages(self, period: Any, depth: Any) -> Any:
         last = self.stages.core * np.minimum(1, depth)
@@ -251,7 +250,7 @@ def times_ps(
     if library.epilogue_overlap:  # nothing is left to hide the last one behind
         tail = tail + longest(ends.last)
     slowest = longest(later)
-    cold = np.maximum(0, longest(first + ends.mean) - slowest)
+    cold = np.maximum(0, longest(_and_end(library, first, ends.mean)) - slowest)
     many = _dealt_out(offers.cores, tiles, later, slowest) + cold + tail - slowest
     computed = np.where(waves == 1, longest(first + ends.last), many) + longest(ends.apart)
     passed = reads.dram_bytes / rates.dram + reads.written_bytes / rates.dram_writes
@@ -260,6 +259,11 @@ def times_ps(
     return np.asarray(
         work_ps + np.where(splits > 1, restart_ps(hardware, library), 0), dtype=np.float64
     )
+
+
+def _and_end(library: Library, worked: Any, end: Any) -> Any:
+    """A tile of many, and its epilogue, which may hide behind the next tile."""
+    return np.maximum(worked, end) if library.epilogue_overlap else worked + end
 
 
 def _dealt_out(cores: Any, tiles: Any, each: Any, longest: Any) -> Any:

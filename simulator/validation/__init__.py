@@ -110,14 +110,14 @@ def _mean_error(points: Sequence[Measurement]) -> float:
 def validate(
     names: Iterable[str] = (), progress: Callable[[int, int, str], None] | None = None
 ) -> list[Validation]:
-    """Run the model against data sets; all of them if none is named.
+    """Run the model against data sets, each once; all of them if none is named.
 
     Raises
     ------
     ConfigError
         If there is no such data set.
     """
-    chosen = list(names) or list(DATASETS)
+    chosen = list(dict.fromkeys(names)) or list(DATASETS)
     for name in chosen:
         if name not in DATASETS:
             raise ConfigError(name, "no such data set", hint=did_you_mean(name, DATASETS))

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from simulator.hardware import Hardware
-from simulator.sparsity import DENSE
+from simulator.sparsity import DENSE, VectorPattern
 from simulator.validation.measured import MeasuredGemm
+from simulator.workload import Gemm
 
 KERNEL_START: Final = "kernel_start_ns"
 
@@ -100,8 +101,7 @@ def constants_of(hardware: Hardware, rows: Iterable[MeasuredGemm]) -> dict[str, 
 
     A library may have a barrier of its own. What a machine has is within the range.
     """
-    choice = hardware.library
-    names = {choice.dense if row.gemm.pattern == DENSE else choice.sparse for row in rows}
+    names = {_library(hardware, row.gemm) for row in rows}
     found = {}
     for constant in CONSTANTS:
         for key in _keys(constant, hardware, sorted(names)):
@@ -109,6 +109,14 @@ def constants_of(hardware: Hardware, rows: Iterable[MeasuredGemm]) -> dict[str, 
             low, high = min(constant.low, value), max(constant.high, value)
             found[key] = replace(constant, low=low, high=high)
     return found
+
+
+def _library(hardware: Hardware, gemm: Gemm) -> str:
+    """The library that runs a product in its own pattern."""
+    name = hardware.library.of(is_dense=gemm.pattern == DENSE, dtype=gemm.dtype)
+    pattern = gemm.pattern
+    together = pattern.rows if isinstance(pattern, VectorPattern) else 0
+    return hardware.vector_library(together) or name
 
 
 def _keys(constant: Constant, hardware: Hardware, names: Sequence[str]) -> list[str]:

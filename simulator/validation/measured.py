@@ -9,14 +9,19 @@ batch                              independent products in one launch (default 1
 note                               anything: it is not read
 =================================  ===============================================================
 
+A product that occurs more than once counts once, by the median of its times: repeats say how far a
+clock scatters, not what a machine does with another product.
+
 Lines that start with ``#`` are comments.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from simulator.errors import ConfigError, WorkloadError, did_you_mean
@@ -71,7 +76,17 @@ def read_measurements(path: Path, hardware: Hardware) -> tuple[MeasuredGemm, ...
     rows = tuple(_measured(row, names, hardware) for row in table.rows[1:])
     if not rows:
         raise WorkloadError(str(path), "holds no measurements", want="one a line")
-    return rows
+    return _once(rows)
+
+
+def _once(rows: Sequence[MeasuredGemm]) -> tuple[MeasuredGemm, ...]:
+    """Every product once, where it occurs first, by the median of its times."""
+    alike: dict[Gemm, list[MeasuredGemm]] = {}
+    for row in rows:
+        alike.setdefault(replace(row.gemm, name=""), []).append(row)
+    return tuple(
+        replace(same[0], time_ns=median(row.time_ns for row in same)) for same in alike.values()
+    )
 
 
 def _header(table: Table) -> list[str]:

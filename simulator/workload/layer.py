@@ -266,6 +266,11 @@ class Stream:
 
     def __post_init__(self) -> None:
         _check(self, ("reads", "writes", "repeat", "passes") + ("row",) * (self.row is not None))
+        if self.row is not None and self.row > self.reads:
+            raise WorkloadError(
+                f"{self.name}.row", "is longer than all inputs",
+                want=f"at most reads = {self.reads}", got=self.row,
+            )  # fmt: skip
 
     def over_rows(self, row: int) -> Stream:
         """The same layer over rows of so many elements, which are read again if they are wide."""

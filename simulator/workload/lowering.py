@@ -285,15 +285,17 @@ def _hosts(
 ) -> list[Pattern | VectorPattern]:
     """The patterns that contain what is asked, sparsest first.
 
-    Where rows choose columns together: itself, on hardware that skips zeros of 2:4 with a library
-    that gathers for so many rows, and whatever contains each of its rows.
+    Where rows choose columns together: on hardware that skips zeros of 2:4 with libraries that
+    gather, those of all rows, or of equal parts of them, that may choose together: parts may choose
+    alike. And whatever contains each of its rows.
     """
     sparsity = hardware.sparsity
     if isinstance(asked, Pattern):
         return [*sparsity.capability.hosts(asked, sparsity.metadata)]
-    gathers = hardware.vector_library(asked.rows, library) is not None
-    gathers &= sparsity.skip != "none" and sparsity.capability.executes(CHOSEN)
-    return [asked] * gathers + _hosts(asked.of_rows, hardware, library)
+    skips = sparsity.skip != "none" and sparsity.capability.executes(CHOSEN)
+    together = hardware.vector_rows(library) if skips else []
+    parts = [replace(asked, rows=rows) for rows in together if asked.rows % rows == 0]
+    return parts + _hosts(asked.of_rows, hardware, library)
 
 
 def _depth(layer: Gemm | Matmul | Conv) -> int:

@@ -242,9 +242,8 @@ def _stream(cells: _Cells) -> Layer:
     )
     if not cells.text("row", ""):
         return stream
-    if not cells.text("passes", ""):
-        return stream.over_rows(cells.size("row"))
-    return replace(stream, row=cells.size("row"))
+    over_rows = replace(stream, row=cells.size("row"))
+    return over_rows if cells.text("passes", "") else stream.over_rows(cells.size("row"))
 
 
 _GEMM_COLUMNS = frozenset({"m", "n", "k", "batch"})

@@ -259,22 +259,25 @@ class ByHand:
             )
             latency = self.far - neither * (self.far - self.near)
 
+            def hidden(work: float, end: float) -> float:
+                return max(work, end) if library.epilogue_overlap else work + end
+
             def worked(depth: float, a_period: float, kind: Kind = kind) -> float:
                 end = kind.core * min(1, depth)
                 return kind.first_load + end + max(0, depth - 1) * a_period
 
             def a_later(depth: float, end: float, kind: Kind = kind) -> float:
+                work = kind.first_load + depth * period  # noqa: B023 - called at once
                 if not library.prefetch:
-                    filled = latency + max(kind.port, l2)  # noqa: B023 - called at once
-                    return filled + worked(depth, period) + end  # noqa: B023
-                work = kind.first_load + depth * period  # noqa: B023
-                return max(work, end) if library.epilogue_overlap else work + end
+                    filled = latency + max(kind.port, l2)  # noqa: B023
+                    work = filled + worked(depth, period)  # noqa: B023
+                return hidden(work, end)
 
             last, mean = self._ends(kind)
             begun = self.far + max(kind.port, l2, rows + columns)
             begun += worked(self.longest, first_period)
             lasts.append(last)
-            starts.append(begun + mean)
+            starts.append(hidden(begun, mean))
             firsts_done.append(begun + last)
             first.append(begun)
             later.append(a_later(self.longest if stuck else self.mean, last if stuck else mean))

@@ -6,10 +6,12 @@ import pytest
 from machines import library_of, problem_of, tiny
 
 from simulator import Gemm, load_hardware
+from simulator.engine import fast
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Tile
 from simulator.schedule import ranking
 from simulator.schedule.mapping import Mapping
+from simulator.schedule.program import gemm_program
 from simulator.schedule.ranking import SIMULATED_CANDIDATES, SIMULATED_RATIO, candidates, rank
 from simulator.sparsity import Pattern
 from simulator.workload.lowering import lower
@@ -62,6 +64,22 @@ def test_the_largest_tile_that_gives_every_core_one(size: int, tiles: set[tuple[
     problem = problem_of(hardware, "1:1", m=size, n=size, k=256)
     found = candidates(hardware, library_of(hardware), problem)
     assert {(mapping.tile_m, mapping.tile_n) for mapping in found} <= tiles
+
+
+@pytest.mark.parametrize("prefetch", [False, True])
+@pytest.mark.parametrize("overlap", [False, True])
+def test_estimates_know_which_epilogues_hide(overlap: bool, prefetch: bool) -> None:
+    """Of tiles whose epilogue takes about as long as their main loop."""
+    hardware = machine()
+    library = library_of(
+        hardware, epilogue_ns=300, epilogue_overlap=overlap, prefetch=prefetch, swap=False
+    )
+    problem = problem_of(hardware, "1:1", m=256, n=256, k=64)
+    (ranked,) = rank(hardware, library, [problem])
+    assert not isinstance(ranked, MappingError)
+    for mapping, estimate_ps in ranked:
+        program = gemm_program(hardware, library, problem, mapping)
+        assert estimate_ps == pytest.approx(fast.run(program).makespan_ps, rel=5e-3)
 
 
 def test_mirror_images_count_as_one() -> None:

@@ -147,6 +147,24 @@ def test_it_is_never_slower_than_2_4() -> None:
     assert (of_rows.executed_as, of_rows.note) == ("2:4", "64:2:4 runs as 2:4, which is faster")
 
 
+def test_it_runs_as_equal_parts_of_its_rows_where_that_is_faster() -> None:
+    """What 64 rows choose together, 32 and 32 of them may choose alike."""
+    listed = {"sparsity__largest_group": 0, "sparsity__patterns": ["2:4"]}
+    hardware = tiny(libraries__own__vector_rows=[16, 48, 32], **listed)
+    found = lowered("64:2:20", hardware)
+    assert [str(one.pattern) for one in found.problems] == ["32:2:20", "16:2:20", "2:4"]
+    workload = Workload("one", [Gemm("g", m=512, n=256, k=2560)])
+    whole, half, more = (
+        simulate("rtx3090", workload, p).layers[0] for p in ("128:2:20", "64:2:20", "192:2:20")
+    )
+    assert whole.time_ps == half.time_ps == more.time_ps
+    assert whole.note == "128:2:20 runs as 64:2:20, which is faster"
+    # Short products end in epilogues that the next main loop hides, of 64 rows, but not of 128.
+    workload = Workload("short", [Gemm("g", m=1024, n=1024, k=128)])
+    whole, half = (simulate("rtx3090", workload, p).layers[0] for p in ("128:2:20", "64:2:20"))
+    assert whole.time_ps == half.time_ps
+
+
 def test_a_library_by_name_runs_what_it_can() -> None:
     workload = Workload("one", [Gemm("g", m=1024, n=4096, k=1024)])
     own, other = (

@@ -243,10 +243,34 @@ def test_a_bad_file_is_one_line_with_its_place(tmp_path: Path, text: str, says: 
 
 def test_a_file_may_leave_out_what_does_not_vary(tmp_path: Path) -> None:
     file = tmp_path / "m.csv"
-    file.write_text("# my card\nk;n;m;time_ms;note\n64;32;16;0.5;slow, I think\n\n64;32;16;1e-2;\n")
+    file.write_text("# my card\nk;n;m;time_ms;note\n64;32;16;0.5;slow, I think\n\n64;32;17;1e-2;\n")
     first, second = read_measurements(file, load_hardware(A100))
     assert (first.label, first.time_ns, first.where) == ("16x32x64", 500_000, f"{file}:3")
     assert (second.time_ns, second.gemm.dtype) == (pytest.approx(10_000), "fp16")
     file.write_text("m,n,k,batch,dtype,pattern,time_ns\n16,32,64,3,int8,2:4,12000\n")
     (row,) = read_measurements(file, load_hardware(A100))
     assert (row.label, row.gemm.dtype, str(row.gemm.pattern)) == ("3x16x32x64", "int8", "2:4")
+
+
+def test_repeats_of_a_product_are_one_row_that_shows_little(tmp_path: Path) -> None:
+    file = tmp_path / "m.csv"
+    again = "".join(f"512,512,512,{time},\n" for time in (9, 8, 30, 9, 9))
+    file.write_text("m,n,k,time_us,dtype\n" + again + "512,512,512,4,int8\n")
+    hardware = load_hardware(A100)
+    rows = read_measurements(file, hardware)
+    assert [(row.gemm.dtype, row.time_ns) for row in rows] == [("fp16", 9_000), ("int8", 4_000)]
+    with pytest.raises(ConfigError, match="2 rows show it, want 4"):
+        calibrate(hardware, rows, ["kernel_start_ns"])
+
+
+def test_the_library_of_a_row_is_that_of_its_dtype_and_rows() -> None:
+    """Constants that libraries own are those of the libraries that run the rows."""
+    dense, chosen = (
+        MeasuredGemm(Gemm("g", 256, 256, 256, dtype=dtype, pattern=parse_pattern(pattern)), 1, "")
+        for dtype, pattern in (("fp8", "1:1"), ("fp16", "64:2:20"))
+    )
+    own = {"libraries.deepgemm.barrier_cycles": 3, "libraries.wgmma.barrier_cycles": 4}
+    keys = constants_of(load_hardware("h100-sxm", own), [dense])
+    assert [key for key in keys if "barrier" in key] == ["libraries.deepgemm.barrier_cycles"]
+    keys = constants_of(load_hardware("rtx3090"), [chosen])
+    assert [key for key in keys if "barrier" in key] == ["libraries.spatha-64.barrier_cycles"]

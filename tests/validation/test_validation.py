@@ -267,6 +267,7 @@ def test_bf16_reaches_what_an_h100_reaches() -> None:
 def test_an_unknown_data_set_is_refused() -> None:
     with pytest.raises(ConfigError, match="did you mean 'llmcompass'"):
         validate(["llmcompas"])
+    assert len(validate(["memory-latency", "memory-latency"])) == 1
 
 
 def test_the_picture_is_written(tmp_path: Path) -> None:
