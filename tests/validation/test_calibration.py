@@ -64,7 +64,7 @@ def found(calibration: Calibration) -> Mapping[str, float]:
 @pytest.mark.slow
 def test_changed_constants_are_found_in_noise() -> None:
     """Within two standard errors."""
-    rows = measured(load_hardware(machine(), TRUE), EVERY, noise_ratio=0.03)
+    rows = measured(load_hardware(machine(), TRUE), EVERY, noise_ratio=0.015)
     calibration = calibrate(machine(), rows)
     assert not calibration.kept
     assert set(found(calibration)) == set(TRUE)
@@ -73,7 +73,7 @@ def test_changed_constants_are_found_in_noise() -> None:
         assert one.spread_ratio < 0.05
         assert one.uncertainty_ratio < 0.2
         assert abs(one.value / TRUE[one.key] - 1) < max(0.02, 2 * one.uncertainty_ratio)
-    assert calibration.after_ratio < 0.03 < 0.10 < calibration.before_ratio
+    assert calibration.after_ratio < 0.015 < 0.10 < calibration.before_ratio
     assert calibration.left_out_ratio > calibration.after_ratio
 
 
