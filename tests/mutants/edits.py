@@ -390,7 +390,7 @@ EDITS = (
     Edit(
         "padding that a library demands is not executed",
         f"{PROFILES}::test_the_padded_problem_is_what_runs",
-        (("simulator/run/simulate.py", ".padded(terms.padded)", ""),),
+        (("simulator/run/simulate.py", "terms.padded", "lambda problem: problem"),),
     ),
     Edit(
         "padding that a library demands counts as useful",
@@ -406,8 +406,8 @@ EDITS = (
     Edit(
         "a library's own barrier is ignored",
         f"{PROFILES}::test_what_a_library_owns_counts_as_the_machines_would",
-        (("simulator/hardware/machine.py", '("barrier_cycles", "whole_tiles")',
-          '("whole_tiles",)'),),
+        (("simulator/hardware/machine.py", '("barrier_cycles", "whole_tiles", "promotion")',
+          '("whole_tiles", "promotion")'),),
     ),
     Edit(
         "whole tiles at the edges move what they pad",
