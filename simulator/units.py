@@ -41,6 +41,11 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
+def ceil_share(count: int, ratio: Fraction) -> int:
+    """``ceil(count * ratio)``, exact."""
+    return ceil_div(count * ratio.numerator, ratio.denominator)
+
+
 def bits_to_bytes(bits: int) -> int:
     """Bytes that hold ``bits`` bits."""
     return ceil_div(bits, 8)

@@ -9,7 +9,8 @@ import numpy as np
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, load_hardware
-from simulator.hardware.machine import ClusterShape, Promotion
+from simulator.hardware.core import Promotion
+from simulator.hardware.library import ClusterShape
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.partition import DISPATCH
 from simulator.schedule.program import Program, gemm_program, stream_program

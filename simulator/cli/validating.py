@@ -17,6 +17,7 @@ from simulator.validation.summary import (
     TITLE,
     all_read_off_cells,
     cells,
+    explained,
     family_cells,
     fitted_line,
     lines,
@@ -44,10 +45,12 @@ def validation_parts(results: Sequence[Validation], verbose: bool) -> Iterable[P
     for line in lines(results):
         errors.add_row(*cells(line))
         more.add_row(*more_cells(line))
-    for part in (errors, more):
-        yield part
-        yield from marked(results)
-        yield ""
+    yield errors
+    yield from marked(results)
+    yield ""
+    yield more
+    yield from explained(results)
+    yield ""
     for result in results:
         yield f"{result.dataset.name}: {'; '.join(remarks(result))}"
     if verbose:

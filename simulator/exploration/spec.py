@@ -14,7 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from simulator.hardware.machine import Hardware, Section
+from simulator.hardware import Hardware
+from simulator.hardware.section import Section
 from simulator.hardware.written import Written
 from simulator.workload import Workload
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from simulator.errors import ConfigError, did_you_mean
 from simulator.hardware import Hardware
-from simulator.hardware.machine import Issue
+from simulator.hardware.core import Issue
 from simulator.sparsity import Pattern
 from simulator.units import ceil_div
 

@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 
 from simulator.errors import SpecError
 from simulator.hardware.checked import validated
-from simulator.hardware.machine import Section
+from simulator.hardware.section import Section
 from simulator.hardware.yaml_file import Document, read
 from simulator.hardware.yaml_tree import KeyPath
 

@@ -65,9 +65,10 @@ class Attached:
 
     def padded(self, pad: Callable[[GemmProblem], GemmProblem]) -> Attached:
         """The same layer at the sizes that libraries take."""
-        if self.lowered is None:
+        problems = tuple(map(pad, self.problems))
+        if self.lowered is None or problems == self.problems:
             return self
-        return replace(self, lowered=replace(self.lowered, problems=tuple(map(pad, self.problems))))
+        return replace(self, lowered=replace(self.lowered, problems=problems))
 
     @property
     def nonzeros(self) -> int | None:

@@ -3,7 +3,6 @@ block is of which class."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
@@ -35,7 +34,14 @@ from simulator.schedule.timing import (
     output_waits,
     stage_cost,
 )
-from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, cycles_to_ps, exact
+from simulator.units import (
+    ACCUMULATOR_BITS,
+    bits_to_bytes,
+    ceil_div,
+    ceil_share,
+    cycles_to_ps,
+    exact,
+)
 from simulator.workload.lowering import GemmProblem
 
 Codes = npt.NDArray[np.uint8]
@@ -157,11 +163,11 @@ def gemm_blocks(
     Where rows choose columns, a block of X holds the columns that some rows choose, and a request
     takes those that its own rows chose.
     """
-    blocks, sizes = Blocks(), _class_bytes(grid, problem, works)
     unique, distinct = problem.unique_input_bytes, problem.pattern.distinct_ratio(problem.m)
+    blocks, sizes = Blocks(), _class_bytes(grid, problem, works, distinct)
     if unique is not None:
-        ratio = Fraction(problem.pattern.columns(problem.run), problem.run) * distinct
-        unique = min(unique, math.ceil(unique * ratio))
+        columns = problem.pattern.columns(problem.run)
+        unique = min(unique, ceil_share(unique * columns, distinct / problem.run))
     for operand, lines, all_lines in (
         (ROWS, grid.rows, whole.rows),
         (COLUMNS, grid.columns, whole.columns),
@@ -174,8 +180,10 @@ def gemm_blocks(
             blocks.add(operand, sizes, _edges(grid.count, lines, grid.stages))
     for code in range(len(BLOCK_CLASSES))[BLOCKS_OF[COLUMNS]]:
         taken = works[stage_code(*BLOCK_CLASSES[code].edges)].columns_bytes
-        share = math.ceil(blocks.class_bytes[code] / distinct)
-        blocks.passed_bytes[code] = taken if unique is None else share
+        if unique is not None:
+            shared = blocks.class_bytes[code]
+            taken = ceil_div(shared * distinct.denominator, distinct.numerator)
+        blocks.passed_bytes[code] = taken
     blocks.metadata_bytes = [
         works[stage_code(*edges)].metadata_bytes if operand == ROWS else 0
         for operand, edges in BLOCK_CLASSES
@@ -191,12 +199,13 @@ def epilogue_waits(
     library: Library, problem: GemmProblem, mapping: Mapping, grid: TileGrid
 ) -> list[int]:
     """Of every class of blocks, as `output_waits`; none but where an output is read."""
-    waits = []
-    for operand, edges in BLOCK_CLASSES:
+    waits = [0] * len(BLOCK_CLASSES)
+    read = range(len(waits))[BLOCKS_OF[OUTPUTS]] if problem.accumulates else ()
+    for code in read:
+        edges = BLOCK_CLASSES[code].edges
         m, n = grid.extent("m", edges.last_row), grid.extent("n", edges.last_column)
         shape = StageShape(m, n, 1, mapping.fragment_m, mapping.fragment_n)
-        is_read = problem.accumulates and operand == OUTPUTS
-        waits.append(int(output_waits(library, problem.output_bits, shape)) if is_read else 0)
+        waits[code] = int(output_waits(library, problem.output_bits, shape))
     return waits
 
 
@@ -220,7 +229,9 @@ def stream_blocks(
     return blocks
 
 
-def _class_bytes(grid: TileGrid, problem: GemmProblem, works: Sequence[StageWork]) -> list[int]:
+def _class_bytes(
+    grid: TileGrid, problem: GemmProblem, works: Sequence[StageWork], distinct: Fraction
+) -> list[int]:
     """Bytes of a block of every class."""
     sizes = []
     for operand, edges in BLOCK_CLASSES:
@@ -229,7 +240,7 @@ def _class_bytes(grid: TileGrid, problem: GemmProblem, works: Sequence[StageWork
             sizes.append(work.rows_bytes + work.metadata_bytes)
         elif operand == COLUMNS:
             stored = grid.extent("k", edges.last_stage) * grid.extent("n", edges.last_column)
-            some = math.ceil(work.columns_bytes * problem.pattern.distinct_ratio(problem.m))
+            some = ceil_share(work.columns_bytes, distinct)
             sizes.append(min(some, bits_to_bytes(stored * problem.bits)))
         else:
             bits = problem.output_bits if operand == OUTPUTS else ACCUMULATOR_BITS
@@ -253,13 +264,21 @@ def dram_ps(hardware: Hardware, blocks: Blocks) -> list[int]:
     all that is read has its part in that, although only the first reads of a layer do so. Model:
     what is written costs as much where it is read again.
     """
-    l2, reads, writes = hardware.memory.l2, hardware.dram_rate, hardware.dram_write_rate
-    counts = np.bincount(blocks.codes, minlength=len(BLOCK_CLASSES)).tolist()
-    moved = sum(count * size for count, size in zip(counts, blocks.class_bytes, strict=True))
-    share = exact(l2.foreign_dirty_ratio) * min(Fraction(1), Fraction(l2.bytes, max(1, moved)))
+    share = _dirty_share(hardware, blocks)
+    reads, writes = hardware.dram_rate, hardware.dram_write_rate
     return [
-        reads.ps(size + math.ceil(share * size))
+        reads.ps(size + ceil_share(size, share) if share else size)
         if block.operand in (ROWS, COLUMNS)
         else writes.ps(size)
         for size, block in zip(blocks.class_bytes, BLOCK_CLASSES, strict=True)
     ]
+
+
+def _dirty_share(hardware: Hardware, blocks: Blocks) -> Fraction:
+    """Bytes of others that are written to DRAM for a byte that is read."""
+    l2 = hardware.memory.l2
+    if not l2.foreign_dirty_ratio:
+        return Fraction(0)
+    counts = np.bincount(blocks.codes, minlength=len(BLOCK_CLASSES)).tolist()
+    moved = sum(count * size for count, size in zip(counts, blocks.class_bytes, strict=True))
+    return exact(l2.foreign_dirty_ratio) * min(Fraction(1), Fraction(l2.bytes, max(1, moved)))

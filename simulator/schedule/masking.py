@@ -6,8 +6,9 @@ fullest row has non-zeros; over a stage these add up, and whole instructions tak
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -18,7 +19,7 @@ from simulator.errors import MappingError
 from simulator.hardware import Hardware
 from simulator.schedule.classes import STAGE_CLASSES, StageClass
 from simulator.schedule.partition import IntArray, TileGrid
-from simulator.schedule.timing import StageCost, StageWork, masked_work, stage_cost
+from simulator.schedule.timing import StageCost, StageWork, stage_cost
 from simulator.workload.gathered import SAMPLED_FETCHES, Gathered
 from simulator.workload.lowering import GemmProblem
 
@@ -77,11 +78,45 @@ def masked_stages(
         counts, which = np.unique(row_steps[where], return_inverse=True)
         kinds[int(edges.last_column), where] = len(found_works) + which
         for count in counts.tolist():
-            masked = masked_work(work, count, lanes, step, gathers=problem.gathers)
+            masked = _masked_work(work, count, lanes, step, gathers=problem.gathers)
             found_works.append(masked)
             found_costs.append(stage_cost(hardware, problem, masked))
     used = int(np.count_nonzero(mask)) * problem.own.n
     return MaskedStages(kinds, tuple(found_works), tuple(found_costs), used)
+
+
+def _masked_work(
+    work: StageWork, row_steps: int, lockstep_rows: int, step: int, *, gathers: bool
+) -> StageWork:
+    """A stage's work where real non-zeros decide how many steps its rows take.
+
+    Parameters
+    ----------
+    row_steps : int
+        Steps summed over the stage's blocks of lockstep rows; each block waits for its fullest row.
+    lockstep_rows : int
+        Rows of a block.
+    step : int
+        Slots of a step (instruction_k).
+    gathers : bool
+        Every slot has activations of its own, as zeros anywhere need.
+
+    Notes
+    -----
+    Slots, metadata and accumulators pass to the tensor cores once a step; so do gathered
+    activations, while those of a group pass whole. What is stored, and with it what enters and
+    leaves the scratchpad, does not depend on which slots hold zeros.
+    """
+    full = work.executed_m * work.steps
+    share = Fraction(row_steps * lockstep_rows, full) if full else Fraction(0)
+    return replace(
+        work,
+        macs_executed=row_steps * lockstep_rows * step * work.executed_n,
+        rows_operand_bits=math.ceil(work.rows_operand_bits * share),
+        metadata_operand_bits=math.ceil(work.metadata_operand_bits * share),
+        columns_operand_bits=math.ceil(work.columns_operand_bits * (share if gathers else 1)),
+        accumulator_bits=math.ceil(work.accumulator_bits * share),
+    )
 
 
 def _row_steps(problem: GemmProblem, grid: TileGrid, mask: Mask, lanes: int, step: int) -> IntArray:

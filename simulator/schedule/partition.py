@@ -74,9 +74,18 @@ class TileGrid:
 
     def extent(self, axis: str, edge: bool) -> int:
         """Valid size of a tile along "m", "n" or "k": full, or what the last one has left."""
-        size: int = getattr(self, axis)
-        tile: int = getattr(self, f"tile_{axis}")
-        return size - (ceil_div(size, tile) - 1) * tile if edge else min(tile, size)
+        return self._extents[axis][edge]
+
+    @cached_property
+    def _extents(self) -> dict[str, tuple[int, int]]:
+        sides = (
+            ("m", self.m, self.tile_m, self.rows),
+            ("n", self.n, self.tile_n, self.columns),
+            ("k", self.k, self.tile_k, self.stages),
+        )
+        return {
+            axis: (min(tile, size), size - (tiles - 1) * tile) for axis, size, tile, tiles in sides
+        }
 
     def split_bounds(self) -> list[int]:
         """First stage of every split, and the end: contiguous, at most one stage apart."""
@@ -211,9 +220,9 @@ class Queues:
 
     def among(self, cores: int) -> Queues:
         """With as many cores as there are; those beyond the ones that share have nothing to do."""
-        idle = np.full(cores - self.of_core.size, self.tiles.size)
-        if not idle.size:
+        if self.of_core.size == cores:
             return self
+        idle = np.full(cores - self.of_core.size, self.tiles.size)
         return Queues(self.tiles, np.concatenate([self.start, idle]), np.arange(cores))
 
 

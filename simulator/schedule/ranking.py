@@ -122,9 +122,15 @@ def _fits(hardware: Hardware, library: Library, problem: GemmProblem) -> Fits:
 
 
 class _Offer:
-    """What a library offers for problems: in both orders, without k-splits."""
+    """What a library offers for problems like one: in both orders, without k-splits."""
 
-    def __init__(self) -> None:
+    def __init__(self, hardware: Hardware, library: Library, alike: GemmProblem) -> None:
+        self.hardware, self.library = hardware, library
+        self.fits = _fits(hardware, library, alike)
+        self.deepest = [stage_depth(hardware, alike, tile) for tile in library.tiles]
+        tiles = list(enumerate(library.tiles))
+        self.tiles = [number for number, tile in tiles if alike.pattern.takes_rows(tile.m)]
+        self.regular = [number for number in self.tiles if not library.tiles[number].fallback]
         self.orders: list[GemmProblem] = []
         self.mappings: list[Mapping] = []
         self.of_order: list[int] = []
@@ -134,14 +140,17 @@ class _Offer:
 
     @classmethod
     def of(cls, hardware: Hardware, library: Library, problems: Sequence[GemmProblem]) -> _Offer:
-        """The mappings of a problem end where ``ends`` says; why there are none, if so."""
-        offer = cls()
+        """The mappings of a problem end where ``ends`` says; why there are none, if so.
+
+        The problems share their pattern and dtype.
+        """
+        offer = cls(hardware, library, problems[0])
         for problem in problems:
             before = len(offer.mappings)
             swap = library.swap and problem.pattern.is_dense and problem.m != problem.n
             orders = (problem, problem.swapped()) if swap else (problem,)
-            for offered in _offered(hardware, library, orders):
-                tile = offer._add(hardware, library, orders, offered)
+            for offered in offer._offered(orders):
+                tile = offer._add(orders, offered)
                 if len(offer.mappings) > before:
                     break
             content = any(_contents(hardware, library, order) for order in orders)
@@ -154,21 +163,24 @@ class _Offer:
             offer.refusals.append(refusal)
         return offer
 
-    def _add(
-        self,
-        hardware: Hardware,
-        library: Library,
-        orders: Sequence[GemmProblem],
-        offered: Sequence[int],
-    ) -> Tile:
+    def _offered(self, orders: Sequence[GemmProblem]) -> Iterator[Sequence[int]]:
+        """Tiles by their place in the library's list: first without fallbacks, if others give every
+        core one in some order of the operands; then all, for where none of those fits."""
+        tiles, cores = self.library.tiles, self.hardware.core.count
+        if len(self.regular) < len(self.tiles) and any(
+            _tiles(tiles[number], order) >= cores for number in self.regular for order in orders
+        ):
+            yield self.regular
+        yield self.tiles
+
+    def _add(self, orders: Sequence[GemmProblem], offered: Sequence[int]) -> Tile:
         """The mappings that fit of offered tiles; returns the last tile, which is the smallest."""
-        fits = _fits(hardware, library, orders[0])
+        hardware, library, fits = self.hardware, self.library, self.fits
         for place, order in enumerate(orders, len(self.orders)):
             for number in _considered(hardware, library, order, offered):
                 tile = library.tiles[number]
                 # Of k, only what cuts a stage short decides what fits.
-                deepest = min(order.k, stage_depth(hardware, order, tile))
-                key = (number, deepest, order.inputs_are_rows)
+                key = (number, min(order.k, self.deepest[number]), order.inputs_are_rows)
                 if key not in fits:
                     fits[key], _ = fitting(hardware, library, order, tile)
                 self.mappings += fits[key]
@@ -179,21 +191,6 @@ class _Offer:
 def _tiles(tile: Tile, problem: GemmProblem) -> int:
     """How many tiles of a kind a problem takes."""
     return ceil_div(problem.m, tile.m) * ceil_div(problem.n, tile.n) * problem.count
-
-
-def _offered(
-    hardware: Hardware, library: Library, orders: Sequence[GemmProblem]
-) -> Iterator[Sequence[int]]:
-    """Tiles by their place in the library's list: first without fallbacks, if others give every
-    core one in some order of the operands; then all, for where none of those fits."""
-    tiles, cores, pattern = library.tiles, hardware.core.count, orders[0].pattern
-    every = [number for number, tile in enumerate(tiles) if pattern.takes_rows(tile.m)]
-    regular = [number for number in every if not tiles[number].fallback]
-    if len(regular) < len(every) and any(
-        _tiles(tiles[number], order) >= cores for number in regular for order in orders
-    ):
-        yield regular
-    yield every
 
 
 def _waves(hardware: Hardware, tile: Tile, problem: GemmProblem) -> tuple[int, int, int, int]:

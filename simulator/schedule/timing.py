@@ -334,40 +334,6 @@ def _ticks(
     return CoreTicks(a_cycle, *(int(cost * a_cycle) for cost in cycles))
 
 
-def masked_work(
-    work: StageWork, row_steps: int, lockstep_rows: int, step: int, *, gathers: bool
-) -> StageWork:
-    """A stage's work where real non-zeros decide how many steps its rows take.
-
-    Parameters
-    ----------
-    row_steps : int
-        Steps summed over the stage's blocks of lockstep rows; each block waits for its fullest row.
-    lockstep_rows : int
-        Rows of a block.
-    step : int
-        Slots of a step (instruction_k).
-    gathers : bool
-        Every slot has activations of its own, as zeros anywhere need.
-
-    Notes
-    -----
-    Slots, metadata and accumulators pass to the tensor cores once a step; so do gathered
-    activations, while those of a group pass whole. What is stored, and with it what enters and
-    leaves the scratchpad, does not depend on which slots hold zeros.
-    """
-    full = work.executed_m * work.steps
-    share = Fraction(row_steps * lockstep_rows, full) if full else Fraction(0)
-    return replace(
-        work,
-        macs_executed=row_steps * lockstep_rows * step * work.executed_n,
-        rows_operand_bits=math.ceil(work.rows_operand_bits * share),
-        metadata_operand_bits=math.ceil(work.metadata_operand_bits * share),
-        columns_operand_bits=math.ceil(work.columns_operand_bits * (share if gathers else 1)),
-        accumulator_bits=math.ceil(work.accumulator_bits * share),
-    )
-
-
 def output_waits(library: Library, output_bits: int, shape: StageShape) -> Any:
     """How often an epilogue that adds to what memory holds waits for it after the first time.
 

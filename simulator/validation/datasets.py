@@ -10,6 +10,11 @@ from simulator.validation import gemms, gpt3, hopper, primitives, spatha, stream
 from simulator.validation.fitted import A100, RTX3090
 from simulator.validation.measurement import DataSet
 
+_SPARSE24_CHOSEN = "the library that dense products ran in"
+_CUSPARSELT_CHOSEN = "the card's base clock, and cuSPARSELt's only tile"
+_SPATHA_CHOSEN = "the card's base clock, the order of tiles, and the kernels for V = 64"
+_HOPPER_CHOSEN = "the card's clock, that L2 starts dirty, and that the clock stays"
+
 _ALL = (
     DataSet(
         "llmcompass",
@@ -18,12 +23,12 @@ _ALL = (
         "µs",
         gemms.llmcompass,
         bound=0.03,
-        note=f"the host's {gemms.LLMCOMPASS_LAUNCH_US:g} µs are its authors' figure; the clock "
-        "falls under load: `sustained` applies",
+        note=f"the host's {gemms.LLMCOMPASS_LAUNCH_US:g} µs are its authors' figure",
+        chosen="that the clock falls under load (`sustained` applies), and in which time",
     ),
     DataSet(
         "gpt3-gemm",
-        "A100 products of a GPT-3 layer that decodes",
+        "A100 GEMMs of GPT-3, decoding",
         gpt3.TABLE,
         "µs",
         gpt3.gpt3_gemm,
@@ -37,6 +42,7 @@ _ALL = (
         "µs",
         lambda: gemms.magicube("fp16", "magicube_fp16"),
         bound=0.05,
+        chosen="from how many tiles on cuBLAS splits k no more, and the warps of its 128x64 tile",
     ),
     DataSet(
         "magicube-fp16-more",
@@ -96,12 +102,13 @@ _ALL = (
     ),
     DataSet(
         "gpt3-streams",
-        "A100 softmax, layer norm and GELU of a GPT-3 layer",
+        "A100 streams of a GPT-3 layer",
         "gpt3_streams",
         "µs",
         streams.gpt3_streams,
         bound=0.12,
-        note="small, so that launches decide: the host's 12 or 45 µs are its authors' figures",
+        note="softmax, layer norm and GELU, so small that launches decide: the host's 12 or 45 µs "
+        "are its authors' figures",
     ),
     DataSet(
         "sparse24",
@@ -110,7 +117,8 @@ _ALL = (
         "ratio",
         lambda: gemms.speedups(A100, "sparse24"),
         bound=0.04,
-        note="dense products ran in cublasLt; the card's clock is a condition",
+        chosen=_SPARSE24_CHOSEN,
+        note="the card's clock is a condition",
     ),
     DataSet(
         "sparse24-dense",
@@ -118,6 +126,7 @@ _ALL = (
         "sparse24",
         "µs",
         lambda: gemms.times(A100, "sparse24", "dense"),
+        chosen=_SPARSE24_CHOSEN,
     ),
     DataSet(
         "sparse24-sparse",
@@ -125,14 +134,16 @@ _ALL = (
         "sparse24",
         "µs",
         lambda: gemms.times(A100, "sparse24", "sparse"),
+        chosen=_SPARSE24_CHOSEN,
     ),
     DataSet(
         "speedups-24",
-        "2:4 speed-ups on machines from data sheets alone",
+        "2:4 speed-ups from data sheets",
         "speedups_24",
         "ratio",
         gemms.data_sheet_speedups,
-        note="neither source says which dtype the RTX 3060 and the MI300 ran: bf16 is taken",
+        note="machines from data sheets alone; neither source says which dtype the RTX 3060 and "
+        "the MI300 ran: bf16 is taken",
     ),
     DataSet(
         "rtx3090-dense",
@@ -141,7 +152,7 @@ _ALL = (
         "µs",
         lambda: gemms.times(RTX3090, "rtx3090", "dense"),
         bound=0.09,
-        note="the card's clock, its base clock, was read off these rows and rtx3090-cusparselt's",
+        chosen="the card's base clock, cuBLAS's tiles, and that its barriers hide",
     ),
     DataSet(
         "rtx3090-cusparselt",
@@ -150,6 +161,7 @@ _ALL = (
         "µs",
         lambda: gemms.times(RTX3090, "rtx3090", "sparse"),
         bound=0.04,
+        chosen=_CUSPARSELT_CHOSEN,
         note="published speed-ups over cuBLAS, times its published times",
     ),
     DataSet(
@@ -159,6 +171,7 @@ _ALL = (
         "ratio",
         lambda: gemms.speedups(RTX3090, "rtx3090"),
         bound=0.08,
+        chosen=_CUSPARSELT_CHOSEN,
     ),
     DataSet(
         "venom-dense",
@@ -167,7 +180,7 @@ _ALL = (
         "µs",
         lambda: gemms.times(RTX3090, "venom", "dense"),
         bound=0.09,
-        note="fits saw the same products in rtx3090-dense",
+        chosen="as of rtx3090-dense, where fits saw the same products",
     ),
     DataSet(
         "venom",
@@ -176,6 +189,7 @@ _ALL = (
         "ratio",
         lambda: gemms.speedups(RTX3090, "venom"),
         bound=0.10,
+        chosen="as of rtx3090-cusparselt; the order of spatha's tiles",
         note="spatha's tiles are those that the source names as best",
     ),
     DataSet(
@@ -185,33 +199,36 @@ _ALL = (
         "µs",
         lambda: spatha.times("128"),
         bound=0.07,
-        note="cuBLAS's times over published speed-ups; no constant is fitted, but the order of "
-        "tiles was chosen after looking",
+        chosen=_SPATHA_CHOSEN,
+        note="cuBLAS's times over published speed-ups",
     ),
     DataSet(
         "rtx3090-spatha-64",
-        "the same at V = 64",
+        "RTX 3090 V:2:M at V = 64, Spatha",
         "spatha",
         "µs",
         lambda: spatha.times("64"),
         bound=0.12,
-        note="as above; tiles of 64 rows, and two of their blocks a core, are inferred",
+        chosen=_SPATHA_CHOSEN,
     ),
     DataSet(
         "rtx3090-spatha-24",
-        "the same at 2:4, other shapes of venom",
+        "RTX 3090 2:4 time, Spatha",
         "spatha",
         "µs",
         lambda: spatha.times("24"),
         bound=0.08,
+        chosen=_SPATHA_CHOSEN,
+        note="shapes other than venom's",
     ),
     DataSet(
         "rtx3090-spatha-speedup",
-        "Spatha where cuBLAS's time is not published",
+        "RTX 3090 V:2:M speed-up, Spatha",
         "spatha",
         "ratio",
         spatha.speedups,
-        note="cuBLAS's times are the model's own",
+        chosen=_SPATHA_CHOSEN,
+        note="cuBLAS's times are not published: they are the model's own",
     ),
     DataSet(
         hopper.H100_SET,
@@ -220,7 +237,9 @@ _ALL = (
         "µs",
         lambda: hopper.fp8(hopper.H100_SET),
         bound=0.05,
-        note="L2 starts dirty; the clock falls under load (sustained); kernels are inferred",
+        chosen="that L2 starts dirty, and that the clock falls under load (`sustained` applies) "
+        "and in which time",
+        note="which kernels ran is inferred from DeepGEMM's source",
     ),
     DataSet(
         hopper.H800_SET,
@@ -229,7 +248,8 @@ _ALL = (
         "µs",
         lambda: hopper.fp8(hopper.H800_SET),
         bound=0.08,
-        note="L2 starts dirty; the first call of a family is up to 21 % slow",
+        chosen=_HOPPER_CHOSEN,
+        note="the first call of a family is up to 21 % slow",
     ),
     DataSet(
         hopper.H20_SET,
@@ -238,7 +258,7 @@ _ALL = (
         "µs",
         lambda: hopper.fp8(hopper.H20_SET),
         bound=0.05,
-        note="L2 starts dirty",
+        chosen=_HOPPER_CHOSEN,
     ),
     DataSet(
         "v100-deepbench",
@@ -247,6 +267,7 @@ _ALL = (
         "µs",
         gemms.deepbench,
         bound=0.07,
+        chosen="which rows take a slower path of the library, and what k-splits cost",
         note="its loop repeats one product, so that L2 starts with what it can hold",
     ),
     DataSet(

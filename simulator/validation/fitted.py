@@ -72,7 +72,7 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, A100, "sustained.clock_ratio", 0.95, {"llmcompass": 10}, 0.006, 0.027)
     # One ratio is made of both times of a row.
     ratios = {"sparse24": 4, "sparse24-dense": 4, "sparse24-sparse": 4}
-    yield Fitted(constant, A100, "core.scratchpad.efficiency_ratio", 0.88, ratios, 0.012, 0.032)
+    yield Fitted(constant, A100, "core.scratchpad.efficiency_ratio", 0.88, ratios, 0.011, 0.032)
     yield Fitted(constant, A100, _EFFICIENCY, 0.94, {"gpt3-gemm": 4}, 0.011, 0.023)
     figures = {"mma": 16, "mma-latency": 8}
     yield Fitted(constant, A100, issue + "latency_cycles", 10.5, figures, 0.020, 0.027)
@@ -82,15 +82,14 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, A100, issue + "sparse_interval_cycles", 6, halves, 0.008, 0.066)
     own, sparse = "libraries.{}.epilogue_ns", {"rtx3090-cusparselt": 18}
     sparse["rtx3090-cusparselt-speedup"] = 18  # ratios of the same times; rows of m = 1024
-    yield Fitted(constant, RTX3090, start, 2400, sparse, 0.148, 0.002)
-    yield Fitted(constant, RTX3090, barrier, 25, sparse, 0.0, 0.002)
-    yield Fitted(constant, RTX3090, own.format("cusparselt"), 5750, sparse, 0.030, 0.002)
+    yield Fitted(constant, RTX3090, barrier, 25, sparse, 0.027, 0.002)
+    yield Fitted(constant, RTX3090, own.format("cusparselt"), 5600, sparse, 0.006, 0.002)
     dense = {"rtx3090-dense": 10}  # of 1024x4096
-    yield Fitted(constant, RTX3090, own.format("cublas"), 1300, dense, 0.0, 0.001)
+    yield Fitted(constant, RTX3090, own.format("cublas"), 1250, dense, 0.019, 0.001)
     two_m = {"v100-deepbench": 19}  # of m = 2048 and m = 6144
     slices = "libraries.tensorop.epilogue_slice_bytes"
-    yield Fitted(constant, V100, start, 5000, two_m, 0.020, 0.035)
-    yield Fitted(constant, V100, slices, 256, two_m, 0.0, 0.035)
+    yield Fitted(constant, V100, start, 5000, two_m, 0.031, 0.039)
+    yield Fitted(constant, V100, slices, 256, two_m, 0.012, 0.039)
     times = {"sparse24-dense": 4, "sparse24-sparse": 4}
     yield Fitted(condition_, "sparse24", "clock_hz", 1_180_000_000, times, 0.004, 0.025)
     fp16, int8 = "magicube-fp16", "magicube-int8"
@@ -104,16 +103,20 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, H100, start, 2800, short, 0.0, 0.037)
     yield Fitted(constant, H100, sums, 80, short, 0.0, 0.037)
     yield Fitted(constant, H100, "sustained.clock_ratio", 0.8, h100, 0.0, 0.030)
-    yield Fitted(constant, H100, "sustained.settling_ms", 10.0, h100, 0.0, 0.030)
-    yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, {"h100-fp8": 18}, 0.0, 0.040)
+    dirty = {"h100-fp8": 18}
+    yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, dirty, 0.014, 0.041)
 
 
 _EFFICIENCY, _LATENCY = "memory.dram.efficiency_ratio", "memory.dram.latency_ns"
 
 FITTED: tuple[Fitted, ...] = tuple(_fitted())
 
-MOST_CONDITIONS = 2
-"""Conditions that a data set may have: more would describe the measurements, not the machine."""
+MOST_CONSTANTS, MOST_CONDITIONS = 8, 2
+"""That a machine, what it inherits included, and a data set may have: more would describe the
+measurements, not the machine."""
+
+MOST_SPREAD = 0.2
+"""Of what is fitted without each row: beyond, the rows do not say what a number is."""
 
 _BANDWIDTH, _NEAR, _FAR = (
     f"memory.l2.{key}" for key in ("bytes_per_cycle", "latency_cycles", "halves.far_latency_cycles")
@@ -138,6 +141,9 @@ READ_OFF: tuple[ReadOff, ...] = (
     ReadOff(H100, _EFFICIENCY, 0.889, "memory"),
     ReadOff(H100, _LATENCY, 374.4, "memory-latency"),
     ReadOff(A100, "core.tensor_cores.drain_cycles", 24.7, "mma"),
+    ReadOff(A100, "libraries.cublas.busy_ratio", 0.5, "magicube-fp16"),
+    ReadOff(A100, "sustained.settling_ms", 0.3, "llmcompass"),
+    ReadOff(H100, "sustained.settling_ms", 10, "h100-fp8"),
     ReadOff(RTX3090, "clock_hz", 1_395_000_000, "rtx3090-cusparselt"),
 )
 

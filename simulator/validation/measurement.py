@@ -60,6 +60,9 @@ class DataSet:
         reported only. Bounds were set after looking at the errors of these very rows.
     note : str
         What a reader must know of the rows: what is not in them, what was inferred.
+    chosen : str
+        What was chosen after looking at these rows, such as a kernel or a clock, where no number
+        was fitted to them; empty: nothing, so that rows which no fit has seen are held out.
     """
 
     name: str
@@ -69,3 +72,4 @@ class DataSet:
     predict: Callable[[], Iterable[Measurement]]
     bound: float | None = None
     note: str = ""
+    chosen: str = ""

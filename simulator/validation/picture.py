@@ -23,7 +23,7 @@ BAND: Final = 0.10
 """Half-width of the grey band around agreement."""
 
 COLUMNS: Final = 5
-CELL_INCHES: Final = (3.1, 4.8)
+CELL_INCHES: Final = (3.25, 4.8)
 """Of a data set's two panels together, with their titles and labels."""
 SIDE_INCHES, ERROR_INCHES = 2.2, 0.85
 """Sides of the upper panel, and height of the lower one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import isnan
+from typing import Final
 
 from simulator.validation import FAMILY_FACTOR, Validation
 from simulator.validation.fitted import READ_OFF, Fitted, is_read_off
@@ -19,8 +20,14 @@ COLUMNS = ("data set", "rows", "mean", "of all", "median", "worst", "roofline")
 """Of the rows that count, but for `of all`: every published row."""
 
 MORE_COLUMNS = ("data set", "constants", "worst row")
-"""`constants` says whether they were fitted to these rows, and `read off` where the machine states
-their figures."""
+
+CONSTANTS: Final = {
+    "fitted": "numbers were fitted to these rows",
+    "read off": "the machine states figures that were read off them",
+    "chosen": "a kernel, clock or way to run was chosen after looking at the set",
+    "held out": "these rows decided nothing",
+}
+"""How far rows decided what they are compared with."""
 
 
 def lines(results: Iterable[Validation]) -> list[Validation]:
@@ -59,10 +66,18 @@ def more_cells(line: Validation) -> tuple[str, ...]:
 
 
 def constants(line: Validation) -> str:
-    """Whether fitted numbers have seen these rows."""
+    """How far these rows decided what they are compared with: a word of `CONSTANTS`."""
     if line.fitted:
         return "fitted"
-    return "read off" if is_read_off(line.dataset.name) else "held out"
+    if is_read_off(line.dataset.name):
+        return "read off"
+    return "chosen" if line.dataset.chosen else "held out"
+
+
+def explained(results: Iterable[Validation]) -> list[str]:
+    """What the words of the column `constants` mean, those that occur."""
+    said = {constants(line) for line in lines(results)}
+    return [f"{word}: {meaning}" for word, meaning in CONSTANTS.items() if word in said]
 
 
 def remarks(result: Validation) -> list[str]:
@@ -75,6 +90,8 @@ def remarks(result: Validation) -> list[str]:
             for part, rows in parts
         ]
     made += [f"{_rows(rows)} not counted ({why})" for why, rows in result.set_aside().items()]
+    chosen = result.dataset.chosen
+    made += [f"chosen after looking: {chosen}"] if chosen else []
     return made + ([result.dataset.note] if result.dataset.note else [])
 
 

@@ -50,19 +50,19 @@ EDITS = (
     Edit(
         "slots of masked stages are not scaled",
         f"{MASKS}::test_what_masked_stages_move_equals_the_enumerated",
-        (("simulator/schedule/timing.py", "math.ceil(work.rows_operand_bits * share)",
+        (("simulator/schedule/masking.py", "math.ceil(work.rows_operand_bits * share)",
           "work.rows_operand_bits"),),
     ),
     Edit(
         "metadata of masked stages is not scaled",
         f"{MASKS}::test_what_masked_stages_move_equals_the_enumerated",
-        (("simulator/schedule/timing.py", "math.ceil(work.metadata_operand_bits * share)",
+        (("simulator/schedule/masking.py", "math.ceil(work.metadata_operand_bits * share)",
           "work.metadata_operand_bits"),),
     ),
     Edit(
         "accumulators of masked stages are not scaled",
         f"{MASKS}::test_what_masked_stages_move_equals_the_enumerated",
-        (("simulator/schedule/timing.py", "math.ceil(work.accumulator_bits * share)",
+        (("simulator/schedule/masking.py", "math.ceil(work.accumulator_bits * share)",
           "work.accumulator_bits"),),
     ),
     Edit(
@@ -390,7 +390,8 @@ EDITS = (
     Edit(
         "padding that a library demands is not executed",
         f"{PROFILES}::test_the_padded_problem_is_what_runs",
-        (("simulator/run/simulate.py", "terms.padded", "lambda problem: problem"),),
+        (("simulator/run/simulate.py", "            terms.padded\n",
+          "            lambda problem: problem\n"),),
     ),
     Edit(
         "padding that a library demands counts as useful",
@@ -400,8 +401,8 @@ EDITS = (
     Edit(
         "fallback tiles are offered always",
         f"{PROFILES}::test_fallback_tiles_are_offered_where_no_other_gives_every_core_one",
-        (("simulator/schedule/ranking.py", "        yield regular\n",
-          "        yield range(len(tiles))\n"),),
+        (("simulator/schedule/ranking.py", "            yield self.regular\n",
+          "            yield self.tiles\n"),),
     ),
     Edit(
         "a library's own barrier is ignored",

@@ -11,7 +11,8 @@ import pytest
 from machines import MIXED, contended, problem_of, tiny
 
 from simulator import ConfigError, Gemm, Hardware, Workload, load_hardware, simulate
-from simulator.hardware.machine import Promotion, Sustained
+from simulator.hardware.core import Promotion
+from simulator.hardware.machine import Sustained
 from simulator.report.layer import LayerReport
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.offers import Offers, stages_of

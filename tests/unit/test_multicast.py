@@ -14,7 +14,7 @@ from simulator.engine import fast, reference
 from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, WorkloadError
 from simulator.hardware import Hardware, Library
-from simulator.hardware.machine import ClusterShape
+from simulator.hardware.library import ClusterShape
 from simulator.run.sampling import estimate
 from simulator.run.sampling_plan import Whole, cuts_of
 from simulator.schedule.mapping import Mapping
@@ -188,7 +188,7 @@ def test_reports_count_what_l2_sends_once_and_what_arrives_in_full() -> None:
     reports = []
     for m in (1, 2):
         changes = {"dispatch": "round_robin", "cluster": ClusterShape(m=m)}
-        changed = {"wgmma": library.model_copy(update=changes)}
+        changed = machine.libraries | {"wgmma": library.model_copy(update=changes)}
         hardware = machine.model_copy(update={"libraries": changed})
         mapping = Mapping(128, 128, 64, 64, 128, stage_buffers=4)
         workload = Workload("one", [Gemm("g", m=2048, n=2048, k=1024)])

@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from simulator.hardware.machine import Dispatch
+from simulator.hardware.library import Dispatch
 from simulator.schedule.partition import DISPATCH, TileGrid
 
 GRID = TileGrid(m=5, n=3, k=7, count=2, tile_m=2, tile_n=2, tile_k=2, splits=2)

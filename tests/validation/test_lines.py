@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isnan
 
 import pytest
 
 from simulator.validation import DataSet, Measurement, Validation
-from simulator.validation.summary import cells, family_cells, marked, more_cells, remarks
+from simulator.validation.summary import (
+    cells,
+    constants,
+    explained,
+    family_cells,
+    marked,
+    more_cells,
+    remarks,
+)
 from simulator.validation.table import every, line_records, worst
 
 
@@ -36,6 +45,16 @@ def test_no_line_mixes_rows_that_a_fit_has_seen_with_others() -> None:
     assert (more_cells(seen)[1], more_cells(others)[1]) == ("fitted", "held out")
     assert marked([MIXED])
     assert not marked([others])
+
+
+def test_words_for_constants_are_explained_where_they_occur() -> None:
+    assert explained(MIXED.lines()) == [
+        "fitted: numbers were fitted to these rows",
+        "held out: these rows decided nothing",
+    ]
+    chosen = replace(MIXED, dataset=replace(MIXED.dataset, chosen="the card's clock"))
+    assert [constants(line) for line in chosen.lines()] == ["fitted", "chosen"]
+    assert "chosen after looking: the card's clock" in remarks(chosen)
 
 
 def test_remarks_name_parts_by_line() -> None:

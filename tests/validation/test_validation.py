@@ -1,8 +1,8 @@
 """How far is the model from published measurements?
 
-The bounds below and in `DATASETS` were set after looking at the model's errors on the very rows
-that they bound: they hold figures in place and prove nothing of other rows. What does is marked
-`held out` in the table: nothing was fitted to it.
+The bounds below and in `DATASETS` were set, and the model was built, while looking at its errors
+on the very rows that they bound: they hold figures in place and prove little of other rows. What
+proves more is marked `held out` in the table: nothing was fitted to it, and nothing chosen for it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,36 @@ from simulator.validation.fitted import rows_seen
 from simulator.validation.picture import plot_validation
 from simulator.validation.summary import constants, remarks
 
+BOUNDS = {
+    "llmcompass": 0.03,
+    "gpt3-gemm": 0.08,
+    "gpt3-streams": 0.12,
+    "magicube-fp16": 0.05,  # rows above 16 us, those of k = 147 included
+    "magicube-fp16-more": 0.05,
+    "mma": 0.03,
+    "mma-latency": 0.03,
+    "mma-sp": 0.03,
+    "mma-sp-latency": 0.03,
+    "sparse24": 0.04,
+    "rtx3090-dense": 0.09,
+    "rtx3090-cusparselt": 0.04,
+    "rtx3090-cusparselt-speedup": 0.08,
+    "rtx3090-spatha-128": 0.07,
+    "rtx3090-spatha-64": 0.12,
+    "h100-fp8": 0.05,
+    "h800-fp8": 0.08,
+    "h20-fp8": 0.05,
+    "v100-deepbench": 0.07,
+    "sparseloop-flexible": 0.05,
+}
+"""What was asked for, by data set. Others have looser bounds, of what was found, or none."""
+
 
 @pytest.mark.parametrize("name", EVERY_DATA_SET)
 def test_mean_error_is_within_its_bound(name: str) -> None:
-    """Set after looking at the rows that count; a data set without one is reported only."""
+    """Of the rows that count; a data set without a bound is reported only."""
     bound = DATASETS[name].bound
+    assert bound == BOUNDS.get(name, bound)
     assert bound is None or result_of(name).mape <= bound
 
 
@@ -176,9 +201,9 @@ def test_rows_that_fits_saw_never_share_a_line_with_others() -> None:
     name = "rtx3090-dense"
     seen, others = lines[name]
     assert (summary.name(seen), constants(seen), len(seen.points)) == (f"{name} *", "fitted", 10)
-    assert (summary.name(others), constants(others), len(others.points)) == (name, "held out", 16)
-    (memory,) = lines["memory"]
-    assert constants(memory) == "read off"
+    assert (summary.name(others), constants(others), len(others.points)) == (name, "chosen", 16)
+    (memory,), (more,) = lines["memory"], lines["magicube-fp16-more"]
+    assert (constants(memory), constants(more)) == ("read off", "held out")
 
 
 def test_every_table_names_its_source() -> None:
@@ -248,6 +273,10 @@ def test_an_unknown_data_set_is_refused() -> None:
 def test_the_picture_is_written(tmp_path: Path) -> None:
     save(plot_validation([result_of("mma-sp"), result_of("sparseloop")]), tmp_path / "errors.svg")
     assert (tmp_path / "errors.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_titles_fit_above_a_panel() -> None:
+    assert max(len(dataset.title) for dataset in DATASETS.values()) <= 42
 
 
 def test_units_are_written_as_people_write_them() -> None:

@@ -1,0 +1,210 @@
+"""How the kernels of a library use a machine, and which library runs what: sections of the YAML."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
+
+from simulator.hardware.core import Promotion, RegisterBuffers
+from simulator.hardware.section import Count, NotNegative, Ratio, Section, Size, Switch
+from simulator.units import DTYPE_BITS, ceil_div
+
+_WIDTH = {"type": "integer", "minimum": 1}
+Width = Annotated[Count, WithJsonSchema({"anyOf": [_WIDTH, {"type": "array", "items": _WIDTH}]})]
+Dispatch = Literal["dynamic", "round_robin", "contiguous"]
+Side = Literal["m", "n", "k"]
+
+MAX_STAGE_BUFFERS = 64
+MAX_CLUSTER = 16  # CUDA's largest cluster, where a kernel opts for more than 8
+
+
+class Tile(Section):
+    """A tile that a library's kernels offer."""
+
+    m: Count
+    n: Width = Field(description="A list of widths is a tile of each width.")
+    slots: Count = Field(description="tile_k in slots; the machine grows it with group / keep.")
+    fragment_m: Count = Field(description="Default: all of m.")
+    fragment_n: Count = Field(description="Default: all of n.")
+    fallback: Switch = Field(
+        False, description="Offered only where none of the other tiles gives every core one."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_fragment(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {f"fragment_{axis}": value[axis] for axis in "mn" if axis in value} | value
+        return value
+
+    @model_validator(mode="after")
+    def _fragment_in_tile(self) -> Tile:
+        if self.fragment_m > self.m or self.fragment_n > self.n:
+            raise ValueError("a fragment cannot be larger than its tile")
+        return self
+
+
+class ClusterShape(Section):
+    """How many tiles side by side are worked on by a cluster of cores that share what they read."""
+
+    m: Annotated[int, Field(ge=1, le=MAX_CLUSTER, strict=True)] = Field(
+        1, description="Along m; they share blocks of X."
+    )
+    n: Annotated[int, Field(ge=1, le=MAX_CLUSTER, strict=True)] = Field(
+        1, description="Along n; they share blocks of W."
+    )
+
+    @property
+    def cores(self) -> int:
+        return self.m * self.n
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> ClusterShape:
+        if self.cores > MAX_CLUSTER:
+            raise ValueError(f"a cluster has at most {MAX_CLUSTER} cores, got {self.m}x{self.n}")
+        return self
+
+
+class Sizes(Section):
+    """Rows of W, columns of X and depth of a product: of a convolution, k are channels."""
+
+    m: Count = 1
+    n: Count = 1
+    k: Count = 1
+
+
+class Library(Section):
+    """How the kernels of one library use the machine. Never a correction factor.
+
+    What is None here is the machine's: `Hardware.under` puts the two together.
+    """
+
+    tiles: tuple[Tile, ...] = Field(min_length=1)
+    stage_buffers: Annotated[int, Field(ge=1, le=MAX_STAGE_BUFFERS, strict=True)] = Field(
+        description="Stages in flight, at most; fewer where the scratchpad holds fewer."
+    )
+    register_buffers: RegisterBuffers | None = Field(
+        None, description="Fragment loads hide behind MACs (2) or add to them (1); default: "
+        "core.register_file.buffers.",
+    )  # fmt: skip
+    barrier_cycles: NotNegative | None = Field(
+        None, description="Between stages; default: core.barrier_cycles."
+    )
+    promotion: Promotion | None = None
+    whole_tiles: Switch | None = Field(
+        None, description="Whether edges are multiplied whole; default: core.whole_tiles."
+    )
+    splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
+    busy_ratio: Ratio | None = Field(
+        None,
+        description="Share of the cores that contents the library: k-splits are offered only where "
+        "no tile that is no fallback gives so many of them one; default: always.",
+    )
+    swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
+    choice: Literal["time", "largest_tile", "waves"] = Field(
+        "time",
+        description="How a tile is chosen: by time; the largest that gives every core one (by time "
+        "among equals, and where none does); or that of the fewest waves of cores, then of the "
+        "fullest last wave, then the smallest.",
+    )
+    swap: Switch = Field(True, description="Dense GEMMs may swap W and X where that fits better.")
+    dispatch: Dispatch = "dynamic"
+    prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
+    epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
+    epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
+    vector_rows: tuple[Size, ...] = Field(
+        (),
+        description="Rows that may choose columns together: 128 runs patterns such as 128:2:20, "
+        "with 2:4 on the columns chosen. Tiles lie within such rows.",
+    )
+    epilogue_staged: Switch = Field(
+        False,
+        description="Outputs are laid into the scratchpad, and read from there on their way out, "
+        "instead of leaving registers straight through the port.",
+    )
+    cluster: ClusterShape = Field(
+        ClusterShape(),
+        description="Tiles of which L2 sends shared blocks once: Hopper's multicast. Wants "
+        "dispatch: round_robin; along a side whose tiles it does not divide each is on its own.",
+    )
+    epilogue_slice_bytes: Count | None = Field(
+        None,
+        description="Where sums add to what memory holds: outputs of a fragment that are waited "
+        "for together; default: all.",
+    )
+    reduction_kernel: Switch = Field(
+        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
+    )
+    least: Sizes = Field(
+        Sizes(), description="Least sizes that its kernels take; smaller ones are padded."
+    )
+    multiples: Sizes = Field(
+        Sizes(), description="Sizes, in elements, to whose multiples others are padded."
+    )
+    multiples_bits: Sizes = Field(
+        Sizes(), description="The same in bits: 128 are 8 elements of fp16 and 16 of int8."
+    )
+
+    @model_validator(mode="after")
+    def _rows_have_tiles(self) -> Library:
+        for rows in self.vector_rows:
+            if all(rows % tile.m for tile in self.tiles):
+                raise ValueError(f"vector_rows: no tile's m divides {rows}")
+        if self.vector_rows and self.cluster.cores > 1:
+            raise ValueError("vector_rows: rows that choose columns of their own share no cluster")
+        return self
+
+    @model_validator(mode="after")
+    def _clusters_are_dealt_out(self) -> Library:
+        if self.cluster.cores > 1 and self.dispatch != "round_robin":
+            raise ValueError(
+                f"a cluster wants dispatch: round_robin, as persistent kernels have, "
+                f"got {self.dispatch}"
+            )
+        return self
+
+    def padded(self, size: Side, elements: int, bits: int, unit: int = 1) -> int:
+        """The least size that its kernels take for so many elements, in whole units."""
+        of_width = ceil_div(getattr(self.multiples_bits, size), bits)
+        unit = math.lcm(unit, of_width, getattr(self.multiples, size))
+        return ceil_div(max(elements, getattr(self.least, size)), unit) * unit
+
+    @field_validator("tiles", mode="before")
+    @classmethod
+    def _every_width(cls, value: object) -> object:
+        if not isinstance(value, list):
+            return value
+        return [tile for written in value for tile in _widths(written)]
+
+
+def _widths(tile: object) -> list[object]:
+    """A tile of every width that is listed."""
+    if isinstance(tile, dict) and isinstance(tile.get("n"), list):
+        return [{**tile, "n": n} for n in tile["n"]]
+    return [tile]
+
+
+class LibraryChoice(Section):
+    """Which library runs dense layers and which runs sparse ones."""
+
+    dense: str
+    sparse: str
+    dtypes: dict[str, str] = Field(
+        {}, description='Another library for some dtypes: {"dense fp8": ...}.'
+    )
+
+    @field_validator("dtypes")
+    @classmethod
+    def _kind_and_dtype(cls, value: dict[str, str]) -> dict[str, str]:
+        for key in value:
+            kind, _, dtype = key.partition(" ")
+            if kind not in ("dense", "sparse") or dtype not in DTYPE_BITS:
+                raise ValueError(f"want 'dense' or 'sparse' and a dtype, got '{key}'")
+        return value
+
+    def of(self, *, is_dense: bool, dtype: str) -> str:
+        """Name of the library that runs a pattern in a dtype."""
+        kind = "dense" if is_dense else "sparse"
+        return self.dtypes.get(f"{kind} {dtype}", self.dense if is_dense else self.sparse)
