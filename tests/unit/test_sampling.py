@@ -73,7 +73,9 @@ def test_sampled_is_within_a_percent_of_exact(
     assert sampled.imbalance_ratio == pytest.approx(exact.imbalance_ratio, abs=0.1)
 
 
-SPATHA: dict[str, object] = {"library.sparse": "spatha"}
+SPATHA: dict[str, object] = {"library.sparse": "spatha", "libraries.spatha.swizzle": 8}
+"""In bands of eight rows of tiles; with all rows in one band, as it is, the estimate of the error is
+10 to 13 % on these."""
 
 WAITS = [
     # Two buffers: a stage that misses L2 waits for DRAM longer than it takes, those behind it not,
@@ -104,7 +106,7 @@ SIDES = [
     # Batches, convolutions whose outputs leave L2, and machines that deal tiles out otherwise.
     ("a100-sxm4-80gb", {}, Matmul("g", m=128, n=128, k=2048, batch=20000)),
     ("a100-sxm4-80gb", {}, Matmul("g", m=512, n=512, k=64, batch=30000)),
-    ("a100-sxm4-80gb", {}, Conv("g", 64, 64, 56, 56, kernel=3, padding=1, batch=4096)),
+    ("a100-sxm4-80gb", {}, Conv("g", 64, 64, 56, 56, kernel=3, padding=1, batch=12288)),
     ("nm-flex", {}, Gemm("g", m=20_000_000, n=64, k=256)),
     ("nm-flex", {"memory.l2.bytes": 200 * 2**20}, Gemm("g", m=16384, n=16384, k=4096)),
     ("nm-flex", {"core.count": 1}, Gemm("g", m=16384, n=16384, k=8192)),
@@ -136,11 +138,11 @@ def test_the_reference_engine_is_exact_only() -> None:
 
 @pytest.mark.slow
 def test_a_huge_gemm_is_affordable() -> None:
-    """No exact run is: 268 million stages. Peak work alone takes 1.80 s of the machine."""
+    """No exact run is: 134 million stages. Peak work alone takes 1.80 s of the machine."""
     sampled = layer("a100-sxm4-80gb", "1:1", 65536, 65536, 65536, accuracy="sampled")
     least_ps = 65536**3 / (108 * 1024 * 1.41e9) * 1e12
     assert least_ps < sampled.time_ps < 1.1 * least_ps
-    assert sampled.stages == (65536 // 256) * (65536 // 128) * (65536 // 32)
+    assert sampled.stages == (65536 // 256) * (65536 // 128) * (65536 // 64)
 
 
 def test_small_gemms_are_exact() -> None:
