@@ -74,8 +74,8 @@ def test_sampled_is_within_a_percent_of_exact(
 
 
 SPATHA: dict[str, object] = {"library.sparse": "spatha", "libraries.spatha.swizzle": 8}
-"""In bands of eight rows of tiles; with all rows in one band, as it is, the estimate of the error is
-10 to 13 % on these."""
+"""In bands of eight rows of tiles; with all rows in one band, as it is, the estimate of the error
+is 10 to 13 % on these."""
 
 WAITS = [
     # Two buffers: a stage that misses L2 waits for DRAM longer than it takes, those behind it not,
