@@ -31,7 +31,13 @@ class Gemm:
     repeat : int
         How often the layer occurs, one launch each time.
     accumulate : bool
-        The product is added to what Y holds: BLAS's C, with a beta that is not zero.
+        The product is added to what Y holds: BLAS's C, with a beta that is not zero, or a residual
+        that the epilogue adds.
+    epilogue : tuple of str
+        Operators that a framework runs on Y after the product, of `operators.OPERATORS`, which most
+        stacks fold into it.
+    inputs : tuple of str
+        Names of the layers whose outputs are read; empty: not known.
     """
 
     name: str
@@ -43,6 +49,8 @@ class Gemm:
     pattern: AnyPattern | str | None = None
     repeat: int = 1
     accumulate: bool = False
+    epilogue: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self, ("m", "n", "k", "batch", "repeat"))
@@ -68,6 +76,8 @@ class Matmul:
     cached : bool
         A is kept from token to token, as the keys and values of a decoder are, so that the A of
         all layers lie in memory at once. Not compared: it changes nothing that is computed.
+    epilogue, inputs
+        As in `Gemm`.
     """
 
     name: str
@@ -78,6 +88,8 @@ class Matmul:
     dtype: str = "fp16"
     repeat: int = 1
     cached: bool = field(default=False, compare=False)
+    epilogue: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self, ("m", "n", "k", "batch", "repeat"))
@@ -108,7 +120,7 @@ class Conv:
         Images.
     ceil_output : bool
         Round the output size up (SCALE-Sim does) instead of down.
-    dtype, pattern, repeat
+    dtype, pattern, repeat, accumulate, epilogue, inputs
         As in `Gemm`.
     """
 
@@ -127,6 +139,9 @@ class Conv:
     dtype: str = "fp16"
     pattern: AnyPattern | str | None = None
     repeat: int = 1
+    accumulate: bool = False
+    epilogue: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("kernel", "stride", "dilation"):
@@ -244,8 +259,8 @@ class Stream:
     reads, writes : int
         Elements of its inputs and outputs; the latter are written once.
     op : str
-        What it is, for the report.
-    dtype, repeat
+        What it is, of `operators.OPERATORS`.
+    dtype, repeat, inputs
         As in `Gemm`.
     passes : int
         How often its inputs are read: more than once where a row does not stay on the chip. What is
@@ -263,6 +278,7 @@ class Stream:
     repeat: int = 1
     passes: int = 1
     row: int | None = None
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self, ("reads", "writes", "repeat", "passes") + ("row",) * (self.row is not None))

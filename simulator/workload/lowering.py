@@ -321,4 +321,5 @@ def _convolution(layer: Conv, executed: Executed) -> GemmProblem:
         unique_input_bytes=bits_to_bytes(
             layer.unique_inputs // layer.groups * DTYPE_BITS[layer.dtype]
         ),
+        accumulates=layer.accumulate,
     )
