@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from simulator.errors import WorkloadError, did_you_mean
+from simulator.errors import WorkloadError
 from simulator.sparsity import AnyPattern, parse_pattern
 from simulator.units import DTYPE_BITS, ceil_div
-
-MAX_SIZE = 2**40
-"""Largest size of one dimension; products are checked where they are formed."""
+from simulator.workload.attention import Attention
+from simulator.workload.fields import MAX_SIZE, check_fields, check_switches, is_count
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,7 @@ class Gemm:
 
     def __post_init__(self) -> None:
         _check(self, ("m", "n", "k", "batch", "repeat"))
-        if type(self.accumulate) is not bool:
-            raise WorkloadError(
-                f"{self.name}.accumulate", "must be True or False", got=self.accumulate
-            )
+        check_switches(self, ("accumulate",))
 
     @property
     def macs(self) -> int:
@@ -147,7 +143,7 @@ class Conv:
         for name in ("kernel", "stride", "dilation"):
             object.__setattr__(self, name, _pair(self, name))
         pads = self.padding if isinstance(self.padding, list | tuple) else (self.padding,)
-        if len(pads) not in (1, 2, 4) or not all(_is_count(p, 0, 2**20) for p in pads):
+        if len(pads) not in (1, 2, 4) or not all(is_count(p, 0, 2**20) for p in pads):
             raise WorkloadError(
                 f"{self.name}.padding", "not a padding", got=self.padding, want="1, 2 or 4 counts"
             )
@@ -299,7 +295,7 @@ class Stream:
         return 0
 
 
-Layer = Gemm | Matmul | Conv | Stream
+Layer = Gemm | Matmul | Conv | Stream | Attention
 
 
 @dataclass(frozen=True)
@@ -329,7 +325,7 @@ class Workload:
         object.__setattr__(self, "layers", tuple(layers))
         object.__setattr__(self, "notes", tuple(notes))
         object.__setattr__(self, "blocks", blocks)
-        if not _is_count(blocks, 1, MAX_SIZE):
+        if not is_count(blocks, 1, MAX_SIZE):
             raise WorkloadError(f"{name} blocks", "not a count", got=blocks, want="1 or more")
         if not self.layers:
             raise WorkloadError(name, "has no layers")
@@ -343,35 +339,17 @@ class Workload:
         return sum(layer.macs * layer.repeat for layer in self.layers)
 
 
-def _check(layer: Layer, counts: tuple[str, ...]) -> None:
+def _check(layer: Gemm | Matmul | Conv | Stream, counts: tuple[str, ...]) -> None:
     """Counts are integers in range, the dtype exists, the pattern parses."""
-    for name in counts:
-        value = getattr(layer, name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise WorkloadError(f"{layer.name}.{name}", "must be a whole number", got=value)
-        if not 1 <= value <= MAX_SIZE:
-            raise WorkloadError(
-                f"{layer.name}.{name}", "out of range", got=value, want=f"1 to {MAX_SIZE}"
-            )
-    if not isinstance(layer.dtype, str) or layer.dtype not in DTYPE_BITS:
-        raise WorkloadError(
-            f"{layer.name}.dtype",
-            "unknown dtype",
-            got=layer.dtype,
-            hint=did_you_mean(layer.dtype, DTYPE_BITS),
-        )
+    check_fields(layer, counts)
     if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
         object.__setattr__(layer, "pattern", parse_pattern(layer.pattern, f"{layer.name}.pattern"))
-
-
-def _is_count(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _pair(layer: Conv, name: str) -> tuple[int, int]:
     value = getattr(layer, name)
     pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    if len(pair) != 2 or not all(_is_count(v, 1, 2**20) for v in pair):
+    if len(pair) != 2 or not all(is_count(v, 1, 2**20) for v in pair):
         raise WorkloadError(
             f"{layer.name}.{name}", "not a size", got=value, want="one or two counts"
         )

@@ -7,11 +7,16 @@ are one of 32 equal blocks of their network. ``# Note: text`` says what was assu
 was written; reports repeat it. Other lines that start with ``#`` are comments. The columns:
 
 =============  ==========================================================================
-name, kind     kind: linear, matmul, conv, or a streaming kind such as softmax
+name, kind     kind: linear, matmul, conv, attention, or a streaming kind such as softmax
 m, n, k        of linear and matmul
-batch          independent GEMMs of a linear or matmul; images of a conv
+batch          independent GEMMs of a linear or matmul; images of a conv; sequences of attention
 cached         of matmul: 1 where its first operand, m x k, is kept from token to token, as keys and
-               values of a decoder are (default 0)
+               values of a decoder are; of attention: the same of its keys and values (default 0)
+heads, kv_heads, seq, context, head_dim
+               of attention, which is one kernel: query heads, and those of keys and values
+               (default: as many); positions of queries, and of keys and values (default: as
+               many); features of a head
+causal         of attention: 1 where queries see no later keys (default 0)
 in_channels, out_channels, in_h, in_w, kernel, stride, padding, dilation, groups
                of conv; ``3x1`` where height and width differ
 ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default 0)
@@ -40,6 +45,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from simulator.errors import SimulatorError, WorkloadError, did_you_mean
+from simulator.workload.attention import SIZES, Attention
 from simulator.workload.layer import MAX_SIZE, Conv, Gemm, Layer, Matmul, Stream, Workload
 from simulator.workload.table import Cell, Row, Table
 
@@ -230,6 +236,23 @@ def _conv(cells: _Cells) -> Layer:
     )
 
 
+def _attention(cells: _Cells) -> Layer:
+    heads, seq = cells.text("heads"), cells.text("seq")
+    return Attention(
+        cells.text("name"),
+        heads=cells.size("heads"),
+        kv_heads=cells.size("kv_heads", heads),
+        seq=cells.size("seq"),
+        context=cells.size("context", seq),
+        head_dim=cells.size("head_dim"),
+        batch=cells.size("batch", "1"),
+        causal=cells.flag("causal"),
+        dtype=cells.text("dtype", "fp16"),
+        repeat=cells.size("repeat", "1"),
+        cached=cells.flag("cached"),
+    )
+
+
 def _stream(cells: _Cells) -> Layer:
     stream = Stream(
         cells.text("name"),
@@ -257,6 +280,7 @@ KINDS: dict[str, tuple[Callable[[_Cells], Layer], frozenset[str]]] = {
     "linear": (_linear, _GEMM_COLUMNS | {"pattern", "accumulate"}),
     "matmul": (_matmul, _GEMM_COLUMNS | {"cached"}),
     "conv": (_conv, _CONV_COLUMNS),
+    "attention": (_attention, frozenset({*SIZES, "causal", "cached"})),
     **dict.fromkeys(STREAM_KINDS, (_stream, _STREAM_COLUMNS)),
 }
 

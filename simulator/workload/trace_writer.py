@@ -5,18 +5,21 @@ from __future__ import annotations
 from simulator.catalog import CONTROL
 from simulator.errors import ConfigError, WorkloadError, did_you_mean
 from simulator.sparsity import parse_pattern
+from simulator.workload.attention import SIZES, Attention
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Workload
 from simulator.workload.trace import STREAM_KINDS, VERSION_LINE
 
 COLUMNS = (
-    "name", "kind", "m", "n", "k", "batch", "cached", "in_channels", "in_h", "in_w",
-    "out_channels", "kernel", "stride", "padding", "dilation", "groups", "ceil_output", "reads",
-    "writes", "passes", "row", "repeat", "dtype", "pattern", "accumulate",
+    "name", "kind", "m", "n", "k", "heads", "kv_heads", "seq", "context", "head_dim", "batch",
+    "causal", "cached", "in_channels", "in_h", "in_w", "out_channels", "kernel", "stride",
+    "padding", "dilation", "groups", "ceil_output", "reads", "writes", "passes", "row", "repeat",
+    "dtype", "pattern", "accumulate",
 )  # fmt: skip
 """In the order in which they are written; those that no layer fills are left out."""
 
 DEFAULTS = {"batch": "1", "repeat": "1", "dtype": "fp16", "dilation": "1", "groups": "1",
-            "padding": "0", "ceil_output": "0", "cached": "0", "accumulate": "0"}  # fmt: skip
+            "padding": "0", "ceil_output": "0", "cached": "0", "causal": "0",
+            "accumulate": "0"}  # fmt: skip
 """What an empty cell means."""
 
 
@@ -64,6 +67,9 @@ def _cells(layer: Layer) -> dict[str, str]:
             cells["cached"] = str(int(layer.cached))
         else:
             cells["accumulate"] = str(int(layer.accumulate))
+    elif isinstance(layer, Attention):
+        cells |= {"kind": "attention"} | {key: str(getattr(layer, key)) for key in SIZES}
+        cells |= {key: str(int(getattr(layer, key))) for key in ("causal", "cached")}
     else:
         if layer.op not in STREAM_KINDS:
             raise WorkloadError(
