@@ -48,9 +48,9 @@ class LayerReport:
     dense_equivalent_utilization : float
         ``macs`` over the same; above 1 where skipped zeros outweigh stalls.
     bound : str
-        mac, scratchpad, operand, port, l2, dram: the resource that is busiest (of the busiest
-        core); latency where none is busy half of the time; launch where launching and starting
-        the kernel take longer than its work.
+        mac, scratchpad, operand, vector, port, l2, dram: the resource that is busiest (of the
+        busiest core); latency where none is busy half of the time; launch where launching and
+        starting the kernel take longer than its work.
     work_bound : str
         What bounds the layer's work, whatever its launch takes.
     busy_ratio : dict
@@ -306,9 +306,12 @@ def _inside_core(
 def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[str, float]:
     """Busy time over the layer's time; of the busiest core where every core has its own."""
 
-    # Picoseconds of every core at its scratchpad and at its operand path.
-    inside = np.array([(c.scratchpad_ps, c.operand_ps) for c in program.costs], dtype=np.int64)
-    scratchpad, operand = (result.stages @ inside).max(axis=0).tolist()
+    # Picoseconds of every core at its scratchpad, at its operand path, and in vector lanes.
+    inside = np.array(
+        [(cost.scratchpad_ps, cost.operand_ps, cost.vector_ps) for cost in program.costs],
+        dtype=np.int64,
+    )
+    scratchpad, operand, vector = (result.stages @ inside).max(axis=0).tolist()
 
     def queue(times: IntArray, *counts: IntArray) -> int:
         return int(sum((times * count).sum() for count in counts))
@@ -317,6 +320,7 @@ def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[st
         "mac": int(result.mac_ps.max()),
         "scratchpad": scratchpad,
         "operand": operand,
+        "vector": vector,
         "port": int(result.port_ps.max()),
         "l2": max(
             queue(program.l2_ps, result.requests, result.written),

@@ -282,7 +282,7 @@ def _outcomes(
 def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
     """Equal for layers that take as long: by what they may run as, whatever their names."""
     if isinstance(layer, Stream):
-        return layer.reads, layer.writes, layer.dtype, layer.passes, layer.row
+        return layer.reads, layer.writes, layer.op, layer.dtype, layer.passes, layer.row
     problems = tuple(option.problem for option in options)
     is_masked = any(option.mask is not None for option in options)
     return (problems, layer.name) if is_masked else problems  # a mask is like no other

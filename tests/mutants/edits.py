@@ -129,8 +129,7 @@ EDITS = (
     Edit(
         "operand stalls are booked as the scratchpad's",
         NAIVE,
-        ((ACCOUNT, "operand += count * cost.stall_ps * cost.stalled_by_operand",
-          "operand += 0"),),
+        ((ACCOUNT, "inside[cost.stall] +=", 'inside["scratchpad_stall"] +='),),
     ),
     Edit(
         "the link between L2 halves does not queue, in either engine",
