@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -67,17 +66,22 @@ class Account(FrozenDict[str, int]):
     ) -> Account:
         """All time of one core, or of all: its parts add up to cores times start and makespan."""
         cores = slice(None) if core is None else slice(core, core + 1)
-        inside: Counter[str] = Counter()
+        barrier = operand = vector = 0
         for count, cost in zip(
             result.stages[cores].sum(axis=0).tolist(), program.costs, strict=True
         ):
-            inside["barrier"] += count * cost.barrier_ps
-            inside[cost.stall] += count * cost.stall_ps
+            barrier += count * cost.barrier_ps
+            operand += count * cost.stall_ps * cost.stalled_by_operand
+            vector += count * cost.vector_stall_ps
+        mac, worked = int(result.mac_ps[cores].sum()), int(result.worked_ps[cores].sum())
         ends_ps = result.end_ps[cores]
         return cls(
             kernel_start=len(ends_ps) * start_ps,
-            mac_useful=int(result.mac_ps[cores].sum()),
-            **inside,
+            mac_useful=mac,
+            scratchpad_stall=worked - mac - barrier - operand - vector,
+            operand_stall=operand,
+            vector_stall=vector,
+            barrier=barrier,
             **result.waits(core)._asdict(),
             idle=len(ends_ps) * result.makespan_ps - int(ends_ps.sum()),
         )

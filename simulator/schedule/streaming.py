@@ -82,12 +82,15 @@ def _cost(
         return cycles_to_ps(cycles, hardware.clock_hz)
 
     stage_ps = max(1, ps(max(passed, computed) + waits))
+    barrier_ps = min(stage_ps, ps(waits))
     return StageCost(
         stage_ps,
         mac_ps=0,
         scratchpad_ps=ps(passed),
         operand_ps=0,
-        barrier_ps=min(stage_ps, ps(waits)),
+        barrier_ps=barrier_ps,
         prologue_ps=hardware.cycles_ps(hardware.core.scratchpad.latency_cycles),
         vector_ps=ps(computed),
+        # Either lanes take longer than the chunk's passing, or they hide behind it.
+        vector_stall_ps=stage_ps - barrier_ps if computed > passed else 0,
     )

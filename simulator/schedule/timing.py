@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -102,8 +102,8 @@ class StageCost:
         Part of the stage in which the core's warps meet, and add partial sums, before they go on.
     prologue_ps : int
         First register load of a tile that starts with this stage.
-    vector_ps : int
-        What vector lanes take for what is no product, beside the other terms.
+    vector_ps, vector_stall_ps : int
+        How long the vector unit works, and the part of the stage in which tensor cores wait for it.
     """
 
     stage_ps: int
@@ -113,18 +113,16 @@ class StageCost:
     barrier_ps: int
     prologue_ps: int
     vector_ps: int = 0
+    vector_stall_ps: int = 0
 
     @property
     def stall_ps(self) -> int:
-        """Part of the stage in which the tensor cores wait."""
-        return self.stage_ps - self.mac_ps - self.barrier_ps
+        """Part of the stage in which the tensor cores wait for operands."""
+        return self.stage_ps - self.mac_ps - self.barrier_ps - self.vector_stall_ps
 
     @property
-    def stall(self) -> Literal["scratchpad_stall", "operand_stall", "vector_stall"]:
-        """What for: the longest of the other terms."""
-        if self.vector_ps > max(self.scratchpad_ps, self.operand_ps):
-            return "vector_stall"
-        return "operand_stall" if self.operand_ps > self.scratchpad_ps else "scratchpad_stall"
+    def stalled_by_operand(self) -> bool:
+        return self.operand_ps > self.scratchpad_ps
 
 
 class _Instructions(NamedTuple):

@@ -129,7 +129,8 @@ EDITS = (
     Edit(
         "operand stalls are booked as the scratchpad's",
         NAIVE,
-        ((ACCOUNT, "inside[cost.stall] +=", 'inside["scratchpad_stall"] +='),),
+        ((ACCOUNT, "operand += count * cost.stall_ps * cost.stalled_by_operand",
+          "operand += 0"),),
     ),
     Edit(
         "the link between L2 halves does not queue, in either engine",
