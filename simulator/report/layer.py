@@ -12,6 +12,7 @@ import numpy as np
 from simulator.engine.result import EngineResult
 from simulator.hardware import Hardware
 from simulator.hardware.energy import layer_energy_pj, power_w
+from simulator.hardware.library import Unit
 from simulator.report.account import Account
 from simulator.report.audit import audit
 from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, PARTIALS, ROWS
@@ -37,6 +38,8 @@ class LayerReport:
     ----------
     asked, executed_as : str
         Pattern of the weights, and the pattern that the hardware ran it as; `note` says why.
+    executed_on : {"tensor", "vector"}
+        What computed it: tensor cores, or vector lanes, as all that is no product.
     mapping : str
         Tile, splits and operand order; ``-`` for streaming layers.
     macs : int
@@ -44,7 +47,8 @@ class LayerReport:
         ``slots_used`` the part of it on slots that can hold a weight; the rest is
         ``slots_padded``.
     mac_utilization : float
-        ``slots_used`` over what all cores could have done in the time, 0 to 1.
+        ``slots_used`` over what the tensor cores of all cores could have done in the time, 0 to 1,
+        whatever it was executed on.
     dense_equivalent_utilization : float
         ``macs`` over the same; above 1 where skipped zeros outweigh stalls.
     bound : str
@@ -84,6 +88,7 @@ class LayerReport:
     count: int
     asked: str
     executed_as: str
+    executed_on: Unit
     note: str
     mapping: str
     cycles: int
@@ -128,6 +133,7 @@ def layer_report(
     mapping: Mapping | None,
     asked: AnyPattern,
     note: str,
+    executed_on: Unit = "tensor",
     throttled: bool = False,
     time_error_ratio: float = 0.0,
     dram_error_ratio: float = 0.0,
@@ -139,7 +145,9 @@ def layer_report(
     AccountError
         If a figure is one that no run can have.
     """
-    start_ps = hardware.start_ps(streaming=problem is None) + program.restart_ps
+    # Model: a kernel that reads windows starts like a streaming one: it has as little code.
+    streaming = problem is None or problem.window is not None
+    start_ps = hardware.start_ps(streaming=streaming) + program.restart_ps
     time_ps = start_ps + result.makespan_ps
     stages = result.stages.sum(axis=0).tolist()
     executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))
@@ -153,6 +161,7 @@ def layer_report(
     report = LayerReport(
         **_identity(layer, problem),
         asked=str(asked),
+        executed_on=executed_on,
         note=note,
         mapping=str(mapping) if mapping else "-",
         cycles=ps_to_cycles(time_ps, hardware.clock_hz),
@@ -197,7 +206,7 @@ def _identity(layer: Layer, problem: GemmProblem | None) -> dict[str, Any]:
         "m": m,
         "n": n,
         "k": own.k if own else 0,
-        "count": problem.count if problem else 0,
+        "count": own.count if own else 0,
         "executed_as": str(problem.pattern) if problem else "-",
         "macs": layer.macs,
     }

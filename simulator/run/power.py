@@ -12,6 +12,7 @@ from typing import Final
 
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware
+from simulator.hardware.library import Unit
 from simulator.report.layer import LayerReport, layer_report
 from simulator.run.choice import Outcome, Terms, fastest, streamed
 from simulator.sparsity import DENSE, AnyPattern
@@ -97,10 +98,18 @@ def report_of(
         mapping=outcome.mapping,
         asked=asked,
         note=note,
+        executed_on=_unit(terms, outcome),
         throttled=outcome.hardware is not terms.hardware,
         time_error_ratio=outcome.estimate.time_error_ratio,
         dram_error_ratio=outcome.estimate.dram_error_ratio,
     )
+
+
+def _unit(terms: Terms, outcome: Outcome) -> Unit:
+    """What a layer ran on."""
+    if outcome.problem is None:
+        return "vector"
+    return terms.kernels_of(outcome.problem)[1].unit
 
 
 def _at_step(terms: Terms, layer: Layer, outcome: Outcome, step: int) -> Outcome:
