@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simulator.quality.measured import Measured
 from simulator.quantities import count
-from simulator.workload import Conv, Gemm, Layer, Matmul, Workload
+from simulator.workload import Attention, Conv, Gemm, Layer, Matmul, Workload
 from simulator.workload.table import table_of
 from simulator.workload.trace import read_trace
 
@@ -30,6 +30,6 @@ def _of_samples(layer: Layer, samples: int) -> Layer:
     """Samples stand beside each other: more columns of a product, more images."""
     if isinstance(layer, Gemm):
         return replace(layer, n=layer.n * samples)
-    if isinstance(layer, Conv | Matmul):
+    if isinstance(layer, Conv | Matmul | Attention):
         return replace(layer, batch=layer.batch * samples)
     return replace(layer, reads=layer.reads * samples, writes=layer.writes * samples)
