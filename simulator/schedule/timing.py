@@ -248,14 +248,8 @@ def executed_work(
 
 @dataclass(frozen=True)
 class VectorWork:
-    """What the vector unit computes between the products of a stage.
-
-    Attributes
-    ----------
-    cycles : Fraction
-    overlapped : bool
-        Beside the products of other rows, instead of while the tensor cores wait.
-    """
+    """Cycles of the vector unit between the products of a stage; overlapped, beside the products
+    of other rows instead of while the tensor cores wait."""
 
     cycles: Fraction = Fraction(0)
     overlapped: bool = False

@@ -20,7 +20,7 @@ from simulator.sparsity import (
     parse_pattern,
 )
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
-from simulator.workload.attention import Attention
+from simulator.workload.fields import require_dtype
 from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
 
@@ -272,22 +272,6 @@ def lower(
     if library is None and hardware.library.vector is not None and DENSE in patterns:
         problems += _on_lanes(layer, problems[patterns.index(DENSE)])
     return Lowered(tuple(problems), asked, reason)
-
-
-def require_dtype(layer: Gemm | Matmul | Conv | Attention, hardware: Hardware) -> None:
-    """Refuse a dtype in which the machine does not compute.
-
-    Raises
-    ------
-    WorkloadError
-    """
-    if layer.dtype not in hardware.dtypes:
-        raise WorkloadError(
-            f"layer {layer.name}",
-            f"{hardware.name} does not compute in this dtype",
-            got=layer.dtype,
-            want=" or ".join(hardware.dtypes),
-        )
 
 
 def _problem(layer: Gemm | Matmul | Conv, executed: Executed) -> GemmProblem:
