@@ -10,6 +10,7 @@ from simulator.sparsity import AnyPattern, parse_pattern
 from simulator.units import DTYPE_BITS, ceil_div
 from simulator.workload.attention import Attention
 from simulator.workload.fields import MAX_SIZE, check_fields, check_switches, is_count
+from simulator.workload.operators import parts_of
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,9 @@ class Conv:
         return touched
 
 
+LISTED = "listed"
+"""The stack of a workload whose layers are kernels as they are listed."""
+
 ROW_BYTES = 49152
 """Model: a row of 48 KiB stays on the chip between passes: what any thread block may have of shared
 memory (CUDA C++ Programming Guide, table of compute capabilities), as PyTorch's softmax asks it."""
@@ -255,7 +259,7 @@ class Stream:
     reads, writes : int
         Elements of its inputs and outputs; the latter are written once.
     op : str
-        What it is, of `operators.OPERATORS`.
+        What it is, of `operators.OPERATORS`; ``add+normalization`` where several are one kernel.
     dtype, repeat, inputs
         As in `Gemm`.
     passes : int
@@ -286,7 +290,7 @@ class Stream:
 
     def over_rows(self, row: int) -> Stream:
         """The same layer over rows of so many elements, which are read again if they are wide."""
-        passes = PASSES_OF_WIDE_ROWS.get(self.op, 1)
+        passes = max(PASSES_OF_WIDE_ROWS.get(one, 1) for one in parts_of(self.op))
         is_wide = row * DTYPE_BITS[self.dtype] > ROW_BYTES * 8
         return replace(self, passes=passes, row=row) if is_wide and passes > 1 else self
 
@@ -311,20 +315,36 @@ class Workload:
     blocks : int
         How many equal blocks the network has, of which these layers are one. Figures are of the
         one; memory must hold all.
+    stack : str
+        As which software stack it is run unless another is asked for, of `stack.STACKS`;
+        ``listed``: each layer is a kernel.
+    members : iterable of tuple of str
+        Where layers are the kernels of a stack: names of the network's layers that each holds, in
+        order. Empty: each is one.
     """
 
     name: str
     layers: tuple[Layer, ...]
     notes: tuple[str, ...] = field(default=())
     blocks: int = 1
+    stack: str = LISTED
+    members: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
 
     def __init__(
-        self, name: str, layers: Iterable[Layer], notes: Iterable[str] = (), blocks: int = 1
+        self,
+        name: str,
+        layers: Iterable[Layer],
+        notes: Iterable[str] = (),
+        blocks: int = 1,
+        stack: str = LISTED,
+        members: Iterable[tuple[str, ...]] = (),
     ) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "layers", tuple(layers))
         object.__setattr__(self, "notes", tuple(notes))
         object.__setattr__(self, "blocks", blocks)
+        object.__setattr__(self, "stack", stack)
+        object.__setattr__(self, "members", tuple(members))
         if not is_count(blocks, 1, MAX_SIZE):
             raise WorkloadError(f"{name} blocks", "not a count", got=blocks, want="1 or more")
         if not self.layers:
