@@ -85,8 +85,8 @@ def _networks() -> Grid:
     from simulator import catalog
     from simulator.cli.grid import Grid, headings
     from simulator.importers import load_workload
+    from simulator.workload.comments import description
     from simulator.workload.table import read_table
-    from simulator.workload.trace import description
 
     titles, prose = ["network", "rows", "GMAC", "blocks"], ["parameters", "what"]
     listing = Grid(

@@ -62,6 +62,7 @@ class Row:
     macs_executed: int | None = None
     mac_utilization: float | None = None
     bound: str | None = None
+    kernels: int | None = None
     dram_bytes: int | None = None
     l2_bytes: int | None = None
     energy_pj: float | None = None
