@@ -141,9 +141,9 @@ def stacked(
     nodes = graph_of(workload.layers)
     for applies, step in _steps(chosen, workload, alike):
         nodes = step(nodes) if applies else nodes
-    layers = [node.built for node in nodes]
-    members = [node.members for node in nodes]
-    return Workload(workload.name, layers, workload.notes, workload.blocks, LISTED, members)
+    layers = tuple(node.built for node in nodes)
+    members = tuple(node.members for node in nodes)
+    return replace(workload, layers=layers, stack=LISTED, members=members)
 
 
 def _steps(
