@@ -23,7 +23,7 @@ def own_network(row: Measured, samples: int = 1) -> Workload | None:
     read = read_trace(table_of(where, row.trace), {})
     notes = [f"for {count(samples, 'sample')}", *(n for n in read.notes if n != ONE_SAMPLE)]
     layers = [_of_samples(layer, samples) for layer in read.layers]
-    return Workload(row.network, layers, notes, read.blocks)
+    return replace(read, name=row.network, layers=tuple(layers), notes=tuple(notes))
 
 
 def _of_samples(layer: Layer, samples: int) -> Layer:

@@ -11,7 +11,7 @@ from simulator.units import DTYPE_BITS, ceil_div
 from simulator.workload.attention import Attention
 from simulator.workload.fields import MAX_SIZE as MAX_SIZE
 from simulator.workload.fields import check_fields, check_switches, is_count
-from simulator.workload.operators import OPERATORS
+from simulator.workload.operators import OPERATORS, operator_of, parts_of
 
 
 @dataclass(frozen=True)
@@ -238,6 +238,9 @@ class Conv:
         return touched
 
 
+LISTED = "listed"
+"""The stack of a workload whose layers are kernels as they are listed."""
+
 ROW_BYTES = 49152
 """Model: a row of 48 KiB stays on the chip between passes: what any thread block may have of shared
 memory (CUDA C++ Programming Guide, table of compute capabilities), as PyTorch's softmax asks it."""
@@ -253,7 +256,7 @@ class Stream:
     reads, writes : int
         Elements of its inputs and outputs; the latter are written once.
     op : str
-        What it is, of `operators.OPERATORS`.
+        What it is, of `operators.OPERATORS`; ``add+normalization`` where several are one kernel.
     dtype, repeat, inputs
         As in `Gemm`.
     passes : int
@@ -276,11 +279,10 @@ class Stream:
 
     def __post_init__(self) -> None:
         _check(self, ("reads", "writes", "repeat", "passes") + ("row",) * (self.row is not None))
-        if self.op not in OPERATORS:
-            raise WorkloadError(
-                f"{self.name}.op", "unknown operator",
-                got=self.op, hint=did_you_mean(self.op, OPERATORS),
-            )  # fmt: skip
+        for op in parts_of(self.op):
+            if op not in OPERATORS:
+                hint = did_you_mean(op, OPERATORS)
+                raise WorkloadError(f"{self.name}.op", "unknown operator", got=op, hint=hint)
         if self.row is not None and self.row > self.reads:
             raise WorkloadError(
                 f"{self.name}.row", "is longer than all inputs",
@@ -294,7 +296,7 @@ class Stream:
         PyTorch's softmax looks for the maximum, sums, and scales; its layer norm takes mean and
         variance in one pass, and scales.
         """
-        reductions = OPERATORS[self.op].reductions
+        reductions = operator_of(self.op).reductions
         if not reductions or row > self.reads:  # embeddings read indices
             return self
         is_wide = row * DTYPE_BITS[self.dtype] > ROW_BYTES * 8
@@ -321,20 +323,36 @@ class Workload:
     blocks : int
         How many equal blocks the network has, of which these layers are one. Figures are of the
         one; memory must hold all.
+    stack : str
+        As which software stack it is run unless another is asked for, of `stack.STACKS`;
+        ``listed``: each layer is a kernel.
+    members : iterable of tuple of str
+        Where layers are the kernels of a stack: names of the network's layers that each holds, in
+        order. Empty: each is one.
     """
 
     name: str
     layers: tuple[Layer, ...]
     notes: tuple[str, ...] = field(default=())
     blocks: int = 1
+    stack: str = LISTED
+    members: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
 
     def __init__(
-        self, name: str, layers: Iterable[Layer], notes: Iterable[str] = (), blocks: int = 1
+        self,
+        name: str,
+        layers: Iterable[Layer],
+        notes: Iterable[str] = (),
+        blocks: int = 1,
+        stack: str = LISTED,
+        members: Iterable[tuple[str, ...]] = (),
     ) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "layers", tuple(layers))
         object.__setattr__(self, "notes", tuple(notes))
         object.__setattr__(self, "blocks", blocks)
+        object.__setattr__(self, "stack", stack)
+        object.__setattr__(self, "members", tuple(members))
         if not is_count(blocks, 1, MAX_SIZE):
             raise WorkloadError(f"{name} blocks", "not a count", got=blocks, want="1 or more")
         if not self.layers:
@@ -342,6 +360,11 @@ class Workload:
         for layer in self.layers:
             if not isinstance(layer, Layer):
                 raise WorkloadError(name, "not a layer", got=layer)
+
+    @property
+    def holds(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the network's layers that each layer is."""
+        return self.members or tuple((layer.name,) for layer in self.layers)
 
     @property
     def macs(self) -> int:

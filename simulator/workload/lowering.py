@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
-from simulator.errors import WorkloadError
 from simulator.hardware import Hardware, Library
 from simulator.hardware.library import Unit
 from simulator.sparsity import (
