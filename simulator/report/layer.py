@@ -42,7 +42,8 @@ class LayerReport:
     executed_on : {"tensor", "vector"}
         What computed it: tensor cores, or vector lanes, as all that is no product.
     mapping : str
-        Tile, splits and operand order; ``-`` for streaming layers.
+        Tile, splits and operand order; ``-`` for streaming layers. Of attention queries, features
+        of a head and keys.
     macs : int
         Useful MACs of the dense problem. ``macs_executed`` counts what the tensor cores did,
         ``slots_used`` the part of it on slots that can hold a weight; the rest is

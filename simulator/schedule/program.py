@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,7 @@ from simulator.schedule.partition import (
 )
 from simulator.schedule.streaming import stream_stages
 from simulator.schedule.timing import StageCost, StageWork
+from simulator.schedule.warm import first_uses
 from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, ns_to_ps
 from simulator.workload.layer import Stream
 from simulator.workload.lowering import GemmProblem
@@ -301,7 +302,10 @@ def assemble(
         program = _waiting(program, _array(list(waits)), warm=l2.start == "warm")
     _check_time(program)
     check_dram(hardware, program.all_bytes)
-    return _warmed(program) if l2.start == "warm" else program
+    if l2.start != "warm":
+        return program
+    used = first_uses(grid, program.queues.tiles, accumulates=accumulates)
+    return replace(program, warm_blocks=used)
 
 
 def _waiting(program: Program, waits: IntArray, *, warm: bool) -> Program:
@@ -314,36 +318,6 @@ def _waiting(program: Program, waits: IntArray, *, warm: bool) -> Program:
         latency_ps = max(latency_ps, program.dram_latency_ps)
     latency_ps += program.far_latency_ps
     return replace(program, hold_ps=program.hold_ps + waits * latency_ps)
-
-
-def _warmed(program: Program) -> Program:
-    """What is read, in the order of its first use, for a warm start.
-
-    Outputs that are added to are used once all splits of theirs have been worked on.
-    """
-    grid, bounds = program.grid, program.split_bounds
-    tiles: Any = program.queues.tiles  # with several queues they are walked one after another
-    place: Any = grid.place(tiles)
-    row_ends = np.array(grid.row_ends or [grid.stages] * grid.rows)
-    ends: Any = np.minimum(bounds[place.split + 1], row_ends[place.row])
-    uses: list[tuple[IntArray, IntArray]] = []
-    for operand, blocks in enumerate((place.rows_block, place.columns_block)):
-        if operand and not grid.has_columns:
-            continue
-        parts = (blocks * grid.splits + place.split) * (grid.stages + 1) + ends
-        for at in np.unique(parts, return_index=True)[1].tolist():
-            stage = np.arange(bounds[place.split[at]], ends[at])
-            is_kept = grid.keeps_rows and not operand
-            stage = stage[:1] if is_kept else stage
-            used = blocks[at] + (0 * stage if is_kept else stage)
-            uses.append(((at * grid.stages + stage) * 3 + operand, used))
-    if program.accumulates:
-        last = np.flatnonzero(place.split == grid.splits - 1)
-        uses.append(((last * grid.stages + grid.stages - 1) * 3 + 2, place.output_block[last]))
-    order = np.concatenate([use[0] for use in uses])
-    ids = np.concatenate([use[1] for use in uses])[np.argsort(order, kind="stable")]
-    first = np.sort(np.unique(ids, return_index=True)[1])  # rows of tiles that end early share some
-    return replace(program, warm_blocks=ids[first])
 
 
 def check_size(grid: TileGrid, lines: int = 0, streaming: str | None = None) -> None:

@@ -63,6 +63,15 @@ def test_every_tile_reads_its_queries_once_and_the_context_it_sees() -> None:
     assert moved["l2"]["activations"]["read"] == 64 * 32 * 2 + blocks_seen * 2 * 16 * 32 * 2
 
 
+@pytest.mark.parametrize("layer", [replace(PREFILL, causal=True), DECODE])
+def test_a_warm_l2_holds_all_that_is_read(layer: Attention) -> None:
+    warm = load_hardware(A100, {"memory.l2.start": "warm"})
+    assert alone(warm, layer).traffic_bytes["dram"]["activations"]["read"] == 0
+    program = program_of(contended(memory__l2__start="warm"), replace(layer, heads=1, kv_heads=1))
+    reads = program.grid.outputs_base
+    assert sorted(program.warm_blocks.tolist()) == list(range(reads))
+
+
 def test_causal_computes_its_half_and_whole_diagonal_blocks() -> None:
     """Of s / b rows of blocks, row i has i + 1: (1 + b / s) / 2 of all."""
     hardware = tiny(attention__tiles=TILE)
