@@ -19,7 +19,8 @@ from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, ROWS, ST
 from simulator.schedule.mapping import check
 from simulator.schedule.program import gemm_program
 from simulator.sparsity import DENSE
-from simulator.workload.lowering import GemmProblem, Window, lower
+from simulator.workload.lowering import GemmProblem, lower
+from simulator.workload.window import Window
 
 LANES = {
     "core__vector": {"macs_per_cycle": {"fp32": 16, "int8": 64}, "specials_per_cycle": 4},
