@@ -23,6 +23,7 @@ from simulator.schedule.timing import StageWork
 from simulator.sparsity import AnyPattern
 from simulator.traffic import Flow, Traffic
 from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
+from simulator.workload.attention_problem import Problem
 from simulator.workload.layer import Layer, Stream
 from simulator.workload.lowering import GemmProblem, Role
 
@@ -76,6 +77,8 @@ class LayerReport:
     nonzeros, pruned_away : int or None
         Real weights that are not zero, and how many more there were before this run pruned them;
         None where the layer has no real weights.
+    members : tuple of str
+        Names of the network's layers that it is the kernel of.
     """
 
     name: str
@@ -117,6 +120,7 @@ class LayerReport:
     dram_error_ratio: float
     nonzeros: int | None = None
     pruned_away: int | None = None
+    members: tuple[str, ...] = ()
 
     @property
     def time_ns(self) -> float:
@@ -129,7 +133,7 @@ def layer_report(
     program: Program,
     result: EngineResult,
     *,
-    problem: GemmProblem | None,
+    problem: Problem | None,
     mapping: Mapping | None,
     asked: AnyPattern,
     note: str,
@@ -146,7 +150,8 @@ def layer_report(
         If a figure is one that no run can have.
     """
     # Model: a kernel that reads windows starts like a streaming one: it has as little code.
-    streaming = problem is None or problem.window is not None
+    has_window = isinstance(problem, GemmProblem) and problem.window is not None
+    streaming = problem is None or has_window
     start_ps = hardware.start_ps(streaming=streaming) + program.restart_ps
     time_ps = start_ps + result.makespan_ps
     stages = result.stages.sum(axis=0).tolist()
@@ -192,7 +197,7 @@ def layer_report(
     return report
 
 
-def _identity(layer: Layer, problem: GemmProblem | None) -> dict[str, Any]:
+def _identity(layer: Layer, problem: Problem | None) -> dict[str, Any]:
     """What a layer is and what it became, whatever it takes; sizes are the layer's own."""
     own = problem.own if problem else None
     m, n = (own.m, own.n) if own else (0, 0)
@@ -246,7 +251,7 @@ def _audit(layer: LayerReport, cores: int) -> None:
     )
 
 
-def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None) -> int:
+def _slots_used(program: Program, stages: list[int], problem: Problem | None) -> int:
     """Executed slots that hold a weight, or could: those of valid rows and columns.
 
     Zeros anywhere are stored stage by stage, so that they are counted there; groups hold fewer
@@ -262,7 +267,7 @@ def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None
 
 
 def _traffic(
-    program: Program, result: EngineResult, stages: list[int], problem: GemmProblem | None
+    program: Program, result: EngineResult, stages: list[int], problem: Problem | None
 ) -> Traffic:
     """Bytes by level, operand and direction."""
     rows: Role = problem.rows_role if problem else "activations"

@@ -18,7 +18,7 @@ from simulator.schedule.partition import TileGrid
 from simulator.schedule.timing import StageCost
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, cycles_to_ps, exact
 from simulator.workload.layer import Stream
-from simulator.workload.operators import OPERATORS
+from simulator.workload.operators import operator_of
 
 THREAD_BYTES: Final = 16
 """Model: a thread holds one vector of a row."""
@@ -59,7 +59,7 @@ def stream_stages(
 def _sums(layer: Stream, edges: StageClass) -> int:
     """Sums over rows that a pass waits for: all of them, or one of each pass but the last."""
     if layer.passes == 1:
-        return OPERATORS[layer.op].reductions
+        return operator_of(layer.op).reductions
     return int(not edges.last_column)
 
 
@@ -67,7 +67,7 @@ def _cost(
     hardware: Hardware, layer: Stream, read_bytes: int, chunk_bytes: int, sums: int
 ) -> StageCost:
     """Of a chunk that is read from the scratchpad, and whose rows wait for so many sums."""
-    unit, operator, bits = hardware.core.vector, OPERATORS[layer.op], DTYPE_BITS[layer.dtype]
+    unit, operator, bits = hardware.core.vector, operator_of(layer.op), DTYPE_BITS[layer.dtype]
     computed = waits = Fraction(0)
     if unit is not None:
         elements = Fraction(chunk_bytes * 8, bits * layer.passes)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
-from simulator.errors import WorkloadError
 from simulator.hardware import Hardware, Library
 from simulator.hardware.library import Unit
 from simulator.sparsity import (
@@ -20,6 +19,7 @@ from simulator.sparsity import (
     parse_pattern,
 )
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
+from simulator.workload.fields import require_dtype
 from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
 from simulator.workload.window import MOST_CHANNELS, Window
@@ -227,13 +227,7 @@ def lower(
     WorkloadError
         If the machine does not compute in the layer's dtype.
     """
-    if layer.dtype not in hardware.dtypes:
-        raise WorkloadError(
-            f"layer {layer.name}",
-            f"{hardware.name} does not compute in this dtype",
-            got=layer.dtype,
-            want=" or ".join(hardware.dtypes),
-        )
+    require_dtype(layer, hardware)
     patterns, reason = _executed(layer, asked, hardware, library)
     group = hardware.sparsity.largest_group
     if has_mask and patterns == [DENSE] and hardware.sparsity.skip == "nonzeros" and group > 1:

@@ -33,6 +33,7 @@ OPERATORS: Final[dict[str, Operator]] = {
     "bias": Operator(1, 0),
     "scale": Operator(1, 0),
     "mask": Operator(1, 0),
+    "causal": Operator(1, 0),  # the mask of what comes later
     "relu": Operator(1, 0),
     "batchnorm": Operator(1, 0),
     "gelu": Operator(10, 2),  # x (1 + erf) / 2: a polynomial, an exponential, a reciprocal
@@ -45,3 +46,20 @@ OPERATORS: Final[dict[str, Operator]] = {
     "softmax": Operator(4, 2, 2),  # maximum; subtract, exponential, sum; the same again, and scale
     "normalization": Operator(5, 0, 1),  # two moments at once; scale and shift
 }
+
+
+def parts_of(op: str) -> tuple[str, ...]:
+    """The operators of a kernel, in order: ``add+normalization`` are two."""
+    return tuple(op.split("+"))
+
+
+def operator_of(op: str) -> Operator:
+    """What a kernel of one or several operators computes for an element.
+
+    Raises
+    ------
+    KeyError
+        If one is no operator.
+    """
+    parts = [OPERATORS[part] for part in parts_of(op)]
+    return Operator(*map(sum, zip(*parts, strict=True)))
