@@ -255,7 +255,7 @@ def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None
 def _traffic(
     program: Program, result: EngineResult, stages: list[int], problem: GemmProblem | None
 ) -> Traffic:
-    """Bytes by level, operand and direction."""
+    """Bytes by level, operand and direction; what others have left dirty is outputs, too."""
     rows: Role = problem.rows_role if problem else "activations"
     columns: Role = problem.columns_role if problem else "activations"
     names = {ROWS: rows, COLUMNS: columns, OUTPUTS: "outputs", PARTIALS: "partial_sums"}
@@ -273,11 +273,18 @@ def _traffic(
                 operand = names[BLOCK_CLASSES[code].operand]
                 moved[level, operand, way] += count * (sizes[code] - metadata[code])
                 moved[level, "metadata", way] += count * metadata[code]
+    moved["dram", "outputs", "written"] += foreign_written_bytes(program, result)
     for count, work in zip(stages, program.works, strict=True):
         if count:
             for level, operand, way, size in _inside_core(work, rows, columns):
                 moved[level, operand, way] += count * size
     return Traffic.of(moved)
+
+
+def foreign_written_bytes(program: Program, result: EngineResult) -> int:
+    """Bytes that earlier layers wrote, and that reach DRAM as this one evicts them."""
+    sizes, write_ps = program.foreign[: result.foreign_evicted].T
+    return int(sizes[write_ps > 0].sum())
 
 
 def _inside_core(
@@ -322,7 +329,9 @@ def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[st
             queue(program.l2_ps, result.requests, result.written),
             queue(program.link_ps, result.far),
         ),
-        "dram": queue(program.dram_ps, result.misses, result.dram_written),
+        "dram": queue(program.dram_ps, result.misses)
+        + queue(program.dram_write_ps, result.dram_written)
+        + int(program.foreign[: result.foreign_evicted, 1].sum()),
     }
     return {resource: time / time_ps for resource, time in busy.items()}
 

@@ -329,7 +329,8 @@ def _keeps_step(program: Program) -> bool:
 def _busy_ps(program: Program, result: EngineResult) -> dict[str, int]:
     """How long each queue was busy: those that cores share, and the busiest port."""
     return {
-        "dram": int((program.dram_ps * (result.misses + result.dram_written)).sum()),
+        "dram": int((program.dram_ps * result.misses).sum())
+        + int((program.dram_write_ps * result.dram_written).sum()),
         "l2": int((program.l2_ps * (result.requests + result.written)).sum()),
         "link": int((program.link_ps * result.far).sum()),
         "port": int(result.port_ps.max()),

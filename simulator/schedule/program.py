@@ -69,6 +69,10 @@ class Program:
     ``cluster_cores`` consecutive cores are a cluster and take tiles that lie side by side, in equal
     turns: of a turn's stage L2 sends them each block once.
 
+    At time 0 L2 holds ``warm_blocks``, oldest first; the ``warm_dirty`` ones are written to DRAM
+    when they leave. Older than those are ``foreign`` blocks that no stage asks for, a row each,
+    oldest first: bytes, and the time at DRAM that writing it takes, 0 where it is clean.
+
     ``works``, ``costs`` and the tables of stages have a place a *kind* of stage. The kind is the
     class; where real masks make stages of a class unequal, it is
     ``masked_kinds[last_column, rows_block]``.
@@ -100,6 +104,7 @@ class Program:
     block_class: npt.NDArray[np.uint8]
     block_bytes: IntArray
     dram_ps: IntArray
+    dram_write_ps: IntArray
     l2_ps: IntArray
     link_ps: IntArray
     l2_bytes: int
@@ -109,6 +114,8 @@ class Program:
     dram_latency_ps: int
     writes_to_dram: bool
     warm_blocks: IntArray
+    warm_dirty: npt.NDArray[np.bool_]
+    foreign: IntArray
     # For the report only
     works: tuple[StageWork, ...] = field(compare=False)
     costs: tuple[StageCost, ...] = field(compare=False)
@@ -145,7 +152,7 @@ class Program:
 
     @property
     def fits_l2(self) -> bool:
-        """Whether nothing can ever be evicted, so that recency does not matter."""
+        """Whether none of its blocks can ever be evicted, so that recency does not matter."""
         return self.all_bytes <= self.l2_bytes
 
 
@@ -279,6 +286,7 @@ def _assemble(
         block_class=blocks.codes,
         block_bytes=_array(blocks.class_bytes),
         dram_ps=_array(dram_ps(hardware, blocks)),
+        dram_write_ps=ps(hardware.dram_write_rate),
         l2_ps=ps(hardware.l2_rate, blocks.passed_bytes),
         link_ps=ps(hardware.link_rate, blocks.passed_bytes),
         l2_bytes=l2.bytes,
@@ -288,6 +296,8 @@ def _assemble(
         dram_latency_ps=hardware.dram_latency_ps,
         writes_to_dram=hardware.memory.writes == "dram",
         warm_blocks=np.zeros(0, dtype=np.int64),
+        warm_dirty=np.zeros(0, dtype=np.bool_),
+        foreign=np.zeros((0, 2), dtype=np.int64),
         works=stages.works,
         costs=stages.costs,
         metadata_bytes=_array(blocks.metadata_bytes),
@@ -334,7 +344,11 @@ def _warmed(program: Program) -> Program:
         uses.append(((last * grid.stages + grid.stages - 1) * 3 + 2, place.output_block[last]))
     order = np.concatenate([use[0] for use in uses])
     ids = np.concatenate([use[1] for use in uses])
-    return replace(program, warm_blocks=ids[np.argsort(order, kind="stable")])
+    return replace(
+        program,
+        warm_blocks=ids[np.argsort(order, kind="stable")],
+        warm_dirty=np.zeros(ids.size, dtype=np.bool_),
+    )
 
 
 def _check_size(grid: TileGrid, lines: int = 0, streaming: str | None = None) -> None:
@@ -370,7 +384,8 @@ def check_dram(hardware: Hardware, need: int) -> None:
 
 def _check_time(program: Program) -> None:
     """Refuse times that the packed event key could not hold: even if nothing ran in parallel."""
-    memory = 2 * sum(max(p.tolist()) for p in (program.dram_ps, program.l2_ps, program.link_ps))
+    times = program.dram_ps, program.dram_write_ps, program.l2_ps, program.link_ps
+    memory = 2 * sum(max(p.tolist()) for p in times)
     latencies = program.l2_latency_ps + program.far_latency_ps + program.dram_latency_ps
     port = max(program.rows_port_ps.tolist()) + max(program.columns_port_ps.tolist())
     longest = max(program.stage_ps.tolist())
