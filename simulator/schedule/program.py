@@ -384,8 +384,8 @@ def check_dram(hardware: Hardware, need: int) -> None:
 
 def _check_time(program: Program) -> None:
     """Refuse times that the packed event key could not hold: even if nothing ran in parallel."""
-    times = program.dram_ps, program.dram_write_ps, program.l2_ps, program.link_ps
-    memory = 2 * sum(max(p.tolist()) for p in times)
+    dram = np.maximum(program.dram_ps, program.dram_write_ps)
+    memory = 2 * sum(max(p.tolist()) for p in (dram, program.l2_ps, program.link_ps))
     latencies = program.l2_latency_ps + program.far_latency_ps + program.dram_latency_ps
     port = max(program.rows_port_ps.tolist()) + max(program.columns_port_ps.tolist())
     longest = max(program.stage_ps.tolist())
