@@ -33,6 +33,9 @@ LATENCY_BOUND_BELOW: Final = 0.5
 class LayerReport:
     """One layer, once; ``repeat`` says how often it occurs.
 
+    Where L2 is carried from layer to layer and the executions of a layer find different states, the
+    figures are those of the mean one (`simulator.report.folded`).
+
     Attributes
     ----------
     asked, executed_as : str
@@ -72,6 +75,10 @@ class LayerReport:
     nonzeros, pruned_away : int or None
         Real weights that are not zero, and how many more there were before this run pruned them;
         None where the layer has no real weights.
+    compulsory_dram_bytes : int
+        What no cache could spare: the layer's own weights, what it is the first to read of what the
+        network is given, and its outputs where no layer reads them. Of a layer that repeats the
+        mean, rounded up.
     """
 
     name: str
@@ -112,6 +119,7 @@ class LayerReport:
     dram_error_ratio: float
     nonzeros: int | None = None
     pruned_away: int | None = None
+    compulsory_dram_bytes: int = 0
 
     @property
     def time_ns(self) -> float:
@@ -165,7 +173,7 @@ def layer_report(
         bound="launch" if starting_ps > result.makespan_ps else work_bound,
         work_bound=work_bound,
         busy_ratio=busy,
-        bandwidth_bytes_per_second=_bandwidth(traffic, time_ps),
+        bandwidth_bytes_per_second=bandwidth(traffic, time_ps),
         traffic_bytes=traffic,
         core_time_ps=Account.of(program, result, start_ps).divided(used, executed),
         imbalance_ratio=_imbalance(result),
@@ -179,8 +187,7 @@ def layer_report(
         time_error_ratio=time_error_ratio,
         dram_error_ratio=dram_error_ratio,
     )
-    _audit(report, program.cores)
-    return report
+    return audited(report, program.cores)
 
 
 def _identity(layer: Layer, problem: GemmProblem | None) -> dict[str, Any]:
@@ -209,14 +216,20 @@ def _peak_macs(hardware: Hardware, layer: Layer, cores: int, time_ps: int) -> Fr
     return per_second * time_ps / PS_PER_SECOND
 
 
-def _bandwidth(traffic: Traffic, time_ps: int) -> dict[str, float]:
+def bandwidth(traffic: Traffic, time_ps: int) -> dict[str, float]:
     """Bytes a second, read and written, of the levels that cores share or wait for."""
     seconds = time_ps / PS_PER_SECOND
     return {level: traffic.total(level) / seconds for level in ("dram", "l2", "scratchpad")}
 
 
-def _audit(layer: LayerReport, cores: int) -> None:
-    """Hold a layer's figures to what is possible at all."""
+def audited(layer: LayerReport, cores: int) -> LayerReport:
+    """A layer whose figures are possible at all.
+
+    Raises
+    ------
+    AccountError
+        If they are not.
+    """
     slots = layer.slots_used, layer.slots_padded
     audit(
         f"layer {layer.name}",
@@ -235,6 +248,7 @@ def _audit(layer: LayerReport, cores: int) -> None:
             "busy_ratio": layer.busy_ratio,
         },
     )
+    return layer
 
 
 def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None) -> int:

@@ -11,6 +11,7 @@ from simulator.errors import ConfigError, MappingError, did_you_mean
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
 from simulator.report.comparison import Comparison
+from simulator.report.folded import folded
 from simulator.report.layer import LayerReport
 from simulator.report.report import Report
 from simulator.report.total import Roof, total_of
@@ -22,14 +23,17 @@ from simulator.run.asked import (
     weights_by_pattern,
 )
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
+from simulator.run.carried import Ran, carry, compulsory_bytes
 from simulator.run.choice import Option, Outcome, Ranking, Terms, fastest, ranking, streamed
 from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program
 from simulator.sparsity import DENSE, AnyPattern, asked_name, parse_asked
+from simulator.units import ceil_div
 from simulator.workload import Layer, Stream, Workload
 from simulator.workload.lowering import asked_pattern
+from simulator.workload.sequence import order_of
 
 LayerProgress = Callable[[int, int, str], None]
 Observe = Callable[[LayerReport, Program, EngineResult], None]
@@ -124,23 +128,29 @@ def simulate(
     require_names(works, weights or {})
     if not allow_overflow:
         works = _that_fit(hardware, workload, works)
-    executed, layers = [], []
-    for work, outcome in _outcomes(terms, works, prune, progress):
-        note = work.note(outcome.problem)
-        report = report_of(terms, work.layer, outcome, work.asked, note)
-        if work.tensor is not None:
-            report = replace(report, nonzeros=work.nonzeros, pruned_away=work.pruned_away)
-        executed.append((work.layer, outcome.option.problem if outcome.option else None))
-        layers.append(report)
+    found = list(_outcomes(terms, works, prune, progress))
+    executed = [(work.layer, out.option.problem if out.option else None) for work, out in found]
+    order = order_of(workload)
+    carried = carry(terms, order, workload.layers, [outcome for _, outcome in found])
+    code = hardware.sparsity.metadata
+    compulsory = compulsory_bytes(order, executed, code)
+    layers = []
+    for (work, _), ran, least in zip(found, carried.layers, compulsory, strict=True):
+        report = _layer_report(terms, work, ran)
+        layers.append(replace(report, compulsory_dram_bytes=ceil_div(least, report.repeat)))
         if observe is not None:
-            observe(report, outcome.estimate.program, outcome.estimate.result)
-    needed = held(executed, hardware.sparsity.metadata)
+            often = max(ran, key=lambda one: one.times).outcome
+            one = report_of(terms, work.layer, often, work.asked, report.note)
+            observe(one, often.estimate.program, often.estimate.result)
+    needed = held(executed, code)
     notes = (
         *workload.notes,
         dense_note(workload, stays),
         weights_note(works),
         memory_note(hardware, workload, needed),
+        carried.note,
     )
+    total = total_of(hardware, layers, carried.left_bytes)
     return Report(
         hardware=hardware.name,
         workload=workload.name,
@@ -149,7 +159,12 @@ def simulate(
         accuracy=accuracy,
         notes=tuple(filter(None, notes)),
         roof=Roof.of(hardware),
-        total=replace(total_of(hardware, layers), blocks=workload.blocks, held=needed),
+        total=replace(
+            total,
+            blocks=workload.blocks,
+            held=needed,
+            compulsory_dram_bytes=sum(compulsory),
+        ),
         layers=tuple(layers),
     )
 
@@ -277,6 +292,19 @@ def _outcomes(
         yield ran, known[key]
     if progress is not None:
         progress(len(works), len(works), "")
+
+
+def _layer_report(terms: Terms, work: Attached, ran: Sequence[Ran]) -> LayerReport:
+    """A layer's figures: the mean of its executions, in whichever states of L2."""
+    problem = ran[0].outcome.problem
+    reports = [
+        (report_of(terms, work.layer, outcome, work.asked, work.note(problem)), times)
+        for outcome, times in ran
+    ]
+    report = folded(reports, terms.hardware.core.count)
+    if work.tensor is None:
+        return report
+    return replace(report, nonzeros=work.nonzeros, pruned_away=work.pruned_away)
 
 
 def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:

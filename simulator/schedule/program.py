@@ -306,7 +306,7 @@ def _assemble(
     )
     if any(waits):
         program = _waiting(program, _array(list(waits)), warm=l2.start == "warm")
-    _check_time(program)
+    check_time(program)
     check_dram(hardware, program.all_bytes)
     return _warmed(program) if l2.start == "warm" else program
 
@@ -382,7 +382,7 @@ def check_dram(hardware: Hardware, need: int) -> None:
         )
 
 
-def _check_time(program: Program) -> None:
+def check_time(program: Program) -> None:
     """Refuse times that the packed event key could not hold: even if nothing ran in parallel."""
     dram = np.maximum(program.dram_ps, program.dram_write_ps)
     memory = 2 * sum(max(p.tolist()) for p in (dram, program.l2_ps, program.link_ps))
@@ -395,6 +395,7 @@ def _check_time(program: Program) -> None:
     read = max(program.block_port_ps.tolist()) + 2 * memory + 2 * latencies
     per_tile_ps += (program.grid.splits + program.accumulates) * read
     serial = program.stage_events * per_stage_ps + program.grid.tiles * per_tile_ps
+    serial += int(program.foreign[:, 1].sum())
     most_ps = 2 ** (KEY_BITS - KIND_BITS - max(1, (program.cores - 1).bit_length()))
     if serial >= most_ps:
         raise MappingError(
