@@ -748,9 +748,11 @@ def run(program: Program) -> EngineResult:
     state = _zeros(cores, CORE_FIELDS)
     state[:, REQUEST_KEY] = state[:, EPILOGUE_KEY] = state[:, OUTPUT_KEY] = NEVER
     state[:, EPILOGUE_READY] = -1
-    shared = np.concatenate([_zeros(SHARED_FIELDS), program.foreign.ravel()])
+    shared = _zeros(SHARED_FIELDS + program.foreign.size)
     shared[LAST_REQUEST], shared[FOREIGN] = -1, SHARED_FIELDS
-    shared[L2_USED] = program.foreign[:, 0].sum()
+    if program.foreign.size:
+        shared[SHARED_FIELDS:] = program.foreign.ravel()
+        shared[L2_USED] = program.foreign[:, 0].sum()
     lru = np.full((blocks + 1 if k[K_RECENCY] else 1, 2), blocks, dtype=np.uint32)
     resident = np.zeros(blocks, dtype=np.uint8)
     stages, counts = _zeros(cores, len(times)), _zeros(COUNTERS, len(table.BLOCK_CLASSES))
@@ -789,7 +791,7 @@ def run(program: Program) -> EngineResult:
         far=counts[FAR],
         written=counts[WRITTEN],
         dram_written=counts[DRAM_WRITTEN],
-        left=counts[[LEFT_CLEAN, LEFT_DIRTY]],
+        left=counts[LEFT_CLEAN:],
         foreign_evicted=int(shared[FOREIGN] - SHARED_FIELDS) // FOREIGN_FIELDS,
         evictions=int(shared[EVICTIONS]),
         in_flight_hits=int(shared[IN_FLIGHT]),

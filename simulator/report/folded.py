@@ -1,102 +1,83 @@
-"""Executions of one layer in different states of L2, as the one layer of a report.
+"""Executions of one layer that found different states of L2, as the one run of a report.
 
-Figures are those of the mean execution. Times and bytes are rounded up to whole ones, so that a
-total differs from the sum of all executions by less than one each; idle time closes the account.
-What it is called and how it is mapped does not depend on the state; what bounds it is what bounds
-the executions that take most of the time.
+It is the mean execution. Times and counts are rounded up to whole ones, so that a total differs
+from the sum of all executions by less than one for each. How work was dealt out among cores is that
+of the execution that occurs most often; what cores waited for is the mean, over all cores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from operator import attrgetter
-from typing import Any
+from typing import NamedTuple
 
-from simulator.hardware.energy import power_w
-from simulator.report.account import Account
-from simulator.report.layer import LayerReport, audited, bandwidth
-from simulator.traffic import FLOWS, Traffic
-from simulator.units import ceil_div, ps_to_cycles
+import numpy as np
 
-Executions = Sequence[tuple[LayerReport, int]]
-"""Reports of a layer, and how many executions each is of."""
+from simulator.engine.result import EngineResult
+from simulator.schedule.classes import BLOCK_CLASSES
+from simulator.schedule.partition import IntArray
+from simulator.schedule.program import Program
 
 
-def folded(executions: Executions, cores: int) -> LayerReport:
-    """The mean execution of a layer that found different states.
+class Execution(NamedTuple):
+    """A run, and how many executions of a layer were just like it."""
 
-    Raises
-    ------
-    AccountError
-        If a figure is one that no run can have.
-    """
+    program: Program
+    result: EngineResult
+    times: int
+
+
+def folded(executions: Sequence[Execution]) -> tuple[Program, EngineResult]:
+    """The mean of the executions of one layer, to make a report of."""
     if len(executions) == 1:
-        return executions[0][0]
-    most = max(executions, key=lambda one: one[0].time_ps * one[1])[0]
-    time_ps = _whole(executions, attrgetter("time_ps"))
-    traffic = _traffic(executions)
-    energy_pj = _mean(executions, "energy_pj")
-    faster = most.time_ps / time_ps  # than the mean: rates are so much higher
-    report = replace(
-        most,
-        time_ps=time_ps,
-        cycles=ps_to_cycles(time_ps, most.clock_hz),
-        mac_utilization=most.mac_utilization * faster,
-        dense_equivalent_utilization=most.dense_equivalent_utilization * faster,
-        busy_ratio={name: _busy(executions, name, time_ps) for name in most.busy_ratio},
-        bandwidth_bytes_per_second=bandwidth(traffic, time_ps),
-        traffic_bytes=traffic,
-        core_time_ps=_account(executions, cores * time_ps),
-        imbalance_ratio=_mean(executions, "imbalance_ratio"),
-        energy_pj=energy_pj,
-        power_w=power_w(energy_pj, time_ps),
-        evictions=_whole(executions, attrgetter("evictions")),
-        in_flight_hits=_whole(executions, attrgetter("in_flight_hits")),
-        time_error_ratio=_mean(executions, "time_error_ratio"),
-        dram_error_ratio=_mean(executions, "dram_error_ratio"),
+        return executions[0].program, executions[0].result
+    most = max(executions, key=lambda one: one.times)
+    times = [one.times for one in executions]
+    sums = np.dot(times, [_counters(one) for one in executions])
+    mean = -(-sums // sum(times))
+    by_class = mean[: 6 * CLASSES].reshape(6, CLASSES)
+    makespan, evictions, in_flight, ties, foreign_bytes, foreign_ps = mean[
+        6 * CLASSES : -4
+    ].tolist()
+    waits_ps = np.zeros_like(most.result.waits_ps)
+    waits_ps[0] = sums[-4:] // sum(times)
+    requests, misses, multicast, far, written, dram_written = by_class
+    result = replace(
+        most.result,
+        makespan_ps=makespan,
+        waits_ps=waits_ps,
+        end_ps=most.result.worked_ps + waits_ps.sum(axis=1),
+        requests=requests,
+        misses=misses,
+        multicast=multicast,
+        far=far,
+        written=written,
+        dram_written=dram_written,
+        foreign_evicted=1,
+        evictions=evictions,
+        in_flight_hits=in_flight,
+        ties=ties,
     )
-    return audited(report, cores)
+    return most.program.but(foreign=np.array([[foreign_bytes, foreign_ps]])), result
 
 
-def _times(executions: Executions) -> int:
-    return sum(times for _, times in executions)
+CLASSES = len(BLOCK_CLASSES)
 
 
-def _whole(executions: Executions, figure: Callable[[LayerReport], int]) -> int:
-    """The mean, rounded up."""
-    return ceil_div(sum(figure(x) * times for x, times in executions), _times(executions))
-
-
-def _mean(executions: Executions, name: str) -> Any:
-    """The mean; None where one is not known."""
-    values = [getattr(x, name) for x, _ in executions]
-    if None in values:
-        return None
-    all_of_it = sum(value * times for value, (_, times) in zip(values, executions, strict=True))
-    return all_of_it / _times(executions)
-
-
-def _busy(executions: Executions, resource: str, time_ps: int) -> float:
-    """How long a resource is busy, over the mean time."""
-    busy_ps = sum(x.busy_ratio[resource] * x.time_ps * times for x, times in executions)
-    return min(1.0, busy_ps / _times(executions) / time_ps)
-
-
-def _traffic(executions: Executions) -> Traffic:
-    return Traffic.of(
-        {
-            (level, of, way): _whole(executions, lambda x: x.traffic_bytes[level][of][way])  # noqa: B023 - called at once
-            for level, of, way in FLOWS
-        }
+def _counters(one: Execution) -> IntArray:
+    """What is counted of a run, in a row: by class, then in all, then the waits of all cores."""
+    result, foreign = one.result, one.program.foreign[: one.result.foreign_evicted]
+    in_all = result.makespan_ps, result.evictions, result.in_flight_hits, result.ties
+    return np.concatenate(
+        [
+            result.requests,
+            result.misses,
+            result.multicast,
+            result.far,
+            result.written,
+            result.dram_written,
+            in_all,
+            foreign[foreign[:, 1] > 0].sum(axis=0),
+            result.waits_ps.sum(axis=0),
+        ]
     )
-
-
-def _account(executions: Executions, whole_ps: int) -> Account:
-    """Every kind's mean, rounded down; idle is the rest."""
-    kinds: Mapping[str, int] = {
-        kind: sum(x.core_time_ps[kind] * times for x, times in executions) // _times(executions)
-        for kind in executions[0][0].core_time_ps
-    }
-    rest = whole_ps - sum(kinds.values())
-    return Account({**kinds, "idle": kinds["idle"] + rest})

@@ -173,7 +173,7 @@ def layer_report(
         bound="launch" if starting_ps > result.makespan_ps else work_bound,
         work_bound=work_bound,
         busy_ratio=busy,
-        bandwidth_bytes_per_second=bandwidth(traffic, time_ps),
+        bandwidth_bytes_per_second=_bandwidth(traffic, time_ps),
         traffic_bytes=traffic,
         core_time_ps=Account.of(program, result, start_ps).divided(used, executed),
         imbalance_ratio=_imbalance(result),
@@ -187,7 +187,7 @@ def layer_report(
         time_error_ratio=time_error_ratio,
         dram_error_ratio=dram_error_ratio,
     )
-    return audited(report, program.cores)
+    return _audited(report, program.cores)
 
 
 def _identity(layer: Layer, problem: GemmProblem | None) -> dict[str, Any]:
@@ -216,13 +216,13 @@ def _peak_macs(hardware: Hardware, layer: Layer, cores: int, time_ps: int) -> Fr
     return per_second * time_ps / PS_PER_SECOND
 
 
-def bandwidth(traffic: Traffic, time_ps: int) -> dict[str, float]:
+def _bandwidth(traffic: Traffic, time_ps: int) -> dict[str, float]:
     """Bytes a second, read and written, of the levels that cores share or wait for."""
     seconds = time_ps / PS_PER_SECOND
     return {level: traffic.total(level) / seconds for level in ("dram", "l2", "scratchpad")}
 
 
-def audited(layer: LayerReport, cores: int) -> LayerReport:
+def _audited(layer: LayerReport, cores: int) -> LayerReport:
     """A layer whose figures are possible at all.
 
     Raises
@@ -297,6 +297,8 @@ def _traffic(
 
 def foreign_written_bytes(program: Program, result: EngineResult) -> int:
     """Bytes that earlier layers wrote, and that reach DRAM as this one evicts them."""
+    if not result.foreign_evicted:
+        return 0
     sizes, write_ps = program.foreign[: result.foreign_evicted].T
     return int(sizes[write_ps > 0].sum())
 

@@ -22,7 +22,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from simulator.engine.result import EngineResult
+from simulator.report.folded import Execution, folded
 from simulator.report.layer import foreign_written_bytes
 from simulator.run.choice import Outcome, Terms
 from simulator.run.sampling import Estimate
@@ -171,12 +171,6 @@ class Kernel:
         is_swapped = outcome.problem is not None and outcome.problem.inputs_are_rows
         self.operands = (COLUMNS, ROWS) if is_swapped else (ROWS, COLUMNS)
 
-    def left_bytes(self, result: EngineResult) -> list[list[int]]:
-        """Clean and dirty bytes in L2 at the end, of every operand."""
-        sizes = result.left * self.program.block_bytes
-        by_operand: list[list[int]] = sizes.reshape(2, -1, 4).sum(axis=2).tolist()
-        return by_operand
-
 
 class CarriedL2:
     """Layers one after another, each in the L2 that the ones before left."""
@@ -194,6 +188,7 @@ class CarriedL2:
         self.contents = Contents()
         self.reads: dict[tuple[int, bool], list[Read]] = {}
         self.known: dict[Hashable, Outcome] = {}
+        self.left: dict[int, list[list[int]]] = {}
         self.outputs: dict[int, Tensor] = {}  # the latest of every layer
         self.inference = self.count = self.lost_bytes = 0
 
@@ -218,13 +213,13 @@ class CarriedL2:
             self._leave_all(at, taken)
             return kernel.outcome
         overflow = sum(kernel.layout.sizes) + contents.used - self.room
-        foreign, clean = self._seen(overflow)
+        foreign, clean, kept = self._seen(overflow)
         found = tuple(filter(None, (self._found(kernel, one) for one in taken)))
         is_cold = is_first or not self.terms.hardware.memory.l2.foreign_dirty_ratio
         if is_cold and not (found or foreign):
             outcome = kernel.outcome
         else:
-            outcome = self._simulated(kernel, found, foreign)
+            outcome = self._simulated(kernel, found, foreign, kept)
         self._leave(at, taken, outcome, clean)
         return outcome
 
@@ -239,10 +234,11 @@ class CarriedL2:
                 tensor = "given", self.inference, read.size
             else:
                 tensor = self.outputs.get(read.producer, ("never", at))
-            there = self.contents.take(tensor)
-            all_of_it = whole.setdefault(tensor, there)
-            share = all_of_it.part(read.read, read.size).within(there)
-            self.contents.put(tensor, there.minus(share))
+            share = there = self.contents.take(tensor)
+            if read.read < read.size:
+                all_of_it = whole.setdefault(tensor, there)
+                share = all_of_it.part(read.read, read.size).within(there)
+                self.contents.put(tensor, there.minus(share))
             taken.append(Taken(read, tensor, share))
         return taken
 
@@ -283,8 +279,9 @@ class CarriedL2:
         dirty = 0 if kernel.program.fits_l2 else count * share.dirty // share.held
         return Found(read.first + read.blocks - count, count, dirty)
 
-    def _seen(self, overflow: int) -> tuple[tuple[Foreign, ...], int]:
-        """Foreign blocks as far as a layer can tell, and how many clean bytes are older.
+    def _seen(self, overflow: int) -> tuple[tuple[Foreign, ...], int, int]:
+        """Foreign blocks as far as a layer can tell, how many clean bytes are older, and how many
+        newer ones stay whatever happens.
 
         Where no more than ``overflow`` bytes are evicted, and none of those are dirty, they only
         fill room; so do clean ones that are older than all dirty ones.
@@ -302,17 +299,16 @@ class CarriedL2:
             else:
                 seen.append(run)
         if not seen:
-            return (), 0
-        rest = Foreign(self.contents.used - at, False)
-        return (*seen, *([rest] if rest.size else [])), clean
+            return (), 0, 0
+        return tuple(seen), clean, self.contents.used - at
 
     def _simulated(
-        self, kernel: Kernel, found: tuple[Found, ...], foreign: tuple[Foreign, ...]
+        self, kernel: Kernel, found: tuple[Found, ...], foreign: tuple[Foreign, ...], kept: int
     ) -> Outcome:
-        key = id(kernel.outcome), found, foreign
+        key = id(kernel.outcome), found, foreign, kept
         if key not in self.known:
             hardware = kernel.outcome.hardware
-            program = started(hardware, kernel.program, found, foreign)
+            program = started(hardware, kernel.program, found, foreign, kept)
             estimate = Estimate(program, self.terms.engine(program))
             self.known[key] = replace(kernel.outcome, estimate=estimate)
         return self.known[key]
@@ -321,7 +317,7 @@ class CarriedL2:
         """What a layer has left of others, and on top of that of what it has touched."""
         kernel, contents, result = self.kernels[at], self.contents, outcome.estimate.result
         program = outcome.estimate.program
-        left = kernel.left_bytes(result)
+        left = self._left_bytes(kernel, outcome)
         if result.foreign_evicted:
             gone = clean + int(program.foreign[: result.foreign_evicted, 0].sum())
         elif result.evictions:
@@ -337,6 +333,17 @@ class CarriedL2:
                 dirty = share.dirty if program.fits_l2 else read.read * dirty // size
                 contents.put(tensor, Share(held, min(held, dirty)))
         self._write(at, left)
+
+    def _left_bytes(self, kernel: Kernel, outcome: Outcome) -> list[list[int]]:
+        """Clean and dirty bytes in L2 at the end, of every operand.
+
+        Where all blocks fit, those are the same whatever L2 held.
+        """
+        key = id(kernel.outcome if kernel.program.fits_l2 else outcome)
+        if key not in self.left:
+            counts = outcome.estimate.result.left * kernel.program.block_bytes
+            self.left[key] = counts.reshape(2, -1, 4).sum(axis=2).tolist()
+        return self.left[key]
 
     def _write(self, at: int, left: Sequence[Sequence[int]]) -> None:
         """Partial sums, and what a layer has written, which is newest."""
@@ -394,6 +401,16 @@ def carry(
         if all(map(_is_same, ran, before)):
             break
     return Carried(ran, max(0, l2.lost_bytes), note)
+
+
+def mean_outcome(ran: Sequence[Ran]) -> Outcome:
+    """What comes of a layer on the mean of its executions."""
+    first = ran[0].outcome
+    if len(ran) == 1:
+        return first
+    estimates = [(outcome.estimate, times) for outcome, times in ran]
+    program, result = folded([Execution(one.program, one.result, n) for one, n in estimates])
+    return replace(first, estimate=Estimate(program, result))
 
 
 def _is_same(ran: Sequence[Ran], before: Sequence[Ran]) -> bool:

@@ -11,7 +11,6 @@ from simulator.errors import ConfigError, MappingError, did_you_mean
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
 from simulator.report.comparison import Comparison
-from simulator.report.folded import folded
 from simulator.report.layer import LayerReport
 from simulator.report.report import Report
 from simulator.report.total import Roof, total_of
@@ -23,7 +22,7 @@ from simulator.run.asked import (
     weights_by_pattern,
 )
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
-from simulator.run.carried import Ran, carry, compulsory_bytes
+from simulator.run.carried import Ran, carry, compulsory_bytes, mean_outcome
 from simulator.run.choice import Option, Outcome, Ranking, Terms, fastest, ranking, streamed
 from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
@@ -296,12 +295,8 @@ def _outcomes(
 
 def _layer_report(terms: Terms, work: Attached, ran: Sequence[Ran]) -> LayerReport:
     """A layer's figures: the mean of its executions, in whichever states of L2."""
-    problem = ran[0].outcome.problem
-    reports = [
-        (report_of(terms, work.layer, outcome, work.asked, work.note(problem)), times)
-        for outcome, times in ran
-    ]
-    report = folded(reports, terms.hardware.core.count)
+    outcome = mean_outcome(ran)
+    report = report_of(terms, work.layer, outcome, work.asked, work.note(outcome.problem))
     if work.tensor is None:
         return report
     return replace(report, nonzeros=work.nonzeros, pruned_away=work.pruned_away)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -16,6 +16,12 @@ from simulator.schedule.program import Program, check_time
 
 FOREIGN_BLOCK_BYTES: Final = 65536
 """Model: what others left in L2 leaves it in blocks of 64 KiB, four chunks of a stream."""
+
+
+LONG_PS: Final = 2**40
+"""A second, which is nothing beside what an event key can hold."""
+
+NO_BLOCKS: Final = np.zeros(0, dtype=np.int64)
 
 
 class Found(NamedTuple):
@@ -63,10 +69,15 @@ class Layout:
 
 
 def started(
-    hardware: Hardware, program: Program, found: Sequence[Found], foreign: Sequence[Foreign]
+    hardware: Hardware,
+    program: Program,
+    found: Sequence[Found],
+    foreign: Sequence[Foreign],
+    kept_bytes: int = 0,
 ) -> Program:
     """The program where L2 holds what was found, oldest first, and older than that ``foreign``.
 
+    Between the two may be ``kept_bytes`` of others that nothing will evict: they only take room.
     What others leave dirty is known, so that reads do not pay for `foreign_dirty_ratio`.
 
     Raises
@@ -74,29 +85,31 @@ def started(
     MappingError
         If writing back what others left takes longer than an event key can hold.
     """
-    ids = [np.arange(one.first, one.first + one.blocks) for one in found]
-    dirty = [np.arange(one.blocks) >= one.blocks - one.dirty for one in found]
-    start = replace(
-        program,
-        warm_blocks=np.concatenate([np.zeros(0, dtype=np.int64), *ids]),
-        warm_dirty=np.concatenate([np.zeros(0, dtype=np.bool_), *dirty]),
-        foreign=_in_blocks(hardware, foreign),
+    blocks, is_dirty = NO_BLOCKS, NO_BLOCKS > 0
+    if found:
+        blocks = np.concatenate([np.arange(x.first, x.first + x.blocks) for x in found])
+        is_dirty = np.concatenate([np.arange(x.blocks) >= x.blocks - x.dirty for x in found])
+    start = program.but(
+        warm_blocks=blocks,
+        warm_dirty=is_dirty,
+        foreign=_in_blocks(hardware, foreign) if foreign else program.foreign,
+        l2_bytes=program.l2_bytes - kept_bytes,
         dram_ps=_read_ps(hardware, program),
     )
-    if foreign:
+    if int(start.foreign[:, 1].sum()) > LONG_PS:
         check_time(start)
     return start
 
 
 def _in_blocks(hardware: Hardware, foreign: Sequence[Foreign]) -> IntArray:
     """A row a block: bytes, and the time that writing it takes."""
-    rate, rows = hardware.dram_write_rate, list[IntArray]()
-    for size, dirty in foreign:
+    rows, times, rate = [], [], hardware.dram_write_rate
+    for size, is_dirty in foreign:
         whole, rest = divmod(size, FOREIGN_BLOCK_BYTES)
-        for block, count in ((FOREIGN_BLOCK_BYTES, whole), (rest, 1)):
-            if block and count:
-                rows.append(np.full((count, 2), (block, rate.ps(block) if dirty else 0)))
-    return np.concatenate([np.zeros((0, 2), dtype=np.int64), *rows])
+        for block, count in ((FOREIGN_BLOCK_BYTES, whole), (rest, rest > 0)):
+            rows.append((block, rate.ps(block) if is_dirty else 0))
+            times.append(count)
+    return np.repeat(np.array(rows), times, axis=0)
 
 
 def _read_ps(hardware: Hardware, program: Program) -> IntArray:
