@@ -22,9 +22,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from simulator.report.folded import Execution, folded
 from simulator.report.layer import foreign_written_bytes
 from simulator.run.choice import Outcome, Terms
+from simulator.run.folded import Execution, folded
 from simulator.run.sampling import Estimate
 from simulator.schedule.capacity import rows_bytes
 from simulator.schedule.classes import COLUMNS, OUTPUTS, PARTIALS, ROWS
@@ -96,10 +96,12 @@ class Contents:
         self.used -= share.held
         return share
 
-    def put(self, tensor: Tensor, share: Share) -> None:
-        """As the newest, beside what there is of it."""
+    def put(self, tensor: Tensor, share: Share, size: int | None = None) -> None:
+        """As the newest, beside what there is of it; all of it has so many bytes."""
         if share.held:
             share = share.plus(self.take(tensor))
+            if size is not None:  # both operands may be the same tensor
+                share = share.within(Share(size, size))
             self.shares[tensor] = share
             self.used += share.held
 
@@ -331,7 +333,7 @@ class CarriedL2:
                 there, dirty = left[0][read.operand] + left[1][read.operand], left[1][read.operand]
                 held = min(read.read, read.read * there // size)
                 dirty = share.dirty if program.fits_l2 else read.read * dirty // size
-                contents.put(tensor, Share(held, min(held, dirty)))
+                contents.put(tensor, Share(held, min(held, dirty)), read.size)
         self._write(at, left)
 
     def _left_bytes(self, kernel: Kernel, outcome: Outcome) -> list[list[int]]:
@@ -369,7 +371,7 @@ class CarriedL2:
         kernel, step = self.kernels[at], self.order.steps[at]
         for read, tensor, share in taken:
             if read.what != ADDED:
-                self.contents.put(tensor, Share(read.read, share.dirty))
+                self.contents.put(tensor, Share(read.read, share.dirty), read.size)
         written = min(self.room, bits_to_bytes(step.writes * kernel.output_bits))
         dirty = 0 if kernel.program.writes_to_dram else written
         self.count += 1

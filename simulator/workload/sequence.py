@@ -212,7 +212,7 @@ def _parts(
     sizes = [_size(one, operand, written) for one in producers]
     whole, touched = sum(sizes), operand.touched
     if whole < operand.elements:  # read more than once, as keys that several queries share
-        touched = whole
+        touched = min(touched, whole)
     ends = [sum(sizes[:place]) * touched // whole for place in range(len(sizes) + 1)]
     return tuple(
         Part(one, size, end - start)

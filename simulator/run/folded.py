@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.engine.result import EngineResult
+from simulator.run.sampling import busy_ps
 from simulator.schedule.classes import BLOCK_CLASSES
 from simulator.schedule.partition import IntArray
 from simulator.schedule.program import Program
@@ -42,6 +43,10 @@ def folded(executions: Sequence[Execution]) -> tuple[Program, EngineResult]:
     waits_ps = np.zeros_like(most.result.waits_ps)
     waits_ps[0] = sums[-4:] // sum(times)
     requests, misses, multicast, far, written, dram_written = by_class
+    program = most.program.but(
+        foreign=np.array([[foreign_bytes, foreign_ps]]),
+        dram_ps=np.minimum.reduce([one.program.dram_ps for one in executions]),
+    )
     result = replace(
         most.result,
         makespan_ps=makespan,
@@ -58,7 +63,9 @@ def folded(executions: Sequence[Execution]) -> tuple[Program, EngineResult]:
         in_flight_hits=in_flight,
         ties=ties,
     )
-    return most.program.but(foreign=np.array([[foreign_bytes, foreign_ps]])), result
+    # No queue is busy for longer than the run, however its transfers were rounded.
+    busiest_ps = max(busy_ps(program, result).values())
+    return program, replace(result, makespan_ps=max(makespan, busiest_ps))
 
 
 CLASSES = len(BLOCK_CLASSES)
