@@ -20,7 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
+
+import numpy as np
 
 from simulator.report.layer import foreign_written_bytes
 from simulator.run.choice import Outcome, Terms
@@ -28,6 +31,7 @@ from simulator.run.folded import Execution, folded
 from simulator.run.sampling import Estimate
 from simulator.schedule.capacity import rows_bytes
 from simulator.schedule.classes import COLUMNS, OUTPUTS, PARTIALS, ROWS
+from simulator.schedule.partition import IntArray
 from simulator.schedule.started import FOREIGN_BLOCK_BYTES, Foreign, Found, Layout, started
 from simulator.sparsity import MetadataCode
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
@@ -155,11 +159,36 @@ class Read(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A part of an operand, the tensor that it is of, and what L2 held of it."""
+    """A part of an operand, the tensor that it is of, and what L2 held of it, in whole blocks."""
 
     read: Read
     tensor: Tensor
-    share: Share
+    share: Share = Share()
+    found: Found | None = None
+
+    @classmethod
+    def of(cls, read: Read, tensor: Tensor, share: Share, kernel: Kernel) -> Taken:
+        """The last blocks of a part, as far as they are whole. Where they can be evicted, the last
+        ones are dirty: so many that all dirty bytes are in them."""
+        fits = kernel.program.fits_l2
+        if not (share.held and read.blocks):
+            return cls(read, tensor)
+        if share.held >= read.read and (fits or share.dirty in (0, share.held)):
+            dirty = 0 if fits or not share.dirty else read.blocks
+            return cls(read, tensor, share, Found(read.first, read.blocks, dirty))
+        bounds = kernel.bounds[read.first : read.first + read.blocks + 1]
+        size, end = int(bounds[-1] - bounds[0]), int(bounds[-1])
+        start = int(np.searchsorted(bounds, end - size * share.held // read.read))
+        blocks = read.blocks - start
+        if blocks <= 0:
+            return cls(read, tensor)
+        held = int(end - bounds[start]) * read.read // size
+        dirty = min(held, share.dirty)
+        first_dirty = np.searchsorted(bounds, end - ceil_div(size * dirty, read.read), "right") - 1
+        found = Found(
+            read.first + start, blocks, 0 if fits else min(blocks, read.blocks - int(first_dirty))
+        )
+        return cls(read, tensor, Share(held, dirty), found)
 
 
 class Kernel:
@@ -172,6 +201,11 @@ class Kernel:
         self.bits, self.output_bits = DTYPE_BITS[layer.dtype], output_bits(layer.dtype)
         is_swapped = outcome.problem is not None and outcome.problem.inputs_are_rows
         self.operands = (COLUMNS, ROWS) if is_swapped else (ROWS, COLUMNS)
+
+    @cached_property
+    def bounds(self) -> IntArray:
+        """Bytes of all blocks before each, and of all."""
+        return np.append(0, np.cumsum(self.program.block_bytes[self.program.block_class]))
 
 
 class CarriedL2:
@@ -216,7 +250,7 @@ class CarriedL2:
             return kernel.outcome
         overflow = sum(kernel.layout.sizes) + contents.used - self.room
         foreign, clean, kept = self._seen(overflow)
-        found = tuple(filter(None, (self._found(kernel, one) for one in taken)))
+        found = tuple(one.found for one in taken if one.found is not None)
         is_cold = is_first or not self.terms.hardware.memory.l2.foreign_dirty_ratio
         if is_cold and not (found or foreign):
             outcome = kernel.outcome
@@ -240,8 +274,9 @@ class CarriedL2:
             if read.read < read.size:
                 all_of_it = whole.setdefault(tensor, there)
                 share = all_of_it.part(read.read, read.size).within(there)
-                self.contents.put(tensor, there.minus(share))
-            taken.append(Taken(read, tensor, share))
+            one = Taken.of(read, tensor, share, self.kernels[at])
+            self.contents.put(tensor, there.minus(one.share))
+            taken.append(one)
         return taken
 
     def _reads(self, at: int, is_later: bool) -> list[Read]:
@@ -271,15 +306,6 @@ class CarriedL2:
                 )
         self.reads[at, is_later] = reads
         return reads
-
-    def _found(self, kernel: Kernel, taken: Taken) -> Found | None:
-        """Blocks of a part that L2 holds; which are dirty, where they can be evicted."""
-        read, share = taken.read, taken.share
-        count = read.blocks * share.held // read.read
-        if not count:
-            return None
-        dirty = 0 if kernel.program.fits_l2 else count * share.dirty // share.held
-        return Found(read.first + read.blocks - count, count, dirty)
 
     def _seen(self, overflow: int) -> tuple[tuple[Foreign, ...], int, int]:
         """Foreign blocks as far as a layer can tell, how many clean bytes are older, and how many
@@ -327,7 +353,7 @@ class CarriedL2:
         else:
             gone = contents.evicted_by(sum(map(sum, left)) + contents.used - self.room)
         self.lost_bytes += contents.evict(gone) - foreign_written_bytes(program, result)
-        for read, tensor, share in taken:
+        for read, tensor, share, _ in taken:
             if read.what != ADDED:
                 size = max(1, kernel.layout.sizes[read.operand])
                 there, dirty = left[0][read.operand] + left[1][read.operand], left[1][read.operand]
@@ -369,7 +395,7 @@ class CarriedL2:
         """What a layer leaves that was simulated in part: all that it has touched, as far as L2
         holds it. What that evicts is written after the run."""
         kernel, step = self.kernels[at], self.order.steps[at]
-        for read, tensor, share in taken:
+        for read, tensor, share, _ in taken:
             if read.what != ADDED:
                 self.contents.put(tensor, Share(read.read, share.dirty), read.size)
         written = min(self.room, bits_to_bytes(step.writes * kernel.output_bits))

@@ -22,7 +22,7 @@ def _machine(rng: random.Random, start: str) -> Hardware:
     return tiny(
         core__count=rng.choice([1, 2, 4]),
         core__port_bytes_per_cycle=rng.choice([16, 64]),
-        memory__l2__bytes=rng.choice([4000, 10_000, 20_000, 60_000, 2**20]),
+        memory__l2__bytes=rng.choice([2000, 5000, 10_000, 25_000, 2**20]),
         memory__l2__bytes_per_cycle=rng.choice([16, 256]),
         memory__l2__latency_cycles=rng.choice([0, 30]),
         memory__l2__start=start,
@@ -43,21 +43,21 @@ def _layers(rng: random.Random) -> list[Layer]:
     """Layers that often read what one before has written, by size or by name."""
     layers: list[Layer] = []
     channels = [4, 8, 16]
-    width, tokens = 16 * rng.randint(1, 4), 8 * rng.randint(1, 6)
-    for number in range(rng.randint(2, 6)):
+    width, tokens = 16 * rng.randint(1, 3), 8 * rng.randint(1, 3)
+    for number in range(rng.randint(2, 5)):
         name, repeat = f"l{number}", rng.choice([1, 1, 1, 2, 3])
         names = ["input", *(layer.name for layer in layers)]
         inputs = tuple(rng.sample(names, 1)) if rng.random() < 0.4 else ()
         kind = rng.choice(["gemm", "gemm", "conv", "matmul", "stream"])
         if kind == "gemm":
-            wide = rng.choice([width, 16 * rng.randint(1, 6)])
+            wide = rng.choice([width, 16 * rng.randint(1, 4)])
             layers.append(
                 Gemm(name, wide, tokens, width, repeat=repeat, inputs=inputs,
                      accumulate=rng.random() < 0.4, pattern=rng.choice([None, "2:4"]))
             )  # fmt: skip
             width = wide
         elif kind == "conv":
-            shape = rng.choice(channels), rng.choice(channels), 6, 6, rng.choice([1, 3])
+            shape = rng.choice(channels), rng.choice(channels), 5, 5, rng.choice([1, 3])
             stride, accumulate = rng.choice([1, 2]), rng.random() < 0.3
             layers.append(
                 Conv(name, *shape, stride=stride, padding=1, repeat=repeat, inputs=inputs,
@@ -91,9 +91,39 @@ def test_engines_agree_on_random_sequences(start: str) -> None:
         )
         assert fast.layers == reference.layers, (start, seed)
         assert fast.total == reference.total, (start, seed)
+        if start == "carried":
+            _no_more_is_spared_than_can_be(workload, fast)
+            _what_is_written_is_written_to_dram(hardware, workload, fast)
         reached.update(_features(hardware, workload, fast))
     assert len(reached) == 7
     assert min(reached.values()) >= CASES // 20, reached
+
+
+def _no_more_is_spared_than_can_be(workload: Workload, report: Report) -> None:
+    """Weights, what the network is given and what it gives pass DRAM in any case."""
+    results = sum(
+        step.results * written_by(layer) * 2
+        for layer, step in zip(workload.layers, order_of(workload).steps, strict=True)
+    )
+    read, written = (report.total.traffic_bytes.total("dram", way) for way in ("read", "written"))
+    assert read >= report.total.compulsory_dram_bytes - results
+    assert written >= results
+
+
+def _what_is_written_is_written_to_dram(
+    hardware: Hardware, workload: Workload, report: Report
+) -> None:
+    """Nothing of a layer's output is lost on its way, but for bytes where shares are rounded.
+
+    Without partial sums, which are outputs of no layer, and what is added to in its place.
+    """
+    added = any(getattr(layer, "accumulate", False) for layer in workload.layers)
+    if added or hardware.libraries["own"].splits != (1,):
+        return
+    outputs = sum(written_by(layer) * layer.repeat * 2 for layer in workload.layers)
+    written = report.total.traffic_bytes["dram"]
+    through = sum(written[of]["written"] for of in ("activations", "outputs", "weights"))
+    assert through >= outputs - 4 * sum(layer.repeat for layer in workload.layers)
 
 
 def _features(hardware: Hardware, workload: Workload, report: Report) -> set[str]:
@@ -119,37 +149,6 @@ def _cold(hardware: Hardware) -> object:
 
 def _read(report: Report) -> int:
     return report.total.traffic_bytes.total("dram", "read")
-
-
-def test_no_more_is_spared_than_can_be() -> None:
-    """Weights, what the network is given and what it gives pass DRAM in any case."""
-    for seed in range(CASES):
-        hardware, workload = _case(seed, "carried")
-        report = simulate(hardware, workload)
-        results = sum(
-            step.results * written_by(layer) * 2
-            for layer, step in zip(workload.layers, order_of(workload).steps, strict=True)
-        )
-        read, written = (report.total.traffic_bytes.total("dram", x) for x in ("read", "written"))
-        assert read >= report.total.compulsory_dram_bytes - results, seed
-        assert written >= results, seed
-
-
-def test_what_is_written_is_written_to_dram_once() -> None:
-    """Where blocks are as large as tensors say, nothing of a layer's output is lost on its way.
-
-    Sequences without k-splits, whose partial sums are dropped once they have been read.
-    """
-    for seed in range(CASES):
-        hardware, workload = _case(seed, "carried")
-        outputs = sum(written_by(layer) * layer.repeat * 2 for layer in workload.layers)
-        added = any(getattr(layer, "accumulate", False) for layer in workload.layers)
-        report = simulate(hardware, workload)
-        written = report.total.traffic_bytes["dram"]
-        through = sum(written[of]["written"] for of in ("activations", "outputs", "weights"))
-        slack = sum(layer.repeat for layer in workload.layers) * 4
-        if hardware.libraries["own"].splits == (1,) and not added:
-            assert through >= outputs - slack, seed
 
 
 def test_operands_of_random_layers_have_sources() -> None:
