@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from simulator.training.execute import train
     from simulator.training.spec import TrainSpec
     from simulator.training.stored import stored_tables
-    from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
+    from simulator.workload import Attention, Conv, Gemm, Matmul, Stream, Workload
 
 # Imported on first use, so that `import simulator` and `nmsim --help` stay quick.
 _HOMES = {
@@ -80,6 +80,7 @@ _HOMES = {
     "Comparison": "report.comparison",
     "simulate": "run.simulate",
     "Pattern": "sparsity",
+    "Attention": "workload",
     "Conv": "workload",
     "Gemm": "workload",
     "Matmul": "workload",
@@ -89,6 +90,9 @@ _HOMES = {
     "TradeOff": "tradeoff.result",
     "trade_off": "tradeoff.measure",
     "Workload": "workload",
+    "STACKS": "workload.stack",
+    "Stack": "workload.stack",
+    "stacked": "workload.stack",
     "TrainSpec": "training.spec",
     "claims_of": "training.claims",
     "stored_tables": "training.stored",
@@ -98,6 +102,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "STACKS",
+    "Attention",
     "Comparison",
     "ConfigError",
     "Conv",
@@ -114,6 +120,7 @@ __all__ = [
     "Report",
     "SimulatorError",
     "SpecError",
+    "Stack",
     "StoreError",
     "Stream",
     "SweepResult",
@@ -139,6 +146,7 @@ __all__ = [
     "relative_area",
     "search",
     "simulate",
+    "stacked",
     "stored_tables",
     "sweep",
     "trade_off",

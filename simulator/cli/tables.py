@@ -22,6 +22,7 @@ from simulator.report.report import Report
 from simulator.report.total import Total
 from simulator.sparsity import Pattern
 from simulator.traffic import DIRECTIONS
+from simulator.workload.layer import LISTED
 
 PIPE_WIDTH = 1_000_000
 
@@ -167,7 +168,7 @@ def _layer_table(report: Report) -> Grid:
             layer.name,
             str(layer.repeat),
             *_sizes(layer),
-            layer.executed_as,
+            _executed(layer),
             layer.mapping,
             scale.text(layer.time_ns),
             f"{layer.cycles:,}",
@@ -175,6 +176,12 @@ def _layer_table(report: Report) -> Grid:
             _bound(layer),
         )
     return made
+
+
+def _executed(layer: LayerReport) -> str:
+    """The pattern as which a product ran; on vector lanes, it says so."""
+    on_lanes = layer.executed_on == "vector" and layer.macs
+    return f"{layer.executed_as} vector" if on_lanes else layer.executed_as
 
 
 def _layers_table(comparison: Comparison) -> Grid:
@@ -321,7 +328,10 @@ def _energy(total: Total) -> str:
 
 
 def _layers(report: Report) -> str:
-    return count(sum(layer.repeat for layer in report.layers), "layer")
+    """How many kernels there are; where each layer is one, how many of those."""
+    if report.stack == LISTED:
+        return count(report.total.kernels, "layer")
+    return f"{count(report.total.kernels, 'kernel')} (stack: {report.stack})"
 
 
 def _size_columns() -> list[Column]:

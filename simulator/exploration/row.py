@@ -18,6 +18,7 @@ from simulator.report.total import KEPT
 from simulator.run.simulate import simulate
 from simulator.store.record import LARGEST
 from simulator.units import PS_PER_NS
+from simulator.workload.layer import LISTED
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Row:
         SHA-256 of all that decides the figures.
     settings : dict
         Dotted keys that were varied, and their values.
+    stack : str
+        The software stack whose kernels ran.
     executed_as : str
         Patterns that layers with weights ran as, and how many launches each.
     time_ps : int
@@ -55,6 +58,7 @@ class Row:
     pattern: str | None
     engine: str
     accuracy: str
+    stack: str = LISTED
     executed_as: str | None = None
     time_ps: int | None = None
     cycles: int | None = None
@@ -62,6 +66,7 @@ class Row:
     macs_executed: int | None = None
     mac_utilization: float | None = None
     bound: str | None = None
+    kernels: int | None = None
     dram_bytes: int | None = None
     l2_bytes: int | None = None
     energy_pj: float | None = None
@@ -107,12 +112,12 @@ def _row(shared: Shared, point: Point, machine: Hardware | SimulatorError) -> Ro
     workload = shared.workloads[point.workload]
     name = machine.name if isinstance(machine, Hardware) else shared.base.name
     about = (point.key, point.settings, name, workload.name, point.pattern, shared.engine,
-             shared.accuracy)  # fmt: skip
+             shared.accuracy, point.stack)  # fmt: skip
     if isinstance(machine, SimulatorError):
         return Row(*about, error=str(machine), setup=point.setup)
     try:
-        accuracy = shared.accuracy
-        report = simulate(machine, workload, point.pattern, shared.engine, accuracy=accuracy)
+        asked = point.pattern, shared.engine
+        report = simulate(machine, workload, *asked, accuracy=shared.accuracy, stack=point.stack)
         return Row(*about, **_figures(report, machine), setup=point.setup)
     except SimulatorError as error:
         return Row(*about, error=str(error), setup=point.setup)

@@ -35,7 +35,7 @@ from simulator.schedule.partition import IntArray
 from simulator.schedule.started import FOREIGN_BLOCK_BYTES, Foreign, Found, Layout, started
 from simulator.sparsity import MetadataCode
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
-from simulator.workload.layer import Layer
+from simulator.workload import Attention, Layer
 from simulator.workload.lowering import GemmProblem
 from simulator.workload.sequence import ADDED, CACHE, OWN, Order
 
@@ -460,6 +460,8 @@ def compulsory_bytes(
     for step, (layer, problem) in zip(order.steps, executed, strict=True):
         of_itself = any(operand.what in (OWN, CACHE) for operand in step.operands)
         own = rows_bytes(problem, code) if problem is not None and of_itself else 0
+        if isinstance(layer, Attention):
+            own = layer.kv_bytes if layer.cached else 0
         given = bits_to_bytes(step.given * DTYPE_BITS[layer.dtype])
         result = bits_to_bytes(step.writes * output_bits(layer.dtype))
         needed.append(own * layer.repeat + given + result * step.results)

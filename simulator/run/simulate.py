@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,16 +23,27 @@ from simulator.run.asked import (
 )
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
 from simulator.run.carried import Ran, carry, compulsory_bytes, mean_outcome
-from simulator.run.choice import Option, Outcome, Ranking, Terms, fastest, ranking, streamed
+from simulator.run.choice import (
+    Option,
+    Outcome,
+    Ranking,
+    Terms,
+    attended,
+    fastest,
+    ranking,
+    streamed,
+)
+from simulator.run.kernels import kernels_of, of_kernels
 from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program
 from simulator.sparsity import DENSE, AnyPattern, asked_name, parse_asked
 from simulator.units import ceil_div
-from simulator.workload import Layer, Stream, Workload
+from simulator.workload import Attention, Layer, Stream, Workload
 from simulator.workload.lowering import asked_pattern
 from simulator.workload.sequence import order_of
+from simulator.workload.stack import Stack, name_of
 
 LayerProgress = Callable[[int, int, str], None]
 Observe = Callable[[LayerReport, Program, EngineResult], None]
@@ -62,6 +73,7 @@ def simulate(
     mapping: Mapping | str = "auto",
     library: str | None = None,
     accuracy: str = "exact",
+    stack: Stack | str | None = None,
     dense: str | None = None,
     weights: Weights | None = None,
     prune: bool = False,
@@ -90,6 +102,9 @@ def simulate(
         Sampled: of a large GEMM only parts are simulated, and the rest is extrapolated; the report
         says how far off that may be. Layers whose real weights decide what their stages cost are
         always simulated whole. The reference engine takes exact only.
+    stack : Stack or str, optional
+        The software stack that makes kernels of the layers: ``eager``, ``compiled``, ``fused``, or
+        ``listed``, where each is one. Default: the one that the workload names.
     dense : str, optional
         Regular expression: layers whose name it finds stay dense, whatever the pattern.
     weights : mapping from names to arrays, optional
@@ -114,45 +129,53 @@ def simulate(
     """
     if observe is not None and accuracy == "sampled":
         raise ConfigError("accuracy", "a timeline shows every event", got=accuracy, want="exact")
-    hardware, workload = load_hardware(hardware), load_workload(workload)
+    hardware, network = load_hardware(hardware), load_workload(workload)
     roomy = with_room(hardware) if allow_overflow else hardware
     terms = _terms(roomy, engine, mapping, library, accuracy)
-    override, stays = parse_asked(pattern), staying_dense(workload, dense)
+    override, stays = parse_asked(pattern), staying_dense(network, dense)
+    kernels = kernels_of(network, stack, stays)
+    tensors = of_kernels(network, kernels, weights or {})
     works = [
-        attach(layer, _asked(layer, override, stays), roomy, weights or {}, library).padded(
+        attach(layer, _asked(layer, names, override, stays), roomy, tensors, library).padded(
             terms.padded
         )
-        for layer in workload.layers
+        for layer, names in zip(kernels.layers, kernels.holds, strict=True)
     ]
     require_names(works, weights or {})
     if not allow_overflow:
-        works = _that_fit(hardware, workload, works)
+        works = _that_fit(hardware, kernels, works)
     found = list(_outcomes(terms, works, prune, progress))
     executed = [(work.layer, out.option.problem if out.option else None) for work, out in found]
-    order = order_of(workload)
-    carried = carry(terms, order, workload.layers, [outcome for _, outcome in found])
-    code = hardware.sparsity.metadata
+    order, code = order_of(kernels), hardware.sparsity.metadata
+    carried = carry(terms, order, kernels.layers, [outcome for _, outcome in found])
     compulsory = compulsory_bytes(order, executed, code)
     layers = []
-    for (work, _), ran, least in zip(found, carried.layers, compulsory, strict=True):
-        report = _layer_report(terms, work, ran)
-        layers.append(replace(report, compulsory_dram_bytes=ceil_div(least, report.repeat)))
+    for (work, _), ran, least, names in zip(
+        found, carried.layers, compulsory, kernels.holds, strict=True
+    ):
+        report = replace(
+            _layer_report(terms, work, ran),
+            members=names,
+            compulsory_dram_bytes=ceil_div(least, work.layer.repeat),
+        )
+        layers.append(report)
         if observe is not None:
             often = max(ran, key=lambda one: one.times).outcome
             one = report_of(terms, work.layer, often, work.asked, report.note)
             observe(one, often.estimate.program, often.estimate.result)
     needed = held(executed, code)
     notes = (
-        *workload.notes,
-        dense_note(workload, stays),
+        *network.notes,
+        dense_note(network, stays),
         weights_note(works),
-        memory_note(hardware, workload, needed),
+        memory_note(hardware, network, needed),
         carried.note,
     )
     total = total_of(hardware, layers, carried.left_bytes)
     return Report(
         hardware=hardware.name,
-        workload=workload.name,
+        workload=network.name,
+        stack=name_of(network.stack if stack is None else stack),
         pattern=str(override) if override else None,
         engine=engine,
         accuracy=accuracy,
@@ -160,7 +183,7 @@ def simulate(
         roof=Roof.of(hardware),
         total=replace(
             total,
-            blocks=workload.blocks,
+            blocks=network.blocks,
             held=needed,
             compulsory_dram_bytes=sum(compulsory),
         ),
@@ -177,6 +200,7 @@ def compare(
     mapping: Mapping | str = "auto",
     library: str | None = None,
     accuracy: str = "exact",
+    stack: Stack | str | None = None,
     dense: str | None = None,
     weights: Weights | PatternWeights | None = None,
     allow_overflow: bool = False,
@@ -208,6 +232,7 @@ def compare(
                 mapping=mapping,
                 library=library,
                 accuracy=accuracy,
+                stack=stack,
                 dense=dense,
                 weights=own,
                 prune=True,
@@ -219,9 +244,11 @@ def compare(
     )
 
 
-def _asked(layer: Layer, override: AnyPattern | None, dense: frozenset[str]) -> AnyPattern:
-    """The pattern that is wanted of a layer: none, where it is to stay dense."""
-    return DENSE if layer.name in dense else asked_pattern(layer, override)
+def _asked(
+    layer: Layer, names: Iterable[str], override: AnyPattern | None, dense: frozenset[str]
+) -> AnyPattern:
+    """The pattern that is wanted of a kernel: none, where layers that it holds stay dense."""
+    return asked_pattern(layer, override) if dense.isdisjoint(names) else DENSE
 
 
 def _that_fit(hardware: Hardware, workload: Workload, works: Sequence[Attached]) -> list[Attached]:
@@ -305,7 +332,9 @@ def _layer_report(terms: Terms, work: Attached, ran: Sequence[Ran]) -> LayerRepo
 def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
     """Equal for layers that take as long: by what they may run as, whatever their names."""
     if isinstance(layer, Stream):
-        return layer.reads, layer.writes, layer.dtype, layer.passes, layer.row
+        return layer.reads, layer.writes, layer.op, layer.dtype, layer.passes, layer.row
+    if isinstance(layer, Attention):
+        return replace(layer, name="", repeat=1, epilogue=(), inputs=())
     problems = tuple(option.problem for option in options)
     is_masked = any(option.mask is not None for option in options)
     return (problems, layer.name) if is_masked else problems  # a mask is like no other
@@ -314,4 +343,6 @@ def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
 def _outcome(terms: Terms, layer: Layer, options: Sequence[Option], ranked: Ranking) -> Outcome:
     if isinstance(layer, Stream):
         return at_its_clock(terms, layer, streamed(terms, layer))
+    if isinstance(layer, Attention):
+        return at_its_clock(terms, layer, attended(terms, layer))
     return at_its_clock(terms, layer, fastest(terms, options, ranked))

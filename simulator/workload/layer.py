@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from simulator.errors import WorkloadError, did_you_mean
 from simulator.sparsity import AnyPattern, parse_pattern
 from simulator.units import DTYPE_BITS, ceil_div
-
-MAX_SIZE = 2**40
-"""Largest size of one dimension; products are checked where they are formed."""
+from simulator.workload.attention import Attention
+from simulator.workload.fields import MAX_SIZE as MAX_SIZE
+from simulator.workload.fields import check_fields, check_switches, is_count
+from simulator.workload.operators import OPERATORS, operator_of, parts_of
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,7 @@ class Gemm:
 
     def __post_init__(self) -> None:
         _check(self, ("m", "n", "k", "batch", "repeat"))
-        if type(self.accumulate) is not bool:
-            raise WorkloadError(
-                f"{self.name}.accumulate", "must be True or False", got=self.accumulate
-            )
+        check_switches(self, ("accumulate",))
 
     @property
     def macs(self) -> int:
@@ -147,7 +145,7 @@ class Conv:
         for name in ("kernel", "stride", "dilation"):
             object.__setattr__(self, name, _pair(self, name))
         pads = self.padding if isinstance(self.padding, list | tuple) else (self.padding,)
-        if len(pads) not in (1, 2, 4) or not all(_is_count(p, 0, 2**20) for p in pads):
+        if len(pads) not in (1, 2, 4) or not all(is_count(p, 0, 2**20) for p in pads):
             raise WorkloadError(
                 f"{self.name}.padding", "not a padding", got=self.padding, want="1, 2 or 4 counts"
             )
@@ -240,13 +238,12 @@ class Conv:
         return touched
 
 
+LISTED = "listed"
+"""The stack of a workload whose layers are kernels as they are listed."""
+
 ROW_BYTES = 49152
 """Model: a row of 48 KiB stays on the chip between passes: what any thread block may have of shared
 memory (CUDA C++ Programming Guide, table of compute capabilities), as PyTorch's softmax asks it."""
-
-PASSES_OF_WIDE_ROWS = {"softmax": 3, "normalization": 2}
-"""Model: of rows that do not stay. PyTorch's softmax looks for the maximum, sums, and scales; its
-layer norm takes mean and variance in one pass, and scales."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +256,7 @@ class Stream:
     reads, writes : int
         Elements of its inputs and outputs; the latter are written once.
     op : str
-        What it is, of `operators.OPERATORS`.
+        What it is, of `operators.OPERATORS`; ``add+normalization`` where several are one kernel.
     dtype, repeat, inputs
         As in `Gemm`.
     passes : int
@@ -282,6 +279,10 @@ class Stream:
 
     def __post_init__(self) -> None:
         _check(self, ("reads", "writes", "repeat", "passes") + ("row",) * (self.row is not None))
+        for op in parts_of(self.op):
+            if op not in OPERATORS:
+                hint = did_you_mean(op, OPERATORS)
+                raise WorkloadError(f"{self.name}.op", "unknown operator", got=op, hint=hint)
         if self.row is not None and self.row > self.reads:
             raise WorkloadError(
                 f"{self.name}.row", "is longer than all inputs",
@@ -289,17 +290,24 @@ class Stream:
             )  # fmt: skip
 
     def over_rows(self, row: int) -> Stream:
-        """The same layer over rows of so many elements, which are read again if they are wide."""
-        passes = PASSES_OF_WIDE_ROWS.get(self.op, 1)
+        """The same layer over rows of so many elements, if it sums over them.
+
+        Model: rows that do not stay are read once for every sum, and once for the outputs:
+        PyTorch's softmax looks for the maximum, sums, and scales; its layer norm takes mean and
+        variance in one pass, and scales.
+        """
+        reductions = operator_of(self.op).reductions
+        if not reductions or row > self.reads:  # embeddings read indices
+            return self
         is_wide = row * DTYPE_BITS[self.dtype] > ROW_BYTES * 8
-        return replace(self, passes=passes, row=row) if is_wide and passes > 1 else self
+        return replace(self, passes=1 + reductions if is_wide else 1, row=row)
 
     @property
     def macs(self) -> int:
         return 0
 
 
-Layer = Gemm | Matmul | Conv | Stream
+Layer = Gemm | Matmul | Conv | Stream | Attention
 
 
 @dataclass(frozen=True)
@@ -315,21 +323,37 @@ class Workload:
     blocks : int
         How many equal blocks the network has, of which these layers are one. Figures are of the
         one; memory must hold all.
+    stack : str
+        As which software stack it is run unless another is asked for, of `stack.STACKS`;
+        ``listed``: each layer is a kernel.
+    members : iterable of tuple of str
+        Where layers are the kernels of a stack: names of the network's layers that each holds, in
+        order. Empty: each is one.
     """
 
     name: str
     layers: tuple[Layer, ...]
     notes: tuple[str, ...] = field(default=())
     blocks: int = 1
+    stack: str = LISTED
+    members: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
 
     def __init__(
-        self, name: str, layers: Iterable[Layer], notes: Iterable[str] = (), blocks: int = 1
+        self,
+        name: str,
+        layers: Iterable[Layer],
+        notes: Iterable[str] = (),
+        blocks: int = 1,
+        stack: str = LISTED,
+        members: Iterable[tuple[str, ...]] = (),
     ) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "layers", tuple(layers))
         object.__setattr__(self, "notes", tuple(notes))
         object.__setattr__(self, "blocks", blocks)
-        if not _is_count(blocks, 1, MAX_SIZE):
+        object.__setattr__(self, "stack", stack)
+        object.__setattr__(self, "members", tuple(members))
+        if not is_count(blocks, 1, MAX_SIZE):
             raise WorkloadError(f"{name} blocks", "not a count", got=blocks, want="1 or more")
         if not self.layers:
             raise WorkloadError(name, "has no layers")
@@ -338,40 +362,27 @@ class Workload:
                 raise WorkloadError(name, "not a layer", got=layer)
 
     @property
+    def holds(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the network's layers that each layer is."""
+        return self.members or tuple((layer.name,) for layer in self.layers)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of the dense network."""
         return sum(layer.macs * layer.repeat for layer in self.layers)
 
 
-def _check(layer: Layer, counts: tuple[str, ...]) -> None:
+def _check(layer: Gemm | Matmul | Conv | Stream, counts: tuple[str, ...]) -> None:
     """Counts are integers in range, the dtype exists, the pattern parses."""
-    for name in counts:
-        value = getattr(layer, name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise WorkloadError(f"{layer.name}.{name}", "must be a whole number", got=value)
-        if not 1 <= value <= MAX_SIZE:
-            raise WorkloadError(
-                f"{layer.name}.{name}", "out of range", got=value, want=f"1 to {MAX_SIZE}"
-            )
-    if not isinstance(layer.dtype, str) or layer.dtype not in DTYPE_BITS:
-        raise WorkloadError(
-            f"{layer.name}.dtype",
-            "unknown dtype",
-            got=layer.dtype,
-            hint=did_you_mean(layer.dtype, DTYPE_BITS),
-        )
+    check_fields(layer, counts)
     if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
         object.__setattr__(layer, "pattern", parse_pattern(layer.pattern, f"{layer.name}.pattern"))
-
-
-def _is_count(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _pair(layer: Conv, name: str) -> tuple[int, int]:
     value = getattr(layer, name)
     pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    if len(pair) != 2 or not all(_is_count(v, 1, 2**20) for v in pair):
+    if len(pair) != 2 or not all(is_count(v, 1, 2**20) for v in pair):
         raise WorkloadError(
             f"{layer.name}.{name}", "not a size", got=value, want="one or two counts"
         )

@@ -17,6 +17,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from simulator.workload.attention import Attention
+from simulator.workload.graph import outputs_of
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Stream, Workload
 
 OUTSIDE: Final = "input"
@@ -97,18 +99,16 @@ def operands_of(layer: Layer) -> tuple[Operand, ...]:
         read = [Operand(what, own, own), Operand(READ, other, other)]
     elif isinstance(layer, Stream):
         read = [Operand(READ, layer.reads, layer.reads)]
+    elif isinstance(layer, Attention):
+        own, other = (
+            outputs_of(layer),
+            2 * layer.batch * layer.kv_heads * layer.context * layer.head_dim,
+        )
+        what = CACHE if layer.cached else READ
+        read = [Operand(READ, own, own), Operand(what, other, other)]
     if isinstance(layer, Gemm | Conv) and layer.accumulate:
-        read.append(Operand(ADDED, written_by(layer), written_by(layer)))
+        read.append(Operand(ADDED, outputs_of(layer), outputs_of(layer)))
     return tuple(read)
-
-
-def written_by(layer: Layer) -> int:
-    """Elements of a layer's output."""
-    if isinstance(layer, Stream):
-        return layer.writes
-    if isinstance(layer, Conv):
-        return layer.batch * layer.out_channels * layer.out_h * layer.out_w
-    return layer.batch * layer.m * layer.n
 
 
 @lru_cache(maxsize=64)
@@ -116,7 +116,7 @@ def order_of(workload: Workload) -> Order:
     """The order in which layers run, and what each reads."""
     layers = workload.layers
     blocks = tuple(_blocks(layers))
-    written = [written_by(layer) for layer in layers]
+    written = [outputs_of(layer) for layer in layers]
     names: dict[str, int] = {}
     latest: dict[int, list[int]] = {}  # layers by what they write, in the order of their runs
     found: list[tuple[Sources, Sources]] = []
@@ -163,7 +163,7 @@ def _sources(
         if operand.what in (OWN, CACHE):
             sources.append(())
         elif layer.inputs:
-            chosen = named if alone else [_named(operand, named, used, written)]
+            chosen = named if alone else _named(operand, named, used, written)
             sources.append(_parts(operand, chosen, written))
         else:
             chosen = _of_size(layer, operand, latest, used)
@@ -174,14 +174,17 @@ def _sources(
 
 def _named(
     operand: Operand, named: list[int | None], used: list[int], written: Sequence[int]
-) -> int | None:
-    """Which of a layer's inputs an operand is: the first of its size, else the first left."""
+) -> list[int | None]:
+    """Which of a layer's inputs an operand is: the first of its size, else of those left the first
+    ones that are as large; the last of all inputs, where none is left."""
     left = [place for place in range(len(named)) if place not in used]
-    fits = [place for place in left if _size(named[place], operand, written) == operand.elements]
-    if not left:
-        return named[-1]
-    used.append((fits or left)[0])
-    return named[used[-1]]
+    sizes = {place: _size(named[place], operand, written) for place in left}
+    chosen = [place for place in left if sizes[place] == operand.elements][:1]
+    for place in [] if chosen else left:
+        if sum(sizes[one] for one in chosen) < operand.elements:
+            chosen.append(place)
+    used += chosen
+    return [named[place] for place in chosen or [-1]]
 
 
 def _size(producer: int | None, operand: Operand, written: Sequence[int]) -> int:

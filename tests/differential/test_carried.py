@@ -12,7 +12,8 @@ from machines import tiny
 from simulator import Conv, Gemm, Matmul, Report, Stream, Workload, simulate
 from simulator.hardware import Hardware
 from simulator.workload import Layer
-from simulator.workload.sequence import operands_of, order_of, written_by
+from simulator.workload.graph import outputs_of
+from simulator.workload.sequence import operands_of, order_of
 
 CASES = 250
 """Sequences of each kind of start."""
@@ -102,7 +103,7 @@ def test_engines_agree_on_random_sequences(start: str) -> None:
 def _no_more_is_spared_than_can_be(workload: Workload, report: Report) -> None:
     """Weights, what the network is given and what it gives pass DRAM in any case."""
     results = sum(
-        step.results * written_by(layer) * 2
+        step.results * outputs_of(layer) * 2
         for layer, step in zip(workload.layers, order_of(workload).steps, strict=True)
     )
     read, written = (report.total.traffic_bytes.total("dram", way) for way in ("read", "written"))
@@ -120,7 +121,7 @@ def _what_is_written_is_written_to_dram(
     added = any(getattr(layer, "accumulate", False) for layer in workload.layers)
     if added or hardware.libraries["own"].splits != (1,):
         return
-    outputs = sum(written_by(layer) * layer.repeat * 2 for layer in workload.layers)
+    outputs = sum(outputs_of(layer) * layer.repeat * 2 for layer in workload.layers)
     written = report.total.traffic_bytes["dram"]
     through = sum(written[of]["written"] for of in ("activations", "outputs", "weights"))
     assert through >= outputs - 4 * sum(layer.repeat for layer in workload.layers)
