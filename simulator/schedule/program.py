@@ -333,8 +333,7 @@ def _waiting(program: Program, waits: IntArray, *, warm: bool) -> Program:
     latency_ps = program.l2_latency_ps
     if not (warm and program.fits_l2):
         latency_ps = max(latency_ps, program.dram_latency_ps)
-    latency_ps += program.far_latency_ps
-    return program.but(hold_ps=program.hold_ps + waits * latency_ps)
+    return program.but(hold_ps=program.hold_ps + waits * (latency_ps + program.far_latency_ps))
 
 
 def check_size(grid: TileGrid, lines: int = 0, streaming: str | None = None) -> None:
