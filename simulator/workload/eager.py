@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from simulator.workload.graph import Node, relinked
-from simulator.workload.heads import attentions
-from simulator.workload.layer import Stream
+from simulator.workload.heads import Found, attentions
+from simulator.workload.layer import Layer, Matmul, Stream
 
 
 class Step(NamedTuple):
@@ -80,33 +80,54 @@ def with_copies(nodes: list[Node]) -> list[Node]:
 
     PyTorch's batched product views ``[batch, seq, heads, d]`` as heads times sequences only where
     there is one sequence, or one position; else `reshape` copies. A cache of keys and values is
-    concatenated with what is new, which copies all of it.
+    concatenated with what is new, which copies all of it; where heads share them, each is copied
+    its own (Hugging Face's repeat_kv).
     """
     before: dict[Node, list[Node]] = {}
     behind: dict[Node, Node] = {}
     for found in attentions(nodes):
         first, last = found.nodes[0], found.nodes[-1]
-        scores, keys = found.scores, found.scores.batch * found.scores.m * found.scores.k
-        are_many, is_long = found.batch > 1, found.seq > 1
-        grows = scores.cached and found.seq < scores.m
         if first.reads:
             one, other = first.reads[0], first.reads[-1]
-            moved = _copies(first, one, "keys", keys, are_many or grows)
-            turned = _copies(first, other, "queries", last.outputs, are_many and is_long)
-            operands = next(iter(moved), one), next(iter(turned), other)
+            moved = _shared(first, one, "keys", found)
+            is_split = found.batch > 1 and found.seq > 1
+            turned = _copies(first, other, "queries", last.outputs, is_split)
+            operands = moved[-1] if moved else one, turned[-1] if turned else other
             first.reads = [*dict.fromkeys(operands)]
             before[first] = moved + turned
         if last.reads and last.reads[0] not in found.nodes:
-            moved = _copies(last, last.reads[0], "values", keys, are_many or grows)
-            last.reads = [*(moved or last.reads[:1]), *last.reads[1:]]
-            before[last] = moved
-        if is_long and found.heads > 1 and not _is_copied(nodes, last):
+            before[last] = _shared(last, last.reads[0], "values", found)
+            last.reads = [*(before[last][-1:] or last.reads[:1]), *last.reads[1:]]
+        if found.seq > 1 and found.heads > 1 and not _is_copied(nodes, last):
             behind[last] = _copy(last, last, "heads", last.outputs)
+        for node in (first, last):
+            node.layer = _head_by_head(node.layer, found)
     kept: list[Node] = []
     for node in nodes:
         node.reads = [behind.get(one, one) if isinstance(one, Node) else one for one in node.reads]
         kept += [*before.get(node, ()), node, *([behind[node]] if node in behind else ())]
     return kept
+
+
+def _shared(node: Node, source: Node | str, what: str, found: Found) -> list[Node]:
+    """Copies of keys or values, where they are needed and none yet."""
+    scores, group = found.scores, found.heads // found.kv_heads
+    size = scores.batch * scores.m * scores.k
+    grows = scores.cached and found.seq < scores.m
+    made = _copies(node, source, what, size, grows or (found.batch > 1 and group == 1))
+    repeated = _copies(node, source, f"repeated.{what}", size, group > 1)
+    for one in repeated:
+        if isinstance(one.layer, Stream):
+            one.layer = replace(one.layer, writes=size * group)
+        one.reads = [*(made or one.reads)]
+    return made + repeated
+
+
+def _head_by_head(layer: Layer, found: Found) -> Layer:
+    """A product of as many matrices as there are heads, if some shared theirs."""
+    if found.heads == found.kv_heads or not isinstance(layer, Matmul):
+        return layer
+    return replace(layer, n=found.seq, batch=found.batch * found.heads)
 
 
 def _copies(node: Node, source: Node | str, what: str, size: int, needed: bool) -> list[Node]:

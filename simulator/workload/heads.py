@@ -138,7 +138,8 @@ def _found(chain: tuple[Node, ...]) -> Found:
         return unknown
     batch = scores.batch // kv_heads
     seq, rest = divmod(queries.n, batch)
-    if rest or seq * heads != scores.n * kv_heads:
+    is_whole = scores.cached or keys.n == batch * scores.m  # a cache has more than what is new
+    if rest or seq * heads != scores.n * kv_heads or not is_whole:
         return unknown
     return Found(chain, heads, kv_heads, seq, batch)
 

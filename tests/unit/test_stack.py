@@ -208,17 +208,54 @@ def test_other_attention_stays_as_it_is(changes: dict[str, object]) -> None:
 
 
 def test_heads_are_copied_where_pytorch_copies_them() -> None:
-    folded = stacked(Workload("net", attention()), "eager")
-    copies = {layer.name: layer.reads for layer in folded.layers
-              if isinstance(layer, Stream) and layer.op == "copy"}  # fmt: skip
-    assert copies == {
-        "scores.keys": 4096, "scores.queries": 16384, "context.values": 4096, "context.heads": 16384
-    }  # fmt: skip
+    folded = stacked(load_workload("bert-base", batch=4), "eager")
+    copies = [layer for layer in folded.layers if isinstance(layer, Stream) and layer.op == "copy"]
+    size = 4 * 128 * 768
+    assert [(copy.name, copy.reads, copy.writes) for copy in copies] == [
+        (name, size, size)
+        for name in ("scores.keys", "scores.queries", "context.values", "context.heads")
+    ]
     assert named(folded, "scores").inputs == ("scores.keys", "scores.queries")
-    assert named(folded, "out").inputs == ("context.heads",)
+    assert named(folded, "attention.output").inputs == ("context.heads",)
     decode = stacked(load_workload("llama-7b", seq=1, context=64), "eager")
     copied = [name for name in names(decode) if name.endswith((".keys", ".values", ".heads"))]
     assert copied == ["scores.keys", "attend.values"]  # what a cache of keys is concatenated to
+
+
+def test_eager_heads_share_nothing() -> None:
+    folded = stacked(Workload("net", attention()), "eager")
+    copies = {layer.name: (layer.reads, layer.writes) for layer in folded.layers
+              if isinstance(layer, Stream) and layer.op == "copy"}  # fmt: skip
+    assert copies == {
+        "scores.repeated.keys": (4096, 16384), "scores.queries": (16384, 16384),
+        "context.repeated.values": (4096, 16384), "context.heads": (16384, 16384),
+    }  # fmt: skip
+    scores = named(folded, "scores")
+    assert (scores.n, scores.batch) == (16, 4 * 8)  # type: ignore[union-attr]
+    assert folded.macs == Workload("net", attention()).macs
+    assert stacked(folded, "eager").layers == folded.layers
+
+
+def test_a_cache_of_shared_heads_grows_and_is_repeated() -> None:
+    """One new token of each of four sequences against 16; 8 heads share 2 of keys and values."""
+    query, key, value, scores, softmax, context, out = attention()
+    decode: list[Layer] = [
+        *(replace(layer, n=4) for layer in (query, key, value)),  # type: ignore[call-arg]
+        replace(scores, n=4, cached=True),  # type: ignore[call-arg]
+        replace(softmax, reads=512, writes=512),  # type: ignore[call-arg]
+        replace(context, n=4, cached=True),  # type: ignore[call-arg]
+        replace(out, n=4),  # type: ignore[call-arg]
+    ]
+    folded = stacked(Workload("net", decode), "eager")
+    assert [name for name in names(folded) if name.endswith(("keys", "values", "queries"))] == [
+        "scores.keys", "scores.repeated.keys", "context.values", "context.repeated.values"
+    ]  # fmt: skip
+    assert stacked(folded, "eager").layers == folded.layers
+    fused = stacked(Workload("net", decode), "fused").layers[1]
+    assert fused == Attention(
+        "scores+softmax+context", 8, 2, 1, 16, 32, batch=4, causal=True, cached=True,
+        inputs=("query+key+value",),
+    )  # fmt: skip
 
 
 def test_operators_that_pytorch_has_no_kernel_for_are_several() -> None:
