@@ -116,9 +116,7 @@ def _row(shared: Shared, point: Point, machine: Hardware | SimulatorError) -> Ro
         return Row(*about, error=str(machine), setup=point.setup)
     try:
         asked = point.pattern, shared.engine
-        report = simulate(
-            machine, workload, *asked, accuracy=shared.accuracy, stack=point.stack
-        )
+        report = simulate(machine, workload, *asked, accuracy=shared.accuracy, stack=point.stack)
         return Row(*about, **_figures(report, machine), setup=point.setup)
     except SimulatorError as error:
         return Row(*about, error=str(error), setup=point.setup)
