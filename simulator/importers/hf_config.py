@@ -55,7 +55,8 @@ def read_hf_config(path: Path, parameters: Mapping[str, int]) -> Imported:
     tally.notes.append(", ".join(f"{name} = {sizes[name]}" for name in family.parameters))
     tally.notes += feature_notes(config, family, depth, tokens)
     tally.notes += quantization.notes()
-    return tally.result(path.parent.resolve().name if path.stem == "config" else path.stem)
+    name = path.parent.resolve().name if path.stem == "config" else path.stem
+    return tally.result(name, "fused")
 
 
 def _cached(layer: Layer) -> Layer:

@@ -165,11 +165,13 @@ class Tally:
         """Count an operator that bears MACs, or may, and is not imported."""
         self.skipped[_short(_printable(what))] += 1
 
-    def result(self, name: str, hint: str | None = None) -> Imported:
+    def result(self, name: str, stack: str, hint: str | None = None) -> Imported:
         """The workload with its account.
 
         Parameters
         ----------
+        stack : str
+            The software that runs it unless another is asked for.
         hint : str, optional
             What to do about a model of which nothing can be read.
 
@@ -185,7 +187,7 @@ class Tally:
             what = f"holds no layer that can be read: {text}"
             raise WorkloadError(str(self.path), what, hint=hint)
         notes = map(_printable, (f"{self.path.name}: {text}", *self.notes))
-        workload = Workload(name, self.layers, notes)
+        workload = Workload(name, self.layers, notes, stack=stack)
         return Imported(workload, total, self.imported, skipped, self.stored, self.blocks)
 
 

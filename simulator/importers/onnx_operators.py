@@ -25,6 +25,7 @@ from simulator.importers.onnx_graph import (
     is_standard,
     own,
 )
+from simulator.workload.attention import Attention
 from simulator.workload.layer import Gemm, Layer, Matmul, Stream
 
 if TYPE_CHECKING:
@@ -146,7 +147,9 @@ def _packed(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> Read:
 
 
 def _attention(graph: OnnxGraph, node: onnx.NodeProto, name: str, made: str = "") -> Read:
-    """Scores and the sum of values; the query heads of a group are rows of one product.
+    """One kernel; two products where values have a width of their own.
+
+    Of those, the query heads of a group are rows of one.
 
     ``made`` is what makes queries, keys and values, where those are not inputs.
     """
@@ -158,6 +161,14 @@ def _attention(graph: OnnxGraph, node: onnx.NodeProto, name: str, made: str = ""
     n, batch = heads.queries * (heads.heads // heads.kv_heads), heads.batch * heads.kv_heads
     query, *others = [made] if made else [name for name in node.input[:3] if name]
     key, value = others[0] if others else query, others[-1] if others else query
+    if heads.value == heads.head:
+        one = Attention(
+            name + ".attention" * bool(made), heads.heads, heads.kv_heads, heads.queries,
+            heads.keys, heads.head, batch=heads.batch, dtype=dtype,
+            causal=heads.is_causal and heads.keys >= heads.queries,
+            inputs=(query, key, value),
+        )  # fmt: skip
+        return [(one, None)]
     scores = Matmul(f"{name}.scores", heads.keys, n, heads.head, batch, dtype, inputs=(key, query))
     read = (value, own(scores.name))
     values = Matmul(f"{name}.values", heads.value, n, heads.keys, batch, dtype, inputs=read)

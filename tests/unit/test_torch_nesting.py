@@ -147,7 +147,7 @@ def test_outer_calls_give_way_level_by_level(read: Read) -> None:
     assert bare(imported.workload.layers) == (
         Conv("convolution", 3, 8, 32, 32, kernel=3, padding=1),
         Gemm("mm", m=32, n=64, k=128),
-        Stream("gelu", 8192, 8192),
+        Stream("gelu", 8192, 8192, op="gelu"),
     )
     assert imported.skipped == {"own::fused_gemm": 1}
 
