@@ -150,6 +150,10 @@ class Tally:
         if counts and not isinstance(layer, Stream):
             self.imported += 1
 
+    def __getitem__(self, name: str) -> Layer:
+        """A layer by its name."""
+        return self.layers[self._places[name]]
+
     def follow(self, name: str, operator: str) -> None:
         """Note an operator that follows a product."""
         place = self._places[name]

@@ -215,15 +215,44 @@ class Composites:
         """A composite with the operators behind it that belong to it."""
         while True:
             tensor = one.outputs[0]
-            users = self.users[tensor]
-            if len(users) != 1 or users & taken or tensor in self.graph.outputs:
+            path = self._path(tensor)
+            if not path or taken.intersection(map(id, path)):
                 return one
-            node = self._by_id[next(iter(users))]
-            others = [name for name in self._activations(node) if name != tensor]
+            node, read = path[-1], path[-2].output[0] if len(path) > 1 else tensor
+            others = [name for name in self._activations(node) if name != read]
             if not self._belongs(one, node, others):
                 return one
-            end = Composite(one.kind, "", (tensor, *others), (node.output[0],), frozenset(users))
-            one = one.then(end)
+            nodes = frozenset(map(id, path))
+            one = one.then(Composite(one.kind, "", (tensor, *others), (node.output[0],), nodes))
+
+    def _path(self, tensor: str) -> list[onnx.NodeProto]:
+        """The one operator that reads a tensor, casts on the way included; else nothing."""
+        path: list[onnx.NodeProto] = []
+        while len(self.users[tensor]) == 1 and tensor not in self.graph.outputs:
+            path.append(self._by_id[next(iter(self.users[tensor]))])
+            if path[-1].op_type not in ("Cast", "CastLike", "Identity"):
+                return path
+            tensor = path[-1].output[0]
+        return []
+
+    def scales(self, node: onnx.NodeProto) -> bool:
+        """Whether an operator multiplies by a number what nothing but products read."""
+        inputs = [name for name in node.input if name and name not in self._fixed]
+        numbers = [name for name in node.input if name in self._fixed]
+        is_number = len(numbers) == 1 and self._size(numbers[0]) == 1
+        is_scale = node.op_type in ("Mul", "Div") and len(inputs) == 1 and is_number
+        if not is_scale or id(node) in self.ends:
+            return False
+        tensors = [node.output[0]]
+        for tensor in tensors:
+            readers = [self._by_id[one] for one in self.users[tensor]]
+            if not readers or tensor in self.graph.outputs:
+                return False
+            views = [one for one in readers if one.op_type in VIEWS]
+            if any(one.op_type != "MatMul" for one in readers if one not in views):
+                return False
+            tensors += [name for one in views for name in one.output]
+        return True
 
     def _belongs(self, one: Composite, node: onnx.NodeProto, others: list[str]) -> bool:
         """Whether an operator that reads a composite, and ``others``, ends it.

@@ -39,6 +39,7 @@ KINDS: Final[dict[str, str]] = {
     **dict.fromkeys(("Concat", "Pad", "Tile", "DepthToSpace", "SpaceToDepth", *TABLES), "copy"),
     **dict.fromkeys(("MaxPool", "AveragePool", "LpPool", "MaxRoiPool", "RoiAlign"), "pool"),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", *REDUCTIONS), "pool"),
+    **dict.fromkeys(("Resize", "Upsample", "GridSample"), "pool"),  # of a window of pixels, too
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), "softmax"),
     **dict.fromkeys(("LayerNormalization", "RMSNormalization", "LRN"), "normalization"),
     **dict.fromkeys(("InstanceNormalization", "GroupNormalization"), "normalization"),

@@ -16,7 +16,7 @@ from simulator.importers.onnx_composites import Composite, Composites
 from simulator.importers.onnx_graph import DTYPES, OnnxGraph
 from simulator.importers.onnx_kinds import TABLES
 from simulator.importers.onnx_shapes import read_by
-from simulator.workload.layer import Layer, Stream
+from simulator.workload.layer import Layer, Matmul, Stream
 
 if TYPE_CHECKING:
     import onnx
@@ -44,6 +44,7 @@ class Streams:
         self.counts: Counter[str] = Counter()
         self.made = Producers()
         self.owners: dict[str, str] = {}  # the layer whose epilogue writes a tensor
+        self.scaled: set[str] = set()  # by a number, with which products commute
         self.composites = Composites(graph)
         written = {name for node in graph.nodes for name in node.output}
         read = (name for node in graph.nodes for name in self.reads(node))
@@ -55,6 +56,8 @@ class Streams:
         if isinstance(last, Stream):
             return
         self.owners.update(dict.fromkeys(node.output, last.name))
+        if self.scaled.intersection(node.input):
+            self.tally.follow(last.name, "scale")
         if self.graph.input_at(node, BIAS_AT.get(node.op_type, -1)) in self.graph.constants:
             self.tally.follow(last.name, "bias")
 
@@ -68,6 +71,8 @@ class Streams:
         if self._is_alone(node.input[0], readers) and node.input[0] in self.owners:
             self.owners.update(dict.fromkeys(node.output, self.owners[node.input[0]]))
         self.passes(node, node.input[:1])
+        if node.input[0] in self.scaled:
+            self.scaled.update(node.output)
         if id(node) not in self.composites.inner:
             self.counts["operators taken as views, which move nothing"] += 1
 
@@ -86,13 +91,17 @@ class Streams:
         """
         if id(node) in self.composites.inner:
             return
+        if self.composites.scales(node):
+            self.passes(node)
+            self.scaled.update(node.output)
+            return
         one = self.composites.ends.get(id(node)) or self._alone(node)
         sizes = {name: self.graph.size(name) for name in (*one.inputs, *one.outputs)}
         largest = max(sizes[name] for name in one.outputs)
         whole = [name for name in one.inputs if sizes[name] >= largest]
         owner = self._owner(one, whole)
         if owner and all(sizes[name] == largest for name in whole):
-            self.tally.follow(owner, one.kind)
+            self.tally.follow(owner, self._kind(one, owner))
             self.owners.update(dict.fromkeys(one.outputs, owner))
             self.made.note(one.outputs, (owner,))
             self.counts["operators folded into epilogues"] += 1
@@ -119,6 +128,11 @@ class Streams:
         owner = self.owners.get(whole[0], "")
         others = self.made.of(name for name in one.inputs if name != whole[0])
         return owner if all(self.tally.is_before(name, owner) for name in others) else ""
+
+    def _kind(self, one: Composite, owner: str) -> str:
+        """What follows a product; a constant that is added to scores is a mask, no bias."""
+        is_mask = one.kind == "bias" and isinstance(self.tally[owner], Matmul)
+        return "mask" if is_mask else one.kind
 
     def _is_alone(self, tensor: str, nodes: Set[int]) -> bool:
         """Whether nothing but some operators reads a tensor."""
