@@ -324,20 +324,26 @@ def _warmed(program: Program) -> Program:
     grid, bounds = program.grid, program.split_bounds
     tiles: Any = program.queues.tiles  # with several queues they are walked one after another
     place: Any = grid.place(tiles)
+    row_ends = np.array(grid.row_ends or [grid.stages] * grid.rows)
+    ends: Any = np.minimum(bounds[place.split + 1], row_ends[place.row])
     uses: list[tuple[IntArray, IntArray]] = []
     for operand, blocks in enumerate((place.rows_block, place.columns_block)):
         if operand and not grid.has_columns:
             continue
-        _, first = np.unique(blocks * grid.splits + place.split, return_index=True)
-        for at in first.tolist():
-            stage = np.arange(bounds[place.split[at]], bounds[place.split[at] + 1])
-            uses.append(((at * grid.stages + stage) * 3 + operand, blocks[at] + stage))
+        parts = (blocks * grid.splits + place.split) * (grid.stages + 1) + ends
+        for at in np.unique(parts, return_index=True)[1].tolist():
+            stage = np.arange(bounds[place.split[at]], ends[at])
+            is_kept = grid.keeps_rows and not operand
+            stage = stage[:1] if is_kept else stage
+            used = blocks[at] + (0 * stage if is_kept else stage)
+            uses.append(((at * grid.stages + stage) * 3 + operand, used))
     if program.accumulates:
         last = np.flatnonzero(place.split == grid.splits - 1)
         uses.append(((last * grid.stages + grid.stages - 1) * 3 + 2, place.output_block[last]))
     order = np.concatenate([use[0] for use in uses])
-    ids = np.concatenate([use[1] for use in uses])
-    return replace(program, warm_blocks=ids[np.argsort(order, kind="stable")])
+    ids = np.concatenate([use[1] for use in uses])[np.argsort(order, kind="stable")]
+    first = np.sort(np.unique(ids, return_index=True)[1])  # rows of tiles that end early share some
+    return replace(program, warm_blocks=ids[first])
 
 
 def check_size(grid: TileGrid, lines: int = 0, streaming: str | None = None) -> None:

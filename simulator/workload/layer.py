@@ -9,7 +9,8 @@ from simulator.errors import WorkloadError
 from simulator.sparsity import AnyPattern, parse_pattern
 from simulator.units import DTYPE_BITS, ceil_div
 from simulator.workload.attention import Attention
-from simulator.workload.fields import MAX_SIZE, check_fields, check_switches, is_count
+from simulator.workload.fields import MAX_SIZE as MAX_SIZE
+from simulator.workload.fields import check_fields, check_switches, is_count
 from simulator.workload.operators import parts_of
 
 
