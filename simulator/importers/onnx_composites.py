@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ AFFINE = frozenset({"Add", "Sub", "Mul"})
 """What a normalisation ends with: gain and shift, which are constants."""
 
 ACTIVATIONS = frozenset({"gelu", "silu", "hardswish"})
+OVER_ROWS = frozenset({"normalization", "softmax"})
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Composite:
         """Both, of which the other reads what this one writes and nobody else does."""
         inputs = dict.fromkeys((*self.inputs, *other.inputs))
         left = tuple(name for name in inputs if name not in self.outputs)
-        return replace(self, inputs=left, outputs=other.outputs, nodes=self.nodes | other.nodes)
+        nodes = self.nodes | other.nodes
+        return Composite(other.kind, self.name, left, other.outputs, nodes)
 
 
 def is_fixed(node: onnx.NodeProto, constants: Mapping[str, object]) -> bool:
@@ -134,8 +136,9 @@ class Composites:
                 found[one.outputs[0]] = one
         taken = {key for one in found.values() for key in one.nodes}
         for one in list(found.values()):
-            before = found.get(one.inputs[0])
-            if before and before.kind == one.kind and self.users[one.inputs[0]] <= one.nodes:
+            before = found.get(one.inputs[0])  # what takes the mean or the maximum off
+            kinds = {before.kind, one.kind} if before else {""}
+            if before and kinds <= OVER_ROWS and self.users[one.inputs[0]] <= one.nodes:
                 del found[before.outputs[0]]
                 found[one.outputs[0]] = before.then(one)
         for one in found.values():
@@ -184,6 +187,8 @@ class Composites:
 
     def _between(self, entry: str, last: onnx.NodeProto) -> Composite | None:
         """All operators from a tensor to an operator, unless something else reads of it."""
+        if entry in self._makers and self._makers[entry].op_type == "Exp":  # a softmax begins
+            entry = self._dominators[entry]
         nodes: dict[int, onnx.NodeProto] = {}
         inputs, stack = {entry: None}, [last]
         while stack:
