@@ -16,19 +16,20 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from simulator.importers.onnx_graph import OnnxGraph
-from simulator.importers.onnx_kinds import KINDS, MADE_OF, POINTWISE, REDUCTIONS, SLICES, VIEWS
+from simulator.importers.onnx_kinds import (
+    CONSTANTS,
+    KINDS,
+    MADE_OF,
+    POINTWISE,
+    RANDOM,
+    REDUCTIONS,
+    SLICES,
+    VIEWS,
+)
 from simulator.importers.onnx_shapes import bodies
 
 if TYPE_CHECKING:
     import onnx
-
-CONSTANTS = frozenset({"Constant", "ConstantOfShape", "EyeLike", "Shape", "Size", "Range"})
-"""Operators whose outputs are known once shapes are."""
-
-RANDOM = frozenset(
-    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
-    | {"Bernoulli"}
-)
 
 PARTS = POINTWISE | REDUCTIONS | VIEWS | {"Concat"}
 """Operators that others may be made of."""
@@ -221,7 +222,7 @@ class Composites:
         while True:
             tensor = one.outputs[0]
             path = self._path(tensor)
-            if not path or taken.intersection(map(id, path)):
+            if not path or any(id(node) in taken for node in path):
                 return one
             node, read = path[-1], path[-2].output[0] if len(path) > 1 else tensor
             others = [name for name in self._activations(node) if name != read]

@@ -6,6 +6,14 @@ from typing import Final
 
 SLICES: Final = frozenset({"Slice", "Split"})
 
+CONSTANTS: Final = frozenset({"Constant", "ConstantOfShape", "EyeLike", "Shape", "Size", "Range"})
+"""Operators whose outputs are known once shapes are."""
+
+RANDOM: Final = frozenset(
+    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
+    | {"Bernoulli"}
+)
+
 VIEWS: Final = SLICES | frozenset(
     {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "CastLike"}
     | {"Transpose", "Expand"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from simulator.errors import SimulatorError
 from simulator.importers.imported import Stored, Tally, located
-from simulator.importers.onnx_composites import CONSTANTS, is_fixed
+from simulator.importers.onnx_composites import is_fixed
 from simulator.importers.onnx_contrib import HARMLESS
 from simulator.importers.onnx_graph import (
     DTYPES,
@@ -25,7 +25,7 @@ from simulator.importers.onnx_graph import (
     is_standard,
     own,
 )
-from simulator.importers.onnx_kinds import VIEWS
+from simulator.importers.onnx_kinds import CONSTANTS, VIEWS
 from simulator.importers.onnx_names import module_of, spoken
 from simulator.importers.onnx_operators import operator_of
 from simulator.importers.onnx_shapes import bodies
