@@ -26,7 +26,7 @@ from simulator.importers.onnx_kinds import (
     SLICES,
     VIEWS,
 )
-from simulator.importers.onnx_shapes import bodies
+from simulator.importers.onnx_shapes import bodies, read_by
 
 if TYPE_CHECKING:
     import onnx
@@ -79,9 +79,9 @@ def is_fixed(node: onnx.NodeProto, constants: Mapping[str, object]) -> bool:
     inputs = [name for name in node.input if name]
     if node.op_type in ("Shape", "Size"):
         return True
-    if node.op_type in RANDOM or bodies(node) or any(name not in constants for name in inputs):
+    if any(name not in constants for name in inputs) or node.op_type in RANDOM:
         return False
-    return bool(inputs) or node.op_type in CONSTANTS
+    return (bool(inputs) or node.op_type in CONSTANTS) and not bodies(node)
 
 
 class Composites:
@@ -107,7 +107,7 @@ class Composites:
         self._dominators: dict[str, str] = {}
         self._fixed = dict.fromkeys(graph.constants)
         for node in graph.nodes:
-            for name in node.input:
+            for name in read_by(node):
                 self.users[name].add(id(node))
         self._find()
         self.inner = {i for end, one in self.ends.items() for i in one.nodes if i != end}

@@ -47,8 +47,8 @@ class Streams:
         self.scaled: set[str] = set()  # by a number, with which products commute
         self.composites = Composites(graph)
         written = {name for node in graph.nodes for name in node.output}
-        read = (name for node in graph.nodes for name in self.reads(node))
-        self.made.note([name for name in read if name not in written], [INPUT])
+        read = self.composites.users.keys() - written - graph.constants.keys()
+        self.made.note(read, [INPUT])
 
     def follows(self, node: onnx.NodeProto, last: Layer) -> None:
         """The operator's ``last`` layer is added: what reads it may follow in its epilogue."""
