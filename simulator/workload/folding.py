@@ -35,10 +35,9 @@ def merged_products(nodes: list[Node], alike: Alike) -> list[Node]:
         if len(same) == 1:
             kept += same
             continue
-        layers = [node.layer for node in same]
-        m = sum(layer.m for layer in layers if isinstance(layer, Gemm))
-        first = replace(layers[0], name=joined(layers), m=m)  # type: ignore[call-arg]
-        whole = Node(first, tuple(name for node in same for name in node.members), same[0].reads)
+        layers = [node.layer for node in same if isinstance(node.layer, Gemm)]
+        layer = replace(layers[0], name=joined(layers), m=sum(layer.m for layer in layers))
+        whole = Node(layer, tuple(name for node in same for name in node.members), same[0].reads)
         kept.append(whole)
         held |= dict.fromkeys(same, whole)
     return relinked(kept, held)
@@ -179,7 +178,7 @@ def _become_one(run: Sequence[Node], readers: Mapping[Node, Sequence[Node]]) -> 
     alone.
     """
     layers = [node.layer for node in run if isinstance(node.layer, Stream)]
-    inside = [one.outputs for node in run for one in node.reads if one in run]
+    inside = [one.outputs for one in run for node in run if one in node.reads]
     written = [
         node.outputs for node in run if not readers[node] or not set(run).issuperset(readers[node])
     ]
