@@ -1,11 +1,11 @@
-"""Layers without what they read and what follows them, for tests of what they compute."""
+"""Layers and what they read: without it, for tests of what they compute; and whether it is there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from simulator.workload import Layer, Stream
+from simulator.workload import Layer, Stream, Workload
 
 
 def bare(layers: Iterable[Layer]) -> tuple[Layer, ...]:
@@ -16,3 +16,13 @@ def bare(layers: Iterable[Layer]) -> tuple[Layer, ...]:
         else replace(layer, inputs=(), epilogue=())
         for layer in layers
     )
+
+
+def of_earlier(workload: Workload) -> bool:
+    """Whether every layer reads, of those before it or of the network's input, at least one."""
+    above = {"input"}
+    for layer in workload.layers:
+        if not layer.inputs or not above.issuperset(layer.inputs):
+            return False
+        above.add(layer.name)
+    return True

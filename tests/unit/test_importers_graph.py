@@ -16,7 +16,7 @@ from simulator.importers import import_workload, load_workload
 from simulator.workload import Conv, Gemm, Layer, Matmul, Stream, Workload
 from simulator.workload.stack import stacked
 from simulator.workload.trace_writer import write_trace
-from tests.bare import bare
+from tests.bare import bare, of_earlier
 from tests.onnx_models import LIGHT, OCR, graph_of, imported_from, node, numbers, package, weights
 from tests.unit.test_hf_config import BERT, GPT2, LLAMA, VIT
 from tests.unit.test_hf_config import read as read_config
@@ -30,16 +30,6 @@ PICTURE = {"height": 64, "width": 64}
 def read(tmp_path: Path) -> Any:
     """Import a model made in the test."""
     return partial(imported_from, tmp_path)
-
-
-def of_earlier(workload: Workload) -> bool:
-    """Whether every layer reads, of those before it or of the network's input, at least one."""
-    above = {"input"}
-    for layer in workload.layers:
-        if not layer.inputs or not above.issuperset(layer.inputs):
-            return False
-        above.add(layer.name)
-    return True
 
 
 def kernels(workload: Workload, stack: str = "fused") -> list[Layer]:
@@ -284,6 +274,13 @@ def test_layers_of_skipped_operators_are_looked_through(read: Any) -> None:
     model = graph_of(nodes, {"x": [8, 8]}, [weights("w", 8, 8)], domains=["vendor"])
     model.graph.value_info.append(onnx.helper.make_tensor_value_info("b", 1, [8, 8]))
     assert inputs_of(read(model).workload) == {"fc": ("input",), "last": ("fc",)}
+
+
+def test_a_layer_that_is_called_input_is_not_what_the_network_is_given(read: Any) -> None:
+    nodes = [node("MatMul", ["x", "w"], ["a"], name="input"),
+             node("MatMul", ["a", "w"], ["y"], name="last")]  # fmt: skip
+    workload = read(graph_of(nodes, {"x": [8, 8]}, [weights("w", 8, 8)])).workload
+    assert inputs_of(workload) == {"input.2": ("input",), "last": ("input.2",)}
 
 
 def test_what_is_read_is_written_and_read_again(tmp_path: Path, read: Any) -> None:
