@@ -1,4 +1,4 @@
-"""Layers and what they read: without it, for tests of what they compute; and whether it is there."""
+"""Layers without what they read, for tests of what they compute; and whether they say it."""
 
 from __future__ import annotations
 

@@ -123,7 +123,14 @@ class Composites:
 
     def slicers(self, tensor: str) -> set[int]:
         """The ids of the operators that read a part of a tensor, such as queries beside keys."""
-        return {one for one in self.users[tensor] if self._by_id[one].op_type in SLICES}
+        nodes = ((one, self._by_id[one]) for one in self.users[tensor])
+        return {one for one, node in nodes if node.op_type in SLICES or self.picks(node)}
+
+    def picks(self, node: onnx.NodeProto) -> bool:
+        """Whether an operator picks one part of a tensor, as queries of what holds keys, too."""
+        if node.op_type != "Gather" or node.input[0] in self._fixed:
+            return False
+        return node.input[1] in self._fixed and self._size(node.input[1]) == 1
 
     def _find(self) -> None:
         """Fill `ends`: the largest that there are, each with what belongs to it."""

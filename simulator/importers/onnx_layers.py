@@ -136,7 +136,7 @@ class Reader:
             self.counts[f"{node.op_type} without MACs left out"] += 1
         elif node.op_type in QUANTISERS:
             self._quantise(node)
-        elif node.op_type in VIEWS:
+        elif node.op_type in VIEWS or self.streams.composites.picks(node):
             self._stands_for(node, self.graph.quantised.get(node.input[0], 0))
             self.streams.view(node)
         else:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from simulator.importers.imported import INPUT, Producers, Tally
 from simulator.importers.onnx_composites import Composite, Composites
-from simulator.importers.onnx_graph import DTYPES, OnnxGraph
-from simulator.importers.onnx_kinds import TABLES
+from simulator.importers.onnx_graph import DTYPES, OnnxGraph, attributes, is_contrib
+from simulator.importers.onnx_kinds import KINDS, TABLES
 from simulator.importers.onnx_shapes import read_by
 from simulator.workload.layer import Layer, Matmul, Stream
 
@@ -34,6 +34,14 @@ BIAS_AT = {
     "MatMulNBits": 5,
 }
 """Where products have a bias among their inputs."""
+
+
+def activation_of(node: onnx.NodeProto) -> str | None:
+    """What a product that was fused with its activation ends with."""
+    if node.op_type == "GemmFastGelu":
+        return "gelu"
+    named = attributes(node).get("activation")
+    return KINDS.get(named, "elementwise") if is_contrib(node) and named else None
 
 
 class Streams:
@@ -60,6 +68,8 @@ class Streams:
             self.tally.follow(last.name, "scale")
         if self.graph.input_at(node, BIAS_AT.get(node.op_type, -1)) in self.graph.constants:
             self.tally.follow(last.name, "bias")
+        if (kind := activation_of(node)) is not None:
+            self.tally.follow(last.name, kind)
 
     def reads(self, node: onnx.NodeProto) -> list[str]:
         """Tensors that an operator and its bodies read, without constants."""

@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 from simulator.importers import import_workload, load_workload
-from simulator.workload import Conv, Gemm, Layer, Matmul, Stream, Workload
+from simulator.workload import Attention, Conv, Gemm, Layer, Matmul, Stream, Workload
 from simulator.workload.stack import stacked
 from simulator.workload.trace_writer import write_trace
 from tests.bare import bare, of_earlier
@@ -263,6 +263,45 @@ def test_what_others_read_does_not_follow_a_product(read: Any) -> None:
     fc, relu, total = read(graph_of(nodes, {"x": [5, 8]}, [weights("w", 8, 8)])).workload.layers
     assert fc.epilogue == ()
     assert (relu.inputs, total.inputs) == (("fc",), ("fc", "relu"))
+
+
+def test_products_fused_with_what_follows_say_so(read: Any) -> None:
+    nodes = [
+        node("FusedConv", ["x", "k", "b", "z"], ["a"], name="conv", activation="Relu",
+             domain="com.microsoft"),
+        node("Flatten", ["a"], ["f"]),
+        node("FusedGemm", ["f", "w"], ["y"], name="fc", activation="Tanh", domain="com.microsoft"),
+    ]  # fmt: skip
+    tensors = [weights("k", 4, 3, 1, 1), weights("b", 4), weights("w", 4 * 4, 5)]
+    given = {"x": [1, 3, 2, 2], "z": [1, 4, 2, 2]}
+    conv, fc = read(graph_of(nodes, given, tensors, domains=["com.microsoft"])).workload.layers
+    assert isinstance(conv, Conv)
+    assert conv.accumulate
+    assert (conv.epilogue, fc.epilogue) == (("bias", "relu"), ("tanh",))
+    assert fc.inputs == ("conv",)
+
+
+def test_parts_of_one_product_are_its_own(read: Any) -> None:
+    """Queries, keys and values picked from one product, the queries scaled."""
+    nodes = [
+        node("MatMul", ["x", "w"], ["a"], name="qkv"),
+        node("Reshape", ["a", "apart"], ["p"]),
+        node("Transpose", ["p"], ["t"], perm=[2, 0, 3, 1, 4]),
+        *(node("Gather", ["t", f"{i}"], [name], axis=0) for i, name in enumerate("qkv")),
+        node("Mul", ["q", "number"], ["q1"]),
+        node("Transpose", ["k"], ["k1"], perm=[0, 1, 3, 2]),
+        node("MatMul", ["q1", "k1"], ["s"], name="scores"),
+        node("Softmax", ["s"], ["soft"], name="soft", axis=-1),
+        node("MatMul", ["soft", "v"], ["y"], name="sum"),
+    ]
+    tensors = [weights("w", 32, 96), numbers("apart", 2, 5, 3, 4, 8), weights("number", 1)]
+    tensors += [onnx.helper.make_tensor(f"{i}", 7, [], [i]) for i in range(3)]
+    workload = read(graph_of(nodes, {"x": [2, 5, 32]}, tensors)).workload
+    assert inputs_of(workload) == {"qkv": ("input",), "scores": ("qkv",), "soft": ("scores",),
+                                   "sum": ("qkv", "soft")}  # fmt: skip
+    assert [getattr(layer, "epilogue", ()) for layer in workload.layers][:2] == [(), ("scale",)]
+    one = Attention("", 4, 4, 5, 5, 8, batch=2)
+    assert kernels(workload) == [Gemm("", 96, 10, 32), one]
 
 
 def test_layers_of_skipped_operators_are_looked_through(read: Any) -> None:
