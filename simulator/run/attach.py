@@ -28,9 +28,10 @@ from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix
 from simulator.weights.masks import magnitude_mask, unstructured_mask
 from simulator.workload.attention import Attention
 from simulator.workload.attention_problem import Problem
+from simulator.workload.fields import require_dtype
 from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Stream
-from simulator.workload.lowering import GemmProblem, Lowered, lower, require_dtype
+from simulator.workload.lowering import GemmProblem, Lowered, lower
 
 Array = npt.NDArray[Any]
 
@@ -239,7 +240,7 @@ def rows_of(layer: Gemm | Conv, tensor: Array, problem: GemmProblem) -> Array:
     """
     require_shape(layer, tensor)
     rows = tensor if isinstance(layer, Gemm) else to_matrix(tensor, problem.run)
-    rows = rows.reshape(problem.count, problem.own.m, -1)
+    rows = rows.reshape(problem.own.count, problem.own.m, -1)
     missing = problem.m - rows.shape[1], problem.k - rows.shape[2]
     if any(missing):
         rows = np.pad(rows, [(0, 0), (0, missing[0]), (0, missing[1])])

@@ -28,7 +28,6 @@ from simulator.schedule.blocks import (
     gemm_blocks,
     gemm_stages,
     stream_blocks,
-    stream_stages,
 )
 from simulator.schedule.classes import BLOCK_CLASSES, FIRST_STAGE, stage_code
 from simulator.schedule.mapping import Mapping, restart_ps
@@ -43,6 +42,7 @@ from simulator.schedule.partition import (
     TileGrid,
     grouped_order,
 )
+from simulator.schedule.streaming import stream_stages
 from simulator.schedule.timing import StageCost, StageWork
 from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, ns_to_ps
 from simulator.workload.layer import Stream
@@ -212,7 +212,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
     in_flight = larger if layer.row is None else 2 * hardware.core.count * layer.row
     check_size(grid, streaming=f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
     shared_bytes = bits_to_bytes(layer.reads * bits) if layer.reads < layer.writes else None
-    stages = stream_stages(hardware, grid, bits, shared_bytes)
+    stages = stream_stages(hardware, grid, layer, shared_bytes)
     return assemble(
         hardware,
         library,
