@@ -33,9 +33,9 @@ def read(tmp_path: Path) -> Any:
 
 
 def kernels(workload: Workload, stack: str = "fused") -> list[Layer]:
-    """What a stack makes of a network: what each computes, reads and writes, without names."""
-    layers = bare(stacked(workload, stack).layers)
-    return [replace(layer, name="", repeat=1) for layer in layers]
+    """The kernels of a stack: what each computes, reads and writes, without names and rows."""
+    plain = (replace(one, name="", repeat=1) for one in bare(stacked(workload, stack).layers))
+    return [replace(one, row=None) if isinstance(one, Stream) else one for one in plain]
 
 
 def inputs_of(workload: Workload) -> dict[str, tuple[str, ...]]:
