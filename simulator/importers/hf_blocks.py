@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from simulator.importers.imported import Stored
+from simulator.importers.imported import INPUT, Stored
 from simulator.workload.layer import Gemm, Layer, Matmul, Stream
 
 
@@ -61,17 +61,39 @@ class Part:
         names = tuple(f"{name}.weight" for name, _ in self.modules)
         return Stored(names, self.inputs_first, self.tied, self.experts) if names else None
 
+    def after(self, *names: str) -> Part:
+        """The part, with the layers that it reads."""
+        return replace(self, layer=replace(self.layer, inputs=names))
+
+
+def chained(parts: Sequence[Part]) -> list[Part]:
+    """Parts that do not say what they read read the one before; the first, what the block does."""
+    before = (INPUT, *(part.layer.name for part in parts))
+    pairs = zip(parts, before, strict=False)
+    return [part if part.layer.inputs else part.after(name) for part, name in pairs]
+
 
 @dataclass(frozen=True)
 class Builder:
-    """Makes the layers of one block."""
+    """Makes the layers of one block.
+
+    Attributes
+    ----------
+    epilogue : tuple of str
+        Operators that follow each product with weights.
+    scores : tuple of str
+        Operators that follow the scores.
+    """
 
     tokens: Tokens
     dtype: str
+    epilogue: tuple[str, ...] = ()
+    scores: tuple[str, ...] = ("scale",)
 
     def linear(self, name: str, k: int, modules: Mapping[str, int], **about: Any) -> Part:
         """A product of every token; ``modules`` and their output features follow each other."""
-        layer = Gemm(name, m=sum(modules.values()), n=self.tokens.rows, k=k, dtype=self.dtype)
+        m, n = sum(modules.values()), self.tokens.rows
+        layer = Gemm(name, m=m, n=n, k=k, dtype=self.dtype, epilogue=self.epilogue)
         return Part(layer, tuple(modules.items()), **about)
 
     def stream(self, name: str, op: str, reads: int, writes: int, row: int = 1) -> Part:
@@ -83,23 +105,34 @@ class Builder:
     def norm(self, name: str, hidden: int) -> Part:
         return self.stream(name, "normalization", hidden, hidden, hidden)
 
-    def add(self, name: str, hidden: int) -> Part:
-        return self.stream(name, "elementwise", 2 * hidden, hidden)
+    def add(self, name: str, hidden: int, *inputs: str) -> Part:
+        return self.stream(name, "add", 2 * hidden, hidden).after(*inputs)
 
-    def attention(self, heads: Heads, last: str) -> list[Part]:
+    def attention(self, heads: Heads, last: str, made: Sequence[str]) -> list[Part]:
         """Scores, softmax and the sum of values.
 
         Query heads that share keys and values are rows of one product, which reads those once.
+
+        Parameters
+        ----------
+        last : str
+            The name of the sum of values.
+        made : sequence of str
+            The layers that make queries, keys and values, in this order; one may make them all.
         """
         seq, context, batch = self.tokens.seq, self.tokens.context, self.tokens.batch
         rows, count = seq * (heads.count // heads.kv), batch * heads.kv
         scores = Matmul(
-            "scores", m=context, n=rows, k=heads.size, batch=count, dtype=self.dtype
+            "scores", m=context, n=rows, k=heads.size, batch=count, dtype=self.dtype,
+            epilogue=self.scores,
         )  # fmt: skip
         values = Matmul(last, m=heads.size, n=rows, k=context, batch=count, dtype=self.dtype)
         size = heads.count * context
         softmax = self.stream("softmax", "softmax", size, size, context)
-        return [Part(scores), softmax, Part(values)]
+        operands = dict.fromkeys(reversed(made[:2]))
+        return [
+            Part(scores).after(*operands), softmax, Part(values).after(made[-1], "softmax")
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import SimulatorError, WorkloadError, did_you_mean
-from simulator.importers.hf_blocks import Part, Tokens
+from simulator.importers.hf_blocks import Part, Tokens, chained
 from simulator.importers.hf_families import Family
 from simulator.importers.hf_features import family_of, feature_notes, refuse_missing
 from simulator.importers.hf_quantization import Quantization
 from simulator.importers.hf_values import MOST_BLOCKS, Config
-from simulator.importers.imported import Blocks, Imported, Tally
+from simulator.importers.imported import INPUT, Blocks, Imported, Tally
 from simulator.importers.json_file import read_json
 from simulator.workload.layer import MAX_SIZE, Layer, Matmul, Stream
 
@@ -55,7 +55,8 @@ def read_hf_config(path: Path, parameters: Mapping[str, int]) -> Imported:
     tally.notes.append(", ".join(f"{name} = {sizes[name]}" for name in family.parameters))
     tally.notes += feature_notes(config, family, depth, tokens)
     tally.notes += quantization.notes()
-    return tally.result(path.parent.resolve().name if path.stem == "config" else path.stem)
+    name = path.parent.resolve().name if path.stem == "config" else path.stem
+    return tally.result(name, "fused")
 
 
 def _cached(layer: Layer) -> Layer:
@@ -102,33 +103,62 @@ def _add(
     """Add all layers; those of equal blocks are one line."""
 
     def quantised(parts: list[Part], block: int = 0) -> tuple[Part, ...]:
-        return tuple(one for part in parts for one in quantization.apply(part, block))
+        return _quantised(chained(parts), quantization, block)
 
     depth, seen = config.size(family.depth), family.sees(config, tokens)
     equal: LayerLists = {}
     for block in range(depth):
         parts = family.block(config.at(block, depth), seen)
         equal.setdefault(quantised(parts, block), []).append(block)
-    for part in quantised(family.before(config, tokens)):
-        _add_part(tally, part, part.layer.name)
+    last = _add_parts(tally, quantised(family.before(config, tokens)), INPUT)
     for parts_of, numbers in equal.items():
         label = "" if len(equal) == 1 else f"{_label(numbers)}."
-        for part in parts_of:
-            layer = replace(part.layer, repeat=len(numbers))
-            name = _add_part(tally, replace(part, layer=layer), label + part.layer.name)
-            tally.blocks[name] = Blocks(part.layer.name, tuple(numbers), depth)
-    for part in quantised(family.after(config, seen)):
-        _add_part(tally, part, part.layer.name)
+        last = _add_parts(tally, parts_of, last, label, Blocks("", tuple(numbers), depth))
+    _add_parts(tally, quantised(family.after(config, seen)), last)
 
 
-def _add_part(tally: Tally, part: Part, name: str) -> str:
-    name = tally.name(name)
-    tally.add(replace(part.layer, name=name))
-    if not isinstance(part.layer, Stream):
-        tally.imported += part.layer.repeat - 1  # one is counted
-    if part.stored is not None:
-        tally.stored[name] = part.stored
-    return name
+def _quantised(parts: Iterable[Part], quantization: Quantization, block: int) -> tuple[Part, ...]:
+    """Parts in their formats; who reads one that becomes several reads them all."""
+    found: list[Part] = []
+    names: dict[str, list[str]] = {INPUT: [INPUT]}
+    for part in parts:
+        shares = quantization.apply(part, block)
+        names[part.layer.name] = [share.layer.name for share in shares]
+        inputs = [name for read in part.layer.inputs for name in names[read]]
+        found += [share.after(*inputs) for share in shares]
+    return tuple(found)
+
+
+def _add_parts(
+    tally: Tally, parts: Iterable[Part], last: str, label: str = "", blocks: Blocks | None = None
+) -> str:
+    """Add layers that are run one after the other, those of equal blocks once.
+
+    Parameters
+    ----------
+    last : str
+        The layer before them, which they read. Model: of blocks that differ, those that are equal
+        follow each other, so that it may stand for one further on.
+
+    Returns
+    -------
+    str
+        The layer that those behind them read.
+    """
+    names = {INPUT: last}
+    for part in parts:
+        name = names[part.layer.name] = tally.name(label + part.layer.name)
+        repeat = 1 if blocks is None else len(blocks.numbers)
+        inputs = tuple(names[read] for read in part.layer.inputs)
+        tally.add(replace(part.layer, name=name, repeat=repeat, inputs=inputs))
+        if not isinstance(part.layer, Stream):
+            tally.imported += repeat - 1  # one is counted
+        if part.stored is not None:
+            tally.stored[name] = part.stored
+        if blocks is not None:
+            tally.blocks[name] = replace(blocks, name=part.layer.name)
+        last = name
+    return last
 
 
 def _label(numbers: list[int]) -> str:

@@ -16,6 +16,9 @@ from simulator.workload.layer import Gemm
 
 MOST_EXPERTS = 2**16
 
+DOWN = "experts.down"
+"""What the products that end the experts are called."""
+
 COUNTS = ("num_local_experts", "num_experts", "n_routed_experts", "num_routed_experts",
           "moe_num_experts", "n_experts")  # fmt: skip
 CHOSEN = ("num_experts_per_tok", "num_experts_per_token", "num_selected_experts", "moe_top_k",
@@ -143,41 +146,48 @@ def dense_width(config: Config) -> int:
     return config.size("intermediate_size_mlp", 0) or config.size("intermediate_size")
 
 
-def expert_layers(block: Builder, hidden: int, experts: Experts) -> list[Part]:
-    """Router, experts of each token, and the sum of what they say."""
+def expert_layers(block: Builder, hidden: int, experts: Experts, before: str) -> list[Part]:
+    """Router, experts of each token, and the sum of what they say of the layer ``before``."""
     home = f"layers.{{}}.{experts.naming.home}"
     count, chosen = experts.count, experts.chosen
+    products = _products(block, hidden, experts, f"{home}.experts.{{expert}}", before)
+    downs = [part.layer.name for part in products if part.layer.name.startswith(DOWN)]
+    summed = block.stream("experts.sum", "add", chosen * hidden, hidden)
     return [
         block.linear("router", hidden, {f"{home}.gate": count}, is_usual=False),
         block.stream("router.softmax", "softmax", count, count),
-        *_products(block, hidden, experts, f"{home}.experts.{{expert}}"),
-        block.stream("experts.sum", "elementwise", chosen * hidden, hidden),
-        *(_shared_layers(block, hidden, experts, home) if experts.shared else []),
+        *products,
+        summed.after(*downs, "router.softmax"),
+        *(_shared_layers(block, hidden, experts, home, before) if experts.shared else []),
     ]
 
 
-def _products(block: Builder, hidden: int, experts: Experts, home: str) -> list[Part]:
+def _products(block: Builder, hidden: int, experts: Experts, home: str, before: str) -> list[Part]:
     """Products of experts that take equally many tokens are one batch; there are up to two."""
     names, inner = experts.naming, experts.inner
     inwards = ((f"{home}.{names.gate}", inner), (f"{home}.{names.up}", inner))
     outwards = ((f"{home}.{names.down}", hidden),)
     shares = _shares(block.tokens.rows * experts.chosen, experts.count)
 
-    def products(name: str, modules: tuple[tuple[str, int], ...], k: int) -> list[Part]:
+    def products(
+        name: str, modules: tuple[tuple[str, int], ...], k: int, *inputs: str
+    ) -> list[Part]:
         parts = []
         for number, (which, tokens) in enumerate(shares):
             layer = Gemm(
                 name + ".fewer" * number, m=sum(rows for _, rows in modules), n=tokens, k=k,
                 batch=len(which), dtype=block.dtype,
             )  # fmt: skip
-            parts.append(Part(layer, modules, experts=which))
+            parts.append(Part(layer, modules, experts=which).after(*inputs))
         return parts
 
     moved = experts.chosen * inner
+    into = products("experts.gate.up", inwards, hidden, before, "router.softmax")
+    gated = block.stream("experts.silu.mul", "silu", 2 * moved, moved)
     return [
-        *products("experts.gate.up", inwards, hidden),
-        block.stream("experts.silu.mul", "elementwise", 2 * moved, moved),
-        *products("experts.down", outwards, inner),
+        *into,
+        gated.after(*(part.layer.name for part in into)),
+        *products(DOWN, outwards, inner, "experts.silu.mul"),
     ]
 
 
@@ -189,18 +199,22 @@ def _shares(pairs: int, count: int) -> list[tuple[range, int]]:
     return [(which, share) for which, share in shares if len(which)]
 
 
-def _shared_layers(block: Builder, hidden: int, experts: Experts, home: str) -> list[Part]:
+def _shared_layers(
+    block: Builder, hidden: int, experts: Experts, home: str, before: str
+) -> list[Part]:
     """The expert that every token sees."""
     inner = experts.shared
     name = f"{home}.shared_expert" if experts.has_shared_gate else f"{home}.shared_experts"
     into = {f"{name}.gate_proj": inner, f"{name}.up_proj": inner}
     gate = block.linear("shared.gate", hidden, {f"{name}_gate": 1}, is_usual=False)
+    gates = [gate.after(before)] if experts.has_shared_gate else []
+    summed = ("experts.sum", "shared.down", *(part.layer.name for part in gates))
     return [
-        block.linear("shared.gate.up", hidden, into),
-        block.stream("shared.silu.mul", "elementwise", 2 * inner, inner),
+        block.linear("shared.gate.up", hidden, into).after(before),
+        block.stream("shared.silu.mul", "silu", 2 * inner, inner),
         block.linear("shared.down", inner, {f"{name}.down_proj": hidden}),
-        *([gate] if experts.has_shared_gate else []),
-        block.add("shared.add", hidden),
+        *gates,
+        block.add("shared.add", hidden, *summed),
     ]
 
 

@@ -14,9 +14,16 @@ from dataclasses import dataclass, replace
 from simulator.importers.hf_blocks import Builder, Heads, Part, Tokens
 from simulator.importers.hf_experts import dense_width, expert_layers, experts_of
 from simulator.importers.hf_values import Config
+from simulator.importers.imported import INPUT
 from simulator.workload.layer import Conv
 
 KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
+
+BIASED = ("bias",)
+"""What follows the products of families that are older than LLaMA."""
+
+CAUSAL = ("scale", "causal")
+"""What follows the scores of decoders."""
 
 Layers = Callable[[Config, Tokens], list[Part]]
 
@@ -82,22 +89,22 @@ def _heads(
 def _bert(config: Config, tokens: Tokens) -> list[Part]:
     """Devlin et al., NAACL 2019, section 3."""
     hidden, inner = config.size("hidden_size"), config.size("intermediate_size")
-    heads, block = _heads(config), Builder(tokens, config.dtype)
+    heads, block = _heads(config), Builder(tokens, config.dtype, BIASED, ("scale", "mask"))
     features = {"query": heads.width, "key": heads.kv_width, "value": heads.kv_width}
     home = "encoder.layer.{}"
     return [
         *(
-            block.linear(name, hidden, {f"{home}.attention.self.{name}": width})
+            block.linear(name, hidden, {f"{home}.attention.self.{name}": width}).after(INPUT)
             for name, width in features.items()
         ),
-        *block.attention(heads, "context"),
+        *block.attention(heads, "context", list(features)),
         block.linear("attention.output", heads.width, {f"{home}.attention.output.dense": hidden}),
-        block.add("attention.add", hidden),
+        block.add("attention.add", hidden, "attention.output", INPUT),
         block.norm("attention.norm", hidden),
         block.linear("intermediate", hidden, {f"{home}.intermediate.dense": inner}),
-        block.stream("gelu", "elementwise", inner, inner),
+        block.stream("gelu", "gelu", inner, inner),
         block.linear("output", inner, {f"{home}.output.dense": hidden}),
-        block.add("output.add", hidden),
+        block.add("output.add", hidden, "output", "attention.norm"),
         block.norm("output.norm", hidden),
     ]
 
@@ -110,7 +117,7 @@ class _Gelu:
     inner: int
     heads: Heads
     attend: str
-    qkv: dict[str, int]
+    qkv: dict[str, dict[str, int]]
     projection: str
     fc1: str
     fc2: str
@@ -120,17 +127,20 @@ class _Gelu:
         hidden, inner, first = self.hidden, self.inner, self.inputs_first
         return [
             block.norm("norm1", hidden),
-            block.linear("qkv", hidden, self.qkv, inputs_first=first),
-            *block.attention(self.heads, self.attend),
+            *(
+                block.linear(name, hidden, modules, inputs_first=first).after("norm1")
+                for name, modules in self.qkv.items()
+            ),
+            *block.attention(self.heads, self.attend, list(self.qkv)),
             block.linear(
                 "projection", self.heads.width, {self.projection: hidden}, inputs_first=first
             ),
-            block.add("attention.add", hidden),
+            block.add("attention.add", hidden, "projection", INPUT),
             block.norm("norm2", hidden),
             block.linear("mlp.fc1", hidden, {self.fc1: inner}, inputs_first=first),
-            block.stream("mlp.gelu", "elementwise", inner, inner),
+            block.stream("mlp.gelu", "gelu", inner, inner),
             block.linear("mlp.fc2", inner, {self.fc2: hidden}, inputs_first=first),
-            block.add("mlp.add", hidden),
+            block.add("mlp.add", hidden, "mlp.fc2", "attention.add"),
         ]
 
 
@@ -139,43 +149,50 @@ def _gpt2(config: Config, tokens: Tokens) -> list[Part]:
     hidden, heads = config.size("n_embd"), _heads(config, "n_embd", "n_head")
     block = _Gelu(
         hidden, config.size("n_inner", 4 * hidden), heads, "attend",
-        {"h.{}.attn.c_attn": heads.width + 2 * heads.kv_width},
+        {"qkv": {"h.{}.attn.c_attn": heads.width + 2 * heads.kv_width}},
         "h.{}.attn.c_proj", "h.{}.mlp.c_fc", "h.{}.mlp.c_proj", inputs_first=True,
     )  # fmt: skip
-    return block.layers(Builder(tokens, config.dtype))
+    return block.layers(Builder(tokens, config.dtype, BIASED, CAUSAL))
 
 
 def _llama(config: Config, tokens: Tokens) -> list[Part]:
     """Touvron et al., 2023, section 2.2."""
     hidden, heads = config.size("hidden_size"), _heads(config)
-    block, experts = Builder(tokens, config.dtype), experts_of(config)
+    block, experts = Builder(tokens, config.dtype, scores=CAUSAL), experts_of(config)
     attention = "layers.{}.self_attn"
-    features = {"q": heads.width, "k": heads.kv_width, "v": heads.kv_width}
+    features = {"query": heads.width, "key": heads.kv_width, "value": heads.kv_width}
     rotated = heads.width + heads.kv_width
+    mlp = (
+        expert_layers(block, hidden, experts, "mlp.norm")
+        if experts
+        else _gated_mlp(block, hidden, dense_width(config))
+    )
     return [
         block.norm("attention.norm", hidden),
-        block.linear(
-            "qkv", hidden, {f"{attention}.{x}_proj": width for x, width in features.items()}
-        ),
-        block.stream("rotary", "elementwise", rotated, rotated),
-        *block.attention(heads, "attend"),
-        block.linear("output", heads.width, {f"{attention}.o_proj": hidden}),
-        block.add("attention.add", hidden),
-        block.norm("mlp.norm", hidden),
         *(
-            expert_layers(block, hidden, experts)
-            if experts
-            else _gated_mlp(block, hidden, dense_width(config))
+            block.linear(name, hidden, {f"{attention}.{name[0]}_proj": width}).after(
+                "attention.norm"
+            )
+            for name, width in features.items()
         ),
-        block.add("mlp.add", hidden),
+        block.stream("rotary", "rotary", rotated, rotated).after("key", "query"),
+        *block.attention(heads, "attend", ("rotary", "rotary", "value")),
+        block.linear("output", heads.width, {f"{attention}.o_proj": hidden}),
+        block.add("attention.add", hidden, "output", INPUT),
+        block.norm("mlp.norm", hidden),
+        *mlp,
+        block.add("mlp.add", hidden, mlp[-1].layer.name, "attention.add"),
     ]
 
 
 def _gated_mlp(block: Builder, hidden: int, inner: int) -> list[Part]:
     home = "layers.{}.mlp"
     return [
-        block.linear("gate.up", hidden, {f"{home}.gate_proj": inner, f"{home}.up_proj": inner}),
-        block.stream("silu.mul", "elementwise", 2 * inner, inner),
+        *(
+            block.linear(name, hidden, {f"{home}.{name}_proj": inner}).after("mlp.norm")
+            for name in ("gate", "up")
+        ),
+        block.stream("silu.mul", "silu", 2 * inner, inner).after("gate", "up"),
         block.linear("down", inner, {f"{home}.down_proj": hidden}),
     ]
 
@@ -186,7 +203,7 @@ def _patches(config: Config, tokens: Tokens) -> list[Part]:
     patch, channels = config.size("patch_size", 16), config.size("num_channels", 3)
     layer = Conv(
         "patch", channels, hidden, image, image, kernel=patch, stride=patch, batch=tokens.batch,
-        dtype=config.dtype,
+        dtype=config.dtype, epilogue=BIASED,
     )  # fmt: skip
     return [Part(layer, (("embeddings.patch_embeddings.projection", hidden),))]
 
@@ -206,10 +223,10 @@ def _vit(config: Config, tokens: Tokens) -> list[Part]:
     features = {"query": heads.width, "key": heads.kv_width, "value": heads.kv_width}
     block = _Gelu(
         hidden, config.size("intermediate_size"), heads, "context",
-        {f"{home}.attention.attention.{name}": width for name, width in features.items()},
+        {name: {f"{home}.attention.attention.{name}": width} for name, width in features.items()},
         f"{home}.attention.output.dense", f"{home}.intermediate.dense", f"{home}.output.dense",
     )  # fmt: skip
-    return block.layers(Builder(tokens, config.dtype))
+    return block.layers(Builder(tokens, config.dtype, BIASED))
 
 
 def _classes(config: Config, tokens: Tokens) -> list[Part]:
@@ -219,7 +236,7 @@ def _classes(config: Config, tokens: Tokens) -> list[Part]:
     count = len(labels) if isinstance(labels, dict) else config.count("num_labels")
     if not count or not has_head(config, _IMAGE_HEADS):
         return [norm]
-    block = Builder(tokens.last, config.dtype)
+    block = Builder(tokens.last, config.dtype, BIASED)
     return [norm, block.linear("head", hidden, {"classifier": count}, is_usual=False)]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from simulator.errors import SimulatorError, WorkloadError
 from simulator.workload import Layer, Stream, Workload
+
+INPUT = "input"
+"""What layers read of the network's own inputs, among the names of others."""
 
 LONGEST_NAME = 200
 """Characters of an operator's name and why it is missing; files may hold any."""
@@ -57,6 +60,10 @@ class Blocks:
     numbers: tuple[int, ...]
     depth: int
 
+    def name_in(self, block: int) -> str:
+        """The name of the layer of one block."""
+        return self.name if self.depth == 1 else f"{block}.{self.name}"
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -97,6 +104,21 @@ class Imported:
         return cls(workload, macs_bearing=count, imported=count)
 
 
+class Producers:
+    """Which layers made each tensor of a graph, through whatever moves data only."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, tuple[str, ...]] = {}
+
+    def note(self, tensors: Iterable[str], names: Iterable[str]) -> None:
+        """Say which layers made some tensors."""
+        self._names.update(dict.fromkeys(tensors, tuple(names)))
+
+    def of(self, tensors: Iterable[str]) -> tuple[str, ...]:
+        """Those who made some tensors, each once; nobody makes a constant."""
+        return tuple(dict.fromkeys(name for one in tensors for name in self._names.get(one, ())))
+
+
 class Tally:
     """Collects layers of one model under unique names, and counts what cannot be one."""
 
@@ -108,7 +130,8 @@ class Tally:
         self.stored: dict[str, Stored] = {}
         self.blocks: dict[str, Blocks] = {}
         self.imported = 0
-        self._names: Counter[str] = Counter()
+        self._names: Counter[str] = Counter([INPUT])
+        self._places: dict[str, int] = {}
 
     def name(self, wanted: str) -> str:
         """A name that a CSV can hold and no other layer has: ``fc``, then ``fc.2``."""
@@ -122,19 +145,37 @@ class Tally:
 
     def add(self, layer: Layer, *, counts: bool = True) -> None:
         """Append a layer; one that bears MACs counts as imported, unless its operator has."""
+        self._places[layer.name] = len(self.layers)
         self.layers.append(layer)
         if counts and not isinstance(layer, Stream):
             self.imported += 1
+
+    def __getitem__(self, name: str) -> Layer:
+        """A layer by its name."""
+        return self.layers[self._places[name]]
+
+    def follow(self, name: str, operator: str) -> None:
+        """Note an operator that follows a product."""
+        place = self._places[name]
+        layer = self.layers[place]
+        assert not isinstance(layer, Stream)
+        self.layers[place] = replace(layer, epilogue=(*layer.epilogue, operator))
+
+    def is_before(self, name: str, other: str) -> bool:
+        """Whether one layer comes before another."""
+        return self._places.get(name, -1) < self._places.get(other, -1)
 
     def skip(self, what: str) -> None:
         """Count an operator that bears MACs, or may, and is not imported."""
         self.skipped[_short(_printable(what))] += 1
 
-    def result(self, name: str, hint: str | None = None) -> Imported:
+    def result(self, name: str, stack: str, hint: str | None = None) -> Imported:
         """The workload with its account.
 
         Parameters
         ----------
+        stack : str
+            The software that runs it unless another is asked for.
         hint : str, optional
             What to do about a model of which nothing can be read.
 
@@ -150,7 +191,7 @@ class Tally:
             what = f"holds no layer that can be read: {text}"
             raise WorkloadError(str(self.path), what, hint=hint)
         notes = map(_printable, (f"{self.path.name}: {text}", *self.notes))
-        workload = Workload(name, self.layers, notes)
+        workload = Workload(name, self.layers, notes, stack=stack)
         return Imported(workload, total, self.imported, skipped, self.stored, self.blocks)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from simulator.errors import WeightsError
-from simulator.importers.imported import Imported, Stored
+from simulator.importers.imported import Blocks, Imported, Stored
 from simulator.importers.onnx_weights import read_onnx_weights
 from simulator.weights.compressed import left_alone, summary
 from simulator.weights.files import Tensor, read_weights
@@ -142,9 +142,25 @@ def _apart(imported: Imported) -> Iterator[tuple[Layer, Stored | None]]:
                 yield layer, stored
             continue
         for block in blocks.numbers:
-            name = blocks.name if blocks.depth == 1 else f"{block}.{blocks.name}"
-            one = replace(layer, name=name, repeat=1)
+            one = replace(layer, name=blocks.name_in(block), repeat=1)
             inside[block].append((one, stored.of(block) if stored else None))
+    lasts = {block: parts[-1][0].name for block, parts in inside.items()}
     for block in sorted(inside):
-        yield from inside[block]
-    yield from after
+        for one, stored in inside[block]:
+            yield _reading(one, imported.blocks, block, lasts), stored
+    for one, stored in after:
+        yield _reading(one, imported.blocks, len(lasts), lasts), stored
+
+
+def _reading(
+    layer: Layer, blocks: Mapping[str, Blocks], block: int, lasts: Mapping[int, str]
+) -> Layer:
+    """A layer of one block that reads those of the same, and of the last layer before them."""
+
+    def one(name: str) -> str:
+        if name in blocks and block in blocks[name].numbers:
+            return blocks[name].name_in(block)
+        is_before = name in blocks or block in lasts
+        return lasts.get(block - 1, name) if is_before else name
+
+    return replace(layer, inputs=tuple(one(name) for name in layer.inputs))

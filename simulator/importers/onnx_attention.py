@@ -28,6 +28,8 @@ class Heads:
         Rows of K and V, those kept from before included.
     head, value : int
         Width of a head of Q and K, and of V.
+    is_causal : bool
+        Whether a query sees no keys behind its own.
     """
 
     batch: int
@@ -37,6 +39,7 @@ class Heads:
     keys: int
     head: int
     value: int
+    is_causal: bool = False
 
 
 def standard(call: Call) -> Heads:
@@ -53,11 +56,12 @@ def standard(call: Call) -> Heads:
         head, value = q[2] // max(heads, 1), v[2] // max(kv_heads, 1)
     _check(call, heads, kv_heads)
     past = call.shape(4)[2] if call.has(4) else 0
-    return Heads(q[0], heads, kv_heads, queries, keys + past, head, value)
+    is_causal = bool(call.integer("is_causal"))
+    return Heads(q[0], heads, kv_heads, queries, keys + past, head, value, is_causal)
 
 
 def grouped_query(call: Call) -> Heads:
-    """GroupQueryAttention: K and V may be packed behind Q in one tensor."""
+    """GroupQueryAttention, of decoders: K and V may be packed behind Q in one tensor."""
     batch, queries, width = _three(call, 0)
     heads, kv_heads = call.integer("num_heads"), call.integer("kv_num_heads")
     _check(call, heads, kv_heads)
@@ -67,16 +71,16 @@ def grouped_query(call: Call) -> Heads:
     given = call.values.get(call.node.input[6]) if call.has(6) else None
     # Model: as long as was asked for; else all that the cache can hold, and the new rows.
     keys = int(given.ravel()[0]) if given is not None and given.size else past + queries
-    return Heads(batch, heads, kv_heads, queries, max(keys, 1), head, head)
+    return Heads(batch, heads, kv_heads, queries, max(keys, 1), head, head, is_causal=True)
 
 
 def multi_head(call: Call) -> Heads:
     """MultiHeadAttention: Q, K, V apart, K and V packed, or all three."""
-    heads = call.integer("num_heads")
+    heads, is_causal = call.integer("num_heads"), bool(call.integer("unidirectional"))
     _check(call, heads, heads)
     q = call.shape(0)
     if len(q) == 5:  # batch, rows, heads, 3, head
-        return Heads(q[0], heads, heads, q[1], q[1], q[4], q[4])
+        return Heads(q[0], heads, heads, q[1], q[1], q[4], q[4], is_causal)
     batch, queries, width = _three(call, 0)
     head = width // heads
     key = call.shape(1)
@@ -86,7 +90,7 @@ def multi_head(call: Call) -> Heads:
         v = call.shape(2)
         value = v[3] if len(v) == 4 else v[2] // heads
     past = call.shape(6)[2] if call.has(6) and len(key) != 4 else 0
-    return Heads(batch, heads, heads, queries, keys + past, head, value)
+    return Heads(batch, heads, heads, queries, keys + past, head, value, is_causal)
 
 
 def projecting(call: Call) -> Heads:
@@ -100,7 +104,9 @@ def projecting(call: Call) -> Heads:
         raise UnsupportedError(f"weights of {total} columns")
     past_at = 8 if call.node.op_type == "QAttention" else 4
     past = call.shape(past_at)[3] if call.has(past_at) else 0
-    return Heads(batch, heads, heads, queries, queries + past, parts[0] // heads, parts[2] // heads)
+    head, value = parts[0] // heads, parts[2] // heads
+    is_causal = bool(call.integer("unidirectional"))
+    return Heads(batch, heads, heads, queries, queries + past, head, value, is_causal)
 
 
 CONTRIB: dict[str, Callable[[Call], Heads]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,8 @@ def conv(
     if _is_channels_last(node):
         shape = (shape[0], shape[-1], *shape[1:-1])
     layer = _layer(node, name, shape, kernel, graph.dtype(node, data, weights))
+    if node.op_type == "FusedConv" and graph.input_at(node, 3):
+        layer = replace(layer, accumulate=True)
     zero_point = graph.input_at(node, zero_at)
     return [(layer, graph.operand(weights, zero_point=zero_point))]
 

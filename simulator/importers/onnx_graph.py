@@ -137,7 +137,13 @@ class Operand:
 
 
 Read = list[tuple[Layer, Operand | None]]
-"""The layers of one operator, and where the weights of each are."""
+"""The layers of one operator, and where the weights of each are. Their inputs are tensors, or
+others of these layers (`own`); none are all that the operator reads."""
+
+
+def own(layer: str) -> str:
+    """A layer of the same operator, among the tensors that one reads."""
+    return f"\0{layer}"
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from simulator.errors import SimulatorError
 from simulator.importers.imported import Stored, Tally, located
+from simulator.importers.onnx_composites import is_fixed
 from simulator.importers.onnx_contrib import HARMLESS
 from simulator.importers.onnx_graph import (
     DTYPES,
@@ -22,23 +23,17 @@ from simulator.importers.onnx_graph import (
     attributes,
     is_contrib,
     is_standard,
+    own,
 )
+from simulator.importers.onnx_kinds import CONSTANTS, VIEWS
 from simulator.importers.onnx_names import module_of, spoken
 from simulator.importers.onnx_operators import operator_of
 from simulator.importers.onnx_shapes import bodies
-from simulator.importers.onnx_streams import VIEWS, Fusion
+from simulator.importers.onnx_streams import Streams
 from simulator.units import DTYPE_BITS
 
 if TYPE_CHECKING:
     import onnx
-
-CONSTANTS = frozenset({"Constant", "ConstantOfShape", "EyeLike", "Shape", "Size", "Range"})
-"""Operators whose outputs are known once shapes are."""
-
-RANDOM = frozenset(
-    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
-    | {"Bernoulli"}
-)
 
 QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
@@ -118,7 +113,7 @@ class Reader:
 
     def __init__(self, graph: OnnxGraph, tally: Tally) -> None:
         self.graph, self.tally = graph, tally
-        self.fusion = Fusion(graph, tally)
+        self.streams = Streams(graph, tally)
         self.operands: dict[str, Operand] = {}
         self.counts: Counter[str] = Counter()
 
@@ -133,17 +128,17 @@ class Reader:
         if operator_of(node) is not None:
             self._layer(node)
         elif missing is not None or held:
-            self.fusion.close()
+            self.streams.passes(node)
             if missing is not None:
                 self.tally.skip(missing)
         elif bodies(node):
-            self.fusion.close()
+            self.streams.passes(node)
             self.counts[f"{node.op_type} without MACs left out"] += 1
         elif node.op_type in QUANTISERS:
             self._quantise(node)
-        elif node.op_type in VIEWS:
+        elif node.op_type in VIEWS or self.streams.composites.picks(node):
             self._stands_for(node, self.graph.quantised.get(node.input[0], 0))
-            self.fusion.view(node)
+            self.streams.view(node)
         else:
             self._stream(node)
 
@@ -151,7 +146,7 @@ class Reader:
         self.counts["quantisation folded into epilogues"] += 1
         if node.op_type == "DequantizeLinear":
             self._stands_for(node, self.graph.types.get(node.input[0], 0))
-        self.fusion.view(node)
+        self.streams.view(node)
 
     def _stands_for(self, node: onnx.NodeProto, stored: int) -> None:
         """What an operator writes are numbers of the format ``stored``, if that is a narrow one."""
@@ -160,14 +155,10 @@ class Reader:
 
     def _folds(self, node: onnx.NodeProto) -> bool:
         """Is the operator's output known before the model runs? Then note what it is made of."""
-        graph, inputs = self.graph, [name for name in node.input if name]
-        known = [name for name in inputs if name in graph.constants]
-        if node.op_type in ("Shape", "Size"):
-            known = inputs = []
-        elif node.op_type in RANDOM or bodies(node) or len(known) < len(inputs):
+        graph = self.graph
+        if not is_fixed(node, graph.constants):
             return False
-        if not inputs and node.op_type not in CONSTANTS:
-            return False
+        known = [name for name in node.input if name in graph.constants]
         missing = node.op_type if operator_of(node) is not None else unread(node)
         if missing is not None:
             self.tally.skip(f"{missing} (of constants)")
@@ -187,13 +178,12 @@ class Reader:
     def _layer(self, node: onnx.NodeProto) -> None:
         label, read = _label(node), operator_of(node)
         assert read is not None
-        self.fusion.close()
         try:
             found = read(self.graph, node, label)
-        except UnknownShapeError:
-            self.tally.skip(f"{node.op_type} (shape unknown)")
-        except UnsupportedError as reason:
-            self.tally.skip(f"{node.op_type} ({reason})")
+        except (UnknownShapeError, UnsupportedError) as reason:
+            is_unknown = isinstance(reason, UnknownShapeError)
+            self.tally.skip(f"{node.op_type} ({'shape unknown' if is_unknown else reason})")
+            self.streams.passes(node)
         except SimulatorError as error:
             ones = [note for note in self.tally.notes if note.startswith("WARNING")]
             raise located(self.graph.path, label, error, "; ".join(ones) or None) from None
@@ -203,10 +193,13 @@ class Reader:
     def _add(self, node: onnx.NodeProto, found: Read) -> None:
         """The layers of one operator, of which one counts."""
         name, stored = _named(self.graph, node, found)
+        made = self.streams.made
         for index, (layer, operand) in enumerate(found):
             wanted = name + layer.name.removeprefix(_label(node))
-            named = replace(layer, name=self.tally.name(wanted))
+            inputs = made.of(layer.inputs or self.streams.reads(node))
+            named = replace(layer, name=self.tally.name(wanted), inputs=inputs)
             self.tally.add(named, counts=index == 0)
+            made.note([own(layer.name)], [named.name])
             if operand is not None and stored is not None:
                 self.operands[named.name] = replace(operand, output=node.output[0])
                 self.tally.stored[named.name] = stored
@@ -217,7 +210,7 @@ class Reader:
                 f"weights of {bits} bits in the file, read and moved in the format of their "
                 "activations"
             ] += 1
-        self.fusion.open_epilogue(node)
+        self.streams.follows(node, named)
 
     def _widened(self, node: onnx.NodeProto, found: Read) -> Iterator[int]:
         """Bits of weights that are stored narrower than they are multiplied."""
@@ -230,8 +223,9 @@ class Reader:
 
     def _stream(self, node: onnx.NodeProto) -> None:
         try:
-            self.fusion.stream(node)
+            self.streams.stream(node)
         except UnknownShapeError:
+            self.streams.passes(node)
             self.counts["streaming operators of unknown shape left out"] += 1
 
 
@@ -240,8 +234,7 @@ def read_operators(graph: OnnxGraph, tally: Tally) -> dict[str, Operand]:
     reader = Reader(graph, tally)
     for node in graph.nodes:
         reader.read(node)
-    reader.fusion.close()
-    reader.counts.update(reader.fusion.counts)
+    reader.counts.update(reader.streams.counts)
     if any(graph.types.get(name) in (1, 11) for name in graph.types):
         tally.notes.append("fp32 tensors read as fp16")
     tally.notes += [f"{text}: {count}" for text, count in sorted(reader.counts.items())]

@@ -64,7 +64,7 @@ def read_with_operands(
         if inferred.noted:
             tally.notes.append(f"shapes that only the exporter's notes tell: {len(inferred.noted)}")
         operands = read_operators(_graph(path, model.graph, inferred, weights), tally)
-    return tally.result(path.stem), operands
+    return tally.result(path.stem, "fused"), operands
 
 
 @contextmanager

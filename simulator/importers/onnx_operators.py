@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,9 @@ from simulator.importers.onnx_graph import (
     attributes,
     is_contrib,
     is_standard,
+    own,
 )
+from simulator.workload.attention import Attention
 from simulator.workload.layer import Gemm, Layer, Matmul, Stream
 
 if TYPE_CHECKING:
@@ -42,16 +45,18 @@ def _gemm(
     turned = [bool(given.get(flag, 0)) for flag in ("transA", "transB")]
     left, right = (x[::-1] if t else x for x, t in zip((left, right), turned, strict=True))
     pair = (node.input[0], left), (node.input[right_at], right)
-    return _product(graph, node, name, *pair, turned, zeros_at) + _added(graph, node, name)
-
-
-def _added(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> Read:
-    """Gemm's C: a bias is part of the epilogue, another activation is read as by an Add."""
+    found = _product(graph, node, name, *pair, turned, zeros_at)
     added = graph.input_at(node, 2)
     if node.op_type == "QGemm" or not added or added in graph.constants:
-        return []
+        return found
+    # A C that is no bias is read as by an Add.
+    product = replace(found[0][0], inputs=(node.input[0], node.input[right_at]))
     size = graph.size(node.output[0])
-    return [(Stream(f"{name}.add", graph.size(added) + size, size), None)]
+    read = (own(name), added)
+    return [
+        (product, found[0][1]),
+        (Stream(f"{name}.add", graph.size(added) + size, size, "add", inputs=read), None),
+    ]
 
 
 def _matmul(
@@ -112,7 +117,8 @@ def _product(
         own = prod(a[:-2])
         layer = Gemm(name, m=rows, n=columns * (stacked // own), k=k, batch=own, dtype=dtype)
         return [(layer, graph.operand(left_name, turned[0], left_zero))]
-    return [(Matmul(name, m=columns, n=rows, k=k, batch=stacked, dtype=dtype), None)]
+    read = (right_name, left_name)
+    return [(Matmul(name, columns, rows, k, stacked, dtype, inputs=read), None)]
 
 
 def _broadcast(name: str, left: Shape, right: Shape) -> int:
@@ -140,29 +146,45 @@ def _packed(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> Read:
     return [(Gemm(name, m=m, n=prod(data[:-1]), k=k, dtype=dtype), None)]
 
 
-def _attention(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> Read:
-    """Scores and the sum of values; the query heads of a group are rows of one product."""
+def _attention(graph: OnnxGraph, node: onnx.NodeProto, name: str, made: str = "") -> Read:
+    """One kernel; two products where values have a width of their own.
+
+    Of those, the query heads of a group are rows of one.
+
+    ``made`` is what makes queries, keys and values, where those are not inputs.
+    """
     call = Call(node, graph.shapes, graph.values)
     heads = (attention.CONTRIB[node.op_type] if is_contrib(node) else attention.standard)(call)
     # Model: of QAttention, only the product with the weights is one of integers.
     is_quantised = node.op_type == "QAttention"
     dtype = "fp16" if is_quantised else graph.dtype(node, node.input[0], "")
     n, batch = heads.queries * (heads.heads // heads.kv_heads), heads.batch * heads.kv_heads
-    return [
-        (Matmul(f"{name}.scores", heads.keys, n, heads.head, batch, dtype), None),
-        (Matmul(f"{name}.values", heads.value, n, heads.keys, batch, dtype), None),
-    ]
+    query, *others = [made] if made else [name for name in node.input[:3] if name]
+    key, value = others[0] if others else query, others[-1] if others else query
+    if heads.value == heads.head:
+        one = Attention(
+            name + ".attention" * bool(made), heads.heads, heads.kv_heads, heads.queries,
+            heads.keys, heads.head, batch=heads.batch, dtype=dtype,
+            causal=heads.is_causal and heads.keys >= heads.queries,
+            inputs=(query, key, value),
+        )  # fmt: skip
+        return [(one, None)]
+    scores = Matmul(f"{name}.scores", heads.keys, n, heads.head, batch, dtype, inputs=(key, query))
+    read = (value, own(scores.name))
+    values = Matmul(f"{name}.values", heads.value, n, heads.keys, batch, dtype, inputs=read)
+    return [(scores, None), (values, None)]
 
 
 def _projecting_attention(graph: OnnxGraph, node: onnx.NodeProto, name: str) -> Read:
     """onnxruntime's Attention and QAttention: the weights of Q, K and V come first."""
     m, n, k = attention.projection(Call(node, graph.shapes))
     weights, zero_at = node.input[1], 7 if node.op_type == "QAttention" else -1
-    layer: Layer = Gemm(f"{name}.qkv", m, n, k, dtype=graph.dtype(node, node.input[0], weights))
+    dtype = graph.dtype(node, node.input[0], weights)
+    layer: Layer = Gemm(f"{name}.qkv", m, n, k, dtype=dtype, inputs=(node.input[0],))
     operand = graph.operand(weights, inputs_first=True, zero_point=graph.input_at(node, zero_at))
     if operand is None:
         raise UnsupportedError("weights that are no constant")
-    return [(layer, operand), *_attention(graph, node, name)]
+    return [(layer, operand), *_attention(graph, node, name, own(layer.name))]
 
 
 def _at(read: Callable[..., Read], right_at: int, *zeros_at: int) -> Operator:

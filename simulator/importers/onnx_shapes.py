@@ -151,7 +151,7 @@ def _inferred(
         alone.opset_import.add(domain="", version=onnx.defs.onnx_opset_version())
     alone.graph.name = "one"
     alone.graph.node.append(node)
-    for name in dict.fromkeys(_read(node)):
+    for name in dict.fromkeys(read_by(node)):
         if name in found.types:
             alone.graph.input.add(name=name).type.CopyFrom(found.types[name])
         if name in found.values:
@@ -164,12 +164,12 @@ def _inferred(
     return {value.name: value.type for value in graph.value_info}
 
 
-def _read(node: onnx.NodeProto) -> Iterator[str]:
+def read_by(node: onnx.NodeProto) -> Iterator[str]:
     """Tensors that an operator reads, its bodies included."""
     yield from filter(None, node.input)
     for body in bodies(node):
         for inner in body.node:
-            yield from _read(inner)
+            yield from read_by(inner)
 
 
 def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
@@ -266,7 +266,7 @@ def _copied(found: onnx.TypeProto) -> onnx.TypeProto:
 
 def _holes(graph: onnx.GraphProto, found: Inferred, outputs: bool = False) -> set[str]:
     """Tensors of unknown shape that some operator reads, or that the model returns."""
-    used = {name for node in graph.node for name in _read(node)}
+    used = {name for node in graph.node for name in read_by(node)}
     used |= {value.name for value in graph.output} if outputs else set()
     return {name for node in graph.node for name in node.output if name not in found.shapes} & used
 

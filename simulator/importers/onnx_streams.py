@@ -1,168 +1,165 @@
-"""ONNX operators that only move data: which kernels they are, and what each reads and writes.
+"""ONNX operators that only move data: what each is, reads and writes, and which follow a product.
 
-Model: a compiler runs operators that work element by element in one kernel where they follow each
-other. So what follows a convolution or a product and needs no other activation is part of its
-epilogue and free, as in the presets; other runs of such operators are one streaming layer, which
-reads each outside tensor and writes each tensor that is used outside. A LayerNorm that an exporter
-wrote as nine operators is one layer, too. Views move nothing.
+What follows a convolution or a product and needs no other tensor of its size is noted in the
+layer's epilogue; a stack says later which of it is free. Other operators are streaming layers, each
+its own; those that an exporter wrote as several are one (`onnx_composites`). Views move nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING
 
-from simulator.importers.imported import Tally
-from simulator.importers.onnx_graph import DTYPES, OnnxGraph
-from simulator.workload.layer import Stream
+from simulator.importers.imported import INPUT, Producers, Tally
+from simulator.importers.onnx_composites import Composite, Composites
+from simulator.importers.onnx_graph import DTYPES, OnnxGraph, attributes, is_contrib
+from simulator.importers.onnx_kinds import KINDS, TABLES
+from simulator.importers.onnx_shapes import read_by
+from simulator.workload.layer import Layer, Matmul, Stream
 
 if TYPE_CHECKING:
     import onnx
 
-VIEWS = frozenset(
-    {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "CastLike"}
-    | {"Transpose", "Slice", "Split", "Expand"}
+FOLLOWING = frozenset(
+    {"bias", "scale", "mask", "relu", "batchnorm", "gelu", "silu", "hardswish", "sigmoid", "tanh"}
+    | {"elementwise", "add"}
 )
-"""Operators that a compiler folds into how the next one reads."""
+"""Kinds that may follow a product: those that work element by element."""
 
-REDUCTIONS = frozenset(
-    {"ReduceMean", "ReduceSum", "ReduceSumSquare", "ReduceMax", "ReduceMin", "ReduceProd"}
-    | {"ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}
-)
-
-POINTWISE = frozenset(
-    {"Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Clip", "Sigmoid"}
-    | {"HardSigmoid", "HardSwish", "Swish", "Tanh", "Gelu", "Mish", "Softplus", "Softsign", "Erf"}
-    | {"Add", "Sub", "Mul", "Div", "Sum", "Mean", "Max", "Min", "Pow", "Sqrt", "Reciprocal", "Exp"}
-    | {"Log", "Neg", "Abs", "Sign", "Floor", "Ceil", "Round", "Sin", "Cos", "Where", "Not", "And"}
-    | {"Or", "Xor", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "IsNaN", "Mod"}
-    | {"BatchNormalization", "BiasGelu", "FastGelu", "QuickGelu"}
-)
-
-STREAMS = {
-    **dict.fromkeys(("MaxPool", "AveragePool", "LpPool", "MaxRoiPool", "RoiAlign"), "pool"),
-    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"), "pool"),
-    **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), "softmax"),
-    **dict.fromkeys(("LayerNormalization", "RMSNormalization", "LRN"), "normalization"),
-    **dict.fromkeys(("InstanceNormalization", "GroupNormalization"), "normalization"),
-    **dict.fromkeys(("LpNormalization", "MeanVarianceNormalization"), "normalization"),
-    **dict.fromkeys(("SkipLayerNormalization", "EmbedLayerNormalization"), "normalization"),
-    "SimplifiedLayerNormalization": "normalization",
-    "SkipSimplifiedLayerNormalization": "normalization",
+BIAS_AT = {
+    **dict.fromkeys(("Conv", "FusedConv", "NhwcConv", "NhwcFusedConv", "ConvTranspose"), 2),
+    **dict.fromkeys(("Gemm", "FusedGemm", "GemmFastGelu"), 2),
+    **{"QLinearConv": 8, "QGemm": 6, "DynamicQuantizeMatMul": 4, "MatMulIntegerToFloat": 6},
+    "MatMulNBits": 5,
 }
-"""Kernels of their own, by kind; operators not listed anywhere are elementwise ones."""
-
-TABLES = frozenset({"Gather", "GatherElements", "GatherND"})
-"""Operators that pick from a table, of which only what is picked is read."""
+"""Where products have a bias among their inputs."""
 
 
-@dataclass
-class _Run:
-    """Operators of one kernel: an epilogue, or a streaming layer in the making."""
-
-    nodes: set[int]
-    tensors: dict[str, None]
-    name: str = ""
-    is_epilogue: bool = False
-    kind: str = "elementwise"
-    reads: dict[str, None] = field(default_factory=dict)
+def activation_of(node: onnx.NodeProto) -> str | None:
+    """What a product that was fused with its activation ends with."""
+    if node.op_type == "GemmFastGelu":
+        return "gelu"
+    named = attributes(node).get("activation")
+    return KINDS.get(named, "elementwise") if is_contrib(node) and named else None
 
 
-class Fusion:
-    """Collects operators into kernels, in the order of the graph.
-
-    Only the latest kernel is open, so that merging never reorders operators.
-    """
+class Streams:
+    """Adds streaming layers, or the operator to the epilogue of the product that it follows."""
 
     def __init__(self, graph: OnnxGraph, tally: Tally) -> None:
         self.graph, self.tally = graph, tally
         self.counts: Counter[str] = Counter()
-        self.run: _Run | None = None
-        self.users: dict[str, set[int]] = defaultdict(set)
-        for node in graph.nodes:
-            for name in node.input:
-                self.users[name].add(id(node))
+        self.made = Producers()
+        self.owners: dict[str, str] = {}  # the layer whose epilogue writes a tensor
+        self.scaled: set[str] = set()  # by a number, with which products commute
+        self.composites = Composites(graph)
+        written = {name for node in graph.nodes for name in node.output}
+        read = self.composites.users.keys() - written - graph.constants.keys()
+        self.made.note(read, [INPUT])
 
-    def open_epilogue(self, node: onnx.NodeProto) -> None:
-        """What follows may be part of this operator, which is a layer already."""
-        self.run = _Run({id(node)}, dict.fromkeys(node.output), is_epilogue=True)
+    def follows(self, node: onnx.NodeProto, last: Layer) -> None:
+        """The operator's ``last`` layer is added: what reads it may follow in its epilogue."""
+        self.made.note(node.output, (last.name,))
+        if isinstance(last, Stream):
+            return
+        self.owners.update(dict.fromkeys(node.output, last.name))
+        if self.scaled.intersection(node.input):
+            self.tally.follow(last.name, "scale")
+        if self.graph.input_at(node, BIAS_AT.get(node.op_type, -1)) in self.graph.constants:
+            self.tally.follow(last.name, "bias")
+        if (kind := activation_of(node)) is not None:
+            self.tally.follow(last.name, kind)
+
+    def reads(self, node: onnx.NodeProto) -> list[str]:
+        """Tensors that an operator and its bodies read, without constants."""
+        return [name for name in read_by(node) if name not in self.graph.constants]
 
     def view(self, node: onnx.NodeProto) -> None:
         """An operator that moves nothing: its outputs are where its input is."""
-        if self.run is not None and node.input[0] in self.run.tensors:
-            self.run.nodes.add(id(node))
-            self.run.tensors |= dict.fromkeys(node.output)
-        self.counts["operators taken as views, which move nothing"] += 1
+        readers = {id(node)} | self.composites.slicers(node.input[0])
+        if self._is_alone(node.input[0], readers) and node.input[0] in self.owners:
+            self.owners.update(dict.fromkeys(node.output, self.owners[node.input[0]]))
+        self.passes(node, node.input[:1])
+        if node.input[0] in self.scaled:
+            self.scaled.update(node.output)
+        if id(node) not in self.composites.inner:
+            self.counts["operators taken as views, which move nothing"] += 1
+
+    def passes(self, node: onnx.NodeProto, inputs: Iterable[str] | None = None) -> None:
+        """No layer: what it writes was made by those who made what it reads."""
+        read = self.reads(node) if inputs is None else inputs
+        self.made.note(node.output, self.made.of(read))
 
     def stream(self, node: onnx.NodeProto) -> None:
-        """An operator that moves data.
+        """An operator that moves data, or the last of several that are one.
 
         Raises
         ------
         UnknownShapeError
             If the size of what it moves is not known.
         """
-        inputs = self.graph.activations(node)
-        written = [n for n in node.output if n and (self.users[n] or n in self.graph.outputs)]
-        outputs = written or [node.output[0]]
-        for name in (*inputs, *outputs):
-            self.graph.size(name)
-        reduces = node.op_type in REDUCTIONS
-        if not reduces and node.op_type not in POINTWISE:
-            self.close()
-            kind = STREAMS.get(node.op_type, "elementwise")
-            # Of a table, such as an embedding's, as much is read as is written.
-            table = node.op_type in TABLES and node.input[0] not in inputs
-            self._emit(node.name or outputs[0], inputs + outputs * table, outputs, kind)
+        if id(node) in self.composites.inner:
             return
-        run = self.run
-        if run is not None and run.is_epilogue and not reduces:
-            if all(name in run.tensors for name in inputs):
-                run.nodes.add(id(node))
-                run.tensors |= dict.fromkeys(node.output)
-                self.counts["operators folded into epilogues"] += 1
-                return
-        elif run is not None and not run.is_epilogue and run.tensors.keys() & set(inputs):
-            self._join(run, node, inputs)
+        if self.composites.scales(node):
+            self.passes(node)
+            self.scaled.update(node.output)
             return
-        self.close()
-        self.run = _Run(set(), {}, node.name or node.output[0])
-        self._join(self.run, node, inputs)
+        one = self.composites.ends.get(id(node)) or self._alone(node)
+        sizes = {name: self.graph.size(name) for name in (*one.inputs, *one.outputs)}
+        largest = max(sizes[name] for name in one.outputs)
+        whole = [name for name in one.inputs if sizes[name] >= largest]
+        owner = self._owner(one, whole)
+        if owner and all(sizes[name] == largest for name in whole):
+            self.tally.follow(owner, self._kind(one, owner))
+            self.owners.update(dict.fromkeys(one.outputs, owner))
+            self.made.note(one.outputs, (owner,))
+            self.counts["operators folded into epilogues"] += 1
+        else:
+            self._emit(one)
 
-    def _join(self, run: _Run, node: onnx.NodeProto, inputs: list[str]) -> None:
-        run.reads.update((name, None) for name in inputs if name not in run.tensors)
-        run.nodes.add(id(node))
-        run.tensors |= dict.fromkeys(name for name in node.output if name)
-        if node.op_type in REDUCTIONS:
-            run.kind = "normalization"
+    def _alone(self, node: onnx.NodeProto) -> Composite:
+        """An operator by itself."""
+        inputs = list(dict.fromkeys(self.graph.activations(node)))
+        used = [n for n in node.output if self.composites.users[n] or n in self.graph.outputs]
+        outputs = [name for name in used if name] or [node.output[0]]
+        # Of a table, such as an embedding's, as much is read as is written.
+        if node.op_type in TABLES and node.input[0] not in inputs:
+            inputs += outputs
+        return Composite(
+            self.composites.kind_of(node), node.name or outputs[0], tuple(inputs), tuple(outputs),
+            frozenset({id(node)}),
+        )  # fmt: skip
 
-    def close(self) -> None:
-        """End the open kernel; a streaming one becomes a layer."""
-        run, self.run = self.run, None
-        if run is None or run.is_epilogue:
-            return
-        outside = [
-            name
-            for name in run.tensors
-            if name in self.graph.outputs or self.users[name] - run.nodes
-        ]
-        self._emit(run.name, list(run.reads), outside or list(run.tensors)[-1:], run.kind)
-        if len(run.nodes) > 1:
-            self.counts["elementwise operators merged into the kernel before them"] += (
-                len(run.nodes) - 1
-            )
+    def _owner(self, one: Composite, whole: Sequence[str]) -> str:
+        """The product that an operator may follow; empty if there is none."""
+        if one.kind not in FOLLOWING or len(whole) != 1 or not self._is_alone(whole[0], one.nodes):
+            return ""
+        owner = self.owners.get(whole[0], "")
+        others = self.made.of(name for name in one.inputs if name != whole[0])
+        return owner if all(self.tally.is_before(name, owner) for name in others) else ""
 
-    def _emit(self, name: str, reads: list[str], writes: list[str], kind: str) -> None:
-        sizes = [
-            sum(self.graph.size(tensor) for tensor in tensors if tensor in self.graph.shapes)
-            for tensors in (reads, writes)
-        ]
-        if sizes[1] == 0:
+    def _kind(self, one: Composite, owner: str) -> str:
+        """What follows a product; a constant that is added to scores is a mask, no bias."""
+        is_mask = one.kind == "bias" and isinstance(self.tally[owner], Matmul)
+        return "mask" if is_mask else one.kind
+
+    def _is_alone(self, tensor: str, nodes: Set[int]) -> bool:
+        """Whether nothing but some operators reads a tensor."""
+        return self.composites.users[tensor] <= nodes and tensor not in self.graph.outputs
+
+    def _emit(self, one: Composite) -> None:
+        reads, writes = (
+            sum(map(self.graph.size, tensors)) for tensors in (one.inputs, one.outputs)
+        )
+        inputs = self.made.of(one.inputs)
+        if writes == 0:
+            self.made.note(one.outputs, inputs)
             return
-        dtype = DTYPES.get(self.graph.types.get(writes[0], 1), "fp16")
-        reads_total = max(sizes[0], 1)
-        layer = Stream(self.tally.name(name), reads_total, sizes[1], kind, dtype)
+        name = self.tally.name(one.name)
+        dtype = DTYPES.get(self.graph.types.get(one.outputs[0], 1), "fp16")
+        layer = Stream(name, max(reads, 1), writes, one.kind, dtype, inputs=inputs)
         # Model: what is summed over lies along the last axis.
-        row = (1, *self.graph.shapes.get(writes[0], ()))[-1]
+        row = (1, *self.graph.shapes.get(one.outputs[0], ()))[-1]
         self.tally.add(layer.over_rows(row))
+        self.made.note(one.outputs, (name,))

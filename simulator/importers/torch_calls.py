@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeGuard
 
+from simulator.workload.attention import Attention
 from simulator.workload.layer import Layer
 
 CPU_OPERATORS = ("cpu_op", "Operator")
@@ -51,17 +52,25 @@ class Product:
         Of one stored element of its operands.
     note : str
         What was assumed, if anything.
+    is_wrapper : bool
+        Whether a call inside it says better how it ran.
     """
 
     layers: tuple[Layer, ...]
     bits: int = 16
     note: str = ""
+    is_wrapper: bool = False
+
+    @property
+    def count(self) -> int:
+        """Products, of which an attention is two."""
+        return sum(1 + isinstance(layer, Attention) for layer in self.layers)
 
     @property
     def rank(self) -> int:
         """Orders products by how little they move: narrow before wide, sparse before dense."""
         sparse = any(getattr(layer, "pattern", None) for layer in self.layers)
-        return 2 * self.bits - sparse
+        return 2 * self.bits - sparse + self.is_wrapper
 
 
 @dataclass(frozen=True)

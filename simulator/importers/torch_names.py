@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-ELEMENTWISE = ("relu", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "hardtanh",
-               "leaky_relu", "add", "sub", "mul", "div")  # fmt: skip
+ELEMENTWISE = {
+    **dict.fromkeys(("relu", "leaky_relu", "hardtanh"), "relu"),
+    **{name: name for name in ("gelu", "silu", "sigmoid", "tanh", "hardswish", "add")},
+    **{"hardsigmoid": "hardswish", "sub": "add", "mul": "scale", "div": "scale"},
+}
+"""Operators that work element by element, and what they are."""
 
 STREAMS: dict[str, str] = {
     **dict.fromkeys(("aten::softmax", "aten::_softmax", "aten::log_softmax"), "softmax"),
     **dict.fromkeys(("aten::layer_norm", "aten::native_layer_norm"), "normalization"),
     **dict.fromkeys(("aten::batch_norm", "aten::group_norm", "aten::rms_norm"), "normalization"),
-    **{f"aten::{name}": "elementwise" for name in ELEMENTWISE},
-    **{f"aten::{name}_": "elementwise" for name in ELEMENTWISE},
+    **{f"aten::{name}{end}": kind for name, kind in ELEMENTWISE.items() for end in ("", "_")},
 }
 """Operators whose output is as large as their largest input. Others are left out, since a trace
 does not hold output sizes."""

@@ -156,9 +156,9 @@ def _seen(call: Call) -> Seen | None:
 def _told(one: Seen, inside: _Inside) -> _Inside:
     """What a call tells its caller of."""
     if one.product is not None and not _gives_way(one, one.product, inside):
-        layers = len(one.product.layers)
-        rank = one.product.rank if layers else _Inside.rank
-        return _Inside(read=True, products=layers, rank=rank)
+        count = one.product.count
+        rank = one.product.rank if count else _Inside.rank
+        return _Inside(read=True, products=count, rank=rank)
     if one.is_stream:
         return inside | _Inside(streams=True)
     if one.call.operator in UNSTRUCTURED:
@@ -176,7 +176,7 @@ def _least(one: Seen) -> int:
 def _gives_way(one: Seen, product: Product, inside: _Inside) -> bool:
     if one.call.operator in MADE_OF_PRODUCTS:
         return inside.read
-    return inside.rank < product.rank and inside.products >= len(product.layers) > 0
+    return inside.rank < product.rank and inside.products >= product.count > 0
 
 
 def _judged(one: Seen, inside: _Inside, state: _Open) -> tuple[bool, _Open | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simulator.errors import SimulatorError
-from simulator.importers.torch_attention import attention, heads_last, with_lengths
+from simulator.importers.torch_attention import attention, heads_last, in_products, with_lengths
 from simulator.importers.torch_calls import Call, Product, UnreadableError
 from simulator.importers.torch_convolutions import convolution
 from simulator.importers.torch_gemms import (
@@ -59,18 +59,19 @@ _GEMMS: dict[str, Reader] = {
 }
 
 _ATTENTION: dict[str, Reader] = {
-    "aten::scaled_dot_product_attention": attention,
-    "aten::_scaled_dot_product_attention_math": attention,
-    "aten::_scaled_dot_product_attention_math_for_mps": attention,
-    "aten::_scaled_dot_product_flash_attention": attention,
-    "aten::_scaled_dot_product_flash_attention_for_cpu": attention,
-    "aten::_scaled_dot_product_efficient_attention": attention,
-    "aten::_scaled_dot_product_cudnn_attention": attention,
-    "aten::_scaled_dot_product_fused_attention_overrideable": attention,
-    "aten::_flash_attention_forward": heads_last((3, 4)),
-    "aten::_efficient_attention_forward": heads_last((4, 5)),
-    "aten::_cudnn_attention_forward": with_lengths((4, 5)),
+    "aten::scaled_dot_product_attention": attention(5, is_wrapper=True),
+    "aten::_scaled_dot_product_attention_math": in_products,
+    "aten::_scaled_dot_product_attention_math_for_mps": in_products,
+    "aten::_scaled_dot_product_flash_attention": attention(4),
+    "aten::_scaled_dot_product_flash_attention_for_cpu": attention(4),
+    "aten::_scaled_dot_product_efficient_attention": attention(6),
+    "aten::_scaled_dot_product_cudnn_attention": attention(6),
+    "aten::_scaled_dot_product_fused_attention_overrideable": attention(5),
+    "aten::_flash_attention_forward": heads_last((3, 4), 8),
+    "aten::_efficient_attention_forward": heads_last((4, 5), 9),
+    "aten::_cudnn_attention_forward": with_lengths((4, 5), 10),
 }
+"""By the places of what says that they are causal, as PyTorch declares them."""
 
 _STRIDE_FIRST = ("conv1d", "conv2d", "conv3d", "convolution", "_convolution",
                  "convolution_overrideable", "cudnn_convolution_relu")  # fmt: skip

@@ -3,6 +3,9 @@
 Of products that call each other, as ``conv2d`` calls ``convolution``, the outermost that can be
 read counts. What may be a product and cannot be read is counted by name: whatever takes two
 operands of two or more dimensions, or is named like a product, and is not known to be harmless.
+
+Layers are the kernels that ran. A trace does not say which tensor is which, so that none names what
+it reads.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from simulator.importers.json_file import read_json
 from simulator.importers.torch_calls import FORMATS, Call, calls_of, events_of
 from simulator.importers.torch_names import STREAMS
 from simulator.importers.torch_nesting import Seen, counted
-from simulator.workload.layer import Stream
+from simulator.workload.layer import LISTED, Stream
 
 MAX_FILE_BYTES = 2**30
 
@@ -56,7 +59,7 @@ def read_torch_trace(path: Path, parameters: Mapping[str, int]) -> Imported:
             raise WorkloadError(str(path), what, hint=CPU_HINT)
         raise WorkloadError(str(path), NO_PRODUCTS, hint=hint)
     tally.notes += [*_steps(events), *_told(notes)]
-    return tally.result(_name(path), hint)
+    return tally.result(_name(path), LISTED, hint)
 
 
 def _name(path: Path) -> str:

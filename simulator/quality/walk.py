@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulator.errors import WeightsError
-from simulator.importers.onnx_layers import RANDOM
+from simulator.importers.onnx_kinds import RANDOM
 from simulator.quality.foreign import foreign
 from simulator.quality.memory import require_memory
 from simulator.quality.model import names_read

@@ -38,6 +38,8 @@ OPERATORS: Final[dict[str, Operator]] = {
     "batchnorm": Operator(1, 0),
     "gelu": Operator(10, 2),  # x (1 + erf) / 2: a polynomial, an exponential, a reciprocal
     "silu": Operator(2, 2),  # x / (1 + exp(-x))
+    "sigmoid": Operator(1, 2),
+    "hardswish": Operator(3, 0),  # x clip(x + 3, 0, 6) / 6
     "tanh": Operator(2, 2),
     "rotary": Operator(2, 0),  # sine and cosine are tables
     "copy": Operator(0, 0),  # transposes, splits, concatenations

@@ -24,7 +24,7 @@ from simulator.workload.graph import Node, graph_of
 from simulator.workload.heads import fused_attention
 from simulator.workload.layer import LISTED, Conv, Gemm, Layer, Workload
 
-ACTIVATIONS: Final = frozenset({"relu", "gelu", "silu", "tanh"})
+ACTIVATIONS: Final = frozenset({"relu", "gelu", "silu", "tanh", "sigmoid", "hardswish"})
 SCORES: Final = frozenset({"scale", "mask", "causal"})
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from simulator.errors import WorkloadError
 from simulator.importers import import_workload
 from simulator.workload import Conv, Gemm, Matmul, Stream
+from tests.bare import of_earlier
 
 Raw = dict[str, Any]
 Products = list[tuple[str, int]]
@@ -152,6 +153,7 @@ def imported_formats(path: Path, raw: Raw, sizes: dict[str, int]) -> Counter[tup
     path.write_text(json.dumps(raw))
     imported = import_workload(path, sizes)
     assert not imported.skipped
+    assert of_earlier(imported.workload)
     macs: Counter[tuple[str, str]] = Counter()
     for layer in imported.workload.layers:
         if not isinstance(layer, Stream):

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 from simulator.errors import WorkloadError
 from simulator.importers import Imported
 from simulator.workload import Conv, Gemm, Matmul
+from tests.bare import of_earlier
 from tests.onnx_models import FLOAT, graph_of, imported_from, node, numbers, weights
 
 PRODUCTS = {
@@ -157,6 +158,7 @@ def test_imported_and_missing_are_all_products_of_the_file(steps: list[str]) -> 
     assert all(f"{name} x{count}" in named for name, count in imported.skipped.items())
     layers = [x for x in imported.workload.layers if isinstance(x, Gemm | Matmul | Conv)]
     assert len(layers) == imported.imported
+    assert of_earlier(imported.workload)
 
 
 DERIVABLE = sorted(set(STEPS) - {"unknown", "experts", "einsum"})

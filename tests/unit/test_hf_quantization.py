@@ -46,8 +46,16 @@ def formats(workload: Workload) -> dict[str, str]:
     }
 
 
+LINEARS = ("query", "key", "value", "output", "gate", "up", "down")
+
+
 def blocks(dtype: str, head: str = "bf16") -> dict[str, str]:
-    return dict.fromkeys(("qkv", "output", "gate.up", "down"), dtype) | {"head": head}
+    return dict.fromkeys(LINEARS, dtype) | {"head": head}
+
+
+def of_blocks(blocks: str, dtype: str, *left: str) -> dict[str, str]:
+    """The linear layers of some blocks, and those of them that are left as they were."""
+    return {f"{blocks}.{name}": "bf16" if name in left else dtype for name in LINEARS}
 
 
 def said(workload: Workload) -> list[str]:
@@ -128,17 +136,15 @@ def test_what_changes_nothing_is_not_noted(tmp_path: Path, config: Any) -> None:
 
 
 def test_modules_that_are_ignored_stay(tmp_path: Path) -> None:
-    """Blocks and parts of a fused product that differ are taken apart."""
+    """Blocks that differ are taken apart."""
     names = ["model.layers.0", "re:.*k_proj", "*.3.mlp.down_proj", "lm_head"]
     found = formats(quantised(tmp_path, {"quant_method": "fp8", "ignored_layers": names}))
     assert found == {
-        "0.qkv": "bf16", "0.output": "bf16", "0.gate.up": "bf16", "0.down": "bf16",
-        "1-2.qkv.q_proj+v_proj": "fp8", "1-2.qkv.k_proj": "bf16", "1-2.output": "fp8",
-        "1-2.gate.up": "fp8", "1-2.down": "fp8",
-        "3.qkv.q_proj+v_proj": "fp8", "3.qkv.k_proj": "bf16", "3.output": "fp8",
-        "3.gate.up": "fp8", "3.down": "bf16",
+        **of_blocks("0", "bf16"),
+        **of_blocks("1-2", "fp8", "key"),
+        **of_blocks("3", "fp8", "key", "down"),
         "head": "bf16",
-    }  # fmt: skip
+    }
 
 
 def test_names_are_matched_in_whole_parts(tmp_path: Path) -> None:
@@ -149,16 +155,16 @@ def test_names_are_matched_in_whole_parts(tmp_path: Path) -> None:
         quantised(tmp_path, {"quant_method": "fp8", "modules_to_not_convert": names}, config)
     )
     assert {name: dtype for name, dtype in found.items() if dtype == "bf16"} == {
-        "1.qkv": "bf16", "1.output": "bf16", "1.gate.up": "bf16", "1.down": "bf16", "head": "bf16",
-    }  # fmt: skip
+        **of_blocks("1", "bf16"),
+        "head": "bf16",
+    }
 
 
 def test_a_pattern_is_on_what_it_targets(tmp_path: Path) -> None:
     assert formats(quantised(tmp_path, sparse())) == blocks("bf16 2:4")
     assert formats(quantised(tmp_path, sparse(ignore=[]))) == blocks("bf16 2:4", "bf16 2:4")
     mlp = formats(quantised(tmp_path, sparse(targets=["re:.*mlp.*"], sparsity_structure="1:4")))
-    assert mlp == {"qkv": "bf16", "output": "bf16", "gate.up": "bf16 1:4", "down": "bf16 1:4",
-                   "head": "bf16"}  # fmt: skip
+    assert mlp == blocks("bf16") | dict.fromkeys(("gate", "up", "down"), "bf16 1:4")
     assert formats(quantised(tmp_path, {**groups(FP8, FP8), **sparse()})) == blocks("fp8 2:4")
     assert formats(quantised(tmp_path, groups(INT4, None, format="marlin-24"))) == (
         blocks("bf16 2:4")
@@ -168,8 +174,8 @@ def test_a_pattern_is_on_what_it_targets(tmp_path: Path) -> None:
 def test_patches_and_conv1d_are_modules_too(tmp_path: Path) -> None:
     vit = {"quantization_config": sparse(targets=["Conv2d", "classifier"])}
     patterns = {x.name: str(x.pattern) for x in read(tmp_path, {**VIT, **vit}).layers
-                if x.name in ("patch", "qkv", "head") and not isinstance(x, Matmul)}  # fmt: skip
-    assert patterns == {"patch": "2:4", "qkv": "None", "head": "2:4"}
+                if x.name in ("patch", "query", "head") and not isinstance(x, Matmul)}  # fmt: skip
+    assert patterns == {"patch": "2:4", "query": "None", "head": "2:4"}
     ignore = {"quant_method": "fp8", "modules_to_not_convert": ["transformer.h.3.mlp"]}
     workload = read(tmp_path, {**GPT2, "quantization_config": ignore})
     assert {x.name for x in workload.layers if x.dtype == "fp16" and isinstance(x, Gemm)} == {

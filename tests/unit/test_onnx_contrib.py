@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from simulator.errors import WorkloadError
-from simulator.workload import Conv, Gemm, Layer, Matmul, Stream
+from simulator.workload import Attention, Conv, Gemm, Layer, Matmul, Stream
+from tests.bare import bare
 from tests.onnx_models import FLOAT, graph_of, imported_from, node, numbers, weights
 
 CONTRIB = "com.microsoft"
@@ -30,7 +31,7 @@ def contrib(op: str, inputs: str, **attributes: Any) -> onnx.NodeProto:
 
 
 def products(layers: tuple[Layer, ...]) -> list[Layer]:
-    return [layer for layer in layers if not isinstance(layer, Stream)]
+    return [layer for layer in bare(layers) if not isinstance(layer, Stream)]
 
 
 def scalar(name: str, kind: int = FLOAT) -> TensorProto:
@@ -71,23 +72,22 @@ READ: list[tuple[onnx.NodeProto, dict[str, Any], list[TensorProto], list[Layer]]
     (contrib("QLinearConv", "x s z k s z s z", channels_last=1), IMAGE,
      [weights("k", 7, 3, 1, 1, kind=UINT8), S, Z], [Conv("op", 3, 7, 8, 9, batch=2, dtype="int8")]),
     (contrib("Attention", "x w b", num_heads=4), X, [weights("w", 64, 96), weights("b", 96)],
-     [Gemm("op.qkv", 96, 10, 64), Matmul("op.scores", 5, 5, 8, batch=8),
-      Matmul("op.values", 8, 5, 5, batch=8)]),
+     [Gemm("op.qkv", 96, 10, 64), Attention("op.attention", 4, 4, 5, 5, 8, batch=2)]),
     (contrib("QAttention", "x q b s s - z z", num_heads=4), X,
      [weights("q", 64, 96, kind=UINT8), weights("b", 96), S, Z],
-     [Gemm("op.qkv", 96, 10, 64, dtype="int8"), Matmul("op.scores", 5, 5, 8, batch=8),
-      Matmul("op.values", 8, 5, 5, batch=8)]),
+     [Gemm("op.qkv", 96, 10, 64, dtype="int8"),
+      Attention("op.attention", 4, 4, 5, 5, 8, batch=2)]),
     (contrib("MultiHeadAttention", "x u u", num_heads=4), {"x": [2, 5, 32], "u": [2, 7, 32]}, [],
-     [Matmul("op.scores", 7, 5, 8, batch=8), Matmul("op.values", 8, 5, 7, batch=8)]),
-    (contrib("MultiHeadAttention", "x u u - - - p p", num_heads=4),
+     [Attention("op", 4, 4, 5, 7, 8, batch=2)]),
+    (contrib("MultiHeadAttention", "x u u - - - p p", num_heads=4, unidirectional=1),
      {"x": [2, 5, 32], "u": [2, 5, 32], "p": [2, 4, 3, 8]}, [],
-     [Matmul("op.scores", 8, 5, 8, batch=8), Matmul("op.values", 8, 5, 8, batch=8)]),
+     [Attention("op", 4, 4, 5, 8, 8, batch=2, causal=True)]),
     (contrib("GroupQueryAttention", "x u u p p n t", num_heads=4, kv_num_heads=2),
      {"x": [2, 5, 32], "u": [2, 5, 16], "p": [2, 2, 20, 8], "n": [2]}, [numbers("t", 12)],
-     [Matmul("op.scores", 12, 10, 8, batch=4), Matmul("op.values", 8, 10, 12, batch=4)]),
+     [Attention("op", 4, 2, 5, 12, 8, batch=2, causal=True)]),
     (contrib("GroupQueryAttention", "x - - p p n t", num_heads=4, kv_num_heads=2),
      {"x": [2, 5, 64], "p": [2, 2, 20, 8], "n": [2], "t": [1]}, [],
-     [Matmul("op.scores", 25, 10, 8, batch=4), Matmul("op.values", 8, 10, 25, batch=4)]),
+     [Attention("op", 4, 2, 5, 25, 8, batch=2, causal=True)]),
 ]  # fmt: skip
 
 
@@ -173,24 +173,21 @@ def test_the_cache_of_grouped_queries_is_handed_on(read: Any, layers: int) -> No
     ]  # fmt: skip
     inputs = {"x0": [2, 1, 32], "u": [2, 1, 16], "k0": [2, 2, 20, 8], "v0": [2, 2, 20, 8]}
     found = products(read(graph_of(nodes, inputs, domains=[CONTRIB])).workload.layers)
-    scores = [layer for layer in found if layer.name.endswith("scores")]
-    assert [x.m for x in scores if isinstance(x, Matmul)] == [21 + i for i in range(layers)]
+    assert [x.context for x in found if isinstance(x, Attention)] == [21 + i for i in range(layers)]
 
 
 def test_attention_of_onnx_itself(read: Any) -> None:
     four = node("Attention", ["q", "k", "v"], ["y"], name="op")
     model = graph_of([four], {"q": [2, 4, 5, 8], "k": [2, 2, 7, 8], "v": [2, 2, 7, 6]})
     model.opset_import[0].version = 23
-    assert read(model).workload.layers == (
+    assert bare(read(model).workload.layers) == (
         Matmul("op.scores", 7, 10, 8, batch=4), Matmul("op.values", 6, 10, 7, batch=4),
     )  # fmt: skip
     three = node("Attention", ["q", "k", "k", "", "p", "p"], ["y"], name="op",
                  q_num_heads=4, kv_num_heads=2)  # fmt: skip
     model = graph_of([three], {"q": [2, 5, 32], "k": [2, 7, 16], "p": [2, 2, 3, 8]})
     model.opset_import[0].version = 23
-    assert read(model).workload.layers == (
-        Matmul("op.scores", 10, 10, 8, batch=4), Matmul("op.values", 8, 10, 10, batch=4),
-    )  # fmt: skip
+    assert bare(read(model).workload.layers) == (Attention("op", 4, 2, 5, 10, 8, batch=2),)
     del model.graph.node[0].attribute[:]
     with pytest.raises(WorkloadError, match=r"0 heads of queries and 0 of keys\) x1"):
         read(model)
@@ -290,6 +287,7 @@ def test_functions_in_functions_and_bodies_are_read(read: Any) -> None:
 def test_a_gemm_with_an_activation_added_reads_it(read: Any) -> None:
     gemm = node("Gemm", ["x", "w", "c"], ["y"], name="op", alpha=0.5, beta=2.0)
     layers = read(graph_of([gemm], {"x": [10, 64], "c": [10, 32]}, [W])).workload.layers
-    assert layers == (Gemm("op", 32, 10, 64), Stream("op.add", 640, 320))
+    assert bare(layers) == (Gemm("op", 32, 10, 64), Stream("op.add", 640, 320, op="add"))
+    assert layers[1].inputs == ("op", "input")
     bias = read(graph_of([gemm], {"x": [10, 64]}, [W, weights("c", 32)])).workload.layers
-    assert bias == (Gemm("op", 32, 10, 64),)
+    assert bias == (Gemm("op", 32, 10, 64, epilogue=("bias",), inputs=("input",)),)

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 
 from simulator.errors import WorkloadError
 from simulator.workload import Gemm, Layer, Matmul, Stream
+from tests.bare import bare
 from tests.onnx_models import FLOAT, Dims, graph_of, imported_from, node, numbers, weights
 
 
@@ -45,7 +46,7 @@ def masked(rows: int | str) -> onnx.ModelProto:
 
 
 def products(layers: tuple[Layer, ...]) -> list[Layer]:
-    return [layer for layer in layers if not isinstance(layer, Stream)]
+    return [layer for layer in bare(layers) if not isinstance(layer, Stream)]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])

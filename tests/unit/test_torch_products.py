@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from traces import CONVOLUTION, Read, event, reader
 
-from simulator.workload import Conv, Gemm, Matmul, Stream
+from simulator.workload import Attention, Conv, Gemm, Matmul, Stream
+from tests.bare import bare
 
 
 @pytest.fixture
@@ -27,25 +28,27 @@ def test_each_operator_becomes_its_layer(read: Read) -> None:
         event("gelu", 60, 5, [2, 16, 128]),
     )  # fmt: skip
     assert imported.workload.name == "step"
-    assert imported.workload.layers == (
+    assert bare(imported.workload.layers) == (
         Gemm("linear", m=128, n=32, k=64),
         Gemm("addmm", m=32, n=8, k=16),
         Gemm("mm", m=32, n=8, k=16),
         Matmul("bmm", m=10, n=8, k=64, batch=12),
         Conv("conv2d", 3, 64, 224, 224, kernel=7, stride=2, padding=3, batch=4),
         Conv("conv1d", 8, 16, 1, 30, kernel=(1, 3), padding=(0, 1), groups=2, batch=4),
-        Stream("gelu", 4096, 4096),
+        Stream("gelu", 4096, 4096, op="gelu"),
     )
     assert imported.summary == "6 of 6 MAC-bearing operators imported"
 
 
-def test_attention_is_two_products_and_one_operator(read: Read) -> None:
+def test_attention_is_one_kernel_of_two_products(read: Read) -> None:
     query, key = [2, 12, 10, 64], [2, 12, 20, 64]
     imported = read(
         event("scaled_dot_product_attention", 0, 10, query, key, key),
         event("_scaled_dot_product_flash_attention", 1, 8, query, key, key),
     )
-    assert imported.workload.macs == 2 * 24 * 10 * 20 * 64
+    assert imported.workload.layers == (
+        Attention("_scaled_dot_product_flash_attention", 12, 12, 10, 20, 64, batch=2),
+    )
     assert (imported.imported, imported.macs_bearing) == (1, 1)
 
 
@@ -87,10 +90,25 @@ def test_query_heads_of_a_group_share_keys_and_values(read: Read) -> None:
         event("scaled_dot_product_attention", 20, 9, [2, 32, 5, 64], *[[2, 1, 20, 64]] * 2),
     )
     grouped = [(20, 20, 64, 16), (48, 20, 20, 16)]
-    shared = [(20, 160, 64, 2), (64, 160, 20, 2)]
-    assert [(layer.m, layer.n, layer.k, layer.batch) for layer in imported.workload.layers] == [
-        *grouped, *grouped, *shared
+    *products, shared = imported.workload.layers
+    assert [(x.m, x.n, x.k, x.batch) for x in products if isinstance(x, Matmul)] == [
+        *grouped, *grouped
     ]  # fmt: skip
+    assert shared == Attention("scaled_dot_product_attention.3", 32, 1, 5, 20, 64, batch=2)
+
+
+def test_an_attention_runs_as_what_it_calls(read: Read) -> None:
+    heads = [1, 2, 8, 16]
+    causal = ["", "", "", "", "0.", "True"]
+    wrapper = event("scaled_dot_product_attention", 0, 9, *[heads] * 3, values=causal)
+    one = Attention("scaled_dot_product_attention", 2, 2, 8, 8, 16, causal=True)
+    assert read(wrapper).workload.layers == (one,)
+    math = event("_scaled_dot_product_attention_math", 1, 7, *[heads] * 3)
+    assert [type(x) for x in read(wrapper, math).workload.layers] == [Matmul, Matmul]
+    long = event("scaled_dot_product_attention", 0, 9, heads, *[[1, 2, 9, 16]] * 2, values=causal)
+    (layer,) = read(long).workload.layers
+    assert isinstance(layer, Attention)
+    assert not layer.causal
 
 
 @pytest.mark.parametrize(
@@ -138,10 +156,10 @@ def test_einsum_is_what_it_called_or_its_equation(read: Read) -> None:
         event("einsum", 30, 9, [], [[3, 4]], []),
         event("einsum", 40, 9, [], dims, []),
     )
-    assert imported.workload.layers == (
+    assert bare(imported.workload.layers) == (
         Matmul("bmm", m=16, n=64, k=32, batch=4, dtype="bf16"),
         Matmul("einsum", m=16, n=64, k=32, batch=4),
-        Stream("mul", 24, 12),
+        Stream("mul", 24, 12, op="scale"),
     )
     assert imported.skipped == {"aten::einsum (equation not recorded)": 1}
 
@@ -175,7 +193,7 @@ def test_inner_convolutions_have_an_order_of_their_own(
     given = {"stride": "[2, 2]", "padding": "[3, 3]", "dilation": "[1, 1]", "kernel": "[7, 7]"}
     values = ["", "", *(given.get(what, "") for what in arguments)]
     imported = read(event(name, 0, 5, [4, 3, 224, 224], [64, 3, 7, 7], values=values))
-    assert imported.workload.layers == (
+    assert bare(imported.workload.layers) == (
         Conv(name, 3, 64, 224, 224, kernel=7, stride=2, padding=3, batch=4),
     )
 
