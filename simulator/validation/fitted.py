@@ -103,6 +103,9 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, H100, start, 2800, short, 0.0, 0.037)
     yield Fitted(constant, H100, sums, 80, short, 0.0, 0.037)
     yield Fitted(constant, H100, "sustained.clock_ratio", 0.8, h100, 0.0, 0.030)
+    large, short_prompts = {"networks-bert-large": 12}, {"networks-generation": 7}
+    yield Fitted(condition_, "networks-bert-large", "busy_ratio", 0.56, large, 0.02, 0.07)
+    yield Fitted(condition_, "networks-generation", "token_ms", 2.8, short_prompts, 0.03, 0.014)
     dirty = {"h100-fp8": 18}
     yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, dirty, 0.014, 0.041)
 

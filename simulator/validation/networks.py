@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
+from simulator.report.total import Total
 from simulator.run.simulate import simulate
 from simulator.validation import tables
 from simulator.validation.decoders import DECODERS
@@ -34,13 +35,6 @@ _FASTER_TRANSFORMER = Stack(
 the normalisation, that follow: src/fastertransformer/models/bert/Bert.cc and layers/ of its
 repository."""
 
-A_HEAD_A_BLOCK: Final[dict[str, object]] = {
-    "attention": {"tiles": [{"rows": 384, "context": 64, "head_dim": 64}], "splits": [1]}
-}
-"""A thread block takes a head of a sequence whole: plugin/bertQKVToContextPlugin of TensorRT's
-repository launches heads x batch. Model: in blocks of 64 keys, which fit beside 384 rows."""
-
-
 @dataclass(frozen=True)
 class Software:
     """How a published stack runs a network.
@@ -52,23 +46,20 @@ class Software:
         What it runs the prompt of a request as, where that differs.
     is_graph : bool
         Kernels are launched together, as a CUDA graph, and not one by one.
-    machine : dict
-        What its kernels ask of the machine.
+    takes_heads_whole : bool
+        A thread block of its attention works on a head of a sequence, whatever its length.
     """
 
     stack: Stack
     prompt: Stack | None = None
     is_graph: bool = False
-    machine: dict[str, object] | None = None
-
-    def of(self, is_prompt: bool) -> Stack:
-        """The stack of a prompt, or of what follows it, or of an encoder."""
-        return self.prompt if is_prompt and self.prompt is not None else self.stack
+    takes_heads_whole: bool = False
 
 
 SOFTWARE: Final[dict[str, Software]] = {
-    # demo/BERT/scripts/inference_benchmark.sh asks for a graph.
-    "TensorRT": Software(STACKS["fused"], is_graph=True, machine=A_HEAD_A_BLOCK),
+    # demo/BERT/scripts/inference_benchmark.sh asks for a graph, and the attention of
+    # plugin/bertQKVToContextPlugin launches heads x batch thread blocks.
+    "TensorRT": Software(STACKS["fused"], is_graph=True, takes_heads_whole=True),
     # Prompts take products and a softmax: layers/attention_layers/GptContextAttentionLayer.cc.
     "FasterTransformer": Software(
         _FASTER_TRANSFORMER,
@@ -79,32 +70,46 @@ SOFTWARE: Final[dict[str, Software]] = {
     "PyTorch compiled": Software(STACKS["compiled"], is_graph=True),
 }
 
+APART: Final = {
+    V100: replace(
+        _FASTER_TRANSFORMER, merges_products=False, epilogues=SCORES | {"bias"}
+    )
+}
+"""Machines on which FasterTransformer's timing of products prefers three for queries, keys and
+values to one of three; their biases stay one kernel, which is left out here."""
+
 CLOCKS: Final = {V100: 1_380_000_000}
 """That a source had its machine set to, where that is not the preset's."""
 
-HOST: Final = "the host launches more slowly than the device works: more tokens take no longer"
+BERT_SMALL, BERT_LARGE = "networks-bert-small", "networks-bert-large"
+BERT_SPARSE, PYTORCH = "networks-bert-24", "networks-pytorch"
+FIRST_TOKEN, GENERATION = "networks-first-token", "networks-generation"
+
+HOST: Final = "FasterTransformer's int8: the host launches, and small batches take equally long"
 
 
 def regime(row: Row) -> str:
     """What decides a row's time: the data set that it belongs to."""
     if row["software"].startswith("PyTorch"):
-        return "networks-pytorch"
+        return PYTORCH
     if row["generated"]:
-        return "networks-first-token" if row["generated"] == "1" else "networks-generation"
-    return "networks-bert-small" if tokens(row) <= SMALL_TOKENS else "networks-bert-large"
-
-
-def tokens(row: Row) -> int:
-    """Tokens that pass the network at once."""
-    return int(row["batch"]) * int(row["seq"])
+        return FIRST_TOKEN if row["generated"] == "1" else GENERATION
+    if row["pattern"] != "1:1":
+        return BERT_SPARSE
+    return BERT_SMALL if int(row["batch"]) * int(row["seq"]) <= SMALL_TOKENS else BERT_LARGE
 
 
 @cache
-def machine(preset: str, software: str, clock_ratio: float) -> Hardware:
-    """A machine as a source had it, at the clock that its load left."""
-    clock_hz = CLOCKS.get(preset, load_hardware(preset).clock_hz)
-    own = SOFTWARE[software].machine or {}
-    return load_hardware(preset, {"clock_hz": round(clock_hz * clock_ratio), **own})
+def machine(preset: str, whole_heads_of: int | None) -> Hardware:
+    """A machine as a source had it; thread blocks may take heads of so many tokens whole."""
+    own: dict[str, object] = {}
+    if preset in CLOCKS:
+        own["clock_hz"] = CLOCKS[preset]
+    if whole_heads_of:
+        # Model: blocks of 64 keys fit beside so many rows.
+        tile = {"rows": whole_heads_of, "context": 64, "head_dim": 64}
+        own["attention"] = {"tiles": [tile], "splits": [1]}
+    return load_hardware(preset, own)
 
 
 def network(row: Row, seq: int, context: int) -> Workload:
@@ -117,37 +122,46 @@ def network(row: Row, seq: int, context: int) -> Workload:
     return Workload(read.name, layers, read.notes, read.blocks, read.stack)
 
 
-def time_ms(row: Row, seq: int, context: int, clock_ratio: float) -> float:
-    """What a row's stack takes for ``seq`` tokens of each sequence, launches included."""
+def run(row: Row, seq: int, context: int) -> Total:
+    """What the model says of a row's stack for ``seq`` tokens of each sequence."""
     software = SOFTWARE[row["software"]]
-    stack = software.of(is_prompt=bool(row["generated"]) and seq > 1)
-    found = simulate(
-        machine(row["preset"], row["software"], clock_ratio), network(row, seq, context),
-        row["pattern"], stack=stack, accuracy=ACCURACY, allow_overflow=True,
-    ).total  # fmt: skip
-    return (found.time_ns if software.is_graph else found.time_with_launch_ns) / 1e6
+    hardware = machine(row["preset"], seq if software.takes_heads_whole else None)
+    stack = software.stack
+    if row["generated"] and seq > 1 and software.prompt is not None:
+        stack = software.prompt
+    if row["software"] == "FasterTransformer":
+        stack = APART.get(row["preset"], stack)
+    layers = network(row, seq, context)
+    return simulate(hardware, layers, row["pattern"], stack=stack, allow_overflow=True).total
 
 
-ACCURACY: Final = "exact"
+def time_ms(row: Row, seq: int, context: int) -> float:
+    """What a row's stack takes for ``seq`` tokens of each sequence, launches included.
 
-
-def whole_ms(row: Row, clock_ratio: float, token_ms: float = 0.0) -> float:
-    """Of an encoder or a first token one run; of a request its prompt, which gives the first token,
-    and a run a token more, whose time grows in a straight line with the context.
-
-    Parameters
-    ----------
-    token_ms : float
-        What choosing a token takes beside the network.
+    Model: in a loop that lasts, a board's power leaves tensor cores so busy, on average, and no
+    busier: their work takes as much longer as its clock is lower then.
     """
+    total = run(row, seq, context)
+    is_graph = SOFTWARE[row["software"]].is_graph
+    alone_ns = total.time_ns if is_graph else total.time_with_launch_ns
+    account = total.core_time_ps
+    cores = machine(row["preset"], None).core.count
+    busy_ns = (account.mac_useful + account.mac_padding) / cores / 1e3
+    return max(alone_ns, busy_ns / condition(BERT_LARGE, "busy_ratio")) / 1e6
+
+
+def whole_ms(row: Row) -> float:
+    """Of an encoder one run; of a request its prompt, which gives the first token, and a run a
+    token more, whose time grows in a straight line with the context."""
     seq, generated = int(row["seq"]), int(row["generated"] or 0)
-    prompt = time_ms(row, seq, seq, clock_ratio) + token_ms * bool(generated)
-    if generated < 2:
+    prompt = time_ms(row, seq, seq)
+    if not generated:
         return prompt
-    first, last = (
-        time_ms(row, 1, context, clock_ratio) for context in (seq + 1, seq + generated - 1)
-    )
-    return prompt + (generated - 1) * ((first + last) / 2 + token_ms)
+    token_ms = condition(GENERATION, "token_ms")
+    if generated == 1:
+        return prompt + token_ms
+    ends = [time_ms(row, 1, context) for context in (seq + 1, seq + generated - 1)]
+    return prompt + (generated - 1) * sum(ends) / 2 + generated * token_ms
 
 
 def measured_ms(row: Row) -> float:
@@ -159,44 +173,27 @@ def measured_ms(row: Row) -> float:
 
 def set_aside(row: Row) -> str:
     """Why the model is not held to a row; empty: it is."""
-    is_int8 = row["software"] == "FasterTransformer" and row["dtype"] == "int8"
-    is_fp8 = row["preset"] == "h100-sxm" and tokens(row) <= SMALL_TOKENS
-    return HOST if is_int8 or is_fp8 else ""
-
-
-def encoders(name: str) -> Iterable[Measurement]:
-    """Networks that run once."""
-    return _compared(name, lambda row: whole_ms(row, condition(BERT_SET, "clock_ratio")))
-
-
-def requests(name: str) -> Iterable[Measurement]:
-    """First tokens, and prompts with all tokens after them."""
-    clock_ratio = condition(GENERATION_SET, "clock_ratio")
-    token_ms = condition(GENERATION_SET, "token_us") / 1e3
-    return _compared(name, lambda row: whole_ms(row, clock_ratio, token_ms))
-
-
-BERT_SET, GENERATION_SET = "networks-bert-large", "networks-generation"
+    is_host = row["software"] == "FasterTransformer" and row["dtype"] == "int8"
+    return HOST if is_host else ""
 
 
 def is_fitted(row: Row) -> bool:
-    """Whether a fit has seen a row: FasterTransformer's of one card and dtype, and of requests
-    those after short prompts."""
-    return (
-        (row["software"], row["preset"]) == ("FasterTransformer", "a100-sxm4-80gb")
-        and (row["dtype"], row["pattern"]) == ("fp16", "1:1")
-        and (row["generated"] == "8" or regime(row) == BERT_SET)
-    )
+    """Whether a fit has seen a row: of encoders, those in fp16 on A100s; of requests, those after
+    short prompts."""
+    if regime(row) == BERT_LARGE:
+        return row["dtype"] == "fp16" and row["preset"] != V100
+    return row["generated"] == "8"
 
 
-def _compared(name: str, model: Callable[[Row], float]) -> Iterable[Measurement]:
+def networks(name: str) -> Iterable[Measurement]:
+    """The rows of a regime."""
     for row in tables.read(TABLE):
         if regime(row) == name:
             yield Measurement(
                 label(row),
                 measured_ms(row),
-                model(row),
-                part=f"{row['software']}, {row['preset']}, {row['dtype']} {row['pattern']}",
+                whole_ms(row),
+                part=f"{row['software']}, {row['preset']}, {row['dtype']}",
                 set_aside=set_aside(row),
                 fitted=is_fitted(row),
             )
