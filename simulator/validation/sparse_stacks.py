@@ -1,0 +1,231 @@
+"""Published software, as it runs a network dense and with sparse weights: kernels and their times.
+
+What each does is told by its source: FasterTransformer's layers (`FusedAttentionLayer.cu`,
+`FfnLayer.cc`, their int8 fellows and `cublasMMWrapper.cc`), PyTorch's
+`torch/sparse/semi_structured.py`, torchao's `_models/sam/eval_combo.py`, and VENOM's
+`end2end/gpt2_pytorch.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from simulator.hardware import Hardware, load_hardware
+from simulator.importers import load_workload
+from simulator.report.layer import LayerReport
+from simulator.run.simulate import simulate
+from simulator.validation.fitted import condition
+from simulator.validation.pacing import Call, paced_us
+from simulator.workload import Attention, Gemm, Layer, Stream, Workload
+from simulator.workload.operators import parts_of
+from simulator.workload.stack import Stack, stacked
+
+Row = dict[str, str]
+Times = tuple[float, float]
+"""Of a network, dense and sparse, in microseconds."""
+
+TRACES: Final = Path(__file__).parent / "traces"
+"""Networks that are no presets."""
+
+FASTER_TRANSFORMER: Final = Stack(
+    "faster-transformer",
+    epilogues=frozenset(),
+    merges_products=True,
+    merges_streams=True,
+    fuses_attention=True,
+)
+"""Biases, activations, residuals and layer norms are kernels of their own, one after each product."""
+
+LAUNCH_US: Final = 3.8
+"""Of a kernel that is launched behind another: NVIDIA blog "Getting Started with CUDA Graphs"."""
+
+AUTOCAST: Final = {"mask": 0.5, "add": 0.75, "softmax": 1.0, "normalization": 1.0}
+"""Operators that write fp32 under PyTorch's autocast, and which share of what they read in fp32
+they read: a mask adds to scores of half the width, a residual in fp32 to a product of half."""
+
+FEEDS_PRODUCTS: Final = frozenset({"softmax", "normalization"})
+"""Operators whose fp32 outputs are cast before a product reads them."""
+
+
+def faster_transformer(row: Row) -> Times:
+    """BERT; what sets sparse runs apart.
+
+    Queries, keys and values are one batched product where weights are dense fp16, three where they
+    are sparse, or int8. In fp16 a product is sparse where that is faster, by itself; in int8 always.
+    Sparse products want row-major activations: int8 ones take none of the copies into cuBLASLt's
+    layout of 32 columns. The host makes a plan for each sparse product, each time.
+    """
+    is_int8 = row["dtype"] == "int8"
+    libraries = {"library.sparse": "cusparselt", "library.dense_where_faster": not is_int8}
+    machine = load_hardware(row["preset"], libraries)
+    whole = stacked(_bert(row), FASTER_TRANSFORMER)
+    apart = _listed(whole, map(_in_three, whole.layers))
+    slow = {layer.name for layer in whole.layers if isinstance(layer, Gemm) and is_int8}
+    dense = _reports(machine, _listed(apart, _with_columns32(apart)) if is_int8 else whole, "1:1")
+    by_name = {report.name: report for report in dense}
+    sparse = [
+        by_name[report.name] if report.executed_as == "1:1" else report
+        for report in _reports(machine, apart, row["pattern"])
+    ]
+    return _paced(machine, dense, slow), _paced(machine, sparse, slow)
+
+
+def pytorch(row: Row) -> Times:
+    """BERT: dense in fp32 under autocast, with half precision where it casts; sparse in fp16."""
+    stack = row["software"].split()[-1]
+    libraries = {"library.dense": "tensorop", "library.sparse": "cutlass"}
+    machine = load_hardware(row["preset"], libraries)
+    network = stacked(_bert(row), stack)
+    cast = _listed(network, _under_autocast(network, casts=stack == "eager"))
+    return _summed(_reports(machine, cast, "1:1")), _summed(
+        _reports(machine, network, row["pattern"])
+    )
+
+
+def torchao(row: Row) -> Times:
+    """SAM's encoder; where dense products are int8, the second of an MLP is sparse in bf16."""
+    libraries = {"library.dense": "tensorop", "library.sparse": "cusparselt"}
+    machine = load_hardware(row["preset"], libraries)
+    network = stacked(load_workload(TRACES / "sam-vit-h.csv", batch=int(row["batch"])))
+    network = _in_dtype(network, "bf16")
+    dense = sparse = network
+    if row["dtype"] == "int8":
+        dense = _listed(network, (_quantised(layer) for layer in network.layers))
+        sparse = _listed(network, (_quantised(layer, but="lin2") for layer in network.layers))
+    stays = None if row["sparse_layers"] == "all" else "attn"
+    return _summed(_reports(machine, dense, "1:1")), _summed(
+        _reports(machine, sparse, row["pattern"], stays)
+    )
+
+
+def venom(row: Row) -> Times:
+    """GPT-2 in eager PyTorch; the wrapper of a sparse layer makes its transposed input contiguous."""
+    machine = load_hardware(row["preset"])
+    parameters = {"batch": int(row["batch"]), "seq": int(row["seq"])}
+    network = stacked(load_workload(TRACES / "gpt2-large.csv", **parameters))
+    wrapped = _listed(network, _with_transposed_inputs(network, but="head"))
+    return _summed(_reports(machine, network, "1:1")), _summed(
+        _reports(machine, wrapped, row["pattern"], "^head$")
+    )
+
+
+def linear(row: Row) -> Times:
+    """One layer of PyTorch's: the tokens are padded first."""
+    m, k = (int(size) for size in row["network"].split()[-1].split("x"))
+    gemm = Gemm("linear", m=m, n=int(row["batch"]) * int(row["seq"]), k=k, dtype=row["dtype"])
+    padding = Stream("padding", gemm.n * k, 8 * k, op="copy", dtype=row["dtype"])
+    libraries = {"library.dense": "tensorop", "library.sparse": "cusparselt"}
+    machine = load_hardware(row["preset"], libraries)
+    dense, sparse = Workload("linear", [gemm]), Workload("linear", [padding, gemm])
+    return _summed(_reports(machine, dense, "1:1")), _summed(
+        _reports(machine, sparse, row["pattern"])
+    )
+
+
+SOFTWARE: Final[dict[str, Callable[[Row], Times]]] = {
+    "FasterTransformer": faster_transformer,
+    "PyTorch eager": pytorch,
+    "PyTorch compiled": pytorch,
+    "torchao": torchao,
+    "VENOM": venom,
+    "PyTorch linear": linear,
+}
+"""By the name that rows give."""
+
+
+def _bert(row: Row) -> Workload:
+    sizes = {"batch": int(row["batch"]), "seq": int(row["seq"])}
+    return _in_dtype(load_workload(row["network"], **sizes), row["dtype"])
+
+
+def _in_dtype(network: Workload, dtype: str) -> Workload:
+    return replace(network, layers=tuple(replace(one, dtype=dtype) for one in network.layers))
+
+
+def _listed(network: Workload, kernels: Iterable[Layer]) -> Workload:
+    return Workload(network.name, kernels)
+
+
+def _in_three(layer: Layer) -> Layer:
+    """A product of several layers as one of each, a launch each."""
+    parts = layer.name.count("+") + 1
+    if not isinstance(layer, Gemm) or parts == 1:
+        return layer
+    return replace(layer, m=layer.m // parts, repeat=layer.repeat * parts)
+
+
+def _with_columns32(network: Workload) -> Iterator[Layer]:
+    """After attention, the copy into the layout of cuBLASLt's int8 products."""
+    for layer in network.layers:
+        yield layer
+        if isinstance(layer, Attention):
+            size = layer.batch * layer.heads * layer.seq * layer.head_dim
+            yield _copy("columns32", layer, size)
+
+
+def _copy(name: str, layer: Layer, size: int) -> Stream:
+    """A copy of so many elements, as often as a layer occurs."""
+    return Stream(name, size, size, op="copy", dtype=layer.dtype, repeat=layer.repeat)
+
+
+def _under_autocast(network: Workload, *, casts: bool) -> Iterator[Layer]:
+    """Kernels in fp32 where autocast wants that; what products read is cast, in a kernel or not."""
+    for layer in network.layers:
+        ops = parts_of(layer.op) if isinstance(layer, Stream) else ()
+        share = next((AUTOCAST[op] for op in ops if op in AUTOCAST), None)
+        if share is None or not isinstance(layer, Stream):
+            yield layer
+            continue
+        half, is_read = layer.writes // 2, ops[-1] in FEEDS_PRODUCTS
+        in_place = half if is_read and not casts else 0
+        reads, writes = int(layer.reads * share), layer.writes + in_place
+        yield replace(layer, dtype="fp32", reads=reads, writes=writes)
+        if is_read and casts:
+            name = f"{layer.name}.cast"
+            yield Stream(name, layer.writes, half, op="cast", dtype="fp32", repeat=layer.repeat)
+
+
+def _quantised(layer: Layer, but: str = "none") -> Layer:
+    """A linear layer in int8, unless its name ends so."""
+    is_int8 = isinstance(layer, Gemm) and not layer.name.endswith(but)
+    return replace(layer, dtype="int8") if is_int8 else layer
+
+
+def _with_transposed_inputs(network: Workload, but: str) -> Iterator[Layer]:
+    """Before each linear layer of another name, the copy of its transposed input."""
+    for layer in network.layers:
+        if isinstance(layer, Gemm) and layer.name != but:
+            yield _copy(f"{layer.name}.input", layer, layer.n * layer.k)
+        yield layer
+
+
+def _reports(
+    machine: Hardware, kernels: Workload, pattern: str, dense: str | None = None
+) -> tuple[LayerReport, ...]:
+    return simulate(machine, kernels, pattern, dense=dense, accuracy="sampled").layers
+
+
+def _summed(reports: Iterable[LayerReport]) -> float:
+    return sum(report.repeat * report.time_ns for report in reports) / 1e3
+
+
+def _paced(machine: Hardware, reports: Sequence[LayerReport], slow: Set[str]) -> float:
+    """Blocks of a network whose kernels the host issues one by one."""
+    blocks = min(report.repeat for report in reports)
+    gap_us = float(machine.launch_ns) / 1e3
+    block = [
+        Call(_host_us(report, slow), report.time_ns / 1e3 + gap_us)
+        for report in reports
+        for _ in range(report.repeat // blocks)
+    ]
+    return paced_us(block * blocks)
+
+
+def _host_us(report: LayerReport, slow: Set[str]) -> float:
+    """What the host takes for one call: slow are dense products whose descriptors it makes anew."""
+    if report.executed_as not in ("1:1", "-"):
+        return condition("networks-24", "sparse_call_us")
+    return condition("networks-24", "call_us") if report.name in slow else LAUNCH_US
