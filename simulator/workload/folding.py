@@ -11,7 +11,6 @@ from simulator.workload.graph import (
     holder,
     is_product,
     joined,
-    outputs_of,
     readers_of,
     relinked,
 )
@@ -38,8 +37,8 @@ def merged_products(nodes: list[Node], alike: Alike) -> list[Node]:
             continue
         layers = [node.layer for node in same]
         m = sum(layer.m for layer in layers if isinstance(layer, Gemm))
-        names = tuple(name for node in same for name in node.members)
-        whole = Node(layers[0], names, same[0].reads, changes={"name": joined(layers), "m": m})
+        first = replace(layers[0], name=joined(layers), m=m)  # type: ignore[call-arg]
+        whole = Node(first, tuple(name for node in same for name in node.members), same[0].reads)
         kept.append(whole)
         held |= dict.fromkeys(same, whole)
     return relinked(kept, held)
@@ -56,14 +55,15 @@ def _merge_key(node: Node, alike: Alike) -> Hashable:
 
 def out_of_epilogues(nodes: Iterable[Node], epilogues: frozenset[str]) -> list[Node]:
     """Operators from the first on that the kernel of a product does not take become kernels."""
+    inside = epilogues | {"add"}  # one that accumulates has added already
     kept: list[Node] = []
     held: dict[Node, Node] = {}
     for node in nodes:
-        epilogue = node.epilogue
-        inside = epilogues | {"add"}  # one that accumulates has added already
-        first = next((i for i, op in enumerate(epilogue) if op not in inside), len(epilogue))
-        node.reads = [holder(one, held) if isinstance(one, Node) else one for one in node.reads]
+        if not held.keys().isdisjoint(node.reads):
+            node.reads = [holder(one, held) if isinstance(one, Node) else one for one in node.reads]
         kept.append(node)
+        epilogue = node.epilogue
+        first = next((i for i, op in enumerate(epilogue) if op not in inside), len(epilogue))
         if first == len(epilogue):
             continue
         node.changes["epilogue"] = epilogue[:first]
@@ -77,8 +77,8 @@ def out_of_epilogues(nodes: Iterable[Node], epilogues: frozenset[str]) -> list[N
 
 def _following(product: Node, last: Node, op: str) -> Node:
     """A kernel that applies an operator to all outputs of a product."""
-    layer, size = product.layer, outputs_of(product.layer)
-    name = f"{product.changes.get('name', layer.name)}.{op}"
+    layer, size = product.layer, product.outputs
+    name = f"{layer.name}.{op}"
     stream = Stream(name, reads=size, writes=size, op=op, dtype=layer.dtype, repeat=layer.repeat)
     return Node(stream, (name,), [last])
 
@@ -91,22 +91,17 @@ def into_epilogues(
     number = {node: at for at, node in enumerate(nodes)}
     for node in nodes:
         layer = node.layer
-        if not isinstance(layer, Stream):
+        if not isinstance(layer, Stream) or ALONE.intersection(parts_of(layer.op)):
             continue
         sources = [holder(one, held) for one in node.reads if isinstance(one, Node)]
         host = max(sources, key=lambda one: number[one], default=None)
         if host is None or not _hosts(host, layer, readers[host]):
             continue
-        size = outputs_of(host.layer)
-        others = [
-            one for one in node.reads if not isinstance(one, Node) or holder(one, held) != host
-        ]
-        if layer.op in epilogues and layer.reads == size and not others:
-            pass
-        elif adds_in_convolutions and _adds(layer, host, size, others):
+        rest = [one for one in node.reads if isinstance(one, str) or holder(one, held) is not host]
+        if adds_in_convolutions and _adds(layer, host, rest):
             host.changes["accumulate"] = True
-            host.reads += others
-        else:
+            host.reads = host.reads + rest
+        elif layer.op not in epilogues or layer.reads != host.outputs or rest:
             continue
         host.changes["epilogue"] = (*host.epilogue, layer.op)
         host.members += node.members
@@ -121,17 +116,16 @@ def _hosts(host: Node, stream: Stream, readers: int) -> bool:
     return (
         is_product(layer)
         and readers == 1
-        and stream.writes == outputs_of(layer)
+        and stream.writes == host.outputs
         and (stream.dtype, stream.repeat) == (layer.dtype, layer.repeat)
     )
 
 
-def _adds(stream: Stream, host: Node, size: int, others: Sequence[Node | str]) -> bool:
+def _adds(stream: Stream, host: Node, rest: Sequence[Node | str]) -> bool:
     """Whether a stream adds one tensor of the same size to what a convolution computes."""
-    is_free = isinstance(host.layer, Conv) and not (
-        host.layer.accumulate or "accumulate" in host.changes
-    )
-    return is_free and stream.op == "add" and len(others) == 1 and stream.reads == 2 * size
+    layer = host.layer
+    is_free = isinstance(layer, Conv) and not (layer.accumulate or "accumulate" in host.changes)
+    return is_free and stream.op == "add" and len(rest) == 1 and stream.reads == 2 * host.outputs
 
 
 @dataclass

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from simulator.workload.attention import Attention
@@ -26,7 +28,7 @@ class Node:
         Whether the network says what it reads; where not, it is the layer before it, if that
         has so many outputs.
     changes : dict
-        Fields in which its layer is to become another.
+        Fields in which its layer is to become another, beside its inputs: what follows it.
     """
 
     layer: Layer
@@ -34,6 +36,11 @@ class Node:
     reads: list[Node | str]
     is_stated: bool = True
     changes: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def outputs(self) -> int:
+        """Elements that its layer writes."""
+        return outputs_of(self.layer)
 
     @property
     def epilogue(self) -> tuple[str, ...]:
@@ -43,10 +50,15 @@ class Node:
     @property
     def built(self) -> Layer:
         """The layer as it has become."""
-        inputs = tuple(_name(one) for one in self.reads) if self.is_stated else ()
+        names = (one if isinstance(one, str) else one.layer.name for one in self.reads)
+        inputs = tuple(names) if self.is_stated else ()
         if inputs != self.layer.inputs:
             self.changes["inputs"] = inputs
-        return replace(self.layer, **self.changes) if self.changes else self.layer
+        if not self.changes:
+            return self.layer
+        layer = copy(self.layer)  # not replace(): what a layer holds has been checked
+        layer.__dict__.update(self.changes)
+        return layer
 
 
 def graph_of(layers: Iterable[Layer]) -> list[Node]:
@@ -68,10 +80,14 @@ def readers_of(nodes: Iterable[Node]) -> Counter[Node]:
     return Counter(one for node in nodes for one in node.reads if isinstance(one, Node))
 
 
-def relinked(nodes: Iterable[Node], held: dict[Node, Node]) -> list[Node]:
+def relinked(nodes: list[Node], held: dict[Node, Node]) -> list[Node]:
     """Nodes without those that others hold now, which are read instead."""
+    if not held:
+        return nodes
     kept = [node for node in nodes if node not in held]
     for node in kept:
+        if held.keys().isdisjoint(node.reads):
+            continue
         found = (holder(one, held) if isinstance(one, Node) else one for one in node.reads)
         node.reads = [*dict.fromkeys(one for one in found if one is not node)]
     return kept
@@ -118,7 +134,3 @@ def operands_of(layer: Layer) -> tuple[int, ...]:
 def is_product(layer: Layer) -> bool:
     """Whether operators may follow in its epilogue."""
     return isinstance(layer, Gemm | Conv | Matmul)
-
-
-def _name(one: Node | str) -> str:
-    return one if isinstance(one, str) else str(one.changes.get("name", one.layer.name))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simulator.workload.attention import Attention
-from simulator.workload.graph import Node, joined, outputs_of, readers_of, relinked
+from simulator.workload.graph import Node, joined, readers_of, relinked
 from simulator.workload.layer import Gemm, Matmul, Stream
 
 BETWEEN = frozenset({"scale", "mask", "causal", "elementwise", "add", "cast"})
@@ -62,20 +62,21 @@ def fused_attention(nodes: list[Node]) -> list[Node]:
     """Every attention that is found as one layer, where its last product was."""
     held: dict[Node, Node] = {}
     kept = list(nodes)
-    number = {node: at for at, node in enumerate(nodes)}
     for found in attentions(nodes):
         first, last = found.nodes[0], found.nodes[-1]
         names = tuple(name for node in found.nodes for name in node.members)
         reads = [*reversed(first.reads), *(one for one in last.reads if one not in found.nodes)]
         is_stated = first.is_stated and last.is_stated
         whole = Node(found.layer, names, [*dict.fromkeys(reads)], is_stated)
-        kept[number[last]] = whole
+        kept[kept.index(last)] = whole
         held |= dict.fromkeys(found.nodes, whole)
     return relinked(kept, held)
 
 
 def attentions(nodes: list[Node]) -> Iterator[Found]:
     """Each, by its softmax."""
+    if not any(isinstance(node.layer, Matmul) for node in nodes):
+        return
     readers = readers_of(nodes)
     reader = {one: node for node in nodes for one in node.reads if isinstance(one, Node)}
     for node in nodes:
@@ -111,7 +112,7 @@ def _fits(chain: tuple[Node, ...]) -> bool:
     if not isinstance(scores, Matmul) or not isinstance(last, Matmul):
         return False
     sizes = last.m, last.n, last.k, last.batch
-    size = outputs_of(scores)
+    size = chain[0].outputs
     streams = [node.layer for node in chain if isinstance(node.layer, Stream)]
     return (
         sizes == (scores.k, scores.n, scores.m, scores.batch)
@@ -169,7 +170,7 @@ def with_copies(nodes: list[Node]) -> list[Node]:
         if first.reads:
             one, other = first.reads[0], first.reads[-1]
             moved = _copies(first, one, "keys", keys, are_many or grows)
-            turned = _copies(first, other, "queries", outputs_of(last.layer), are_many and is_long)
+            turned = _copies(first, other, "queries", last.outputs, are_many and is_long)
             first.reads = [*dict.fromkeys([*(moved or [one]), *(turned or [other])])]
             before[first] = moved + turned
         if last.reads and last.reads[0] not in found.nodes:
@@ -177,7 +178,7 @@ def with_copies(nodes: list[Node]) -> list[Node]:
             last.reads[:1] = moved or last.reads[:1]
             before[last] = moved
         if is_long and found.heads > 1 and not _is_copied(nodes, last):
-            behind[last] = _copy(last, last, "heads", outputs_of(last.layer))
+            behind[last] = _copy(last, last, "heads", last.outputs)
     kept: list[Node] = []
     for node in nodes:
         node.reads = [behind.get(one, one) if isinstance(one, Node) else one for one in node.reads]

@@ -354,6 +354,11 @@ class Workload:
                 raise WorkloadError(name, "not a layer", got=layer)
 
     @property
+    def holds(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the network's layers that each layer is."""
+        return self.members or tuple((layer.name,) for layer in self.layers)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of the dense network."""
         return sum(layer.macs * layer.repeat for layer in self.layers)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
-from simulator.errors import ConfigError, did_you_mean
+from simulator.errors import ConfigError, SimulatorError, did_you_mean
 from simulator.workload.folding import (
     Alike,
     into_epilogues,
@@ -84,20 +84,22 @@ STACKS: Final[dict[str, Stack]] = {
 NAMES: Final = (*STACKS, LISTED)
 
 
-def stack_of(asked: Stack | str, where: str = "stack") -> Stack | None:
+def stack_of(
+    asked: Stack | str, where: str = "stack", error: type[SimulatorError] = ConfigError
+) -> Stack | None:
     """A stack by its name; None for ``listed``.
 
     Raises
     ------
-    ConfigError
-        If there is none of that name.
+    SimulatorError
+        If there is none of that name: of the class that is asked for.
     """
     if isinstance(asked, Stack) or asked == LISTED:
         return asked if isinstance(asked, Stack) else None
     if not isinstance(asked, str) or asked not in STACKS:
         hint = did_you_mean(asked, NAMES) if isinstance(asked, str) else None
         want = ", ".join(NAMES)
-        raise ConfigError(where, "unknown stack", got=asked, want=want, hint=hint)
+        raise error(where, "unknown stack", got=asked, want=want, hint=hint)
     return STACKS[asked]
 
 

@@ -33,11 +33,11 @@ dtype          fp16 by default
 pattern        ``keep:group``, ``rows:keep:group`` or ``unstructured:density`` (default dense)
 accumulate     of linear and conv: 1 where the product is added to what Y holds, which is read first
                (default 0)
-inputs         names of the layers above whose outputs are read, with blanks between, or with ; where
-               names hold blanks; ``input`` is the network's own. Of a matmul, what its first operand
-               comes from stands first. Default: the layer above, if it has so many outputs. Layers
-               that follow each other and are repeated as often are a block: what comes from above
-               it comes, from its second run on, from its end
+inputs         names of the layers above whose outputs are read, with blanks between, or with ;
+               where names hold blanks; ``input`` is the network's own. What the first operand of a
+               matmul comes from stands first. Default: the layer above, if it has so many outputs.
+               Layers that follow each other and are repeated as often are a block: what comes from
+               above it comes, from its second run on, from its end
 epilogue       of a product: operators that follow it, ``bias+gelu``; a stack decides whether they
                are part of its kernel. Where each layer is one, they are
 weights        reserved for dtypes of their own. It may be there and empty; what stands in it is
@@ -53,23 +53,23 @@ from dataclasses import dataclass, replace
 
 from simulator.errors import SimulatorError, WorkloadError, did_you_mean
 from simulator.workload.attention import SIZES, Attention
+from simulator.workload.comments import (
+    blocks_in,
+    check_version,
+    notes_in,
+    parameters_in,
+    stack_in,
+)
 from simulator.workload.expressions import evaluate
-from simulator.workload.layer import LISTED, Conv, Gemm, Layer, Matmul, Stream, Workload
+from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Stream, Workload
 from simulator.workload.operators import OPERATORS, parts_of
-from simulator.workload.stack import stack_of
-from simulator.workload.table import Cell, Row, Table
+from simulator.workload.table import Row, Table
 
 RESERVED = frozenset({"weights"})
 COMMON = frozenset({"name", "kind", "repeat", "dtype", "inputs"}) | RESERVED
 
 INPUT = "input"
 """What the network itself is given, among the names of inputs."""
-
-VERSION = 3
-VERSION_LINE = f"# nmsim trace {VERSION}"
-"""What a written trace begins with; a comment to whoever reads CSV."""
-_VERSION = re.compile(r"#\s*nmsim\s+trace\s+([0-9]{1,9})", re.IGNORECASE)
-_GARBLED_VERSION = re.compile(r"#+\s*nmsim\s+trace\W*(v(ersion)?\W*)?[0-9]\S*", re.IGNORECASE)
 
 
 def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
@@ -80,8 +80,8 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     WorkloadError
         With file, line and column of the first thing that is wrong.
     """
-    _check_version(table)
-    values = _parameters(table, parameters)
+    check_version(table)
+    values = parameters_in(table, parameters)
     header = table.rows[0]
     names = [cell.text for cell in header.filled]
     for cell in header.filled:
@@ -101,41 +101,8 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
         above.add(layers[-1].name)
     if not layers:
         raise WorkloadError(str(table.path), "has no layers", want="one layer a line")
-    blocks = _blocks(table, values)
-    return Workload(table.path.stem, layers, _notes(table), blocks, _stack(table))
-
-
-def versions(table: Table) -> list[tuple[Cell, int]]:
-    """The lines that say a version, and which: one at most, if nothing is wrong."""
-    found = ((cell, _VERSION.fullmatch(cell.text)) for cell in table.comments)
-    return [(cell, int(match[1])) for cell, match in found if match]
-
-
-def description(table: Table) -> str:
-    """What the first comment says, the version apart."""
-    said = [cell for cell, _ in versions(table)]
-    return next((c.text.lstrip("# ") for c in table.comments if c not in said), "")
-
-
-def _check_version(table: Table) -> None:
-    for cell in table.comments:
-        if _GARBLED_VERSION.fullmatch(cell.text) and not _VERSION.fullmatch(cell.text):
-            raise WorkloadError(cell.where, "not a version", got=cell.text, want=VERSION_LINE)
-    said = versions(table)
-    if len(said) > 1:
-        raise WorkloadError(said[1][0].where, "the version is said twice", got=said[1][0].text)
-    for cell, version in said:
-        if not 1 <= version <= VERSION:
-            raise WorkloadError(
-                cell.where, "a version of traces that this nmsim does not know", got=version,
-                want=f"1 to {VERSION}", hint="a newer nmsim may read it",
-            )  # fmt: skip
-
-
-def _notes(table: Table) -> list[str]:
-    """What an importer noted; printable, since reports show it."""
-    found = (re.fullmatch(r"#\s*note:\s*(.+)", c.text, re.IGNORECASE) for c in table.comments)
-    return ["".join(c if c.isprintable() else " " for c in match[1]) for match in found if match]
+    blocks = blocks_in(table, values)
+    return Workload(table.path.stem, layers, notes_in(table), blocks, stack_in(table))
 
 
 @dataclass
@@ -358,65 +325,3 @@ def _layer(cells: _Cells) -> Layer:
 
 def _square(sizes: tuple[int, ...]) -> int | tuple[int, int]:
     return sizes[0] if len(sizes) == 1 else sizes  # type: ignore[return-value]
-
-
-PARAMETER = re.compile(r"#\s*parameter:\s*([a-z_]+)\s*=\s*([^#]+?)\s*")
-GARBLED_PARAMETER = re.compile(r"#\s*(parameters?\b|param\s*:)", re.IGNORECASE)
-
-
-def _parameters(table: Table, given: Mapping[str, int]) -> dict[str, int]:
-    """Declared parameters with their defaults, overridden by those given."""
-    values: dict[str, int] = {}
-    for cell in table.comments:
-        match = PARAMETER.fullmatch(cell.text)
-        if match is None:
-            if GARBLED_PARAMETER.match(cell.text):
-                raise WorkloadError(
-                    cell.where,
-                    "want '# parameter: name = value'",
-                    got=cell.text,
-                    hint="a name is lower-case letters and _",
-                )
-            continue
-        name = match[1]
-        if name in values:
-            raise WorkloadError(cell.where, f"parameter '{name}' is declared twice", got=cell.text)
-        values[name] = given[name] if name in given else evaluate(match[2], values, cell.where)
-    for name in given:
-        if name not in values:
-            raise WorkloadError(
-                f"{table.path} {name}",
-                "the trace has no such parameter",
-                hint=did_you_mean(name, values) if values else "it declares none",
-            )
-    return values
-
-
-def _blocks(table: Table, values: Mapping[str, int]) -> int:
-    """What ``# blocks: 32`` says; 1 where nothing does."""
-    said = [cell for cell in table.comments if re.match(r"#\s*blocks\s*:", cell.text)]
-    if not said:
-        return 1
-    if len(said) > 1:
-        raise WorkloadError(said[1].where, "blocks are said twice", got=said[1].text)
-    count = evaluate(said[0].text.partition(":")[2], values, said[0].where)
-    if not count:
-        raise WorkloadError(said[0].where, "out of range", got=count, want="1 block or more")
-    return count
-
-
-def _stack(table: Table) -> str:
-    """What ``# stack: fused`` says; each layer is a kernel where nothing does."""
-    said = [cell for cell in table.comments if re.match(r"#\s*stack\s*:", cell.text)]
-    if not said:
-        return LISTED
-    if len(said) > 1:
-        raise WorkloadError(said[1].where, "the stack is said twice", got=said[1].text)
-    name = said[0].text.partition(":")[2].strip()
-    try:
-        stack_of(name)
-    except SimulatorError as error:
-        raise WorkloadError(
-            said[0].where, error.what, got=name, want=error.want, hint=error.hint
-        ) from None
-    return name

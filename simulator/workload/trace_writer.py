@@ -6,9 +6,9 @@ from simulator.catalog import CONTROL
 from simulator.errors import ConfigError, WorkloadError, did_you_mean
 from simulator.sparsity import parse_pattern
 from simulator.workload.attention import SIZES, Attention
+from simulator.workload.comments import VERSION_LINE
 from simulator.workload.layer import LISTED, Conv, Gemm, Layer, Matmul, Stream, Workload
 from simulator.workload.operators import OPERATORS, parts_of
-from simulator.workload.trace import VERSION_LINE
 
 COLUMNS = (
     "name", "kind", "m", "n", "k", "heads", "kv_heads", "seq", "context", "head_dim", "batch",
