@@ -75,7 +75,24 @@ class Sizes(Section):
     k: Count = 1
 
 
-class Library(Section):
+class Kernels(Section):
+    """How kernels use the machine, whatever they compute."""
+
+    dispatch: Dispatch = "dynamic"
+    prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
+    epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
+    epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
+    epilogue_staged: Switch = Field(
+        False,
+        description="Outputs are laid into the scratchpad, and read from there on their way out, "
+        "instead of leaving registers straight through the port.",
+    )
+    reduction_kernel: Switch = Field(
+        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
+    )
+
+
+class Library(Kernels):
     """How the kernels of one library use the machine. Never a correction factor.
 
     What is None here is the machine's: `Hardware.under` puts the two together.
@@ -85,6 +102,7 @@ class Library(Section):
     stage_buffers: Annotated[int, Field(ge=1, le=MAX_STAGE_BUFFERS, strict=True)] = Field(
         description="Stages in flight, at most; fewer where the scratchpad holds fewer."
     )
+    splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
     register_buffers: RegisterBuffers | None = Field(
         None, description="Fragment loads hide behind MACs (2) or add to them (1); default: "
         "core.register_file.buffers.",
@@ -96,7 +114,6 @@ class Library(Section):
     whole_tiles: Switch | None = Field(
         None, description="Whether edges are multiplied whole; default: core.whole_tiles."
     )
-    splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
     busy_ratio: Ratio | None = Field(
         None,
         description="Share of the cores that contents the library: k-splits are offered only where "
@@ -110,19 +127,10 @@ class Library(Section):
         "fullest last wave, then the smallest.",
     )
     swap: Switch = Field(True, description="Dense GEMMs may swap W and X where that fits better.")
-    dispatch: Dispatch = "dynamic"
-    prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
-    epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
-    epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
     vector_rows: tuple[Size, ...] = Field(
         (),
         description="Rows that may choose columns together: 128 runs patterns such as 128:2:20, "
         "with 2:4 on the columns chosen. Tiles lie within such rows.",
-    )
-    epilogue_staged: Switch = Field(
-        False,
-        description="Outputs are laid into the scratchpad, and read from there on their way out, "
-        "instead of leaving registers straight through the port.",
     )
     cluster: ClusterShape = Field(
         ClusterShape(),
@@ -133,9 +141,6 @@ class Library(Section):
         None,
         description="Where sums add to what memory holds: outputs of a fragment that are waited "
         "for together; default: all.",
-    )
-    reduction_kernel: Switch = Field(
-        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
     )
     least: Sizes = Field(
         Sizes(), description="Least sizes that its kernels take; smaller ones are padded."

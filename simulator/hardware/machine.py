@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from simulator.catalog import CONTROL
 from simulator.errors import ConfigError, did_you_mean
-from simulator.hardware.core import Core
+from simulator.hardware.attention import AttentionKernels
+from simulator.hardware.core import Core, Source
 from simulator.hardware.library import Library, LibraryChoice
 from simulator.hardware.memory import Memory
 from simulator.hardware.section import Count, NotNegative, Positive, Ratio, Section, Switch
@@ -125,6 +126,10 @@ class Hardware(Section):
     sparsity: Sparsity = Sparsity()
     libraries: dict[str, Library] = Field(min_length=1)
     library: LibraryChoice
+    attention: AttentionKernels = Field(
+        AttentionKernels(),
+        description="Kernels of fused attention; default: as FlashAttention-2.",
+    )
     energy: Energy | None = None
     sustained: Sustained | None = None
 
@@ -208,6 +213,13 @@ class Hardware(Section):
                 core = _with(core, **{key: getattr(library, key)})
         # Every value was checked where the library was read.
         return self if core is self.core else _with(self, core=core)
+
+    def taking_rows_from(self, source: Source) -> Hardware:
+        """The machine whose tensor cores take the rows operand, which is W's place, from there."""
+        core = self.core
+        if core.operand_source.w == source:
+            return self
+        return _with(self, core=_with(core, operand_source=_with(core.operand_source, w=source)))
 
     def vector_library(self, rows: int, name: str | None = None) -> str | None:
         """The library that runs weights of which ``rows`` rows choose columns together, if any.

@@ -22,8 +22,9 @@ from simulator.schedule.timing import StageWork
 from simulator.sparsity import AnyPattern
 from simulator.traffic import Flow, Traffic
 from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
+from simulator.workload.attention_problem import Problem
 from simulator.workload.layer import Layer, Stream
-from simulator.workload.lowering import GemmProblem, Role
+from simulator.workload.lowering import Role
 
 LATENCY_BOUND_BELOW: Final = 0.5
 """A layer whose busiest resource works less than half of its working time is bound by latency."""
@@ -127,7 +128,7 @@ def layer_report(
     program: Program,
     result: EngineResult,
     *,
-    problem: GemmProblem | None,
+    problem: Problem | None,
     mapping: Mapping | None,
     asked: AnyPattern,
     note: str,
@@ -186,7 +187,7 @@ def layer_report(
     return report
 
 
-def _identity(layer: Layer, problem: GemmProblem | None) -> dict[str, Any]:
+def _identity(layer: Layer, problem: Problem | None) -> dict[str, Any]:
     """What a layer is and what it became, whatever it takes; sizes are the layer's own."""
     own = problem.own if problem else None
     m, n = (own.m, own.n) if own else (0, 0)
@@ -240,7 +241,7 @@ def _audit(layer: LayerReport, cores: int) -> None:
     )
 
 
-def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None) -> int:
+def _slots_used(program: Program, stages: list[int], problem: Problem | None) -> int:
     """Executed slots that hold a weight, or could: those of valid rows and columns.
 
     Zeros anywhere are stored stage by stage, so that they are counted there; groups hold fewer
@@ -256,7 +257,7 @@ def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None
 
 
 def _traffic(
-    program: Program, result: EngineResult, stages: list[int], problem: GemmProblem | None
+    program: Program, result: EngineResult, stages: list[int], problem: Problem | None
 ) -> Traffic:
     """Bytes by level, operand and direction."""
     rows: Role = problem.rows_role if problem else "activations"

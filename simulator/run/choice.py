@@ -14,12 +14,15 @@ from simulator.engine.result import EngineResult
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library
 from simulator.run.sampling import Estimate, estimate
+from simulator.schedule.attention import attention_program
+from simulator.schedule.attention_ranking import attention_candidates
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
 from simulator.schedule.program import Program, gemm_program, stream_program
 from simulator.schedule.ranking import Ranked, rank
 from simulator.sparsity import DENSE, VectorPattern
-from simulator.workload import Stream
+from simulator.workload import Attention, Stream
+from simulator.workload.attention_problem import AttentionProblem, Problem
 from simulator.workload.gathered import Gathered
 from simulator.workload.lowering import Executed, GemmProblem, demanded
 
@@ -74,12 +77,12 @@ class Outcome:
     """What identical layers share; ``hardware`` has the clock that the power limit left.
 
     The problem is in the order in which it ran; it, the mapping and the option are None for a
-    streaming layer.
+    streaming layer, the option for attention.
     """
 
     hardware: Hardware
     estimate: Estimate
-    problem: GemmProblem | None = None
+    problem: Problem | None = None
     mapping: Mapping | None = None
     option: Option | None = None
 
@@ -173,6 +176,25 @@ def streamed(terms: Terms, layer: Stream) -> Outcome:
     """A layer that only moves data: there is nothing to choose."""
     program = stream_program(*terms.kernels(DENSE, layer.dtype), layer)
     return Outcome(terms.hardware, Estimate(program, terms.engine(program)))
+
+
+def attended(terms: Terms, layer: Attention, mapping: Mapping | None = None) -> Outcome:
+    """Attention with the fastest of its best few mappings, or with the one given.
+
+    It is simulated whole whatever the accuracy: it has few stages, and causal tiles are unequal.
+
+    Raises
+    ------
+    MappingError
+        If none of its tiles fits.
+    """
+    hardware = terms.hardware
+    problem = AttentionProblem.of(layer, hardware)
+    outcomes = []
+    for one in [mapping] if mapping else attention_candidates(hardware, problem):
+        program = attention_program(hardware, problem, one)
+        outcomes.append(Outcome(hardware, Estimate(program, terms.engine(program)), problem, one))
+    return _first_of_fastest(terms, outcomes)
 
 
 def _simulated(terms: Terms, tried: list[_Tried]) -> list[Outcome]:

@@ -13,9 +13,9 @@ from typing import Final
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware
 from simulator.report.layer import LayerReport, layer_report
-from simulator.run.choice import Outcome, Terms, fastest, streamed
+from simulator.run.choice import Outcome, Terms, attended, fastest, streamed
 from simulator.sparsity import DENSE, AnyPattern
-from simulator.workload import Layer, Stream
+from simulator.workload import Attention, Layer, Stream
 
 CLOCK_STEPS: Final = 100
 """A power limit lowers the clock in hundredths of the YAML's."""
@@ -109,6 +109,8 @@ def _at_step(terms: Terms, layer: Layer, outcome: Outcome, step: int) -> Outcome
     slower = replace(terms, hardware=full.at_clock(full.clock_hz * step // CLOCK_STEPS))
     if isinstance(layer, Stream):
         return streamed(slower, layer)
+    if isinstance(layer, Attention):
+        return attended(slower, layer, outcome.mapping)
     assert outcome.mapping is not None
     assert outcome.option is not None
     return fastest(replace(slower, mapping=outcome.mapping), [outcome.option], {})

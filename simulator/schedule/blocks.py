@@ -177,7 +177,7 @@ def gemm_blocks(
             total_bytes = unique * parts // (all_lines * whole.stages)
             blocks.add_shares(operand, total_bytes, parts, grid.count)
         else:
-            blocks.add(operand, sizes, _edges(grid.count, lines, grid.stages))
+            blocks.add(operand, sizes, edge_classes(grid.count, lines, grid.stages))
     for code in range(len(BLOCK_CLASSES))[BLOCKS_OF[COLUMNS]]:
         taken = works[stage_code(*BLOCK_CLASSES[code].edges)].columns_bytes
         if unique is not None:
@@ -188,7 +188,7 @@ def gemm_blocks(
         works[stage_code(*edges)].metadata_bytes if operand == ROWS else 0
         for operand, edges in BLOCK_CLASSES
     ]
-    tiles = _edges(grid.count, grid.rows, grid.columns)
+    tiles = edge_classes(grid.count, grid.rows, grid.columns)
     blocks.add(OUTPUTS, sizes, tiles)
     if grid.splits > 1:
         blocks.add(PARTIALS, sizes, np.repeat(tiles, grid.splits))
@@ -219,7 +219,7 @@ def stream_blocks(
     blocks = Blocks()
     if shared_bytes is None:
         sizes = [works[stage_code(*edges)].rows_bytes for _, edges in BLOCK_CLASSES]
-        blocks.add(ROWS, sizes, _edges(grid.count, grid.rows, grid.stages))
+        blocks.add(ROWS, sizes, edge_classes(grid.count, grid.rows, grid.stages))
     else:
         blocks.add_shares(ROWS, shared_bytes, grid.rows)
     blocks.add_shares(OUTPUTS, write_bytes, grid.rows)
@@ -249,7 +249,7 @@ def _class_bytes(
     return sizes
 
 
-def _edges(count: int, lines: int, places: int) -> Codes:
+def edge_classes(count: int, lines: int, places: int) -> Codes:
     """Which class of its operand a block is of: the last line counts two, the last place one."""
     which = np.zeros((count, lines, places), dtype=np.uint8)
     which[:, -1, :] = 2

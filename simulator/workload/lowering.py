@@ -19,6 +19,7 @@ from simulator.sparsity import (
     parse_pattern,
 )
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
+from simulator.workload.attention import Attention
 from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
 
@@ -195,6 +196,21 @@ def lower(
     WorkloadError
         If the machine does not compute in the layer's dtype.
     """
+    require_dtype(layer, hardware)
+    patterns, reason = _executed(layer, asked, hardware, library)
+    group = hardware.sparsity.largest_group
+    if has_mask and patterns == [DENSE] and hardware.sparsity.skip == "nonzeros" and group > 1:
+        patterns, reason = [Pattern(group, group)], f"real non-zeros in groups of {group}"
+    return Lowered(tuple(_problem(layer, pattern) for pattern in patterns), asked, reason)
+
+
+def require_dtype(layer: Gemm | Matmul | Conv | Attention, hardware: Hardware) -> None:
+    """Refuse a dtype in which the machine does not compute.
+
+    Raises
+    ------
+    WorkloadError
+    """
     if layer.dtype not in hardware.dtypes:
         raise WorkloadError(
             f"layer {layer.name}",
@@ -202,11 +218,6 @@ def lower(
             got=layer.dtype,
             want=" or ".join(hardware.dtypes),
         )
-    patterns, reason = _executed(layer, asked, hardware, library)
-    group = hardware.sparsity.largest_group
-    if has_mask and patterns == [DENSE] and hardware.sparsity.skip == "nonzeros" and group > 1:
-        patterns, reason = [Pattern(group, group)], f"real non-zeros in groups of {group}"
-    return Lowered(tuple(_problem(layer, pattern) for pattern in patterns), asked, reason)
 
 
 def _problem(layer: Gemm | Matmul | Conv, executed: Executed) -> GemmProblem:
