@@ -8,7 +8,7 @@ What each does is told by its source: FasterTransformer's layers (`FusedAttentio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -50,27 +50,36 @@ FEEDS_PRODUCTS: Final = frozenset({"softmax", "normalization"})
 """Operators whose fp32 outputs are cast before a product reads them."""
 
 
-def faster_transformer(row: Row) -> Times:
+def faster_transformer(row: Row, sparse_call_us: float | None = None) -> Times:
     """BERT; what sets sparse runs apart.
 
     Queries, keys and values are one batched product where weights are dense fp16, three where they
     are sparse, or int8. In fp16 a product is sparse where that is faster, by itself; in int8 always.
-    Sparse products want row-major activations: int8 ones take none of the copies into cuBLASLt's
-    layout of 32 columns. The host makes a plan for each sparse product, each time.
+    Sparse products take row-major activations: int8 ones need no copy into cuBLASLt's columns of
+    32. The host makes a plan for each sparse product, each time.
+
+    Parameters
+    ----------
+    sparse_call_us : float, optional
+        What the host takes to call a sparse product; by default as fitted.
     """
     is_int8 = row["dtype"] == "int8"
-    libraries = {"library.sparse": "cusparselt", "library.dense_where_faster": not is_int8}
+    libraries = {
+        "library.sparse": "cusparselt",
+        "library.dtypes": {"dense int8": "imma"},
+        "library.dense_where_faster": not is_int8,
+    }
     machine = load_hardware(row["preset"], libraries)
     whole = stacked(_bert(row), FASTER_TRANSFORMER)
     apart = _listed(whole, map(_in_three, whole.layers))
-    slow = {layer.name for layer in whole.layers if isinstance(layer, Gemm) and is_int8}
     dense = _reports(machine, _listed(apart, _with_columns32(apart)) if is_int8 else whole, "1:1")
     by_name = {report.name: report for report in dense}
     sparse = [
         by_name[report.name] if report.executed_as == "1:1" else report
         for report in _reports(machine, apart, row["pattern"])
     ]
-    return _paced(machine, dense, slow), _paced(machine, sparse, slow)
+    call_us = sparse_call_us or condition("networks-24", "sparse_call_us")
+    return _paced(machine, dense, call_us), _paced(machine, sparse, call_us)
 
 
 def pytorch(row: Row) -> Times:
@@ -212,20 +221,16 @@ def _summed(reports: Iterable[LayerReport]) -> float:
     return sum(report.repeat * report.time_ns for report in reports) / 1e3
 
 
-def _paced(machine: Hardware, reports: Sequence[LayerReport], slow: Set[str]) -> float:
+def _paced(machine: Hardware, reports: Sequence[LayerReport], sparse_call_us: float) -> float:
     """Blocks of a network whose kernels the host issues one by one."""
     blocks = min(report.repeat for report in reports)
     gap_us = float(machine.launch_ns) / 1e3
     block = [
-        Call(_host_us(report, slow), report.time_ns / 1e3 + gap_us)
+        Call(
+            LAUNCH_US if report.executed_as in ("1:1", "-") else sparse_call_us,
+            report.time_ns / 1e3 + gap_us,
+        )
         for report in reports
         for _ in range(report.repeat // blocks)
     ]
     return paced_us(block * blocks)
-
-
-def _host_us(report: LayerReport, slow: Set[str]) -> float:
-    """What the host takes for one call: slow are dense products whose descriptors it makes anew."""
-    if report.executed_as not in ("1:1", "-"):
-        return condition("networks-24", "sparse_call_us")
-    return condition("networks-24", "call_us") if report.name in slow else LAUNCH_US
