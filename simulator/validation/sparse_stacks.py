@@ -8,7 +8,8 @@ What each does is told by its source: FasterTransformer's layers (`FusedAttentio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -21,9 +22,10 @@ from simulator.validation.fitted import condition
 from simulator.validation.pacing import Call, paced_us
 from simulator.workload import Attention, Gemm, Layer, Stream, Workload
 from simulator.workload.operators import parts_of
-from simulator.workload.stack import Stack, stacked
+from simulator.workload.stack import STACKS, Stack, stacked
 
 Row = dict[str, str]
+Reports = tuple[LayerReport, ...]
 Times = tuple[float, float]
 """Of a network, dense and sparse, in microseconds."""
 
@@ -37,31 +39,43 @@ FASTER_TRANSFORMER: Final = Stack(
     merges_streams=True,
     fuses_attention=True,
 )
-"""Biases, activations, residuals and layer norms are kernels of their own, one after each product."""
+"""Biases and what follows them, up to a layer norm, are a kernel of their own after each product."""
 
 LAUNCH_US: Final = 3.8
 """Of a kernel that is launched behind another: NVIDIA blog "Getting Started with CUDA Graphs"."""
+
+BOOST_HZ: Final = 1_695_000_000
+"""Of an RTX 3090: NVIDIA's product page. Model: kernels that wait for memory leave it the power."""
 
 AUTOCAST: Final = {"mask": 0.5, "add": 0.75, "softmax": 1.0, "normalization": 1.0}
 """Operators that write fp32 under PyTorch's autocast, and which share of what they read in fp32
 they read: a mask adds to scores of half the width, a residual in fp32 to a product of half."""
 
-FEEDS_PRODUCTS: Final = frozenset({"softmax", "normalization"})
-"""Operators whose fp32 outputs are cast before a product reads them."""
+FEEDS_PRODUCTS: Final = {"softmax": 0.5, "normalization": 1.5}
+"""Operators whose outputs are cast before a product reads them, and what they write of their fp32
+outputs where the cast is in their kernel: nothing but the cast, or both, since a residual is next.
+"""
+
+PYTORCH: Final = {
+    "PyTorch eager": STACKS["eager"],
+    "PyTorch compiled": replace(STACKS["compiled"], fuses_attention=False, copies_heads=True),
+}
+"""Of 2024. Model: autocast's casts keep compiled attention from being found."""
 
 
-def faster_transformer(row: Row, sparse_call_us: float | None = None) -> Times:
-    """BERT; what sets sparse runs apart.
+def faster_transformer(row: Row) -> Times:
+    """BERT, whose host makes a plan for each sparse product, each time."""
+    machine, dense, sparse = faster_transformer_kernels(row)
+    call_us = condition("networks-24", "sparse_call_us")
+    return paced(machine, dense, call_us), paced(machine, sparse, call_us)
+
+
+def faster_transformer_kernels(row: Row) -> tuple[Hardware, Reports, Reports]:
+    """The machine as its libraries use it, and what it runs dense and sparse.
 
     Queries, keys and values are one batched product where weights are dense fp16, three where they
-    are sparse, or int8. In fp16 a product is sparse where that is faster, by itself; in int8 always.
-    Sparse products take row-major activations: int8 ones need no copy into cuBLASLt's columns of
-    32. The host makes a plan for each sparse product, each time.
-
-    Parameters
-    ----------
-    sparse_call_us : float, optional
-        What the host takes to call a sparse product; by default as fitted.
+    are sparse, or int8. In fp16 a product is sparse where that is faster by itself, in int8 always.
+    Sparse products take activations in rows: int8 ones need no copy into cuBLASLt's columns of 32.
     """
     is_int8 = row["dtype"] == "int8"
     libraries = {
@@ -78,26 +92,28 @@ def faster_transformer(row: Row, sparse_call_us: float | None = None) -> Times:
         by_name[report.name] if report.executed_as == "1:1" else report
         for report in _reports(machine, apart, row["pattern"])
     ]
-    call_us = sparse_call_us or condition("networks-24", "sparse_call_us")
-    return _paced(machine, dense, call_us), _paced(machine, sparse, call_us)
+    return machine, dense, tuple(sparse)
 
 
 def pytorch(row: Row) -> Times:
-    """BERT: dense in fp32 under autocast, with half precision where it casts; sparse in fp16."""
-    stack = row["software"].split()[-1]
-    libraries = {"library.dense": "tensorop", "library.sparse": "cutlass"}
-    machine = load_hardware(row["preset"], libraries)
+    """BERT: dense in fp32 under autocast, with half precision where it casts; sparse in fp16.
+
+    A sparse product comes transposed: PyTorch makes the sparse operand the first one. What reads it
+    in rows copies it.
+    """
+    stack = PYTORCH[row["software"]]
+    machine = load_hardware(row["preset"], _libraries("cutlass"))
     network = stacked(_bert(row), stack)
-    cast = _listed(network, _under_autocast(network, casts=stack == "eager"))
+    cast = _listed(network, _under_autocast(network, casts=not stack.merges_streams))
+    turned = _listed(network, _with_transposed_outputs(network, but="intermediate"))
     return _summed(_reports(machine, cast, "1:1")), _summed(
-        _reports(machine, network, row["pattern"])
+        _reports(machine, turned, row["pattern"])
     )
 
 
 def torchao(row: Row) -> Times:
     """SAM's encoder; where dense products are int8, the second of an MLP is sparse in bf16."""
-    libraries = {"library.dense": "tensorop", "library.sparse": "cusparselt"}
-    machine = load_hardware(row["preset"], libraries)
+    machine = load_hardware(row["preset"], _libraries("cusparselt"))
     network = stacked(load_workload(TRACES / "sam-vit-h.csv", batch=int(row["batch"])))
     network = _in_dtype(network, "bf16")
     dense = sparse = network
@@ -105,14 +121,15 @@ def torchao(row: Row) -> Times:
         dense = _listed(network, (_quantised(layer) for layer in network.layers))
         sparse = _listed(network, (_quantised(layer, but="lin2") for layer in network.layers))
     stays = None if row["sparse_layers"] == "all" else "attn"
+    turned = _listed(sparse, _with_transposed_outputs(sparse, but="lin1|" + (stays or "lin1")))
     return _summed(_reports(machine, dense, "1:1")), _summed(
-        _reports(machine, sparse, row["pattern"], stays)
+        _reports(machine, turned, row["pattern"], stays)
     )
 
 
 def venom(row: Row) -> Times:
-    """GPT-2 in eager PyTorch; the wrapper of a sparse layer makes its transposed input contiguous."""
-    machine = load_hardware(row["preset"])
+    """GPT-2 in eager PyTorch; a sparse layer first copies its input, transposed."""
+    machine = load_hardware(row["preset"], {"clock_hz": BOOST_HZ})
     parameters = {"batch": int(row["batch"]), "seq": int(row["seq"])}
     network = stacked(load_workload(TRACES / "gpt2-large.csv", **parameters))
     wrapped = _listed(network, _with_transposed_inputs(network, but="head"))
@@ -126,8 +143,7 @@ def linear(row: Row) -> Times:
     m, k = (int(size) for size in row["network"].split()[-1].split("x"))
     gemm = Gemm("linear", m=m, n=int(row["batch"]) * int(row["seq"]), k=k, dtype=row["dtype"])
     padding = Stream("padding", gemm.n * k, 8 * k, op="copy", dtype=row["dtype"])
-    libraries = {"library.dense": "tensorop", "library.sparse": "cusparselt"}
-    machine = load_hardware(row["preset"], libraries)
+    machine = load_hardware(row["preset"], _libraries("cusparselt"))
     dense, sparse = Workload("linear", [gemm]), Workload("linear", [padding, gemm])
     return _summed(_reports(machine, dense, "1:1")), _summed(
         _reports(machine, sparse, row["pattern"])
@@ -143,6 +159,11 @@ SOFTWARE: Final[dict[str, Callable[[Row], Times]]] = {
     "PyTorch linear": linear,
 }
 """By the name that rows give."""
+
+
+def _libraries(sparse: str) -> dict[str, object]:
+    """What PyTorch calls: cublasLt, and one for sparse products."""
+    return {"library.dense": "tensorop", "library.sparse": sparse}
 
 
 def _bert(row: Row) -> Workload:
@@ -188,12 +209,13 @@ def _under_autocast(network: Workload, *, casts: bool) -> Iterator[Layer]:
         if share is None or not isinstance(layer, Stream):
             yield layer
             continue
-        half, is_read = layer.writes // 2, ops[-1] in FEEDS_PRODUCTS
-        in_place = half if is_read and not casts else 0
-        reads, writes = int(layer.reads * share), layer.writes + in_place
+        is_read = ops[-1] in FEEDS_PRODUCTS
+        written = FEEDS_PRODUCTS[ops[-1]] if is_read and not casts else 1.0
+        reads, writes = int(layer.reads * share), int(layer.writes * written)
         yield replace(layer, dtype="fp32", reads=reads, writes=writes)
         if is_read and casts:
             name = f"{layer.name}.cast"
+            half = layer.writes // 2
             yield Stream(name, layer.writes, half, op="cast", dtype="fp32", repeat=layer.repeat)
 
 
@@ -201,6 +223,14 @@ def _quantised(layer: Layer, but: str = "none") -> Layer:
     """A linear layer in int8, unless its name ends so."""
     is_int8 = isinstance(layer, Gemm) and not layer.name.endswith(but)
     return replace(layer, dtype="int8") if is_int8 else layer
+
+
+def _with_transposed_outputs(network: Workload, but: str) -> Iterator[Layer]:
+    """After each linear layer whose name does not have such a part, the copy of its output."""
+    for layer in network.layers:
+        yield layer
+        if isinstance(layer, Gemm) and not re.search(but, layer.name):
+            yield _copy(f"{layer.name}.output", layer, layer.m * layer.n)
 
 
 def _with_transposed_inputs(network: Workload, but: str) -> Iterator[Layer]:
@@ -213,7 +243,7 @@ def _with_transposed_inputs(network: Workload, but: str) -> Iterator[Layer]:
 
 def _reports(
     machine: Hardware, kernels: Workload, pattern: str, dense: str | None = None
-) -> tuple[LayerReport, ...]:
+) -> Reports:
     return simulate(machine, kernels, pattern, dense=dense, accuracy="sampled").layers
 
 
@@ -221,8 +251,8 @@ def _summed(reports: Iterable[LayerReport]) -> float:
     return sum(report.repeat * report.time_ns for report in reports) / 1e3
 
 
-def _paced(machine: Hardware, reports: Sequence[LayerReport], sparse_call_us: float) -> float:
-    """Blocks of a network whose kernels the host issues one by one."""
+def paced(machine: Hardware, reports: Reports, sparse_call_us: float) -> float:
+    """Time of blocks whose kernels the host issues one by one, in microseconds."""
     blocks = min(report.repeat for report in reports)
     gap_us = float(machine.launch_ns) / 1e3
     block = [
