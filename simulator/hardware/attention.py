@@ -26,15 +26,20 @@ class AttentionTile(Section):
         return ceil_div(self.rows, self.warps)
 
 
+WIDEST: Final = 65536
+
 # Dao, FlashAttention-2 (2023): its forward kernels for sm80, flash_fwd_launch_template.h; tiles of
-# 64 rows are those of its kernels for split contexts. Model: wider heads than its widest use those.
+# 64 rows are those of its kernels for split contexts. Model: for machines that hold none of those,
+# and for wider heads, smaller ones.
 FLASH_ATTENTION_2: Final = (
     AttentionTile(rows=128, context=128, head_dim=64),
     AttentionTile(rows=64, context=256, head_dim=64),
     AttentionTile(rows=128, context=64, head_dim=128),
     AttentionTile(rows=64, context=128, head_dim=128),
-    AttentionTile(rows=64, context=64, head_dim=65536),
-    AttentionTile(rows=64, context=32, head_dim=65536),
+    AttentionTile(rows=64, context=64, head_dim=256),
+    AttentionTile(rows=64, context=32, head_dim=WIDEST),
+    AttentionTile(rows=32, context=32, head_dim=WIDEST, warps=2),
+    AttentionTile(rows=16, context=16, head_dim=WIDEST, warps=1),
 )
 
 
@@ -69,8 +74,8 @@ class AttentionKernels(Kernels):
         True, description="Split contexts are put together by a kernel that starts anew."
     )
 
-    def offered(self, head_dim: int) -> list[AttentionTile]:
-        """Tiles for heads of a width: those of the least that covers it."""
+    def offered(self, head_dim: int) -> list[list[AttentionTile]]:
+        """Tiles for heads of a width: those of the least that covers it; others where none fits."""
         widths = sorted({tile.head_dim for tile in self.tiles})
-        width = next((one for one in widths if one >= head_dim), widths[-1])
-        return [tile for tile in self.tiles if tile.head_dim == width]
+        wide = [width for width in widths if width >= head_dim] or widths[-1:]
+        return [[tile for tile in self.tiles if tile.head_dim == width] for width in wide]

@@ -15,6 +15,7 @@ _WIDTH = {"type": "integer", "minimum": 1}
 Width = Annotated[Count, WithJsonSchema({"anyOf": [_WIDTH, {"type": "array", "items": _WIDTH}]})]
 Dispatch = Literal["dynamic", "round_robin", "contiguous"]
 Side = Literal["m", "n", "k"]
+Unit = Literal["tensor", "vector"]
 
 MAX_STAGE_BUFFERS = 64
 MAX_CLUSTER = 16  # CUDA's largest cluster, where a kernel opts for more than 8
@@ -98,6 +99,9 @@ class Library(Kernels):
     What is None here is the machine's: `Hardware.under` puts the two together.
     """
 
+    unit: Unit = Field(
+        "tensor", description="What multiplies: tensor cores, or the lanes of core.vector."
+    )
     tiles: tuple[Tile, ...] = Field(min_length=1)
     stage_buffers: Annotated[int, Field(ge=1, le=MAX_STAGE_BUFFERS, strict=True)] = Field(
         description="Stages in flight, at most; fewer where the scratchpad holds fewer."
@@ -196,8 +200,18 @@ class LibraryChoice(Section):
 
     dense: str
     sparse: str
+    vector: str | None = Field(
+        None,
+        description="Runs dense layers on core.vector where that is faster: those that leave "
+        "instructions of the tensor cores nearly empty. Default: none.",
+    )
     dtypes: dict[str, str] = Field(
         {}, description='Another library for some dtypes: {"dense fp8": ...}.'
+    )
+    dense_where_faster: Switch = Field(
+        False,
+        description="A layer whose weights follow a pattern runs dense where that is faster, as in "
+        "software that keeps both kinds of weights and times both.",
     )
 
     @field_validator("dtypes")

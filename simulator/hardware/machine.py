@@ -148,12 +148,18 @@ class Hardware(Section):
 
     @model_validator(mode="after")
     def _libraries_fit(self) -> Hardware:
-        for name in (self.library.dense, self.library.sparse, *self.library.dtypes.values()):
+        chosen = self.library
+        optional = (chosen.vector,) if chosen.vector is not None else ()
+        for name in (chosen.dense, chosen.sparse, *optional, *chosen.dtypes.values()):
             if name not in self.libraries:
                 raise ValueError(
                     f"library: no library '{name}' ({did_you_mean(name, self.libraries)})"
                 )
+        if chosen.vector is not None and self.libraries[chosen.vector].unit != "vector":
+            raise ValueError(f"library.vector: {chosen.vector} has another unit")
         for name, library in self.libraries.items():
+            if library.unit == "vector" and self.core.vector is None:
+                raise ValueError(f"libraries.{name}.unit: the machine has no core.vector")
             if library.cluster.cores > self.core.count:
                 raise ValueError(
                     f"libraries.{name}.cluster: {library.cluster.cores} cores are more than "
@@ -211,6 +217,8 @@ class Hardware(Section):
         for key in ("barrier_cycles", "whole_tiles", "promotion"):
             if getattr(library, key) is not None:
                 core = _with(core, **{key: getattr(library, key)})
+        if library.unit == "vector" and core.vector is not None:
+            core = _with(core, tensor_cores=core.vector.multiplying(self.dtypes))
         # Every value was checked where the library was read.
         return self if core is self.core else _with(self, core=core)
 

@@ -239,7 +239,7 @@ def rows_of(layer: Gemm | Conv, tensor: Array, problem: GemmProblem) -> Array:
     """
     require_shape(layer, tensor)
     rows = tensor if isinstance(layer, Gemm) else to_matrix(tensor, problem.run)
-    rows = rows.reshape(problem.count, problem.own.m, -1)
+    rows = rows.reshape(problem.own.count, problem.own.m, -1)
     missing = problem.m - rows.shape[1], problem.k - rows.shape[2]
     if any(missing):
         rows = np.pad(rows, [(0, 0), (0, missing[0]), (0, missing[1])])

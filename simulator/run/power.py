@@ -12,10 +12,12 @@ from typing import Final
 
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware
+from simulator.hardware.library import Unit
 from simulator.report.layer import LayerReport, layer_report
 from simulator.run.choice import Outcome, Terms, attended, fastest, streamed
 from simulator.sparsity import DENSE, AnyPattern
 from simulator.workload import Attention, Layer, Stream
+from simulator.workload.attention_problem import AttentionProblem
 
 CLOCK_STEPS: Final = 100
 """A power limit lowers the clock in hundredths of the YAML's."""
@@ -97,10 +99,20 @@ def report_of(
         mapping=outcome.mapping,
         asked=asked,
         note=note,
+        executed_on=_unit(terms, outcome),
         throttled=outcome.hardware is not terms.hardware,
         time_error_ratio=outcome.estimate.time_error_ratio,
         dram_error_ratio=outcome.estimate.dram_error_ratio,
     )
+
+
+def _unit(terms: Terms, outcome: Outcome) -> Unit:
+    """What a layer ran on."""
+    if outcome.problem is None:
+        return "vector"
+    if isinstance(outcome.problem, AttentionProblem):
+        return "tensor"
+    return terms.kernels_of(outcome.problem)[1].unit
 
 
 def _at_step(terms: Terms, layer: Layer, outcome: Outcome, step: int) -> Outcome:

@@ -306,7 +306,7 @@ def _outcomes(
 def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
     """Equal for layers that take as long: by what they may run as, whatever their names."""
     if isinstance(layer, Stream):
-        return layer.reads, layer.writes, layer.dtype, layer.passes, layer.row
+        return layer.reads, layer.writes, layer.op, layer.dtype, layer.passes, layer.row
     if isinstance(layer, Attention):
         return replace(layer, name="", repeat=1, epilogue=(), inputs=())
     problems = tuple(option.problem for option in options)

@@ -38,12 +38,16 @@ from simulator.schedule.timing import (
     stage_cost,
     stage_work,
 )
-from simulator.units import ACCUMULATOR_BITS, bits_to_bytes
+from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, exact
 from simulator.workload.attention_problem import AttentionProblem
-from simulator.workload.operators import OPERATORS
+from simulator.workload.operators import Operator
 
-RESCALED: Final = 1
-"""Multiplications of an accumulator in a stage, since the maximum of its row may have grown."""
+# Model: in fp32, as FlashAttention-2 does.
+SCORE: Final = Operator(4, 1)
+"""What a score takes of the vector unit: maximum, scaling, exponential, sum and conversion."""
+
+SUM: Final = Operator(1, 0)
+"""And an accumulator in a stage: it is scaled, since the maximum of its row may have grown."""
 
 
 def attention_grid(problem: AttentionProblem, mapping: Mapping) -> TileGrid:
@@ -130,11 +134,11 @@ def _softmax(hardware: Hardware, scores: int, sums: int) -> VectorWork:
 
     Model: it is free where the machine states no vector unit.
     """
-    unit, softmax = hardware.core.vector, OPERATORS["softmax"]
+    unit = hardware.core.vector
     if unit is None:
         return VectorWork()
-    macs = scores * int(softmax.macs) + sums * RESCALED
-    cycles = unit.cycles(macs, scores * int(softmax.specials))
+    macs = scores * exact(SCORE.macs) + sums * exact(SUM.macs)
+    cycles = unit.cycles(macs, scores * exact(SCORE.specials))
     return VectorWork(cycles, hardware.attention.overlapped)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware
+from simulator.hardware.attention import AttentionTile
 from simulator.schedule.attention import (
     StageSides,
     attention_grid,
@@ -33,25 +34,33 @@ def attention_candidates(hardware: Hardware, problem: AttentionProblem) -> list[
     MappingError
         If none of the tiles fits; it tells what the last one lacks.
     """
-    kernels, refusal = hardware.attention, None
-    found: list[Mapping] = []
-    for tile in kernels.offered(problem.head_dim):
-        try:
-            check_attention(hardware, problem, attention_mapping(hardware, problem, tile))
-        except MappingError as error:
-            refusal = error
-            continue
-        for splits in sorted({1, *kernels.splits}):
-            mapping = attention_mapping(hardware, problem, tile, splits)
-            grid = attention_grid(problem, mapping)
-            most = SPLIT_WAVES * hardware.core.count
-            if takes_splits(grid) and (splits == 1 or grid.tiles <= most):
-                found.append(mapping)
-    if not found:
-        assert refusal is not None
-        raise refusal
-    times = {mapping: attention_ps(hardware, problem, mapping) for mapping in found}
-    return sorted(found, key=lambda mapping: times[mapping])[:SIMULATED]
+    refusal: MappingError | None = None
+    for tiles in hardware.attention.offered(problem.head_dim):
+        found: list[Mapping] = []
+        for tile in tiles:
+            try:
+                check_attention(hardware, problem, attention_mapping(hardware, problem, tile))
+            except MappingError as error:
+                refusal = error
+            else:
+                found += _split(hardware, problem, tile)
+        if found:
+            times = {mapping: attention_ps(hardware, problem, mapping) for mapping in found}
+            return sorted(found, key=lambda mapping: times[mapping])[:SIMULATED]
+    assert refusal is not None
+    raise refusal
+
+
+def _split(hardware: Hardware, problem: AttentionProblem, tile: AttentionTile) -> list[Mapping]:
+    """A tile with each number of splits that is worth ranking."""
+    found = []
+    for splits in sorted({1, *hardware.attention.splits}):
+        mapping = attention_mapping(hardware, problem, tile, splits)
+        grid = attention_grid(problem, mapping)
+        few = splits == 1 or grid.tiles <= SPLIT_WAVES * hardware.core.count
+        if few and takes_splits(grid):
+            found.append(mapping)
+    return found
 
 
 def attention_ps(hardware: Hardware, problem: AttentionProblem, mapping: Mapping) -> float:

@@ -4,7 +4,7 @@ block is of which class."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Final
 
@@ -39,7 +39,6 @@ from simulator.units import (
     bits_to_bytes,
     ceil_div,
     ceil_share,
-    cycles_to_ps,
     exact,
 )
 from simulator.workload.lowering import GemmProblem
@@ -99,24 +98,6 @@ def gemm_stages(
         [port.ps(w.columns_bytes * columns_factor) for w in works],
         masked,
     )
-
-
-def stream_stages(
-    hardware: Hardware, grid: TileGrid, bits: int, shared_bytes: int | None
-) -> StageTables:
-    """Chunks that pass the core once: elements of ``bits``, or shares of so many bytes."""
-    works, costs = [], []
-    first_ps = hardware.cycles_ps(hardware.core.scratchpad.latency_cycles)
-    rate = hardware.scratchpad_bytes_per_cycle
-    for edges in STAGE_CLASSES:
-        size = bits_to_bytes(grid.extent("m", edges.last_row) * bits)
-        if shared_bytes is not None:
-            size = ceil_div(shared_bytes, grid.rows)
-        works.append(replace(NO_WORK, rows_bytes=size, rows_read_bytes=size, rows_fill_bytes=size))
-        pass_ps = max(1, cycles_to_ps(size / rate, hardware.clock_hz))
-        costs.append(StageCost(pass_ps, 0, pass_ps, 0, 0, first_ps))
-    port_ps = [hardware.port_rate.ps(work.rows_bytes) for work in works]
-    return StageTables(tuple(works), tuple(costs), port_ps, [0] * len(works))
 
 
 NO_SHARE: Final = BLOCKS_OF[OUTPUTS].start + 2

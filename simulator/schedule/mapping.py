@@ -169,10 +169,11 @@ def scratchpad_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping)
 
 def _stage_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping) -> int:
     pattern = problem.pattern
-    code, columns = hardware.sparsity.metadata, pattern.columns(mapping.tile_k)
+    code = hardware.sparsity.metadata
+    columns = problem.columns_elements(mapping.tile_m, mapping.tile_n, mapping.tile_k)
     rows = bits_to_bytes(mapping.tile_m * pattern.slots(mapping.tile_k) * problem.bits)
     rows += bits_to_bytes(problem.metadata_bits(mapping.tile_m, mapping.tile_k, code))
-    return rows + bits_to_bytes(columns * mapping.tile_n * problem.bits)
+    return rows + bits_to_bytes(columns * problem.bits)
 
 
 def restart_ps(hardware: Hardware, library: Kernels) -> int:

@@ -28,7 +28,6 @@ from simulator.schedule.blocks import (
     gemm_blocks,
     gemm_stages,
     stream_blocks,
-    stream_stages,
 )
 from simulator.schedule.classes import BLOCK_CLASSES, FIRST_STAGE, stage_code
 from simulator.schedule.mapping import Mapping, restart_ps
@@ -43,6 +42,7 @@ from simulator.schedule.partition import (
     TileGrid,
     grouped_order,
 )
+from simulator.schedule.streaming import stream_stages
 from simulator.schedule.timing import StageCost, StageWork
 from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, ns_to_ps
 from simulator.workload.layer import Stream
@@ -212,7 +212,7 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
     in_flight = larger if layer.row is None else 2 * hardware.core.count * layer.row
     check_size(grid, streaming=f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
     shared_bytes = bits_to_bytes(layer.reads * bits) if layer.reads < layer.writes else None
-    stages = stream_stages(hardware, grid, bits, shared_bytes)
+    stages = stream_stages(hardware, grid, layer, shared_bytes)
     return assemble(
         hardware,
         library,
@@ -324,20 +324,26 @@ def _warmed(program: Program) -> Program:
     grid, bounds = program.grid, program.split_bounds
     tiles: Any = program.queues.tiles  # with several queues they are walked one after another
     place: Any = grid.place(tiles)
+    row_ends = np.array(grid.row_ends or [grid.stages] * grid.rows)
+    ends: Any = np.minimum(bounds[place.split + 1], row_ends[place.row])
     uses: list[tuple[IntArray, IntArray]] = []
     for operand, blocks in enumerate((place.rows_block, place.columns_block)):
         if operand and not grid.has_columns:
             continue
-        _, first = np.unique(blocks * grid.splits + place.split, return_index=True)
-        for at in first.tolist():
-            stage = np.arange(bounds[place.split[at]], bounds[place.split[at] + 1])
-            uses.append(((at * grid.stages + stage) * 3 + operand, blocks[at] + stage))
+        parts = (blocks * grid.splits + place.split) * (grid.stages + 1) + ends
+        for at in np.unique(parts, return_index=True)[1].tolist():
+            stage = np.arange(bounds[place.split[at]], ends[at])
+            is_kept = grid.keeps_rows and not operand
+            stage = stage[:1] if is_kept else stage
+            used = blocks[at] + (0 * stage if is_kept else stage)
+            uses.append(((at * grid.stages + stage) * 3 + operand, used))
     if program.accumulates:
         last = np.flatnonzero(place.split == grid.splits - 1)
         uses.append(((last * grid.stages + grid.stages - 1) * 3 + 2, place.output_block[last]))
     order = np.concatenate([use[0] for use in uses])
-    ids = np.concatenate([use[1] for use in uses])
-    return replace(program, warm_blocks=ids[np.argsort(order, kind="stable")])
+    ids = np.concatenate([use[1] for use in uses])[np.argsort(order, kind="stable")]
+    first = np.sort(np.unique(ids, return_index=True)[1])  # rows of tiles that end early share some
+    return replace(program, warm_blocks=ids[first])
 
 
 def check_size(grid: TileGrid, lines: int = 0, streaming: str | None = None) -> None:

@@ -163,7 +163,7 @@ class _Instructions(NamedTuple):
             if skips:
                 per_row = pattern.slot_metadata_bits(self.depth, hardware.sparsity.metadata)
                 metadata = self.column_strips * self.m * per_row
-        if problem.gathers:  # nothing is shared between rows: every slot has its own activations
+        if problem.own_columns:  # nothing is shared between rows
             columns = self.m * self.n * self.depth * bits
         elif source.x == "register":
             span = pattern.span(self.depth) if skips else self.depth
@@ -182,7 +182,7 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     slots = pattern.slots(shape.k)
     rows_bytes = bits_to_bytes(shape.m * slots * bits)
     metadata_bytes = bits_to_bytes(problem.metadata_bits(shape.m, shape.k, code))
-    columns_bytes = bits_to_bytes(pattern.columns(shape.k) * shape.n * bits)
+    columns_bytes = bits_to_bytes(problem.columns_elements(shape.m, shape.n, shape.k) * bits)
     executed = _Instructions.of(hardware, problem, shape)
     rows_bits, metadata_bits, columns_bits = executed.operand_bits(hardware, problem)
 
@@ -195,7 +195,7 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
         columns_loads = ceil_div(shape.m, shape.fragment_m)
     rows_read, metadata_read = rows_loads * rows_bytes, rows_loads * metadata_bytes
     columns_read = columns_loads * columns_bytes
-    if problem.gathers:
+    if problem.own_columns:
         columns_read = bits_to_bytes(shape.m * slots * shape.n * bits)
     return StageWork(
         rows_bytes=rows_bytes,
@@ -387,6 +387,9 @@ def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[int, in
     W are chosen, rows of X are gathered whole, so that it is stored along n.
     """
     want = hardware.core.alignment_bytes * 8
+    if problem.window is not None:  # weights and pixels alike lie channel by channel
+        both = want // math.gcd(problem.own.count * problem.bits, want)
+        return both, both
     compressed = problem.k // problem.run * problem.pattern.slots(problem.run)
     weights = want // math.gcd(compressed * problem.bits, want)
     # Model: compressed weights are packed offline, with rows padded to whole vectors.

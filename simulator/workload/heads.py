@@ -171,11 +171,12 @@ def with_copies(nodes: list[Node]) -> list[Node]:
             one, other = first.reads[0], first.reads[-1]
             moved = _copies(first, one, "keys", keys, are_many or grows)
             turned = _copies(first, other, "queries", last.outputs, are_many and is_long)
-            first.reads = [*dict.fromkeys([*(moved or [one]), *(turned or [other])])]
+            operands = next(iter(moved), one), next(iter(turned), other)
+            first.reads = [*dict.fromkeys(operands)]
             before[first] = moved + turned
         if last.reads and last.reads[0] not in found.nodes:
             moved = _copies(last, last.reads[0], "values", keys, are_many or grows)
-            last.reads[:1] = moved or last.reads[:1]
+            last.reads = [*(moved or last.reads[:1]), *last.reads[1:]]
             before[last] = moved
         if is_long and found.heads > 1 and not _is_copied(nodes, last):
             behind[last] = _copy(last, last, "heads", last.outputs)

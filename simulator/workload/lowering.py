@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from simulator.errors import WorkloadError
 from simulator.hardware import Hardware, Library
+from simulator.hardware.library import Unit
 from simulator.sparsity import (
     CHOSEN,
     DENSE,
@@ -24,6 +25,12 @@ from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
 
 Role = Literal["weights", "activations"]
+
+PATCH_WIDTH = 8
+"""Model: a thread block of a depthwise convolution takes patches of so many pixels across."""
+
+MOST_CHANNELS = 64
+"""Model: and so many channels, at most: 128 bytes of fp16."""
 Executed = Pattern | VectorPattern | Gathered
 
 
@@ -54,7 +61,11 @@ class GemmProblem:
     accumulates : bool
         Y is read before it is written: the product is added to it.
     unpadded : GemmProblem or None
-        As it was before it was padded to the sizes that a library takes.
+        As it was before it was padded to the sizes that a library takes, or laid out for lanes.
+    unit : str
+        What multiplies: tensor cores, or vector lanes.
+    window : Window or None
+        Each row has columns of its own: rows are channels of a depthwise convolution.
     """
 
     m: int
@@ -71,6 +82,8 @@ class GemmProblem:
     inputs_are_rows: bool = False
     accumulates: bool = False
     unpadded: GemmProblem | None = None
+    unit: Unit = "tensor"
+    window: Window | None = None
 
     @property
     def own(self) -> GemmProblem:
@@ -99,6 +112,22 @@ class GemmProblem:
         return isinstance(self.pattern, Gathered)
 
     @property
+    def own_columns(self) -> bool:
+        """No row shares columns with another: every slot multiplies elements of its own."""
+        return self.gathers or self.window is not None
+
+    @property
+    def windowed(self) -> tuple[Window, int] | None:
+        """What decides how many columns a tile loads, where that is not its width."""
+        return (self.window, self.k) if self.window is not None else None
+
+    def columns_elements(self, m: Any, n: Any, k: Any) -> Any:
+        """Of X, that a stage of ``m x n x k`` holds; of arrays, too."""
+        if self.window is not None:
+            return ceil_div(m * self.window.inputs(n) * k, self.k)
+        return self.pattern.columns(k) * n
+
+    @property
     def conflict_ratio(self) -> Fraction:
         """Cycles that a wave of fetches takes; whole groups are read without bank conflicts."""
         return self.pattern.conflict_ratio if isinstance(self.pattern, Gathered) else Fraction(1)
@@ -114,6 +143,8 @@ class GemmProblem:
     def padding_note(self) -> str:
         """Which sizes a library pads, if any."""
         own = self.own
+        if self.window is not None:
+            return ""
         sizes = ("n", "m", "k") if self.inputs_are_rows else ("m", "n", "k")
         pairs = zip(sizes, (own.m, own.n, own.k), (self.m, self.n, self.k), strict=True)
         padded = sorted(
@@ -127,9 +158,14 @@ class GemmProblem:
         of_rows = rows * self.pattern.stored_metadata_bits(weights, code)
         return of_rows + self.pattern.shared_metadata_bits(rows, weights)
 
+    @property
+    def can_swap(self) -> bool:
+        """Whether operands may be exchanged: where none is compressed, and rows share columns."""
+        return self.pattern.is_dense and self.window is None
+
     def swapped(self) -> GemmProblem:
         """The same product with the operands exchanged: ``Y' = X' . W'``, dense only."""
-        assert self.pattern.is_dense
+        assert self.can_swap
         return replace(
             self,
             m=self.n,
@@ -139,6 +175,37 @@ class GemmProblem:
             inputs_are_rows=True,
             unpadded=self.unpadded and self.unpadded.swapped(),
         )
+
+
+class Window(NamedTuple):
+    """What patches of a convolution's outputs read of a channel, each input once.
+
+    Attributes
+    ----------
+    width : int
+        Outputs across a patch.
+    span : int
+        Inputs across it.
+    reach, stride : int
+        Inputs that the first row of outputs reads down, and that each further one adds.
+    """
+
+    width: int
+    span: int
+    reach: int
+    stride: int
+
+    @classmethod
+    def of(cls, layer: Conv) -> Window:
+        (kernel_h, kernel_w), (stride, stride_w) = layer.pair("kernel"), layer.pair("stride")
+        dilation_h, dilation_w = layer.pair("dilation")
+        width = min(layer.out_w, PATCH_WIDTH)
+        span = stride_w * (width - 1) + dilation_w * (kernel_w - 1) + 1
+        return cls(width, span, dilation_h * (kernel_h - 1) + 1, stride)
+
+    def inputs(self, outputs: Any) -> Any:
+        """Of so many outputs; of arrays, too."""
+        return self.span * (self.stride * (ceil_div(outputs, self.width) - 1) + self.reach)
 
 
 @dataclass(frozen=True)
@@ -201,7 +268,10 @@ def lower(
     group = hardware.sparsity.largest_group
     if has_mask and patterns == [DENSE] and hardware.sparsity.skip == "nonzeros" and group > 1:
         patterns, reason = [Pattern(group, group)], f"real non-zeros in groups of {group}"
-    return Lowered(tuple(_problem(layer, pattern) for pattern in patterns), asked, reason)
+    problems = [_problem(layer, pattern) for pattern in patterns]
+    if library is None and hardware.library.vector is not None and DENSE in patterns:
+        problems += _on_lanes(layer, problems[patterns.index(DENSE)])
+    return Lowered(tuple(problems), asked, reason)
 
 
 def require_dtype(layer: Gemm | Matmul | Conv | Attention, hardware: Hardware) -> None:
@@ -230,13 +300,35 @@ def _problem(layer: Gemm | Matmul | Conv, executed: Executed) -> GemmProblem:
     )  # fmt: skip
 
 
+def _on_lanes(layer: Gemm | Matmul | Conv, problem: GemmProblem) -> list[GemmProblem]:
+    """A depthwise convolution as vector lanes run it: channels side by side, each with its weights.
+
+    Rows are as many channels as divide all of them, and their inputs are loaded once a patch.
+    """
+    if not isinstance(layer, Conv) or (problem.m, problem.run) != (1, 1) or problem.count == 1:
+        return []
+    channels = max(c for c in range(1, MOST_CHANNELS + 1) if problem.count % c == 0)
+    assert problem.unique_input_bytes is not None
+    return [
+        replace(
+            problem,
+            m=channels,
+            count=problem.count // channels,
+            unique_input_bytes=problem.unique_input_bytes * channels,
+            unpadded=problem,
+            unit="vector",
+            window=Window.of(layer),
+        )
+    ]
+
+
 def demanded(problem: GemmProblem, library: Library) -> GemmProblem:
     """The problem that a library runs: as it is, or padded to the sizes that its kernels take.
 
     What is padded is stored and moved, too: the library takes no other matrices. Model: kernels of
     the unstructured baseline are of no library, and take any size.
     """
-    if problem.gathers:
+    if problem.own_columns:
         return problem
     bits = problem.bits
     m, n = library.padded("m", problem.m, bits), library.padded("n", problem.n, bits)
@@ -271,7 +363,8 @@ def asked_pattern(layer: Layer, override: AnyPattern | None) -> AnyPattern:
 def _executed(
     layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware, library: str | None
 ) -> tuple[list[Executed], str]:
-    """The patterns as which a layer may run: dense, and why, only where no other contains it."""
+    """The patterns as which a layer may run: dense, and why, only where no other contains it, or
+    where the machine's software times both."""
     if asked.is_dense:
         return [DENSE], ""
     sparsity = hardware.sparsity
@@ -288,7 +381,8 @@ def _executed(
     if not filled:
         return [DENSE], f"{asked} runs dense: {channels} channels are less than a group"
     # Where a pattern that contains it would run dense for want of channels, so may this one.
-    return filled + [DENSE] * (len(filled) < len(hosts)), ""
+    may_be_dense = hardware.library.dense_where_faster or len(filled) < len(hosts)
+    return filled + [DENSE] * may_be_dense, ""
 
 
 def _hosts(

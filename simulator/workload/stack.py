@@ -7,7 +7,7 @@ operators, and what each layer reads (``inputs``). What a stack does not fold st
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from simulator.errors import ConfigError, SimulatorError, did_you_mean
@@ -128,7 +128,7 @@ def stacked(
     Returns
     -------
     Workload
-        Its ``members`` say what each kernel holds. As it was, where layers are listed.
+        Its ``members`` say what each kernel holds.
 
     Raises
     ------
@@ -137,13 +137,13 @@ def stacked(
     """
     chosen = stack_of(workload.stack if stack is None else stack)
     if chosen is None:
-        return workload
+        return workload if workload.stack == LISTED else replace(workload, stack=LISTED)
     nodes = graph_of(workload.layers)
     for applies, step in _steps(chosen, workload, alike):
         nodes = step(nodes) if applies else nodes
-    layers = [node.built for node in nodes]
-    members = [node.members for node in nodes]
-    return Workload(workload.name, layers, workload.notes, workload.blocks, LISTED, members)
+    layers = tuple(node.built for node in nodes)
+    members = tuple(node.members for node in nodes)
+    return replace(workload, layers=layers, stack=LISTED, members=members)
 
 
 def _steps(

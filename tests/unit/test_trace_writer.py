@@ -68,7 +68,7 @@ def test_presets_survive(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", catalog.presets("workloads", ".csv"))
 def test_the_version_is_a_comment_to_other_readers(name: str) -> None:
     preset, text = load_workload(name), io.StringIO(write_trace(load_workload(name)))
-    assert text.getvalue().startswith("# nmsim trace 2\n# Layers of ")
+    assert text.getvalue().startswith("# nmsim trace 3\n# Layers of ")
     for table in (text, catalog.presets("workloads", ".csv")[name]):
         frame = pd.read_csv(table, comment="#")
         assert list(frame["name"]) == [layer.name for layer in preset.layers]

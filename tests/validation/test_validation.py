@@ -32,6 +32,7 @@ BOUNDS = {
     "mma-sp": 0.03,
     "mma-sp-latency": 0.03,
     "sparse24": 0.04,
+    "networks-24": 0.05,
     "rtx3090-dense": 0.09,
     "rtx3090-cusparselt": 0.04,
     "rtx3090-cusparselt-speedup": 0.08,
