@@ -26,7 +26,9 @@ SIMULATED: Final = 3
 """How many mappings of the ranking are simulated, at most."""
 
 
-def attention_candidates(hardware: Hardware, problem: AttentionProblem) -> list[Mapping]:
+def attention_candidates(
+    hardware: Hardware, problem: AttentionProblem, most: int = SIMULATED
+) -> list[Mapping]:
     """The best few mappings that the machine's kernels offer, fastest estimate first.
 
     Raises
@@ -46,7 +48,7 @@ def attention_candidates(hardware: Hardware, problem: AttentionProblem) -> list[
                 found += _split(hardware, problem, tile)
         if found:
             times = {mapping: attention_ps(hardware, problem, mapping) for mapping in found}
-            return sorted(found, key=lambda mapping: times[mapping])[:SIMULATED]
+            return sorted(found, key=lambda mapping: times[mapping])[:most]
     assert refusal is not None
     raise refusal
 
