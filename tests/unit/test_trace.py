@@ -561,3 +561,57 @@ def test_what_looks_like_code_is_not_parsed_with_a_warning(
 )
 def test_small_files_do_not_fill_memory(write: Write, text: str, says: str) -> None:
     assert says in message(write(text))
+
+
+GRAPH = "# stack: {}\nname,kind,m,n,k,reads,writes,inputs,epilogue\n"
+FIRST = "fc,linear,8,8,8,,,input,bias+gelu\n"
+
+
+def test_a_trace_says_what_layers_read_and_what_follows_them(write: Write) -> None:
+    rows = "sum,add+normalization,,,,128,64,fc input,\nnext,linear,8,8,8,,,sum;,\n"
+    read = load_workload(write(GRAPH.format("fused") + FIRST + rows))
+    assert read.stack == "fused"
+    assert [layer.inputs for layer in read.layers] == [("input",), ("fc", "input"), ("sum",)]
+    assert read.layers[0].epilogue == ("bias", "gelu")  # type: ignore[union-attr]
+    assert read.layers[1].op == "add+normalization"  # type: ignore[union-attr]
+
+
+def test_a_trace_that_names_no_stack_lists_kernels(write: Write) -> None:
+    assert load_workload(write(LAYER.format("", ""))).stack == "listed"
+    assert load_workload(write(GRAPH.format("listed") + FIRST)).stack == "listed"
+
+
+WRONG_GRAPHS = {
+    "an input below": ("a,linear,8,8,8,,,b,\nb,linear,8,8,8,,,,\n",
+                       "3:18 inputs: no layer above is called 'b', got 'b'"),
+    "a misspelt input": (FIRST + "a,linear,8,8,8,,,inptu fc,\n",
+                         "4:18 inputs: no layer above is called 'inptu', got 'inptu fc' "
+                         "(did you mean 'input'?)"),
+    "itself": ("a,linear,8,8,8,,,a,\n", "3:18 inputs: no layer above is called 'a', got 'a'"),
+    "no operator": ("a,linear,8,8,8,,,,bias+gleu\n",
+                    "3:19 epilogue: unknown operator 'gleu', got 'bias+gleu' "
+                    "(did you mean 'gelu'?)"),
+    "a product among operators": ("a,add+linear,,,,8,8,,\n",
+                                  "3:3 kind: unknown kind, got 'add+linear'"),
+    "an epilogue of a stream": ("a,add,,,,8,8,,relu\n",
+                                "3:15 epilogue: an add has no 'epilogue', got 'relu'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG_GRAPHS)
+def test_wrong_graphs_are_refused(write: Write, case: str) -> None:
+    rows, want = WRONG_GRAPHS[case]
+    path = write(GRAPH.format("fused") + rows)
+    assert message(path).startswith(f"{path}:{want}")
+
+
+@pytest.mark.parametrize(
+    ("line", "want"),
+    [("# stack: fusd", "unknown stack, want eager, compiled, fused, listed, got 'fusd' "
+      "(did you mean 'fused'?)"),
+     ("# stack:", "unknown stack, want eager, compiled, fused, listed, got ''"),
+     ("# stack: fused\n# stack: eager", "the stack is said twice, got '# stack: eager'")],
+)  # fmt: skip
+def test_wrong_stacks_are_refused(write: Write, line: str, want: str) -> None:
+    path = write(f"{line}\n" + LAYER.format("", ""))
+    assert message(path).startswith(f"{path}:{1 + line.count(chr(10))}: {want}")
