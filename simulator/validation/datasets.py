@@ -6,7 +6,16 @@ that were fitted in `fitted`, those that its authors state in `gemms`.
 
 from __future__ import annotations
 
-from simulator.validation import decisions, gemms, gpt3, hopper, primitives, spatha, streams
+from simulator.validation import (
+    decisions,
+    gemms,
+    gpt3,
+    hopper,
+    networks,
+    primitives,
+    spatha,
+    streams,
+)
 from simulator.validation.fitted import A100, RTX3090
 from simulator.validation.measurement import DataSet
 
@@ -157,6 +166,7 @@ _ALL = (
         note="what counts is on which side of 1 a gain is",
         decides=True,
     ),
+    *networks.DATA_SETS,
     DataSet(
         "speedups-24",
         "2:4 speed-ups from data sheets",

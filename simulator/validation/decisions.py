@@ -91,11 +91,16 @@ def decisions() -> Iterable[Measurement]:
 
 
 @cache
+def timed() -> tuple[tuple[Row, Times], ...]:
+    """Every row, and its dense and sparse times as the model has them."""
+    return tuple((row, SOFTWARE[row["software"]](row)) for row in tables.read(TABLE))
+
+
+@cache
 def _points() -> tuple[tuple[Measurement, bool], ...]:
     """Every row, and whether it is a network."""
     return tuple(
-        (_point(row, SOFTWARE[row["software"]](row)), not row["network"].startswith("linear"))
-        for row in tables.read(TABLE)
+        (_point(row, times), not row["network"].startswith("linear")) for row, times in timed()
     )
 
 

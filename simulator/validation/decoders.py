@@ -81,7 +81,4 @@ GPT_6_7B: Final = Decoder("gpt-6.7b", 32, 4096, 32, 16384, 50257)
 GPT_J: Final = Decoder("gpt-j-6b", 28, 4096, 16, 16384, 50400, parallel=True, rotary=True)
 """Wang and Komatsuzaki, 2021: the configuration that its repository publishes."""
 
-GPT2_LARGE: Final = Decoder("gpt2-large", 36, 1280, 20, 5120, 50257)
-"""Radford et al., 2019, table 2."""
-
-DECODERS: Final = {decoder.name: decoder for decoder in (GPT_6_7B, GPT_J, GPT2_LARGE)}
+DECODERS: Final = {decoder.name: decoder for decoder in (GPT_6_7B, GPT_J)}

@@ -5,35 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final
+from statistics import mean
+from typing import Final, NamedTuple
 
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
-from simulator.report.total import Total
 from simulator.run.simulate import simulate
 from simulator.validation import tables
+from simulator.validation.decisions import timed
 from simulator.validation.decoders import DECODERS
-from simulator.validation.fitted import V100, condition
+from simulator.validation.fitted import A100, V100, condition
 from simulator.validation.gemms import Row
-from simulator.validation.measurement import Measurement
+from simulator.validation.measurement import DataSet, Measurement
+from simulator.validation.sparse_stacks import FASTER_TRANSFORMER
 from simulator.workload import Workload
-from simulator.workload.stack import SCORES, STACKS, Stack
+from simulator.workload.stack import STACKS, Stack
 
 TABLE: Final = "networks"
 
 SMALL_TOKENS: Final = 512
 """Up to so many tokens an encoder's kernels are short, and what starts them decides."""
 
-_FASTER_TRANSFORMER = Stack(
-    "FasterTransformer",
-    epilogues=SCORES,
-    merges_products=True,
-    merges_streams=True,
-    fuses_attention=True,
-)
-"""cuBLAS for products; kernels of its own add biases, with the activation, or with the residual and
-the normalisation, that follow: src/fastertransformer/models/bert/Bert.cc and layers/ of its
-repository."""
 
 @dataclass(frozen=True)
 class Software:
@@ -62,40 +54,27 @@ SOFTWARE: Final[dict[str, Software]] = {
     "TensorRT": Software(STACKS["fused"], is_graph=True, takes_heads_whole=True),
     # Prompts take products and a softmax: layers/attention_layers/GptContextAttentionLayer.cc.
     "FasterTransformer": Software(
-        _FASTER_TRANSFORMER,
-        prompt=replace(_FASTER_TRANSFORMER, fuses_attention=False, copies_heads=True),
+        FASTER_TRANSFORMER,
+        prompt=replace(FASTER_TRANSFORMER, fuses_attention=False, copies_heads=True),
     ),
-    "TensorRT-LLM": Software(_FASTER_TRANSFORMER),  # cuBLASLt behind its plug-ins
-    "PyTorch eager": Software(STACKS["eager"]),
-    "PyTorch compiled": Software(STACKS["compiled"], is_graph=True),
+    "TensorRT-LLM": Software(FASTER_TRANSFORMER),  # cuBLASLt behind its plug-ins
 }
 
-APART: Final = {
-    V100: replace(
-        _FASTER_TRANSFORMER, merges_products=False, epilogues=SCORES | {"bias"}
-    )
-}
-"""Machines on which FasterTransformer's timing of products prefers three for queries, keys and
-values to one of three; their biases stay one kernel, which is left out here."""
+APART: Final = replace(FASTER_TRANSFORMER, merges_products=False, epilogues=frozenset({"bias"}))
+"""On a V100 the timing of products, `isFuseBatchGemm`, is taken to prefer three for queries, keys
+and values; the kernel that then adds their biases is left out, where three would be too many."""
 
 CLOCKS: Final = {V100: 1_380_000_000}
 """That a source had its machine set to, where that is not the preset's."""
 
 BERT_SMALL, BERT_LARGE = "networks-bert-small", "networks-bert-large"
-BERT_SPARSE, PYTORCH = "networks-bert-24", "networks-pytorch"
 FIRST_TOKEN, GENERATION = "networks-first-token", "networks-generation"
-
-HOST: Final = "FasterTransformer's int8: the host launches, and small batches take equally long"
 
 
 def regime(row: Row) -> str:
     """What decides a row's time: the data set that it belongs to."""
-    if row["software"].startswith("PyTorch"):
-        return PYTORCH
     if row["generated"]:
         return FIRST_TOKEN if row["generated"] == "1" else GENERATION
-    if row["pattern"] != "1:1":
-        return BERT_SPARSE
     return BERT_SMALL if int(row["batch"]) * int(row["seq"]) <= SMALL_TOKENS else BERT_LARGE
 
 
@@ -122,84 +101,183 @@ def network(row: Row, seq: int, context: int) -> Workload:
     return Workload(read.name, layers, read.notes, read.blocks, read.stack)
 
 
-def run(row: Row, seq: int, context: int) -> Total:
-    """What the model says of a row's stack for ``seq`` tokens of each sequence."""
+def stack_of(row: Row, is_prompt: bool) -> Stack:
+    """The stack that runs a prompt, or what follows it, or an encoder."""
+    software = SOFTWARE[row["software"]]
+    if row["preset"] == V100:
+        return APART
+    return software.prompt if is_prompt and software.prompt is not None else software.stack
+
+
+class Run(NamedTuple):
+    """A run of a network by itself, and how long it would keep tensor cores busy at full clock."""
+
+    alone_ms: float
+    busy_ms: float
+
+    def within(self, busy_ratio: float) -> float:
+        """Its time in a loop that lasts.
+
+        Model: a board's power leaves tensor cores that busy on average, and no busier, whatever
+        their clock then is: their work takes as much longer.
+        """
+        return max(self.alone_ms, self.busy_ms / busy_ratio)
+
+
+class Request(NamedTuple):
+    """What a row asked for: one run, and for a request one a token more.
+
+    Attributes
+    ----------
+    first : Run
+        Of an encoder, or of the prompt, which gives the first token.
+    others : tuple of Run
+        Of the second token and of the last one; times between grow in a straight line, as the
+        context does.
+    tokens : int
+        That are chosen; of an encoder none.
+    """
+
+    first: Run
+    others: tuple[Run, ...]
+    tokens: int
+
+    def time_ms(self, busy_ratio: float, token_ms: float) -> float:
+        """Of all; ``token_ms`` is what choosing a token takes besides."""
+        once = self.first.within(busy_ratio) + self.tokens * token_ms
+        if not self.others:
+            return once
+        return once + (self.tokens - 1) * mean(run.within(busy_ratio) for run in self.others)
+
+
+def request_of(row: Row) -> Request:
+    """The runs of a row."""
+    seq, generated = int(row["seq"]), int(row["generated"] or 0)
+    contexts = (seq + 1, seq + generated - 1) if generated > 1 else ()
+    others = tuple(_run(row, 1, context) for context in contexts)
+    return Request(_run(row, seq, seq), others, generated)
+
+
+def _run(row: Row, seq: int, context: int) -> Run:
+    """A row's stack on ``seq`` tokens of each sequence, launches included."""
     software = SOFTWARE[row["software"]]
     hardware = machine(row["preset"], seq if software.takes_heads_whole else None)
-    stack = software.stack
-    if row["generated"] and seq > 1 and software.prompt is not None:
-        stack = software.prompt
-    if row["software"] == "FasterTransformer":
-        stack = APART.get(row["preset"], stack)
+    stack = stack_of(row, is_prompt=bool(row["generated"]) and seq > 1)
     layers = network(row, seq, context)
-    return simulate(hardware, layers, row["pattern"], stack=stack, allow_overflow=True).total
-
-
-def time_ms(row: Row, seq: int, context: int) -> float:
-    """What a row's stack takes for ``seq`` tokens of each sequence, launches included.
-
-    Model: in a loop that lasts, a board's power leaves tensor cores so busy, on average, and no
-    busier: their work takes as much longer as its clock is lower then.
-    """
-    total = run(row, seq, context)
-    is_graph = SOFTWARE[row["software"]].is_graph
-    alone_ns = total.time_ns if is_graph else total.time_with_launch_ns
+    total = simulate(
+        hardware, layers, stack=stack, accuracy="sampled", allow_overflow=True
+    ).total  # fmt: skip
+    alone_ns = total.time_ns if software.is_graph else total.time_with_launch_ns
     account = total.core_time_ps
-    cores = machine(row["preset"], None).core.count
-    busy_ns = (account.mac_useful + account.mac_padding) / cores / 1e3
-    return max(alone_ns, busy_ns / condition(BERT_LARGE, "busy_ratio")) / 1e6
-
-
-def whole_ms(row: Row) -> float:
-    """Of an encoder one run; of a request its prompt, which gives the first token, and a run a
-    token more, whose time grows in a straight line with the context."""
-    seq, generated = int(row["seq"]), int(row["generated"] or 0)
-    prompt = time_ms(row, seq, seq)
-    if not generated:
-        return prompt
-    token_ms = condition(GENERATION, "token_ms")
-    if generated == 1:
-        return prompt + token_ms
-    ends = [time_ms(row, 1, context) for context in (seq + 1, seq + generated - 1)]
-    return prompt + (generated - 1) * sum(ends) / 2 + generated * token_ms
+    busy_ps = (account.mac_useful + account.mac_padding) / hardware.core.count
+    return Run(alone_ns / 1e6, busy_ps / 1e9)
 
 
 def measured_ms(row: Row) -> float:
     """A row's time; sources give times or throughputs."""
-    figure, batch = float(row["measured"]), int(row["batch"])
-    outputs = {"out tok/s": batch * int(row["generated"] or 0), "img/s": batch}
-    return 1e3 * outputs[row["unit"]] / figure if row["unit"] in outputs else figure
-
-
-def set_aside(row: Row) -> str:
-    """Why the model is not held to a row; empty: it is."""
-    is_host = row["software"] == "FasterTransformer" and row["dtype"] == "int8"
-    return HOST if is_host else ""
+    figure = float(row["measured"])
+    if row["unit"] == "out tok/s":
+        return 1e3 * int(row["batch"]) * int(row["generated"]) / figure
+    return figure
 
 
 def is_fitted(row: Row) -> bool:
-    """Whether a fit has seen a row: of encoders, those in fp16 on A100s; of requests, those after
-    short prompts."""
-    if regime(row) == BERT_LARGE:
-        return row["dtype"] == "fp16" and row["preset"] != V100
-    return row["generated"] == "8"
+    """Whether a fit has seen a row: FasterTransformer on A100s, many tokens or short prompts."""
+    if (row["software"], row["preset"]) != ("FasterTransformer", A100):
+        return False
+    return regime(row) == BERT_LARGE or row["generated"] == "8"
 
 
 def networks(name: str) -> Iterable[Measurement]:
     """The rows of a regime."""
+    busy_ratio, token_ms = (condition(GENERATION, key) for key in ("busy_ratio", "token_ms"))
     for row in tables.read(TABLE):
         if regime(row) == name:
             yield Measurement(
                 label(row),
                 measured_ms(row),
-                whole_ms(row),
+                request_of(row).time_ms(busy_ratio, token_ms),
                 part=f"{row['software']}, {row['preset']}, {row['dtype']}",
-                set_aside=set_aside(row),
                 fitted=is_fitted(row),
             )
+
+
+def network_times() -> Iterable[Measurement]:
+    """The times that gains of `decisions` are ratios of, but those that `networks` holds."""
+    for row, times in timed():
+        for which, us in zip(("dense", "sparse"), times, strict=True):
+            is_held = (row["software"], row["dtype"], which) == HELD
+            if row["unit"] == "ratio" or is_held:
+                continue
+            figure, batch = float(row[which]), int(row["batch"])
+            yield Measurement(
+                f"{row['network']} {row['batch']}x{row['seq']}, {which}",
+                1e3 * batch / figure if row["unit"] == "img/s" else figure,
+                us / 1e3,
+                part=f"{row['software']} {row['dtype']}, {which}",
+            )
+
+
+HELD: Final = ("FasterTransformer", "fp16", "dense")
 
 
 def label(row: Row) -> str:
     """What ran: a network, its batch and tokens."""
     after = f"+{row['generated']}" if row["generated"] else ""
-    return f"{row['network']} {row['batch']}x{row['seq']}{after} {row['pattern']}"
+    return f"{row['network']} {row['batch']}x{row['seq']}{after}, {row['software']} {row['dtype']}"
+
+
+_STACKS = "which kernels stacks launch, where their sources leave it open"
+_LIMITED = "times of loops that last: tensor cores are busy for 56.5 % of them at most"
+
+DATA_SETS: Final = (
+    DataSet(
+        BERT_SMALL,
+        "BERT-base of up to 512 tokens",
+        TABLE,
+        "ms",
+        lambda: networks(BERT_SMALL),
+        bound=0.10,
+        chosen=_STACKS,
+        note="TensorRT launches a CUDA graph, FasterTransformer kernel by kernel",
+    ),
+    DataSet(
+        BERT_LARGE,
+        "BERT-base of more tokens",
+        TABLE,
+        "ms",
+        lambda: networks(BERT_LARGE),
+        bound=0.08,
+        chosen=_STACKS,
+        note=_LIMITED,
+    ),
+    DataSet(
+        FIRST_TOKEN,
+        "first tokens, TensorRT-LLM",
+        TABLE,
+        "ms",
+        lambda: networks(FIRST_TOKEN),
+        bound=0.12,
+        chosen=_STACKS,
+        note="whole milliseconds; choosing a token takes as long as in networks-generation",
+    ),
+    DataSet(
+        GENERATION,
+        "GPT-6.7B and GPT-J, whole requests",
+        TABLE,
+        "ms",
+        lambda: networks(GENERATION),
+        bound=0.08,
+        chosen=_STACKS,
+        note=f"{_LIMITED}; sampling and the host take 3 ms a token; of the tokens after the prompt "
+        "two contexts are simulated, and times between lie on a line",
+    ),
+    DataSet(
+        "networks-times",
+        "times behind networks-24",
+        "decisions",
+        "ms",
+        network_times,
+        note="no limit on tensor cores; eager rows hold their host, which is not modelled",
+    ),
+)

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 
 from simulator import load_hardware
-from simulator.validation import decisions, gpt3, hopper, sparse_stacks, tables
+from simulator.validation import decisions, gpt3, hopper, networks, sparse_stacks, tables
 from simulator.validation.fitted import (
     A100,
     FITTED,
@@ -308,6 +308,22 @@ def networks_24() -> Fit:
     return Fit("networks-24", ("sparse_call_us",), settings, np.array(errors))
 
 
+def networks_dense() -> Fit:
+    """FasterTransformer on A100s, where what limits tensor cores and what a token costs show."""
+    rows = [row for row in tables.read(networks.TABLE) if networks.is_fitted(row)]
+    measured = np.array([networks.measured_ms(row) for row in rows])
+    requests = [networks.request_of(row) for row in rows]
+    settings: Settings = []
+    errors = []
+    for thousandths in range(450, 660, 5):
+        for tenths_ms in range(15, 45):
+            setting = thousandths / 1000, tenths_ms / 10
+            settings.append(setting)
+            times = np.array([request.time_ms(*setting) for request in requests])
+            errors.append(np.abs(times / measured - 1))
+    return Fit(networks.GENERATION, ("busy_ratio", "token_ms"), settings, np.array(errors))
+
+
 FITS: tuple[Callable[[], Fit], ...] = (
     llmcompass,
     sparse24,
@@ -324,6 +340,7 @@ FITS: tuple[Callable[[], Fit], ...] = (
     hopper_dirty,
     h100_sustained,
     networks_24,
+    networks_dense,
 )
 
 

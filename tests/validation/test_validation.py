@@ -189,7 +189,7 @@ def test_every_row_of_every_table_is_a_point() -> None:
         if name in ("mma", "memory", "sparseloop", "spatha", "hopper_fp8"):
             assert sum(points) == rows * (3 if name == "mma" else 1)
         else:
-            assert max(points) == rows, name
+            assert rows in points, name
 
 
 @pytest.mark.slow
@@ -282,4 +282,4 @@ def test_titles_fit_above_a_panel() -> None:
 
 def test_units_are_written_as_people_write_them() -> None:
     units = {dataset.unit for dataset in DATASETS.values()}
-    assert units <= {"µs", "ratio", "cycles", "MACs", "GB/s"}
+    assert units <= {"µs", "ms", "ratio", "cycles", "MACs", "GB/s"}
