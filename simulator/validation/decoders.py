@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from simulator.workload import Gemm, Layer, Matmul, Stream, Workload
@@ -39,23 +39,27 @@ class Decoder:
         """All blocks, a line a layer."""
         n, hidden, size = batch * seq, self.hidden, batch * seq * self.hidden
         dim, pairs = hidden // self.heads, batch * self.heads * seq * context
-        kind = {"dtype": dtype, "repeat": self.blocks}
+        repeat = self.blocks
 
         def linear(name: str, m: int, k: int, *inputs: str, bias: bool = True) -> Gemm:
-            return Gemm(name, m, n, k, epilogue=("bias",) * bias, inputs=inputs, **kind)
+            epilogue = ("bias",) * bias
+            return Gemm(name, m, n, k, 1, dtype, None, repeat, epilogue=epilogue, inputs=inputs)
 
         def stream(name: str, op: str, reads: int, writes: int, *inputs: str) -> Stream:
-            return Stream(name, reads, writes, op, inputs=inputs, **kind)
+            return Stream(name, reads, writes, op, dtype, repeat, inputs=inputs)
 
-        heads = {"batch": batch * self.heads, "cached": True, **kind}
+        def product(name: str, m: int, k: int, *inputs: str) -> Matmul:
+            heads = batch * self.heads
+            return Matmul(name, m, seq, k, heads, dtype, repeat, cached=True, inputs=inputs)
+
         yield stream("norm1", "normalization", size, size, "input")
         yield linear("qkv", 3 * hidden, hidden, "norm1", bias=not self.parallel)
         if self.rotary:
             yield stream("rotary", "rotary", 2 * size, 2 * size, "qkv")
-        yield Matmul("scores", context, seq, dim, epilogue=("scale", "causal"),
-                     inputs=("rotary" if self.rotary else "qkv",), **heads)  # fmt: skip
+        scores = product("scores", context, dim, "rotary" if self.rotary else "qkv")
+        yield replace(scores, epilogue=("scale", "causal"))
         yield stream("softmax", "softmax", pairs, pairs, "scores").over_rows(context)
-        yield Matmul("attend", dim, seq, context, inputs=("qkv", "softmax"), **heads)
+        yield product("attend", dim, context, "qkv", "softmax")
         yield linear("projection", hidden, hidden, "attend", bias=not self.parallel)
         if not self.parallel:
             yield stream("attention.add", "add", 2 * size, size, "projection", "input")
