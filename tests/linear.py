@@ -69,6 +69,8 @@ class Linear:
             far=kinds + 2 * a * b * c * d,
             written=kinds * b * c * d,
             dram_written=kinds * c * d,
+            left=np.zeros((2, kinds.size), dtype=np.int64),
+            foreign_evicted=0,
             evictions=a * b * c * d,
             in_flight_hits=19 * a * b,
             ties=23 * c * d + a,

@@ -280,6 +280,27 @@ def _random_mapping(rng: random.Random, problem: GemmProblem) -> Mapping:
     )
 
 
+def with_state(case: Case, rng: random.Random) -> Case:
+    """The same case, where L2 starts with some of its blocks, and with some that are foreign."""
+    program, room = case.program, case.program.l2_bytes
+    ids = rng.sample(range(program.grid.partials_base), rng.randint(0, program.grid.partials_base))
+    sizes = [
+        rng.randint(1, max(1, room // rng.choice([2, 5, 20]))) for _ in range(rng.randint(0, 9))
+    ]
+    foreign = []
+    for size in sizes:
+        if sum(used for used, _ in foreign) + size <= room:
+            ps = case.hardware.dram_write_rate.ps(size) if rng.random() < 0.5 else 0
+            foreign.append((size, ps))
+    state = replace(
+        program,
+        warm_blocks=np.array(ids, dtype=np.int64),
+        warm_dirty=np.array([rng.random() < 0.5 for _ in ids], dtype=np.bool_),
+        foreign=np.array(foreign, dtype=np.int64).reshape(-1, 2),
+    )
+    return replace(case, program=state)
+
+
 def with_splits(case: Case, splits: int) -> Program:
     """The same case with other k-splits."""
     assert case.problem is not None

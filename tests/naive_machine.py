@@ -57,6 +57,10 @@ class NaiveMachine:
         The product is added to what Y holds.
     choosing_rows : int, optional
         Rows of W that choose columns together, 4 of every group.
+    start : list of (int, bool), optional
+        What L2 holds at the start, oldest first: places among all blocks, and whether dirty.
+    foreign : list of (int, bool), optional
+        As `NaiveMemory` takes it.
     """
 
     def __init__(
@@ -70,6 +74,8 @@ class NaiveMachine:
         mask: list[list[int]] | None = None,
         accumulates: bool = False,
         choosing_rows: int | None = None,
+        start: list[tuple[int, bool]] | None = None,
+        foreign: list[tuple[int, bool]] | None = None,
     ) -> None:
         assert not library.prefetch
         assert not library.epilogue_overlap
@@ -93,7 +99,9 @@ class NaiveMachine:
         self.costs: dict[tuple[int, int, int, int], NaiveCost] = {}
         cluster = self.cluster_m, self.cluster_n
         sizes = self._bytes, self._passed
-        self.memory = NaiveMemory(hardware, cluster, self._blocks(), sizes, self.run)
+        blocks = self._blocks()
+        self.memory = NaiveMemory(hardware, cluster, blocks, sizes, self.run, foreign or [])
+        self.start = [(blocks[place], is_dirty) for place, is_dirty in start or []]
 
     # What there is, and in which order.
 
@@ -226,6 +234,10 @@ class NaiveMachine:
         queues = self._queues()
         if self.hardware.memory.l2.start == "warm":
             self._warm(queues)
+        for block, is_dirty in self.start:
+            self.memory.ready_ps[block] = 0
+            if self.memory.insert(0, block) and is_dirty:
+                self.memory.dirty.add(block)
         waiting = [list(queue) for queue in queues]
         if self.library.dispatch == "dynamic":
             waiting = [waiting[0]] * len(waiting)

@@ -51,6 +51,8 @@ class NaiveMemory:
         Of a block, its bytes by operand; and those that pass L2 when it is asked for.
     run : NaiveRun
         Where transfers are counted.
+    foreign : list of (int, bool)
+        Bytes of what L2 holds that is never asked for, oldest first, and whether it is dirty.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class NaiveMemory:
         blocks: list[Block],
         sizes: tuple[Sizes, Sizes],
         run: NaiveRun,
+        foreign: list[tuple[int, bool]],
     ) -> None:
         self.hardware, self.run = hardware, run
         self.bytes_of, self.passed_of = sizes
@@ -67,6 +70,7 @@ class NaiveMemory:
         self.numbers = {block: number for number, block in enumerate(blocks)}
         self.l2: list[Block] = []  # front is last
         self.dirty: set[Block] = set()
+        self.foreign = list(foreign)
         self.ready_ps: dict[Block, int] = {}
         self.l2_free_ps = self.dram_free_ps = self.link_free_ps = self.drained_ps = 0
         # By cluster, operand, line in the cluster and stage: in which turn, when it had passed L2
@@ -94,16 +98,29 @@ class NaiveMemory:
         """Queue a transfer; returns its end."""
         dram = self.hardware.memory.dram
         ratio, size = dram.efficiency_ratio, sum(self.bytes_of(block).values())
-        if block[0] in ("rows", "columns"):
+        if way == "read" and block[0] in ("rows", "columns"):
             size += math.ceil(size * self._evicted_ratio)
         elif dram.write_efficiency_ratio is not None:
             ratio = dram.write_efficiency_ratio
-        rate = Fraction(str(dram.bytes_per_second)) * Fraction(str(ratio))
+        self._count("dram", block, way)
+        return self._through_dram(now_ps, size, ratio)
+
+    def _through_dram(self, now_ps: int, size: int, ratio: float) -> int:
+        """Queue so many bytes, at a share of the peak."""
+        rate = Fraction(str(self.hardware.memory.dram.bytes_per_second)) * Fraction(str(ratio))
         ps = self._ps(size, rate)
         self.dram_free_ps = max(self.dram_free_ps, now_ps) + ps
         self.run.busy_ps["dram"] += ps
-        self._count("dram", block, way)
         return self.dram_free_ps
+
+    def _evict_foreign(self, now_ps: int) -> None:
+        """The oldest block that is never asked for leaves, through DRAM if it is dirty."""
+        size, is_dirty = self.foreign.pop(0)
+        if is_dirty:
+            dram = self.hardware.memory.dram
+            ratio = dram.write_efficiency_ratio or dram.efficiency_ratio
+            self.drained_ps = max(self.drained_ps, self._through_dram(now_ps, size, ratio))
+            self.run.moved["dram", "outputs", "written"] += size
 
     @cached_property
     def _evicted_ratio(self) -> Fraction:
@@ -128,12 +145,20 @@ class NaiveMemory:
         for operand, size in sizes(block).items():
             self.run.moved[level, operand, way] += size
 
+    def used(self) -> int:
+        """Bytes in L2."""
+        own = sum(sum(self.bytes_of(held).values()) for held in self.l2)
+        return own + sum(size for size, _ in self.foreign)
+
     def insert(self, now_ps: int, block: Block) -> bool:
         room = self.hardware.memory.l2.bytes
         size = sum(self.bytes_of(block).values())
         if size > room:
             return False
-        while sum(sum(self.bytes_of(held).values()) for held in self.l2) + size > room:
+        while self.used() + size > room:
+            if self.foreign:
+                self._evict_foreign(now_ps)
+                continue
             victim = self.l2.pop(0)
             if victim in self.dirty:
                 self.dirty.remove(victim)

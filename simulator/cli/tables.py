@@ -14,7 +14,7 @@ from simulator.cli.screen import note_lines, screen
 from simulator.hardware import Hardware
 from simulator.hardware.microbench import mma_timing
 from simulator.names import words
-from simulator.quantities import COLUMN_TIME, SIZE, Scale, count, percent
+from simulator.quantities import COLUMN_TIME, SIZE, Scale, count, percent, size
 from simulator.report.account import CORE_TIME
 from simulator.report.comparison import Comparison
 from simulator.report.layer import LayerReport
@@ -72,6 +72,7 @@ def report_parts(report: Report, brief: bool = False) -> Iterable[Part]:
         yield f"Energy: {_energy(total)}"
     blocks = f" (one of {total.blocks} blocks)" if total.blocks > 1 else ""
     yield f"Memory: {total.held}{blocks}"
+    yield f"DRAM: {_dram(total)}"
     yield from _errors([report])
     yield from _notes(Comparison((report,)))
     if brief:
@@ -82,6 +83,15 @@ def report_parts(report: Report, brief: bool = False) -> Iterable[Part]:
     yield _core_time_table([report])
     yield ""
     yield _traffic_table([report])
+
+
+def _dram(total: Total) -> str:
+    """What passed main memory, beside what had to."""
+    read, written = (size(total.traffic_bytes.total("dram", way)) for way in DIRECTIONS)
+    after = (
+        f", {size(total.left_dirty_bytes)} of it after the run" if total.left_dirty_bytes else ""
+    )
+    return f"{read} read, {written} written{after}; {size(total.compulsory_dram_bytes)} compulsory"
 
 
 def comparison_parts(

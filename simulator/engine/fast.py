@@ -89,8 +89,10 @@ ARRIVE, KIND, END = range(STAGE_FIELDS)
 FIRST, LAST = 1, 2  # flags of KIND below the stage's kind
 FLAG_BITS = 2
 
-# Shared state.
-SHARED_FIELDS = 9
+# Shared state. Behind it, in the same array, are the blocks in L2 that no stage asks for, oldest
+# first: their bytes, and how long writing them to DRAM takes, none where they are clean.
+SHARED_FIELDS = 10
+FOREIGN_FIELDS = 2
 (
     L2_FREE,
     DRAM_FREE,
@@ -101,12 +103,13 @@ SHARED_FIELDS = 9
     IN_FLIGHT,
     TIES,
     LAST_REQUEST,
+    FOREIGN,  # where the oldest foreign block is, of those that are left
 ) = range(SHARED_FIELDS)
 
 # Columns of the cost table of block classes, and rows of their counters.
-BYTES, DRAM_PS, L2_PS, LINK_PS, HOLD_PS, BLOCK_PORT_PS = range(6)
-COUNTERS = 6
-REQUESTS, MISSES, MULTICAST, FAR, WRITTEN, DRAM_WRITTEN = range(COUNTERS)
+BYTES, DRAM_PS, L2_PS, LINK_PS, HOLD_PS, BLOCK_PORT_PS, DRAM_WRITE_PS = range(7)
+COUNTERS = 8
+REQUESTS, MISSES, MULTICAST, FAR, WRITTEN, DRAM_WRITTEN, LEFT_CLEAN, LEFT_DIRTY = range(COUNTERS)
 
 # Columns of what a cluster was last sent for a line and a stage: in which turn, which is what a
 # core's TAKEN then is, when it has passed L2 and the link, and when DRAM has filled L2 with it.
@@ -179,27 +182,48 @@ def _to_front(lru, sentinel, block):
     lru[sentinel, 1] = block
 
 
+@numba.njit(inline="always", **OPTIONS)
+def _write_back(now, write_ps, shared):
+    """Queue what is written to DRAM; it holds nobody."""
+    shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + write_ps
+    shared[DRAIN] = max(shared[DRAIN], shared[DRAM_FREE])
+
+
+@numba.njit(**OPTIONS)
+def _make_room(now, room, shared, lru, resident, classes, costs, counts):
+    """Evict from the tail until no more than ``room`` is used: foreign blocks before others."""
+    while shared[L2_USED] > room and shared[FOREIGN] < shared.shape[0]:
+        at = shared[FOREIGN]
+        shared[FOREIGN] += FOREIGN_FIELDS
+        shared[L2_USED] -= shared[at]
+        if shared[at + 1]:
+            _write_back(now, shared[at + 1], shared)
+    sentinel = lru.shape[0] - 1
+    while shared[L2_USED] > room:
+        victim = lru[sentinel, 0]
+        kind = classes[victim]
+        before = lru[victim, 0]
+        lru[sentinel, 0] = before
+        lru[before, 1] = sentinel
+        shared[L2_USED] -= costs[kind, BYTES]
+        shared[EVICTIONS] += 1
+        if resident[victim] == DIRTY:
+            _write_back(now, costs[kind, DRAM_WRITE_PS], shared)
+            counts[DRAM_WRITTEN, kind] += 1
+        resident[victim] = ABSENT
+
+
 @numba.njit(**OPTIONS)
 def _insert(now, block, state, k, shared, lru, resident, classes, costs, counts):
     """Put an absent block in front, evicting from the tail until it fits; False: it never will."""
     size = costs[classes[block], BYTES]
-    if size > k[K_L2_BYTES]:
+    room = k[K_L2_BYTES] - size
+    if room < 0:
         return False
+    if shared[L2_USED] > room:
+        _make_room(now, room, shared, lru, resident, classes, costs, counts)
     if k[K_RECENCY]:
         sentinel = lru.shape[0] - 1
-        while shared[L2_USED] + size > k[K_L2_BYTES]:
-            victim = lru[sentinel, 0]
-            kind = classes[victim]
-            before = lru[victim, 0]
-            lru[sentinel, 0] = before
-            lru[before, 1] = sentinel
-            shared[L2_USED] -= costs[kind, BYTES]
-            shared[EVICTIONS] += 1
-            if resident[victim] == DIRTY:
-                shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + costs[kind, DRAM_PS]
-                shared[DRAIN] = max(shared[DRAIN], shared[DRAM_FREE])
-                counts[DRAM_WRITTEN, kind] += 1
-            resident[victim] = ABSENT
         first = lru[sentinel, 1]
         lru[block, 0] = sentinel
         lru[block, 1] = first
@@ -336,8 +360,7 @@ def _write(now, block, to_dram, k, shared, lru, resident, ready, classes, costs,
         counts[WRITTEN, kind] += 1
         ready[block] = now
     if not stays:
-        shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + costs[kind, DRAM_PS]
-        shared[DRAIN] = max(shared[DRAIN], shared[DRAM_FREE])
+        _write_back(now, costs[kind, DRAM_WRITE_PS], shared)
         counts[DRAM_WRITTEN, kind] += 1
 
 
@@ -677,6 +700,9 @@ def _run(
         _plan_request(c, core, k, pending, ends[core])
         leaving = min(c[EPILOGUE_KEY], c[OUTPUT_KEY])
         _update(tree, leaves + core, min(leaving, c[REQUEST_KEY]))
+    for block in range(resident.shape[0]):
+        if resident[block] != ABSENT:
+            counts[LEFT_CLEAN + (resident[block] == DIRTY), classes[block]] += 1
     return _close(k, times, mac_ps, cores, ends, stages, accounts)
 
 
@@ -700,6 +726,7 @@ def block_table(program: Program) -> IntArray:
         program.link_ps,
         program.hold_ps,
         program.block_port_ps,
+        program.dram_write_ps,
     )
     return np.array(columns).T.copy()
 
@@ -754,12 +781,16 @@ def run(program: Program) -> EngineResult:
     state = _zeros(cores, CORE_FIELDS)
     state[:, REQUEST_KEY] = state[:, EPILOGUE_KEY] = state[:, OUTPUT_KEY] = NEVER
     state[:, EPILOGUE_READY] = -1
-    shared = _zeros(SHARED_FIELDS)
-    shared[LAST_REQUEST] = -1
+    shared = _zeros(SHARED_FIELDS + program.foreign.size)
+    shared[LAST_REQUEST], shared[FOREIGN] = -1, SHARED_FIELDS
+    if program.foreign.size:
+        shared[SHARED_FIELDS:] = program.foreign.ravel()
+        shared[L2_USED] = program.foreign[:, 0].sum()
     lru = np.full((blocks + 1 if k[K_RECENCY] else 1, 2), blocks, dtype=np.uint32)
     resident = np.zeros(blocks, dtype=np.uint8)
     stages, counts = _zeros(cores, len(times)), _zeros(COUNTERS, len(table.BLOCK_CLASSES))
-    _warm(program.warm_blocks, k, shared, lru, resident, classes, costs, counts)
+    warm = program.warm_blocks, program.warm_dirty
+    _warm(*warm, k, shared, lru, resident, classes, costs, counts)
     shared[EVICTIONS] = 0
     accounts = np.empty((ACCOUNTS, cores), dtype=np.int64)
     tree = np.full(2 << (cores - 1).bit_length(), NEVER, dtype=np.int64)
@@ -795,6 +826,8 @@ def run(program: Program) -> EngineResult:
         far=counts[FAR],
         written=counts[WRITTEN],
         dram_written=counts[DRAM_WRITTEN],
+        left=counts[LEFT_CLEAN:],
+        foreign_evicted=int(shared[FOREIGN] - SHARED_FIELDS) // FOREIGN_FIELDS,
         evictions=int(shared[EVICTIONS]),
         in_flight_hits=int(shared[IN_FLIGHT]),
         ties=int(shared[TIES]),
@@ -802,7 +835,8 @@ def run(program: Program) -> EngineResult:
 
 
 @numba.njit(**OPTIONS)
-def _warm(blocks, k, shared, lru, resident, classes, costs, counts):
-    """Insert blocks as if each had been read once before time 0."""
-    for block in blocks:
-        _insert(0, block, CLEAN, k, shared, lru, resident, classes, costs, counts)
+def _warm(blocks, dirty, k, shared, lru, resident, classes, costs, counts):
+    """Insert blocks as if each had been read, or written, once before time 0."""
+    for at in range(blocks.size):
+        state = DIRTY if dirty[at] else CLEAN
+        _insert(0, blocks[at], state, k, shared, lru, resident, classes, costs, counts)

@@ -12,11 +12,12 @@ next turn's; a core that is late by as much asks for itself. A cluster lies besi
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Generator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import simpy
 
 from simulator.schedule.classes import BLOCK_CLASSES
@@ -93,7 +94,8 @@ class Memory:
         self.env, self.program, self.observer = env, program, observer
         self.dram, self.l2, self.link = Server(env), Server(env), Server(env)
         self.resident: OrderedDict[int, bool] = OrderedDict()  # block -> dirty; front is last
-        self.used_bytes = 0
+        self.foreign = deque(program.foreign.tolist())  # oldest first: bytes, write time
+        self.used_bytes = sum(size for size, _ in self.foreign)
         self.filled: dict[int, simpy.Event] = {}  # its value is the time of the fill
         # By cluster, operand, line and stage: the last turn's, and which turn that was.
         self.sent: dict[tuple[int, int, int, int], tuple[int, Broadcast]] = {}
@@ -104,8 +106,8 @@ class Memory:
         self.written = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
         self.dram_written = np.zeros(len(BLOCK_CLASSES), dtype=np.int64)
         self.evictions = self.in_flight_hits = self.drained_ps = 0
-        for block in program.warm_blocks:
-            self._insert(int(block), dirty=False)
+        for block, dirty in zip(program.warm_blocks, program.warm_dirty, strict=True):
+            self._insert(int(block), dirty=bool(dirty))
             self.filled[int(block)] = env.event().succeed(0)
         self.evictions = 0
 
@@ -151,7 +153,7 @@ class Memory:
         else:
             self.misses[kind] += 1
             self._insert(block, dirty=False)
-            read = self._through_dram(kind, written=False)
+            read = self._through_dram(False, self._bytes(block), int(self.program.dram_ps[kind]))
             self.filled[block] = self.env.process(self._fill(read))
         transfers = [self._through_l2(kind, written=False)]
         if self._is_far(block, cluster):
@@ -180,10 +182,18 @@ class Memory:
         return True
 
     def _insert(self, block: int, dirty: bool) -> bool:
-        """Put an absent block in front, evicting the oldest until it fits; False: it never will."""
+        """Put an absent block in front, evicting the oldest until it fits; False: it never will.
+
+        Blocks that no stage asks for are older than all others.
+        """
         size = self._bytes(block)
         if size > self.program.l2_bytes:
             return False
+        while self.foreign and self.used_bytes + size > self.program.l2_bytes:
+            foreign_bytes, write_ps = self.foreign.popleft()
+            self.used_bytes -= foreign_bytes
+            if write_ps:
+                self._drain(self._through_dram(True, foreign_bytes, write_ps))
         while self.used_bytes + size > self.program.l2_bytes:
             victim, was_dirty = self.resident.popitem(last=False)
             self.used_bytes -= self._bytes(victim)
@@ -205,23 +215,22 @@ class Memory:
     def _write_dram(self, block: int) -> None:
         kind = self.program.block_class[block]
         self.dram_written[kind] += 1
-        self._drain(self._through_dram(kind, written=True))
+        write_ps = int(self.program.dram_write_ps[kind])
+        self._drain(self._through_dram(True, self._bytes(block), write_ps))
 
-    def _through_dram(self, kind: int, written: bool) -> simpy.Event:
-        duration_ps = int(self.program.dram_ps[kind])
-        return self._observed("dram", written, kind, duration_ps, self.dram.serve(duration_ps))
+    def _through_dram(self, written: bool, size: int, duration_ps: int) -> simpy.Event:
+        return self._observed("dram", written, size, duration_ps, self.dram.serve(duration_ps))
 
     def _through_l2(self, kind: int, written: bool) -> simpy.Event:
-        duration_ps = int(self.program.l2_ps[kind])
-        return self._observed("l2", written, kind, duration_ps, self.l2.serve(duration_ps))
+        duration_ps, size = int(self.program.l2_ps[kind]), int(self.program.block_bytes[kind])
+        return self._observed("l2", written, size, duration_ps, self.l2.serve(duration_ps))
 
     def _observed(
-        self, level: str, written: bool, kind: int, duration_ps: int, transfer: simpy.Event
+        self, level: str, written: bool, size: int, duration_ps: int, transfer: simpy.Event
     ) -> simpy.Event:
         """Tell the observer of a transfer at its end; neither delays nor reorders anything."""
         observer = self.observer
         if observer is not None:
-            size = int(self.program.block_bytes[kind])
 
             def tell(_: simpy.Event) -> None:
                 end_ps = self.env.now_ps
@@ -239,6 +248,13 @@ class Memory:
         through_port_ps = (yield filled) + port_ps
         arrive_ps = max(through_l2_ps, through_port_ps) + extra_ps
         yield self.env.timeout(arrive_ps - self.env.now_ps)
+
+    def left(self) -> npt.NDArray[np.int64]:
+        """Blocks in L2, clean and dirty, by class."""
+        counts = np.zeros((2, len(BLOCK_CLASSES)), dtype=np.int64)
+        for block, dirty in self.resident.items():
+            counts[int(dirty), self.program.block_class[block]] += 1
+        return counts
 
     def _drain(self, transfer: simpy.Event) -> None:
         assert transfer.callbacks is not None

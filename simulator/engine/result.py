@@ -51,8 +51,12 @@ class EngineResult:
         Look-ups that went to the other half of L2.
     written, dram_written : array (16,)
         Blocks written into L2, and to DRAM: on eviction, or directly.
+    left : array (2, 16)
+        Blocks in L2 at the end, clean and dirty, by block class.
+    foreign_evicted : int
+        How many of the program's foreign blocks left L2, the oldest first.
     evictions : int
-        Blocks that left L2.
+        Blocks of its own that left L2.
     in_flight_hits : int
         Look-ups that found a block on its way from DRAM.
     ties : int
@@ -72,6 +76,8 @@ class EngineResult:
     far: IntArray
     written: IntArray
     dram_written: IntArray
+    left: IntArray
+    foreign_evicted: int
     evictions: int
     in_flight_hits: int
     ties: int

@@ -23,12 +23,22 @@ class L2(Section):
     bytes_per_cycle: Positive
     latency_cycles: NotNegative
     halves: Halves | None = None
-    start: Literal["cold", "warm"] = Field("cold", description="At the start of each layer.")
+    start: Literal["cold", "warm", "carried", "repeated"] = Field(
+        "cold",
+        description="What it holds at the start of each layer: nothing; all that the layer reads; "
+        "what the layers before left; the same in a later inference, with the weights that stayed.",
+    )
     foreign_dirty_ratio: Annotated[float, Field(ge=0, le=1, strict=True)] = Field(
         0.0,
         description="Share of L2 that at the start of each layer holds what others wrote, and that "
-        "is written to DRAM when the layer's reads evict it.",
+        "is written to DRAM when the layer's reads evict it; of the first layer, where it is known "
+        "what the others wrote.",
     )
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether layers find what the ones before left."""
+        return self.start in ("carried", "repeated")
 
 
 class Dram(Section):

@@ -49,11 +49,13 @@ def audit(
 
 def _values(figures: Figures) -> Iterator[Any]:
     """The numbers alone, since every layer of every run is audited."""
-    for value in figures.values():
-        if isinstance(value, Mapping):
-            yield from _values(value)
-        else:
-            yield value
+    left = [figures]
+    while left:
+        for value in left.pop().values():
+            if isinstance(value, dict):
+                left.append(value)
+            else:
+                yield value
 
 
 def _named(figures: Figures, prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -35,6 +35,9 @@ LATENCY_BOUND_BELOW: Final = 0.5
 class LayerReport:
     """One layer, once; ``repeat`` says how often it occurs.
 
+    Where L2 is carried from layer to layer and the executions of a layer find different states, the
+    figures are those of the mean one (`simulator.report.folded`).
+
     Attributes
     ----------
     asked, executed_as : str
@@ -79,6 +82,10 @@ class LayerReport:
         None where the layer has no real weights.
     members : tuple of str
         Names of the network's layers that it is the kernel of.
+    compulsory_dram_bytes : int
+        What no cache could spare: the layer's own weights, what it is the first to read of what the
+        network is given, and its outputs where no layer reads them. Of a layer that repeats the
+        mean, rounded up.
     """
 
     name: str
@@ -121,6 +128,7 @@ class LayerReport:
     nonzeros: int | None = None
     pruned_away: int | None = None
     members: tuple[str, ...] = ()
+    compulsory_dram_bytes: int = 0
 
     @property
     def time_ns(self) -> float:
@@ -193,8 +201,7 @@ def layer_report(
         time_error_ratio=time_error_ratio,
         dram_error_ratio=dram_error_ratio,
     )
-    _audit(report, program.cores)
-    return report
+    return _audited(report, program.cores)
 
 
 def _identity(layer: Layer, problem: Problem | None) -> dict[str, Any]:
@@ -229,8 +236,14 @@ def _bandwidth(traffic: Traffic, time_ps: int) -> dict[str, float]:
     return {level: traffic.total(level) / seconds for level in ("dram", "l2", "scratchpad")}
 
 
-def _audit(layer: LayerReport, cores: int) -> None:
-    """Hold a layer's figures to what is possible at all."""
+def _audited(layer: LayerReport, cores: int) -> LayerReport:
+    """A layer whose figures are possible at all.
+
+    Raises
+    ------
+    AccountError
+        If they are not.
+    """
     slots = layer.slots_used, layer.slots_padded
     audit(
         f"layer {layer.name}",
@@ -249,6 +262,7 @@ def _audit(layer: LayerReport, cores: int) -> None:
             "busy_ratio": layer.busy_ratio,
         },
     )
+    return layer
 
 
 def _slots_used(program: Program, stages: list[int], problem: Problem | None) -> int:
@@ -269,7 +283,7 @@ def _slots_used(program: Program, stages: list[int], problem: Problem | None) ->
 def _traffic(
     program: Program, result: EngineResult, stages: list[int], problem: Problem | None
 ) -> Traffic:
-    """Bytes by level, operand and direction."""
+    """Bytes by level, operand and direction; what others have left dirty is outputs, too."""
     rows: Role = problem.rows_role if problem else "activations"
     columns: Role = problem.columns_role if problem else "activations"
     names = {ROWS: rows, COLUMNS: columns, OUTPUTS: "outputs", PARTIALS: "partial_sums"}
@@ -287,11 +301,20 @@ def _traffic(
                 operand = names[BLOCK_CLASSES[code].operand]
                 moved[level, operand, way] += count * (sizes[code] - metadata[code])
                 moved[level, "metadata", way] += count * metadata[code]
+    moved["dram", "outputs", "written"] += foreign_written_bytes(program, result)
     for count, work in zip(stages, program.works, strict=True):
         if count:
             for level, operand, way, size in _inside_core(work, rows, columns):
                 moved[level, operand, way] += count * size
     return Traffic.of(moved)
+
+
+def foreign_written_bytes(program: Program, result: EngineResult) -> int:
+    """Bytes that earlier layers wrote, and that reach DRAM as this one evicts them."""
+    if not result.foreign_evicted:
+        return 0
+    sizes, write_ps = program.foreign[: result.foreign_evicted].T
+    return int(sizes[write_ps > 0].sum())
 
 
 def _inside_core(
@@ -340,7 +363,9 @@ def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[st
             queue(program.l2_ps, result.requests, result.written),
             queue(program.link_ps, result.far),
         ),
-        "dram": queue(program.dram_ps, result.misses, result.dram_written),
+        "dram": queue(program.dram_ps, result.misses)
+        + queue(program.dram_write_ps, result.dram_written)
+        + int(program.foreign[: result.foreign_evicted, 1].sum()),
     }
     return {resource: time / time_ps for resource, time in busy.items()}
 

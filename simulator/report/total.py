@@ -128,6 +128,11 @@ class Total:
         What main memory keeps at once.
     nonzeros, pruned_away : int or None
         Of all layers with real weights; None where no layer has any.
+    left_dirty_bytes : int
+        What layers leave in L2 is written to DRAM after the run where L2 is carried from layer to
+        layer: part of the traffic and of the energy, and of no layer's.
+    compulsory_dram_bytes : int
+        What no cache could spare: weights, what the network is given, and what it gives, once each.
     """
 
     cycles: int
@@ -154,6 +159,8 @@ class Total:
     held: Held = field(default_factory=Held)
     nonzeros: int | None = None
     pruned_away: int | None = None
+    left_dirty_bytes: int = 0
+    compulsory_dram_bytes: int = 0
 
     @property
     def kernels(self) -> int:
@@ -198,10 +205,17 @@ class Roof:
         )
 
 
-def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
-    """Add layers up, each as often as it occurs, as the table of figures says."""
+def total_of(hardware: Hardware, layers: Iterable[LayerReport], left_dirty_bytes: int = 0) -> Total:
+    """Add layers up, each as often as it occurs, as the table of figures says.
+
+    ``left_dirty_bytes`` are written to DRAM after the last one.
+    """
     layers = tuple(layers)
     added = {x.name: x.total(layers, x.name) for x in FIGURES if x.total is not None}
+    if left_dirty_bytes:
+        added["traffic_bytes"] += Traffic.of({("dram", "outputs", "written"): left_dirty_bytes})
+        if hardware.energy is not None and added["energy_pj"] is not None:
+            added["energy_pj"] += left_dirty_bytes * hardware.energy.dram_pj_per_byte
     time_ps, peak = added["time_ps"], _peak_macs(hardware, layers)
     shares = _time_shares(layers, time_ps, "bound")
     return Total(
@@ -215,6 +229,7 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
         bound_ratio=shares,
         work_bound_ratio=_time_shares(layers, time_ps, "work_bound"),
         power_w=power_w(added["energy_pj"], time_ps),
+        left_dirty_bytes=left_dirty_bytes,
     )
 
 

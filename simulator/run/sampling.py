@@ -164,7 +164,7 @@ class _Sampler:
         found = total.spread(program, result, in_k=not self.cuts.cuts_tiles)
         # No queue is busy for longer than the run; where DRAM is busy for most of it, what is not
         # known of its traffic is not known of the time.
-        busy = _busy_ps(program, found)
+        busy = busy_ps(program, found)
         time_ps = max(found.makespan_ps, *busy.values())
         time_error = time_floor + sum(time for time, _ in errors)
         time_error += time_ps / found.makespan_ps - 1
@@ -326,10 +326,12 @@ def _keeps_step(program: Program) -> bool:
     return len({stage_ps for edges, stage_ps in times if not edges.last_stage}) == 1
 
 
-def _busy_ps(program: Program, result: EngineResult) -> dict[str, int]:
+def busy_ps(program: Program, result: EngineResult) -> dict[str, int]:
     """How long each queue was busy: those that cores share, and the busiest port."""
     return {
-        "dram": int((program.dram_ps * (result.misses + result.dram_written)).sum()),
+        "dram": int((program.dram_ps * result.misses).sum())
+        + int((program.dram_write_ps * result.dram_written).sum())
+        + int(program.foreign[: result.foreign_evicted, 1].sum()),
         "l2": int((program.l2_ps * (result.requests + result.written)).sum()),
         "link": int((program.link_ps * result.far).sum()),
         "port": int(result.port_ps.max()),

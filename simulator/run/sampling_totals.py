@@ -111,6 +111,8 @@ class Totals(NamedTuple):
             far=np.minimum(self.far, self.requests),
             written=self.written,
             dram_written=self.dram_written,
+            left=np.zeros_like(result.left),  # not known of the whole
+            foreign_evicted=0,
             evictions=self.evictions,
             in_flight_hits=self.in_flight_hits,
             ties=self.ties,

@@ -22,6 +22,7 @@ from simulator.run.asked import (
     weights_by_pattern,
 )
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
+from simulator.run.carried import Ran, carry, compulsory_bytes, mean_outcome
 from simulator.run.choice import (
     Option,
     Outcome,
@@ -38,8 +39,10 @@ from simulator.schedule.capacity import held, memory_note, require_room, rows_by
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program
 from simulator.sparsity import DENSE, AnyPattern, asked_name, parse_asked
+from simulator.units import ceil_div
 from simulator.workload import Attention, Layer, Stream, Workload
 from simulator.workload.lowering import asked_pattern
+from simulator.workload.sequence import order_of
 from simulator.workload.stack import Stack, name_of
 
 LayerProgress = Callable[[int, int, str], None]
@@ -141,25 +144,34 @@ def simulate(
     require_names(works, weights or {})
     if not allow_overflow:
         works = _that_fit(hardware, kernels, works)
-    executed, layers = [], []
-    ran = zip(_outcomes(terms, works, prune, progress), kernels.holds, strict=True)
-    for (work, outcome), names in ran:
-        note = work.note(outcome.problem)
-        report = report_of(terms, work.layer, outcome, work.asked, note)
-        report = replace(report, members=names)
-        if work.tensor is not None:
-            report = replace(report, nonzeros=work.nonzeros, pruned_away=work.pruned_away)
-        executed.append((work.layer, outcome.option.problem if outcome.option else None))
+    found = list(_outcomes(terms, works, prune, progress))
+    executed = [(work.layer, out.option.problem if out.option else None) for work, out in found]
+    order, code = order_of(kernels), hardware.sparsity.metadata
+    carried = carry(terms, order, kernels.layers, [outcome for _, outcome in found])
+    compulsory = compulsory_bytes(order, executed, code)
+    layers = []
+    for (work, _), ran, least, names in zip(
+        found, carried.layers, compulsory, kernels.holds, strict=True
+    ):
+        report = replace(
+            _layer_report(terms, work, ran),
+            members=names,
+            compulsory_dram_bytes=ceil_div(least, work.layer.repeat),
+        )
         layers.append(report)
         if observe is not None:
-            observe(report, outcome.estimate.program, outcome.estimate.result)
-    needed = held(executed, hardware.sparsity.metadata)
+            often = max(ran, key=lambda one: one.times).outcome
+            one = report_of(terms, work.layer, often, work.asked, report.note)
+            observe(one, often.estimate.program, often.estimate.result)
+    needed = held(executed, code)
     notes = (
         *network.notes,
         dense_note(network, stays),
         weights_note(works),
         memory_note(hardware, network, needed),
+        carried.note,
     )
+    total = total_of(hardware, layers, carried.left_bytes)
     return Report(
         hardware=hardware.name,
         workload=network.name,
@@ -169,7 +181,12 @@ def simulate(
         accuracy=accuracy,
         notes=tuple(filter(None, notes)),
         roof=Roof.of(hardware),
-        total=replace(total_of(hardware, layers), blocks=network.blocks, held=needed),
+        total=replace(
+            total,
+            blocks=network.blocks,
+            held=needed,
+            compulsory_dram_bytes=sum(compulsory),
+        ),
         layers=tuple(layers),
     )
 
@@ -301,6 +318,15 @@ def _outcomes(
         yield ran, known[key]
     if progress is not None:
         progress(len(works), len(works), "")
+
+
+def _layer_report(terms: Terms, work: Attached, ran: Sequence[Ran]) -> LayerReport:
+    """A layer's figures: the mean of its executions, in whichever states of L2."""
+    outcome = mean_outcome(ran)
+    report = report_of(terms, work.layer, outcome, work.asked, work.note(outcome.problem))
+    if work.tensor is None:
+        return report
+    return replace(report, nonzeros=work.nonzeros, pruned_away=work.pruned_away)
 
 
 def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:

@@ -237,7 +237,7 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     stored = passed[0], passed[1] * offers.distinct
     all_bytes = (stored[0] * rows + stored[1] * columns) * (offers.k / k)
     all_bytes = offers.count * (all_bytes + offers.m * offers.n * problem.output_bits / 8)
-    cold = (hardware.memory.l2.start == "cold") | (all_bytes > hardware.memory.l2.bytes)
+    cold = (hardware.memory.l2.start != "warm") | (all_bytes > hardware.memory.l2.bytes)
     stages = Stages(
         outputs,
         core,

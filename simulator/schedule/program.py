@@ -70,6 +70,10 @@ class Program:
     ``cluster_cores`` consecutive cores are a cluster and take tiles that lie side by side, in equal
     turns: of a turn's stage L2 sends them each block once.
 
+    At time 0 L2 holds ``warm_blocks``, oldest first; the ``warm_dirty`` ones are written to DRAM
+    when they leave. Older than those are ``foreign`` blocks that no stage asks for, a row each,
+    oldest first: bytes, and the time at DRAM that writing it takes, 0 where it is clean.
+
     ``works``, ``costs`` and the tables of stages have a place a *kind* of stage. The kind is the
     class; where a tile keeps its rows, `FIRST_STAGE` more at its first stage; where real masks make
     stages of a class unequal, it is ``masked_kinds[last_column, rows_block]``.
@@ -101,6 +105,7 @@ class Program:
     block_class: npt.NDArray[np.uint8]
     block_bytes: IntArray
     dram_ps: IntArray
+    dram_write_ps: IntArray
     l2_ps: IntArray
     link_ps: IntArray
     l2_bytes: int
@@ -110,12 +115,21 @@ class Program:
     dram_latency_ps: int
     writes_to_dram: bool
     warm_blocks: IntArray
+    warm_dirty: npt.NDArray[np.bool_]
+    foreign: IntArray
     # For the report only
     works: tuple[StageWork, ...] = field(compare=False)
     costs: tuple[StageCost, ...] = field(compare=False)
     metadata_bytes: IntArray = field(compare=False)
     passed_bytes: IntArray = field(compare=False)
     masked: MaskedStages | None = field(compare=False)
+
+    def but(self, **changes: Any) -> Program:
+        """The same with other values of some fields: as `replace`, which takes as long as running a
+        small program does."""
+        twin = object.__new__(Program)
+        twin.__dict__.update(self.__dict__, **changes)
+        return twin
 
     @property
     def cluster_cores(self) -> int:
@@ -147,7 +161,7 @@ class Program:
 
     @property
     def fits_l2(self) -> bool:
-        """Whether nothing can ever be evicted, so that recency does not matter."""
+        """Whether none of its blocks can ever be evicted, so that recency does not matter."""
         return self.all_bytes <= self.l2_bytes
 
 
@@ -282,6 +296,7 @@ def assemble(
         block_class=blocks.codes,
         block_bytes=_array(blocks.class_bytes),
         dram_ps=_array(dram_ps(hardware, blocks)),
+        dram_write_ps=ps(hardware.dram_write_rate),
         l2_ps=ps(hardware.l2_rate, blocks.passed_bytes),
         link_ps=ps(hardware.link_rate, blocks.passed_bytes),
         l2_bytes=l2.bytes,
@@ -291,6 +306,8 @@ def assemble(
         dram_latency_ps=hardware.dram_latency_ps,
         writes_to_dram=hardware.memory.writes == "dram",
         warm_blocks=np.zeros(0, dtype=np.int64),
+        warm_dirty=np.zeros(0, dtype=np.bool_),
+        foreign=np.zeros((0, 2), dtype=np.int64),
         works=stages.works,
         costs=stages.costs,
         metadata_bytes=_array(blocks.metadata_bytes),
@@ -299,7 +316,7 @@ def assemble(
     )
     if any(waits):
         program = _waiting(program, _array(list(waits)), warm=l2.start == "warm")
-    _check_time(program)
+    check_time(program)
     check_dram(hardware, program.all_bytes)
     return _warmed(program) if l2.start == "warm" else program
 
@@ -343,7 +360,7 @@ def _warmed(program: Program) -> Program:
     order = np.concatenate([use[0] for use in uses])
     ids = np.concatenate([use[1] for use in uses])[np.argsort(order, kind="stable")]
     first = np.sort(np.unique(ids, return_index=True)[1])  # rows of tiles that end early share some
-    return replace(program, warm_blocks=ids[first])
+    return replace(program, warm_blocks=ids[first], warm_dirty=np.zeros(first.size, dtype=np.bool_))
 
 
 def check_size(grid: TileGrid, lines: int = 0, streaming: str | None = None) -> None:
@@ -378,9 +395,10 @@ def check_dram(hardware: Hardware, need: int) -> None:
         )
 
 
-def _check_time(program: Program) -> None:
+def check_time(program: Program) -> None:
     """Refuse times that the packed event key could not hold: even if nothing ran in parallel."""
-    memory = 2 * sum(max(p.tolist()) for p in (program.dram_ps, program.l2_ps, program.link_ps))
+    dram = np.maximum(program.dram_ps, program.dram_write_ps)
+    memory = 2 * sum(max(p.tolist()) for p in (dram, program.l2_ps, program.link_ps))
     latencies = program.l2_latency_ps + program.far_latency_ps + program.dram_latency_ps
     port = max(program.rows_port_ps.tolist()) + max(program.columns_port_ps.tolist())
     longest = max(program.stage_ps.tolist())
@@ -390,6 +408,7 @@ def _check_time(program: Program) -> None:
     read = max(program.block_port_ps.tolist()) + 2 * memory + 2 * latencies
     per_tile_ps += (program.grid.splits + program.accumulates) * read
     serial = program.stage_events * per_stage_ps + program.grid.tiles * per_tile_ps
+    serial += int(program.foreign[:, 1].sum())
     most_ps = 2 ** (KEY_BITS - KIND_BITS - max(1, (program.cores - 1).bit_length()))
     if serial >= most_ps:
         raise MappingError(

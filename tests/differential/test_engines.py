@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from machines import Case, random_case
+from machines import Case, random_case, with_state
 
 from simulator import Gemm, Workload, simulate
 from simulator.engine import fast, memory, reference
@@ -38,6 +38,9 @@ def _features(case: Case, result: EngineResult) -> set[str]:
         "far half": result.far.sum() > 0,
         "dirty eviction": result.dram_written.sum() > 0 and not program.writes_to_dram,
         "warm start": program.warm_blocks.size > 0,
+        "dirty start": program.warm_dirty.any(),
+        "foreign blocks evicted": result.foreign_evicted > 0,
+        "dirty blocks of others": (program.foreign[: result.foreign_evicted, 1] > 0).any(),
         "real non-zeros": program.is_masked,
         "loads through registers": not program.async_copies and program.stage_buffers > 1,
         "outputs added to": program.accumulates and result.requests[OUTPUTS].sum() > 0,
@@ -50,12 +53,15 @@ def _features(case: Case, result: EngineResult) -> set[str]:
 def test_many_random_cases_agree_and_reach_every_corner() -> None:
     seen: Counter[str] = Counter()
     for seed in range(CASES):
-        case = random_case(random.Random(seed))
+        rng = random.Random(seed)
+        case = random_case(rng)
+        if seed % 3 == 0:
+            case = with_state(case, rng)
         result = fast.run(case.program)
         assert result.differences(reference.run(case.program)) == [], f"seed {seed}: {case}"
         seen.update(_features(case, result))
     rare = {name: count for name, count in seen.items() if count < QUOTA * CASES}
-    assert len(seen) == 16
+    assert len(seen) == 19
     assert not rare, f"quota of {QUOTA:.0%} missed: {rare}"
 
 
@@ -64,6 +70,7 @@ def test_many_random_cases_agree_and_reach_every_corner() -> None:
 def test_engines_agree(rng: random.Random) -> None:
     """The same cases, drawn by hypothesis so that a failure shrinks."""
     case = random_case(rng)
+    case = with_state(case, rng) if rng.random() < 0.5 else case
     assert fast.run(case.program).differences(reference.run(case.program)) == []
 
 

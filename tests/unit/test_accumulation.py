@@ -68,7 +68,8 @@ def test_with_two_sets_of_accumulators_outputs_are_read_beside_the_next_main_loo
     library = library_of(hardware, epilogue_overlap=True, prefetch=True)
     program = gemm_program(hardware, library, problem, MAPPING)
     outputs = program.warm_blocks >= program.grid.outputs_base
-    cold = replace(program, warm_blocks=program.warm_blocks[~outputs])
+    kept = program.warm_blocks[~outputs], program.warm_dirty[~outputs]
+    cold = replace(program, warm_blocks=kept[0], warm_dirty=kept[1])
     a_tile = int(program.stage_ps[0] + program.prologue_ps[0])
     ends = result_of(cold).makespan_ps
     assert 2 * (a_tile + 10_000 * CYCLE) < ends < 2 * (a_tile + 10_000 * CYCLE) + 2 * a_tile
