@@ -28,9 +28,10 @@ from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix
 from simulator.weights.masks import magnitude_mask, unstructured_mask
 from simulator.workload.attention import Attention
 from simulator.workload.attention_problem import Problem
+from simulator.workload.fields import require_dtype
 from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Stream
-from simulator.workload.lowering import GemmProblem, Lowered, lower, require_dtype
+from simulator.workload.lowering import GemmProblem, Lowered, lower
 
 Array = npt.NDArray[Any]
 

@@ -163,7 +163,7 @@ class _Instructions(NamedTuple):
             if skips:
                 per_row = pattern.slot_metadata_bits(self.depth, hardware.sparsity.metadata)
                 metadata = self.column_strips * self.m * per_row
-        if problem.own_columns:  # nothing is shared between rows
+        if problem.gathers:  # nothing is shared between rows: every slot has its own activations
             columns = self.m * self.n * self.depth * bits
         elif source.x == "register":
             span = pattern.span(self.depth) if skips else self.depth
@@ -248,14 +248,8 @@ def executed_work(
 
 @dataclass(frozen=True)
 class VectorWork:
-    """What the vector unit computes between the products of a stage.
-
-    Attributes
-    ----------
-    cycles : Fraction
-    overlapped : bool
-        Beside the products of other rows, instead of while the tensor cores wait.
-    """
+    """Cycles of the vector unit between the products of a stage; overlapped, beside the products
+    of other rows instead of while the tensor cores wait."""
 
     cycles: Fraction = Fraction(0)
     overlapped: bool = False

@@ -92,6 +92,7 @@ class Timeline:
             "repeat": layer.repeat,
             "asked": layer.asked,
             "executed_as": layer.executed_as,
+            "executed_on": layer.executed_on,
             "mapping": layer.mapping,
             "bound": layer.bound,
             "stages": layer.stages,

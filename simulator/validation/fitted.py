@@ -95,8 +95,8 @@ def _fitted() -> Iterator[Fitted]:
     fp16, int8 = "magicube-fp16", "magicube-int8"
     yield Fitted(condition_, fp16, "launch_us", 10.3, {fp16: 44}, 0.0, 0.038)
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 44}, 0.0, 0.038)
-    yield Fitted(condition_, int8, "launch_us", 20.5, {int8: 47}, 0.0, 0.291)
-    yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.291)
+    yield Fitted(condition_, int8, "launch_us", 20.5, {int8: 47}, 0.002, 0.148)
+    yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.148)
     calls = {"networks-24": 3, "decisions": 3}  # sparse times of int8 BERT, up to 256 tokens
     yield Fitted(condition_, "networks-24", "sparse_call_us", 18.6, calls, 0.003, 0.007)
     # Rows of some families, see `gemms.FP8_FITTED`; the h800 and h20 presets inherit the constants.

@@ -8,7 +8,8 @@ from simulator.hardware import Hardware
 from simulator.sparsity import DENSE, Pattern
 from simulator.units import DTYPE_BITS, ceil_div, output_bits
 from simulator.workload.attention import Attention
-from simulator.workload.lowering import GemmProblem, Role, require_dtype
+from simulator.workload.fields import require_dtype
+from simulator.workload.lowering import GemmProblem, Role
 
 
 @dataclass(frozen=True)

@@ -279,12 +279,10 @@ class Stream:
 
     def __post_init__(self) -> None:
         _check(self, ("reads", "writes", "repeat", "passes") + ("row",) * (self.row is not None))
-        unknown = [part for part in parts_of(self.op) if part not in OPERATORS]
-        if unknown:
-            raise WorkloadError(
-                f"{self.name}.op", "unknown operator",
-                got=self.op, hint=did_you_mean(unknown[0], OPERATORS),
-            )  # fmt: skip
+        for op in parts_of(self.op):
+            if op not in OPERATORS:
+                hint = did_you_mean(op, OPERATORS)
+                raise WorkloadError(f"{self.name}.op", "unknown operator", got=op, hint=hint)
         if self.row is not None and self.row > self.reads:
             raise WorkloadError(
                 f"{self.name}.row", "is longer than all inputs",

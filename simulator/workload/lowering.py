@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from simulator.errors import WorkloadError
 from simulator.hardware import Hardware, Library
 from simulator.hardware.library import Unit
 from simulator.sparsity import (
@@ -20,17 +19,13 @@ from simulator.sparsity import (
     parse_pattern,
 )
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
-from simulator.workload.attention import Attention
+from simulator.workload.fields import require_dtype
 from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
+from simulator.workload.window import MOST_CHANNELS, Window
 
 Role = Literal["weights", "activations"]
 
-PATCH_WIDTH = 8
-"""Model: a thread block of a depthwise convolution takes patches of so many pixels across."""
-
-MOST_CHANNELS = 64
-"""Model: and so many channels, at most: 128 bytes of fp16."""
 Executed = Pattern | VectorPattern | Gathered
 
 
@@ -177,37 +172,6 @@ class GemmProblem:
         )
 
 
-class Window(NamedTuple):
-    """What patches of a convolution's outputs read of a channel, each input once.
-
-    Attributes
-    ----------
-    width : int
-        Outputs across a patch.
-    span : int
-        Inputs across it.
-    reach, stride : int
-        Inputs that the first row of outputs reads down, and that each further one adds.
-    """
-
-    width: int
-    span: int
-    reach: int
-    stride: int
-
-    @classmethod
-    def of(cls, layer: Conv) -> Window:
-        (kernel_h, kernel_w), (stride, stride_w) = layer.pair("kernel"), layer.pair("stride")
-        dilation_h, dilation_w = layer.pair("dilation")
-        width = min(layer.out_w, PATCH_WIDTH)
-        span = stride_w * (width - 1) + dilation_w * (kernel_w - 1) + 1
-        return cls(width, span, dilation_h * (kernel_h - 1) + 1, stride)
-
-    def inputs(self, outputs: Any) -> Any:
-        """Of so many outputs; of arrays, too."""
-        return self.span * (self.stride * (ceil_div(outputs, self.width) - 1) + self.reach)
-
-
 @dataclass(frozen=True)
 class Lowered:
     """The problems that a layer may become, and why.
@@ -272,22 +236,6 @@ def lower(
     if library is None and hardware.library.vector is not None and DENSE in patterns:
         problems += _on_lanes(layer, problems[patterns.index(DENSE)])
     return Lowered(tuple(problems), asked, reason)
-
-
-def require_dtype(layer: Gemm | Matmul | Conv | Attention, hardware: Hardware) -> None:
-    """Refuse a dtype in which the machine does not compute.
-
-    Raises
-    ------
-    WorkloadError
-    """
-    if layer.dtype not in hardware.dtypes:
-        raise WorkloadError(
-            f"layer {layer.name}",
-            f"{hardware.name} does not compute in this dtype",
-            got=layer.dtype,
-            want=" or ".join(hardware.dtypes),
-        )
 
 
 def _problem(layer: Gemm | Matmul | Conv, executed: Executed) -> GemmProblem:

@@ -62,5 +62,4 @@ def operator_of(op: str) -> Operator:
         If one is no operator.
     """
     parts = [OPERATORS[part] for part in parts_of(op)]
-    macs, specials, reductions = (sum(column) for column in zip(*parts, strict=True))
-    return Operator(macs, specials, int(reductions))
+    return Operator(*map(sum, zip(*parts, strict=True)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from simulator.errors import ConfigError, SimulatorError, did_you_mean
+from simulator.workload.eager import composed, with_copies
 from simulator.workload.folding import (
     Alike,
     into_epilogues,
@@ -20,7 +21,7 @@ from simulator.workload.folding import (
     over_loops,
 )
 from simulator.workload.graph import Node, graph_of
-from simulator.workload.heads import fused_attention, with_copies
+from simulator.workload.heads import fused_attention
 from simulator.workload.layer import LISTED, Conv, Gemm, Layer, Workload
 
 ACTIVATIONS: Final = frozenset({"relu", "gelu", "silu", "tanh"})
@@ -46,8 +47,9 @@ class Stack:
         normalization that they end in; it writes what others read of what is between, too.
     fuses_attention : bool
         Two products with a softmax between them are one `Attention`.
-    copies_heads : bool
-        Batched products want their operands contiguous: heads are copied apart and together.
+    is_eager : bool
+        Heads are copied apart and together, since batched products want their operands contiguous,
+        and operators that PyTorch has no kernel for are several (`eager`).
     """
 
     name: str
@@ -56,14 +58,14 @@ class Stack:
     merges_products: bool = False
     merges_streams: bool = False
     fuses_attention: bool = False
-    copies_heads: bool = False
+    is_eager: bool = False
 
 
 STACKS: Final[dict[str, Stack]] = {
     stack.name: stack
     for stack in (
         # PyTorch, operator by operator: cuBLASLt adds a bias, and nothing else is folded.
-        Stack("eager", copies_heads=True),
+        Stack("eager", is_eager=True),
         # torch.compile: cuBLAS and cuDNN for products, scaled_dot_product_attention where it finds
         # its pattern, and one Triton kernel for elementwise operators and what reduces them.
         Stack("compiled", merges_streams=True, fuses_attention=True),
@@ -152,7 +154,8 @@ def _steps(
     """What is done to the graph, in order, and whether this stack does it."""
     is_loop = workload.blocks > 1
     return (
-        (stack.copies_heads, with_copies),
+        (stack.is_eager, with_copies),
+        (stack.is_eager, composed),
         (stack.fuses_attention, fused_attention),
         (stack.merges_products, lambda nodes: merged_products(nodes, alike)),
         (True, lambda nodes: out_of_epilogues(nodes, stack.epilogues)),

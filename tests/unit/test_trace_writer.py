@@ -101,7 +101,7 @@ def test_inputs_of_odd_names_survive(tmp_path: Path) -> None:
 
 
 def test_operators_that_are_none_are_refused() -> None:
-    with pytest.raises(WorkloadError, match=r"^s.op: a trace has no such operator, got 'gelo' \("):
+    with pytest.raises(WorkloadError, match=r"^s.op: unknown operator, got 'gelo' \("):
         write_trace(Workload("made", [Stream("s", 1, 1, op="add+gelo")]))
     with pytest.raises(WorkloadError, match=r"^g.epilogue: a trace has no such operator"):
         write_trace(Workload("made", [Gemm("g", 1, 1, 1, epilogue=("",))]))
