@@ -62,7 +62,7 @@ outputs where the cast is in their kernel: nothing but the cast, or both, since 
 
 PYTORCH: Final = {
     "PyTorch eager": STACKS["eager"],
-    "PyTorch compiled": replace(STACKS["compiled"], fuses_attention=False, copies_heads=True),
+    "PyTorch compiled": replace(STACKS["compiled"], fuses_attention=False, is_eager=True),
 }
 """Of 2024. Model: autocast's casts keep compiled attention from being found."""
 
