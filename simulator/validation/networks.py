@@ -55,7 +55,7 @@ SOFTWARE: Final[dict[str, Software]] = {
     # Prompts take products and a softmax: layers/attention_layers/GptContextAttentionLayer.cc.
     "FasterTransformer": Software(
         FASTER_TRANSFORMER,
-        prompt=replace(FASTER_TRANSFORMER, fuses_attention=False, copies_heads=True),
+        prompt=replace(FASTER_TRANSFORMER, fuses_attention=False, is_eager=True),
     ),
     "TensorRT-LLM": Software(FASTER_TRANSFORMER),  # cuBLASLt behind its plug-ins
 }

@@ -33,6 +33,12 @@ Times = tuple[float, float]
 TRACES: Final = Path(__file__).parent / "traces"
 """Networks that are no presets."""
 
+OF_ONE_SIZE: Final = frozenset({"sam-vit-h"})
+"""Networks whose images, and so whose tokens, are of one size."""
+
+HEAD: Final = "head"
+"""The layer of a language model that gives the logits, which nobody prunes."""
+
 FASTER_TRANSFORMER: Final = Stack(
     "faster-transformer",
     epilogues=frozenset(),
@@ -62,7 +68,7 @@ outputs where the cast is in their kernel: nothing but the cast, or both, since 
 
 PYTORCH: Final = {
     "PyTorch eager": STACKS["eager"],
-    "PyTorch compiled": replace(STACKS["compiled"], fuses_attention=False, copies_heads=True),
+    "PyTorch compiled": replace(STACKS["compiled"], fuses_attention=False, is_eager=True),
 }
 """Of 2024. Model: autocast's casts keep compiled attention from being found."""
 
@@ -88,7 +94,7 @@ def faster_transformer_kernels(row: Row) -> tuple[Hardware, Reports, Reports]:
         "library.dense_where_faster": not is_int8,
     }
     machine = load_hardware(row["preset"], libraries)
-    whole = stacked(_bert(row), FASTER_TRANSFORMER)
+    whole = stacked(_network(row), FASTER_TRANSFORMER)
     apart = _listed(whole, map(_in_three, whole.layers))
     dense = _reports(machine, _listed(apart, _with_columns32(apart)) if is_int8 else whole, "1:1")
     by_name = {report.name: report for report in dense}
@@ -107,7 +113,7 @@ def pytorch(row: Row) -> Times:
     """
     stack = PYTORCH[row["software"]]
     machine = load_hardware(row["preset"], _libraries("cutlass"))
-    network = stacked(_bert(row), stack)
+    network = stacked(_network(row), stack)
     cast = _listed(network, _under_autocast(network, casts=not stack.merges_streams))
     turned = _listed(network, _with_transposed_outputs(network, but="intermediate"))
     return _summed(_reports(machine, cast, "1:1")), _summed(
@@ -118,8 +124,7 @@ def pytorch(row: Row) -> Times:
 def torchao(row: Row) -> Times:
     """SAM's encoder; where dense products are int8, the second of an MLP is sparse in bf16."""
     machine = load_hardware(row["preset"], _libraries("cusparselt"))
-    network = stacked(load_workload(TRACES / "sam-vit-h.csv", batch=int(row["batch"])))
-    network = _in_dtype(network, "bf16")
+    network = stacked(_network({**row, "dtype": "bf16"}))
     dense = sparse = network
     if row["dtype"] == "int8":
         dense = _listed(network, (_quantised(layer) for layer in network.layers))
@@ -132,13 +137,13 @@ def torchao(row: Row) -> Times:
 
 
 def venom(row: Row) -> Times:
-    """GPT-2 in eager PyTorch; a sparse layer first copies its input, transposed."""
+    """A network in eager PyTorch; a sparse layer first copies its input, transposed."""
     machine = load_hardware(row["preset"], {"clock_hz": BOOST_HZ})
-    parameters = {"batch": int(row["batch"]), "seq": int(row["seq"])}
-    network = stacked(load_workload(TRACES / "gpt2-large.csv", **parameters))
-    wrapped = _listed(network, _with_transposed_inputs(network, but="head"))
+    network = stacked(_network(row), STACKS["eager"])
+    wrapped = _listed(network, _with_transposed_inputs(network, but=HEAD))
+    stays = HEAD if any(layer.name == HEAD for layer in network.layers) else None
     return _summed(_reports(machine, network, "1:1")), _summed(
-        _reports(machine, wrapped, row["pattern"], "^head$")
+        _reports(machine, wrapped, row["pattern"], stays and f"^{stays}$")
     )
 
 
@@ -175,9 +180,13 @@ def _libraries(sparse: str) -> dict[str, object]:
     return {"library.dense": "tensorop", "library.sparse": sparse}
 
 
-def _bert(row: Row) -> Workload:
-    sizes = {"batch": int(row["batch"]), "seq": int(row["seq"])}
-    return _in_dtype(load_workload(row["network"], **sizes), row["dtype"])
+def _network(row: Row) -> Workload:
+    """The network of a row, of a trace beside this module or a preset, in the row's format."""
+    own = TRACES / f"{row['network']}.csv"
+    sizes = {"batch": int(row["batch"])}
+    if row["network"] not in OF_ONE_SIZE:
+        sizes["seq"] = int(row["seq"])
+    return _in_dtype(load_workload(own if own.exists() else row["network"], **sizes), row["dtype"])
 
 
 def _in_dtype(network: Workload, dtype: str) -> Workload:
