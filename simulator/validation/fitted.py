@@ -107,8 +107,8 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, H100, "sustained.clock_ratio", 0.8, h100, 0.0, 0.030)
     # FasterTransformer's on A100s: requests of short prompts, and encoders of many tokens.
     whole = {"networks-generation": 7, "networks-bert-large": 5}
-    yield Fitted(condition_, "networks-generation", "busy_ratio", 0.565, whole, 0.004, 0.043)
-    yield Fitted(condition_, "networks-generation", "token_ms", 3, whole, 0.038, 0.043)
+    yield Fitted(condition_, "networks-generation", "busy_ratio", 0.565, whole, 0.003, 0.038)
+    yield Fitted(condition_, "networks-generation", "token_ms", 2.9, whole, 0.045, 0.038)
     dirty = {"h100-fp8": 18}
     yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, dirty, 0.014, 0.041)
 
