@@ -8,6 +8,7 @@ import pytest
 
 from simulator.validation import networks, tables, validate
 from simulator.validation.decoders import DECODERS, GPT_6_7B
+from simulator.validation.gemms import Row
 from simulator.validation.networks import Request, Run
 from simulator.workload import Attention, Gemm, Stream
 from simulator.workload.stack import stacked
@@ -15,7 +16,7 @@ from simulator.workload.stack import stacked
 ROWS = tables.read(networks.TABLE)
 
 
-def _row(**wanted: str) -> networks.Row:
+def _row(**wanted: str) -> Row:
     return next(row for row in ROWS if wanted.items() <= row.items())
 
 
