@@ -8,6 +8,7 @@ from simulator.cli.grid import Grid, headings
 from simulator.cli.tables import Part
 from simulator.quantities import count
 from simulator.validation import FAMILY_ROWS, Measurement, Validation
+from simulator.validation.decisions import WITHIN, verdict
 from simulator.validation.fitted import FITTED
 from simulator.validation.summary import (
     COLUMNS,
@@ -53,9 +54,31 @@ def validation_parts(results: Sequence[Validation], verbose: bool) -> Iterable[P
     yield ""
     for result in results:
         yield f"{result.dataset.name}: {'; '.join(remarks(result))}"
+    for result in results:
+        if result.dataset.decides and (verbose or len(results) == 1):
+            yield from _decision_parts(result)
     if verbose:
         yield from _family_parts(results)
         yield from _fitted_parts()
+
+
+DECISIONS = ("gain", "published", "predicted", "error %", "verdict")
+
+
+def _decision_parts(result: Validation) -> Iterable[Part]:
+    """Every gain, and whether it is on the side of 1 that was published."""
+    title = f"Gains, and decisions by them: within {100 * WITHIN:g} % of 1 is a tie"
+    made = Grid(title, headings(DECISIONS, word=["verdict"], name=["gain"]), drops=["error %"])
+    for point in result.points:
+        made.add_row(
+            point.label,
+            f"{point.measured:.3f}",
+            f"{point.predicted:.3f}",
+            f"{100 * point.error:+.1f}",
+            verdict(point.measured, point.predicted),
+        )
+    yield ""
+    yield made
 
 
 def _family_parts(results: Sequence[Validation]) -> Iterable[Part]:

@@ -208,6 +208,11 @@ class LibraryChoice(Section):
     dtypes: dict[str, str] = Field(
         {}, description='Another library for some dtypes: {"dense fp8": ...}.'
     )
+    dense_where_faster: Switch = Field(
+        False,
+        description="A layer whose weights follow a pattern runs dense where that is faster, as in "
+        "software that keeps both kinds of weights and times both.",
+    )
 
     @field_validator("dtypes")
     @classmethod

@@ -112,15 +112,19 @@ def validate(
 ) -> list[Validation]:
     """Run the model against data sets, each once; all of them if none is named.
 
+    Parameters
+    ----------
+    names : iterable of str
+        Of data sets, or what the names of several begin with: ``networks``.
+    progress : callable, optional
+        Called with (data sets done, data sets in all, name of the next one).
+
     Raises
     ------
     ConfigError
         If there is no such data set.
     """
-    chosen = list(dict.fromkeys(names)) or list(DATASETS)
-    for name in chosen:
-        if name not in DATASETS:
-            raise ConfigError(name, "no such data set", hint=did_you_mean(name, DATASETS))
+    chosen = list(dict.fromkeys(one for name in names for one in _named(name))) or list(DATASETS)
     results = []
     for number, name in enumerate(chosen):
         if progress is not None:
@@ -129,3 +133,11 @@ def validate(
     if progress is not None:
         progress(len(chosen), len(chosen), "")
     return results
+
+
+def _named(name: str) -> list[str]:
+    """The data set of that name, or those whose names go on after it."""
+    found = [name] if name in DATASETS else [n for n in DATASETS if n.startswith(f"{name}-")]
+    if not found:
+        raise ConfigError(name, "no such data set", hint=did_you_mean(name, DATASETS))
+    return found

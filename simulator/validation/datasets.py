@@ -6,7 +6,16 @@ that were fitted in `fitted`, those that its authors state in `gemms`.
 
 from __future__ import annotations
 
-from simulator.validation import gemms, gpt3, hopper, primitives, spatha, streams
+from simulator.validation import (
+    decisions,
+    gemms,
+    gpt3,
+    hopper,
+    networks,
+    primitives,
+    spatha,
+    streams,
+)
 from simulator.validation.fitted import A100, RTX3090
 from simulator.validation.measurement import DataSet
 
@@ -138,6 +147,29 @@ _ALL = (
         lambda: gemms.times(A100, "sparse24", "sparse"),
         chosen=_SPARSE24_CHOSEN,
     ),
+    DataSet(
+        "networks-24",
+        "gains of sparse networks, end to end",
+        decisions.TABLE,
+        "ratio",
+        decisions.networks_24,
+        bound=decisions.WITHIN,
+        chosen="which kernels cuBLASLt has for int8 in columns of 32, that compiled attention is "
+        "products and a softmax, and the RTX 3090's clock",
+        note="speed with sparse weights over speed with dense ones, of the same software",
+    ),
+    DataSet(
+        "decisions",
+        "the same, and a layer by itself",
+        decisions.TABLE,
+        "ratio",
+        decisions.decisions,
+        bound=decisions.WITHIN,
+        chosen="as of networks-24",
+        note="what counts is on which side of 1 a gain is",
+        decides=True,
+    ),
+    *networks.DATA_SETS,
     DataSet(
         "speedups-24",
         "2:4 speed-ups from data sheets",

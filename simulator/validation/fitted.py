@@ -97,12 +97,18 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 44}, 0.0, 0.038)
     yield Fitted(condition_, int8, "launch_us", 20.5, {int8: 47}, 0.002, 0.148)
     yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.148)
+    calls = {"networks-24": 3, "decisions": 3}  # sparse times of int8 BERT, up to 256 tokens
+    yield Fitted(condition_, "networks-24", "sparse_call_us", 18.6, calls, 0.003, 0.007)
     # Rows of some families, see `gemms.FP8_FITTED`; the h800 and h20 presets inherit the constants.
     short, h100 = {"h100-fp8": 18, "h20-fp8": 65}, {"h100-fp8": 28}
     sums = "libraries.deepgemm.promotion.sums_per_cycle"
     yield Fitted(constant, H100, start, 2800, short, 0.0, 0.037)
     yield Fitted(constant, H100, sums, 80, short, 0.0, 0.037)
     yield Fitted(constant, H100, "sustained.clock_ratio", 0.8, h100, 0.0, 0.030)
+    # FasterTransformer's on A100s: requests of short prompts, and encoders of many tokens.
+    whole = {"networks-generation": 7, "networks-bert-large": 5}
+    yield Fitted(condition_, "networks-generation", "busy_ratio", 0.565, whole, 0.003, 0.038)
+    yield Fitted(condition_, "networks-generation", "token_ms", 2.9, whole, 0.045, 0.038)
     dirty = {"h100-fp8": 18}
     yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, dirty, 0.014, 0.041)
 

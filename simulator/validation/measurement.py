@@ -63,6 +63,8 @@ class DataSet:
     chosen : str
         What was chosen after looking at these rows, such as a kernel or a clock, where no number
         was fitted to them; empty: nothing, so that rows which no fit has seen are held out.
+    decides : bool
+        Figures are gains, of which it matters first whether there is any.
     """
 
     name: str
@@ -73,3 +75,4 @@ class DataSet:
     bound: float | None = None
     note: str = ""
     chosen: str = ""
+    decides: bool = False

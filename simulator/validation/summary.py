@@ -7,6 +7,7 @@ from math import isnan
 from typing import Final
 
 from simulator.validation import FAMILY_FACTOR, Validation
+from simulator.validation.decisions import decided
 from simulator.validation.fitted import READ_OFF, Fitted, is_read_off
 
 TITLE = "Model against published figures: absolute errors in per cent"
@@ -89,6 +90,9 @@ def remarks(result: Validation) -> list[str]:
             f"{part}{_mark(rows)} ({_rows(len(rows.points))}) {_percent(rows.mape)} %"
             for part, rows in parts
         ]
+    if result.dataset.decides:
+        told = ", ".join(f"{rows} {one}" for one, rows in decided(result.points).items())
+        made += [f"of {_rows(len(result.points))} {told}"]
     made += [f"{_rows(rows)} not counted ({why})" for why, rows in result.set_aside().items()]
     chosen = result.dataset.chosen
     made += [f"chosen after looking: {chosen}"] if chosen else []

@@ -311,7 +311,8 @@ def asked_pattern(layer: Layer, override: AnyPattern | None) -> AnyPattern:
 def _executed(
     layer: Gemm | Matmul | Conv, asked: AnyPattern, hardware: Hardware, library: str | None
 ) -> tuple[list[Executed], str]:
-    """The patterns as which a layer may run: dense, and why, only where no other contains it."""
+    """The patterns as which a layer may run: dense, and why, only where no other contains it, or
+    where the machine's software times both."""
     if asked.is_dense:
         return [DENSE], ""
     sparsity = hardware.sparsity
@@ -328,7 +329,8 @@ def _executed(
     if not filled:
         return [DENSE], f"{asked} runs dense: {channels} channels are less than a group"
     # Where a pattern that contains it would run dense for want of channels, so may this one.
-    return filled + [DENSE] * (len(filled) < len(hosts)), ""
+    may_be_dense = hardware.library.dense_where_faster or len(filled) < len(hosts)
+    return filled + [DENSE] * may_be_dense, ""
 
 
 def _hosts(

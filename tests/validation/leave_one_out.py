@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 
 from simulator import load_hardware
-from simulator.validation import gpt3, hopper, tables
+from simulator.validation import decisions, gpt3, hopper, networks, sparse_stacks, tables
 from simulator.validation.fitted import (
     A100,
     FITTED,
@@ -300,6 +300,37 @@ def h100_sustained() -> Fit:
     return Fit(H100, ("sustained.clock_ratio",), settings, np.array(errors))
 
 
+def networks_24() -> Fit:
+    """Sparse int8 BERT of few tokens, which waits for its host."""
+    rows = decisions.fitted_rows()
+    measured = 1e3 * _column(rows, "sparse")
+    runs = [sparse_stacks.faster_transformer_kernels(row) for row in rows]
+    settings: Settings = []
+    errors = []
+    for tenths_us in range(150, 230):
+        call_us = tenths_us / 10
+        times = [sparse_stacks.paced(machine, sparse, call_us) for machine, _, sparse in runs]
+        settings.append((call_us,))
+        errors.append(np.abs(np.array(times) / measured - 1))
+    return Fit("networks-24", ("sparse_call_us",), settings, np.array(errors))
+
+
+def networks_dense() -> Fit:
+    """FasterTransformer on A100s, where what limits tensor cores and what a token costs show."""
+    rows = [row for row in tables.read(networks.TABLE) if networks.is_fitted(row)]
+    measured = np.array([networks.measured_ms(row) for row in rows])
+    requests = [networks.request_of(row) for row in rows]
+    settings: Settings = []
+    errors = []
+    for thousandths in range(450, 660, 5):
+        for tenths_ms in range(15, 45):
+            setting = thousandths / 1000, tenths_ms / 10
+            settings.append(setting)
+            times = np.array([request.time_ms(*setting) for request in requests])
+            errors.append(np.abs(times / measured - 1))
+    return Fit(networks.GENERATION, ("busy_ratio", "token_ms"), settings, np.array(errors))
+
+
 FITS: tuple[Callable[[], Fit], ...] = (
     llmcompass,
     sparse24,
@@ -315,6 +346,8 @@ FITS: tuple[Callable[[], Fit], ...] = (
     hopper_fp8,
     hopper_dirty,
     h100_sustained,
+    networks_24,
+    networks_dense,
 )
 
 

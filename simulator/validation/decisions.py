@@ -1,0 +1,118 @@
+"""Is a network faster with sparse weights? What was published, and what the model says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import cache
+from typing import Final
+
+from simulator.validation import tables
+from simulator.validation.measurement import Measurement
+from simulator.validation.sparse_stacks import SOFTWARE, Row, Times
+
+TABLE: Final = "decisions"
+
+FITTED_TOKENS: Final = 256
+"""Of FasterTransformer's int8 rows, those of up to so many tokens have been fitted to."""
+
+WITHIN: Final = 0.05
+"""A gain so near to none decides nothing: the bound of the mean error of such gains."""
+
+
+class Verdict(StrEnum):
+    """What comes of deciding by the model."""
+
+    RIGHT = "right"
+    TIE = "tie"
+    WRONG = "wrong"
+
+
+def verdict(measured: float, predicted: float, within: float = WITHIN) -> Verdict:
+    """Whether both gains are on one side of none.
+
+    A tie is where either is as near to none as the model can tell, or as makes no matter.
+
+    Examples
+    --------
+    >>> verdict(1.20, 1.10), verdict(0.80, 1.02), verdict(0.80, 1.10)
+    (<Verdict.RIGHT: 'right'>, <Verdict.TIE: 'tie'>, <Verdict.WRONG: 'wrong'>)
+    """
+    if min(abs(measured - 1), abs(predicted - 1)) <= within:
+        return Verdict.TIE
+    return Verdict.RIGHT if (measured > 1) == (predicted > 1) else Verdict.WRONG
+
+
+def decided(points: Iterable[Measurement]) -> dict[Verdict, int]:
+    """How many gains come to which verdict."""
+    verdicts = [verdict(point.measured, point.predicted) for point in points]
+    return {one: verdicts.count(one) for one in Verdict}
+
+
+def measured_gain(row: Row) -> float:
+    """Sparse over dense speed."""
+    ratio = float(row["dense"]) / float(row["sparse"])
+    return 1 / ratio if row["unit"] == "img/s" else ratio
+
+
+def is_fitted(row: Row) -> bool:
+    """Whether a fit has seen the row's sparse time."""
+    tokens = int(row["batch"]) * int(row["seq"])
+    is_int8 = (row["software"], row["dtype"]) == ("FasterTransformer", "int8")
+    return is_int8 and tokens <= FITTED_TOKENS
+
+
+def fitted_rows() -> list[Row]:
+    """The rows that a fit has seen."""
+    return [row for row in tables.read(TABLE) if is_fitted(row)]
+
+
+def host_bound(row: Row) -> str:
+    """Why a row says nothing of the device, if so."""
+    if row["software"] == "PyTorch eager":
+        return "Python issues each operator"
+    if row["software"].startswith("PyTorch") and int(row["batch"]) < LEAST_BATCH:
+        return "the host is slower than the device"
+    return ""
+
+
+LEAST_BATCH: Final = 16
+"""Of PyTorch's BERT: with fewer sequences the time does not fall any more."""
+
+
+def networks_24() -> Iterable[Measurement]:
+    """Gains of whole networks."""
+    return [point for point, is_network in _points() if is_network]
+
+
+def decisions() -> Iterable[Measurement]:
+    """Gains of whole networks and of a layer by itself: all that people published."""
+    return [point for point, _ in _points()]
+
+
+@cache
+def timed() -> tuple[tuple[Row, Times], ...]:
+    """Every row, and its dense and sparse times as the model has them."""
+    return tuple((row, SOFTWARE[row["software"]](row)) for row in tables.read(TABLE))
+
+
+@cache
+def _points() -> tuple[tuple[Measurement, bool], ...]:
+    """Every row, and whether it is a network."""
+    return tuple(
+        (_point(row, times), not row["network"].startswith("linear")) for row, times in timed()
+    )
+
+
+def _point(row: Row, times: Times) -> Measurement:
+    dense_us, sparse_us = times
+    sizes = f"{row['batch']}x{row['seq']}"
+    where = "" if row["sparse_layers"] == "all" else f" in {row['sparse_layers']}"
+    return Measurement(
+        f"{row['network']} {row['dtype']} {sizes}, {row['pattern']}{where}, {row['software']}",
+        measured_gain(row),
+        dense_us / sparse_us,
+        part=f"{row['software']} {row['dtype']}",
+        set_aside=host_bound(row),
+        fitted=is_fitted(row),
+    )

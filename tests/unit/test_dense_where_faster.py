@@ -1,0 +1,63 @@
+"""Does a layer run dense where the machine's software times both, and only there?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from machines import tiny
+
+from simulator import ConfigError, Gemm, Hardware, Workload, load_hardware, simulate
+
+TIMES_BOTH = {"library.dense_where_faster": True}
+SLOW_TILE = {"m": 64, "n": 8, "slots": 8}
+"""Of a sparse library that has no other: most of it is padding for a product of few rows."""
+
+
+def _machine(**keys: object) -> Hardware:
+    """Sparse products in a library of their own, whose only tile is tall."""
+    machine = tiny()
+    (name,) = machine.libraries
+    own = machine.libraries[name].model_dump(exclude_none=True)
+    slow = {**own, "tiles": [SLOW_TILE], "epilogue_ns": 500, "whole_tiles": True}
+    sparse = {"libraries.slow": slow, "library.sparse": "slow", "sparsity.patterns": ["2:4"]}
+    return load_hardware(machine, {**sparse, **keys})
+
+
+FEW, MANY = Gemm("few", m=8, n=8, k=64), Gemm("many", m=512, n=512, k=4096)
+WORK = Workload("work", [FEW, MANY])
+
+
+def test_it_is_off_by_default() -> None:
+    assert not _machine().library.dense_where_faster
+    layers = simulate(_machine(), WORK, "2:4").layers
+    assert [layer.executed_as for layer in layers] == ["2:4", "2:4"]
+
+
+def test_each_layer_takes_the_faster_of_both() -> None:
+    dense, sparse = (simulate(_machine(), WORK, pattern).layers for pattern in ("1:1", "2:4"))
+    both = simulate(_machine(**TIMES_BOTH), WORK, "2:4").layers
+    assert dense[0].time_ps < sparse[0].time_ps
+    assert dense[1].time_ps > sparse[1].time_ps
+    assert [layer.executed_as for layer in both] == ["1:1", "2:4"]
+    assert [layer.time_ps for layer in both] == [dense[0].time_ps, sparse[1].time_ps]
+    assert both[0].note.startswith("2:4 runs dense, which is faster")
+    assert both[0].traffic_bytes == dense[0].traffic_bytes
+
+
+def test_real_weights_may_run_dense_too() -> None:
+    weights = {"few": np.tile([1.0, 0.0, 1.0, 0.0], (8, 16))}
+    (layer,) = simulate(
+        _machine(**TIMES_BOTH), Workload("few", [FEW]), "2:4", weights=weights
+    ).layers
+    assert (layer.executed_as, layer.nonzeros) == ("1:1", 256)
+
+
+def test_dense_layers_and_patterns_that_cannot_run_stay_as_they_are() -> None:
+    for pattern in ("1:1", "3:4"):
+        runs = [simulate(_machine(**keys), WORK, pattern).layers for keys in ({}, TIMES_BOTH)]
+        assert runs[0] == runs[1]
+
+
+def test_it_is_a_switch() -> None:
+    with pytest.raises(ConfigError, match="dense_where_faster"):
+        _machine(**{"library.dense_where_faster": "perhaps"})

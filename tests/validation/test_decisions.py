@@ -1,0 +1,77 @@
+"""Does the model say whether sparse weights make a network faster, as people found it?"""
+
+from __future__ import annotations
+
+import pytest
+from results import result_of
+
+from simulator.validation import decisions, tables
+from simulator.validation.decisions import Verdict, decided, verdict
+from simulator.validation.sparse_stacks import SOFTWARE, faster_transformer_kernels, paced
+
+
+def _row(**wanted: str) -> dict[str, str]:
+    """The only row with those cells."""
+    (row,) = [row for row in tables.read(decisions.TABLE) if wanted.items() <= row.items()]
+    return row
+
+
+@pytest.mark.slow
+def test_nine_of_ten_decisions_are_right_or_make_no_matter() -> None:
+    points = result_of("decisions").points
+    told = decided(points)
+    assert sum(told.values()) == len(points) == 33
+    assert told[Verdict.WRONG] <= len(points) / 10
+    assert told[Verdict.RIGHT] > len(points) / 2
+
+
+def test_every_row_has_its_software() -> None:
+    assert {row["software"] for row in tables.read(decisions.TABLE)} == set(SOFTWARE)
+
+
+@pytest.mark.slow
+def test_networks_are_all_rows_but_the_layer_by_itself() -> None:
+    points, networks = result_of("decisions").points, result_of("networks-24").points
+    assert [point for point in points if point not in networks] == [points[-1]]
+
+
+@pytest.mark.parametrize(
+    ("measured", "predicted", "told"),
+    [
+        (1.2, 1.1, Verdict.RIGHT),
+        (0.8, 0.9, Verdict.RIGHT),
+        (1.2, 1.04, Verdict.TIE),
+        (0.97, 1.3, Verdict.TIE),
+        (0.8, 1.1, Verdict.WRONG),
+        (1.2, 0.9, Verdict.WRONG),
+    ],
+)
+def test_a_verdict_is_of_the_side_of_one(measured: float, predicted: float, told: Verdict) -> None:
+    assert verdict(measured, predicted) is told
+
+
+@pytest.mark.slow
+def test_faster_transformer_merges_dense_halves_only() -> None:
+    """Three products of sparse weights where dense ones are one; dense where that is faster."""
+    _, dense, sparse = faster_transformer_kernels(
+        _row(software="FasterTransformer", dtype="fp16", batch="32", seq="128")
+    )
+    assert [report.repeat for report in (dense[0], sparse[0])] == [12, 36]
+    _, dense, sparse = faster_transformer_kernels(
+        _row(software="FasterTransformer", dtype="fp16", batch="1", seq="32")
+    )
+    figures = [[(one.name, one.executed_as, one.time_ps) for one in run] for run in (dense, sparse)]
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.slow
+def test_sparse_int8_waits_for_its_host_alone() -> None:
+    """So that it takes as long for 32 tokens as for 256, and less where calls take less."""
+    rows = decisions.fitted_rows()
+    assert [row["batch"] + "x" + row["seq"] for row in rows] == ["1x32", "1x128", "8x32"]
+    times = []
+    for row in rows:
+        machine, _, sparse = faster_transformer_kernels(row)
+        assert paced(machine, sparse, 0.1) < paced(machine, sparse, 20)
+        times.append(paced(machine, sparse, 20))
+    assert max(times) < 1.02 * min(times)
