@@ -206,6 +206,10 @@ class Hardware(Section):
         for key in ("barrier_cycles", "whole_tiles", "promotion"):
             if getattr(library, key) is not None:
                 core = _with(core, **{key: getattr(library, key)})
+        cores = core.tensor_cores
+        if library.sums == "fp16" and cores.fp16_sums_macs_per_cycle is not None:
+            rates = cores.macs_per_cycle | {"fp16": cores.fp16_sums_macs_per_cycle}
+            core = _with(core, tensor_cores=_with(cores, macs_per_cycle=rates))
         # Every value was checked where the library was read.
         return self if core is self.core else _with(self, core=core)
 

@@ -88,8 +88,12 @@ def report_of(
     terms: Terms, layer: Layer, outcome: Outcome, asked: AnyPattern = DENSE, note: str = ""
 ) -> LayerReport:
     """The figures of a layer at the clock that the power limit left it."""
+    hardware = outcome.hardware
+    if outcome.problem is not None:  # as the library found it that ran
+        pattern = outcome.problem.pattern
+        hardware, _ = replace(terms, hardware=hardware).kernels(pattern, layer.dtype)
     return layer_report(
-        outcome.hardware,
+        hardware,
         layer,
         outcome.estimate.program,
         outcome.estimate.result,

@@ -116,8 +116,8 @@ def simulate(
     terms = _terms(roomy, engine, mapping, library, accuracy)
     override, stays = parse_asked(pattern), staying_dense(workload, dense)
     works = [
-        attach(layer, _asked(layer, override, stays), roomy, weights or {}, library).padded(
-            terms.padded
+        attach(layer, _asked(layer, override, stays), roomy, weights or {}, library).laid_out(
+            terms.laid_out
         )
         for layer in workload.layers
     ]
@@ -135,6 +135,7 @@ def simulate(
         if observe is not None:
             observe(report, outcome.estimate.program, outcome.estimate.result)
     needed = held(executed, hardware.sparsity.metadata)
+    under, _ = terms.kernels(DENSE, hardware.dtypes[0])
     notes = (
         *workload.notes,
         dense_note(workload, stays),
@@ -148,8 +149,8 @@ def simulate(
         engine=engine,
         accuracy=accuracy,
         notes=tuple(filter(None, notes)),
-        roof=Roof.of(hardware),
-        total=replace(total_of(hardware, layers), blocks=workload.blocks, held=needed),
+        roof=Roof.of(under),
+        total=replace(total_of(under, layers), blocks=workload.blocks, held=needed),
         layers=tuple(layers),
     )
 

@@ -390,8 +390,8 @@ EDITS = (
     Edit(
         "padding that a library demands is not executed",
         f"{PROFILES}::test_the_padded_problem_is_what_runs",
-        (("simulator/run/simulate.py", "            terms.padded\n",
-          "            lambda problem: problem\n"),),
+        (("simulator/run/simulate.py", "            terms.laid_out\n",
+          "            lambda problem: (problem,)\n"),),
     ),
     Edit(
         "padding that a library demands counts as useful",
