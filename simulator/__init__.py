@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from simulator.training.execute import train
     from simulator.training.spec import TrainSpec
     from simulator.training.stored import stored_tables
-    from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
+    from simulator.workload import Attention, Conv, Gemm, Matmul, Stream, Workload
 
 # Imported on first use, so that `import simulator` and `nmsim --help` stay quick.
 _HOMES = {
@@ -80,6 +80,7 @@ _HOMES = {
     "Comparison": "report.comparison",
     "simulate": "run.simulate",
     "Pattern": "sparsity",
+    "Attention": "workload",
     "Conv": "workload",
     "Gemm": "workload",
     "Matmul": "workload",
@@ -98,6 +99,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Attention",
     "Comparison",
     "ConfigError",
     "Conv",

@@ -85,14 +85,14 @@ def _networks() -> Grid:
     from simulator import catalog
     from simulator.cli.grid import Grid, headings
     from simulator.importers import load_workload
+    from simulator.workload.comments import description
     from simulator.workload.table import read_table
-    from simulator.workload.trace import description
 
-    titles, prose = ["network", "rows", "GMAC", "blocks"], ["parameters", "what"]
+    titles, prose = ["network", "rows", "GMAC", "blocks", "stack"], ["parameters", "what"]
     listing = Grid(
         "",
-        headings([*titles, *prose], word=["network"], prose=prose),
-        drops=("rows", "blocks", "what"),
+        headings([*titles, *prose], word=["network", "stack"], prose=prose),
+        drops=("rows", "blocks", "stack", "what"),
     )
     for preset, path in catalog.presets("workloads", ".csv").items():
         trace = load_workload(preset)
@@ -104,6 +104,7 @@ def _networks() -> Grid:
             str(len(trace.layers)),
             f"{trace.macs / 1e9:,.3f}",
             f"1 of {trace.blocks}" if trace.blocks > 1 else "all",
+            trace.stack,
             ", ".join(declared),
             description(table),
         )

@@ -32,6 +32,15 @@ Accuracy = Annotated[
     str, typer.Option(help="exact, or sampled: large GEMMs in part, with an error estimate.")
 ]
 LibraryName = Annotated[str | None, typer.Option(help="One of the machine's libraries.")]
+StackName = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        metavar="NAME",
+        help="What becomes a kernel: eager, compiled, fused, or listed: each layer. "
+        "Default: as the workload says.",
+    ),
+]
 WeightsFile = Annotated[
     list[str] | None,
     typer.Option(

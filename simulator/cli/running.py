@@ -22,6 +22,7 @@ from simulator.cli.options import (
     Parameters,
     Plot,
     Settings,
+    StackName,
     WeightsFile,
     WorkloadName,
     settings_of,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from simulator.hardware import Hardware
     from simulator.report.comparison import Comparison
     from simulator.report.report import Report
+    from simulator.sparsity import AnyPattern
     from simulator.timeline.replay import TileRange
     from simulator.timeline.trace_file import Timeline
     from simulator.workload import Workload
@@ -66,6 +68,7 @@ def run(
     param: Parameters = None,
     library: LibraryName = None,
     accuracy: Accuracy = "exact",
+    stack: StackName = None,
     dense: Dense = None,
     weights: WeightsFile = None,
     allow_overflow: Overflow = False,
@@ -80,6 +83,8 @@ def run(
     from simulator.cli import output as out
     from simulator.cli.progress import layers_bar
     from simulator.hardware import load_hardware
+    from simulator.run.asked import staying_dense
+    from simulator.run.kernels import kernels_of
     from simulator.run.simulate import simulate
     from simulator.sparsity import parse_asked
 
@@ -90,7 +95,10 @@ def run(
     tiles = _tiles(timeline_tiles, timeline)
     machine = load_hardware(hardware, settings_of(settings))
     trace, tensors = weighed(workload, files, asked, parameters_of(param, batch))
-    record = _timeline(machine, trace, pattern, tiles) if timeline is not None else None
+    record = None
+    if timeline is not None:
+        kernels = kernels_of(trace, stack, staying_dense(trace, dense))
+        record = _timeline(machine, kernels, asked[0], tiles)
     with layers_bar() as progress:
         report = simulate(
             machine,
@@ -99,6 +107,7 @@ def run(
             engine,
             library=library,
             accuracy=accuracy,
+            stack=stack,
             dense=dense,
             weights=tensors.get(asked[0]),
             allow_overflow=allow_overflow,
@@ -127,6 +136,7 @@ def compare(
     param: Parameters = None,
     library: LibraryName = None,
     accuracy: Accuracy = "exact",
+    stack: StackName = None,
     dense: Dense = None,
     weights: WeightsFile = None,
     allow_overflow: Overflow = False,
@@ -160,6 +170,7 @@ def compare(
             engine,
             library=library,
             accuracy=accuracy,
+            stack=stack,
             dense=dense,
             weights=tensors,
             allow_overflow=allow_overflow,
@@ -183,13 +194,12 @@ def _side_by_side(comparison: Comparison, brief: bool, verbose: bool) -> str:
 
 
 def _timeline(
-    machine: Hardware, trace: Workload, pattern: str | None, tiles: TileRange | None
+    machine: Hardware, kernels: Workload, pattern: AnyPattern | None, tiles: TileRange | None
 ) -> Timeline:
-    from simulator.sparsity import parse_asked
     from simulator.timeline.trace_file import Timeline
 
-    title = f"{trace.name} on {machine.name}, {parse_asked(pattern) or 'as the trace says'}"
-    return Timeline(machine, title, len(trace.layers), tiles)
+    title = f"{kernels.name} on {machine.name}, {pattern or 'as the trace says'}"
+    return Timeline(machine, title, len(kernels.layers), tiles)
 
 
 def _tiles(text: str | None, timeline: Path | None) -> TileRange | None:

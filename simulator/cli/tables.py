@@ -22,6 +22,7 @@ from simulator.report.report import Report
 from simulator.report.total import Total
 from simulator.sparsity import Pattern
 from simulator.traffic import DIRECTIONS
+from simulator.workload.layer import LISTED
 
 PIPE_WIDTH = 1_000_000
 
@@ -311,7 +312,10 @@ def _energy(total: Total) -> str:
 
 
 def _layers(report: Report) -> str:
-    return count(sum(layer.repeat for layer in report.layers), "layer")
+    """How many kernels there are; where each layer is one, how many of those."""
+    if report.stack == LISTED:
+        return count(report.total.kernels, "layer")
+    return f"{count(report.total.kernels, 'kernel')} (stack: {report.stack})"
 
 
 def _size_columns() -> list[Column]:

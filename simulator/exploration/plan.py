@@ -26,6 +26,7 @@ from simulator.run.simulate import ENGINES
 from simulator.sparsity import asked_name, parse_asked
 from simulator.store.digest import code_digest
 from simulator.workload import Workload
+from simulator.workload.stack import stack_of
 
 ORIGIN = "parameters"
 CHECKED_VALUES = 1000
@@ -40,14 +41,14 @@ MODEL = frozenset(
 Importers are none of it: they make layers, and a key has the layers themselves.
 """
 
-_LACKING = (("accumulate", False),)
+_LACKING = (("accumulate", False), ("epilogue", ()), ("inputs", ()))
 """Fields of layers, as they are where a layer lacks what came to layers later: digests, and with
 them what stores hold of such layers, stay as they were."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One simulation: settings of the base machine, a workload by its number, a pattern.
+    """One simulation: settings of the base machine, a workload by its number, a stack, a pattern.
 
     ``setup`` is the SHA-256 of all that decides its figures but the pattern, ``key`` of that and
     the pattern.
@@ -55,6 +56,7 @@ class Point:
 
     settings: Settings
     workload: int
+    stack: str
     pattern: str | None
     setup: bytes
     key: bytes
@@ -77,6 +79,8 @@ class Plan:
     shared: Shared
     patterns: tuple[str | None, ...]
     space: Space
+    stacks: tuple[str, ...] = ()
+    """Those that the spec names; without any, each workload's own."""
     baseline: str | None = None
     """The pattern that the spec compares with, if it names one, ``trace`` among them."""
 
@@ -86,8 +90,8 @@ class Plan:
 
     @property
     def combinations(self) -> int:
-        """Points that every setting gives: workloads times patterns."""
-        return len(self.shared.workloads) * len(self.patterns)
+        """Points that every setting gives: workloads times stacks times patterns."""
+        return len(self.shared.workloads) * max(1, len(self.stacks)) * len(self.patterns)
 
     def count(self) -> int:
         """Points in all, those that constraints drop apart."""
@@ -101,14 +105,21 @@ class Plan:
             yield from self.points_at(settings, self.patterns)
 
     def points_at(self, settings: Settings, patterns: tuple[str | None, ...]) -> Iterator[Point]:
-        """Every workload and pattern at one setting."""
+        """Every workload, stack and pattern at one setting."""
         settings, machine = _resolved(self.shared.base, settings)
-        for number, digest in enumerate(self._digests):
-            what = (digest, self.shared.engine, self.shared.accuracy, code_digest(MODEL))
+        for (number, digest), stack in self._run:
+            what = (digest, stack, self.shared.engine, self.shared.accuracy, code_digest(MODEL))
             setup = _sha256((machine + json.dumps(what)).encode())
             for pattern in patterns:
                 key = _sha256(setup + json.dumps(pattern).encode())
-                yield Point(settings, number, pattern, setup, key)
+                yield Point(settings, number, stack, pattern, setup, key)
+
+    @property
+    def _run(self) -> Iterator[tuple[tuple[int, str], str]]:
+        """The number and the digest of every workload, with every stack that it is run as."""
+        for number, digest in enumerate(self._digests):
+            for stack in self.stacks or (self.shared.workloads[number].stack,):
+                yield (number, digest), stack
 
 
 def plan_of(spec: SweepSpec, *, sampled: bool = False) -> Plan:
@@ -131,6 +142,7 @@ def plan_of(spec: SweepSpec, *, sampled: bool = False) -> Plan:
     workloads = tuple(w for i, c in enumerate(spec.workloads) for w in _workloads(spec, i, c))
     _refuse_twice([w.name for w in workloads], spec.where("workloads"), "workload")
     patterns = _patterns(spec)
+    _check_stacks(spec)
     flat = _flat(base.model_dump(mode="json"))
     for key in spec.parameters:
         if key in spec.settings:
@@ -139,9 +151,10 @@ def plan_of(spec: SweepSpec, *, sampled: bool = False) -> Plan:
             _check_value(spec, base, key, value)
     space = Space(dict(spec.parameters), _constraints(spec, flat), spec.sample, flat)
     if not sampled:
-        check_size(space, len(workloads) * len(patterns), spec.where("parameters"))
+        combinations = len(workloads) * max(1, len(spec.stack)) * len(patterns)
+        check_size(space, combinations, spec.where("parameters"))
     shared = Shared(base, workloads, spec.engine, spec.accuracy)
-    return Plan(shared, patterns, space, _baseline(spec, patterns))
+    return Plan(shared, patterns, space, spec.stack, _baseline(spec, patterns))
 
 
 def _base(spec: SweepSpec) -> Hardware:
@@ -188,6 +201,12 @@ def _patterns(spec: SweepSpec) -> tuple[str | None, ...]:
         patterns.append(None if asked is None else str(asked))
     _refuse_twice([asked_name(pattern) for pattern in patterns], spec.where("patterns"), "pattern")
     return tuple(patterns)
+
+
+def _check_stacks(spec: SweepSpec) -> None:
+    for index, name in enumerate(spec.stack):
+        stack_of(name, spec.where("stack", index), SpecError)
+    _refuse_twice([*spec.stack], spec.where("stack"), "stack")
 
 
 def _baseline(spec: SweepSpec, patterns: tuple[str | None, ...]) -> str | None:

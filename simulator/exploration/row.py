@@ -30,6 +30,8 @@ class Row:
         SHA-256 of all that decides the figures.
     settings : dict
         Dotted keys that were varied, and their values.
+    stack : str
+        The software stack whose kernels ran.
     executed_as : str
         Patterns that layers with weights ran as, and how many launches each.
     time_ps : int
@@ -52,6 +54,7 @@ class Row:
     settings: Settings
     hardware: str
     workload: str
+    stack: str
     pattern: str | None
     engine: str
     accuracy: str
@@ -62,6 +65,7 @@ class Row:
     macs_executed: int | None = None
     mac_utilization: float | None = None
     bound: str | None = None
+    kernels: int | None = None
     dram_bytes: int | None = None
     l2_bytes: int | None = None
     energy_pj: float | None = None
@@ -106,13 +110,13 @@ def _machine(base: Hardware, settings: Settings) -> Hardware | SimulatorError:
 def _row(shared: Shared, point: Point, machine: Hardware | SimulatorError) -> Row:
     workload = shared.workloads[point.workload]
     name = machine.name if isinstance(machine, Hardware) else shared.base.name
-    about = (point.key, point.settings, name, workload.name, point.pattern, shared.engine,
-             shared.accuracy)  # fmt: skip
+    about = (point.key, point.settings, name, workload.name, point.stack, point.pattern,
+             shared.engine, shared.accuracy)  # fmt: skip
     if isinstance(machine, SimulatorError):
         return Row(*about, error=str(machine), setup=point.setup)
     try:
-        accuracy = shared.accuracy
-        report = simulate(machine, workload, point.pattern, shared.engine, accuracy=accuracy)
+        asked = point.pattern, shared.engine
+        report = simulate(machine, workload, *asked, accuracy=shared.accuracy, stack=point.stack)
         return Row(*about, **_figures(report, machine), setup=point.setup)
     except SimulatorError as error:
         return Row(*about, error=str(error), setup=point.setup)

@@ -26,7 +26,8 @@ def _order(row: Row) -> tuple[Any, ...]:
         for name, value in sorted(row.settings.items())
     ]
     pattern = row.pattern or ""
-    return row.hardware, row.workload, pattern, settings, row.engine, row.accuracy, row.key
+    about = row.hardware, row.workload, row.stack, pattern
+    return *about, settings, row.engine, row.accuracy, row.key
 
 
 def _fault_of_baseline(text: str) -> str | None:

@@ -262,6 +262,11 @@ def _require_optuna() -> None:
 
 
 def _check(spec: SweepSpec, asked: Search, plan: Plan) -> None:
+    if len(plan.stacks) > 1:
+        raise SpecError(
+            spec.where("stack"), "a search takes one stack", got=", ".join(plan.stacks),
+            hint="name one, or sweep",
+        )  # fmt: skip
     where = spec.where("search", "objectives")
     if "energy_pj" in asked.objectives and plan.shared.base.energy is None:
         hint = "name other objectives, or state energies under settings"
@@ -275,7 +280,7 @@ def _name(spec: SweepSpec, asked: Search, plan: Plan) -> str:
     what = [
         shared.base.model_dump_json(),
         [repr(workload) for workload in shared.workloads],
-        [shared.engine, shared.accuracy, *map(str, plan.patterns)],
+        [shared.engine, shared.accuracy, *plan.stacks, *map(str, plan.patterns)],
         axes,
         spec.constraints,
         asked.model_dump(mode="json", exclude={"trials"}),

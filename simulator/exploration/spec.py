@@ -166,6 +166,9 @@ class SweepSpec(Written):
         description="keep:group, rows:keep:group, unstructured:density, or trace (or null): as "
         "the trace says.",
     )
+    stack: tuple[str, ...] = Field(
+        (), description="Software stacks, one or a list. Default: the one that a workload names."
+    )
     baseline: str | None = Field(
         None, description="The pattern that speed-ups are over. Default: dense, else the first."
     )
@@ -185,7 +188,7 @@ class SweepSpec(Written):
             return given
         return {key: _plain(value) for key, value in given.items()}
 
-    @field_validator("workloads", "patterns", "constraints", mode="before")
+    @field_validator("workloads", "patterns", "stack", "constraints", mode="before")
     @classmethod
     def _one_or_more(cls, given: object) -> object:
         return [given] if isinstance(given, str) else given

@@ -16,7 +16,7 @@ from simulator.sparsity import DENSE, TRACE, asked_name, parse_asked, parse_patt
 if TYPE_CHECKING:
     import pandas as pd
 
-ABOUT = ("hardware", "workload", "pattern", "engine", "accuracy")
+ABOUT = ("hardware", "workload", "stack", "pattern", "engine", "accuracy")
 FIGURES = (*(figure.name for figure in SHOWN), "error")
 _KIND_OF = {int: "Int64", float: "float64", bool: "boolean", str: "string"}
 _TYPES = {

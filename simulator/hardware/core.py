@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from fractions import Fraction
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from simulator.errors import did_you_mean
 from simulator.hardware.section import Count, NotNegative, Positive, Ratio, Section, Size, Switch
-from simulator.units import DTYPE_BITS
+from simulator.units import DTYPE_BITS, exact
 
 Source = Literal["register", "scratchpad"]
 RegisterBuffers = Annotated[int, Field(ge=1, le=2, strict=True)]
@@ -74,10 +75,7 @@ class TensorCores(Section):
     @field_validator("macs_per_cycle", "instructions")
     @classmethod
     def _known_dtypes(cls, value: dict[str, object]) -> dict[str, object]:
-        for dtype in value:
-            if dtype not in DTYPE_BITS:
-                raise ValueError(f"unknown dtype '{dtype}' ({did_you_mean(dtype, DTYPE_BITS)})")
-        return value
+        return _of_dtypes(value)
 
     @model_validator(mode="after")
     def _same_dtypes(self) -> TensorCores:
@@ -87,6 +85,49 @@ class TensorCores(Section):
                 f"macs_per_cycle and instructions must list the same dtypes: see {sorted(missing)}"
             )
         return self
+
+
+def _of_dtypes(value: dict[str, object]) -> dict[str, object]:
+    """A mapping, if its keys are dtypes."""
+    for dtype in value:
+        if dtype not in DTYPE_BITS:
+            raise ValueError(f"unknown dtype '{dtype}' ({did_you_mean(dtype, DTYPE_BITS)})")
+    return value
+
+
+VECTOR_DTYPE: Final = "fp32"
+"""What a vector unit computes in where nothing else is said, as frameworks do with formats that are
+half as wide."""
+
+
+class VectorUnit(Section):
+    """All vector lanes of one core, together: beside the tensor cores, and for what those cannot.
+
+    Lanes and special functions are pipelines of their own, which work side by side.
+    """
+
+    macs_per_cycle: dict[str, Positive] = Field(
+        description="Multiply-adds per cycle, by dtype; fp32 is asked for, and others that are not "
+        "listed compute in it."
+    )
+    specials_per_cycle: Positive = Field(
+        description="Exponentials, reciprocals, roots and the like, in fp32."
+    )
+
+    @field_validator("macs_per_cycle")
+    @classmethod
+    def _known_dtypes(cls, value: dict[str, object]) -> dict[str, object]:
+        if VECTOR_DTYPE not in value:
+            raise ValueError(f"must list {VECTOR_DTYPE}")
+        return _of_dtypes(value)
+
+    def rate(self, dtype: str = VECTOR_DTYPE) -> Fraction:
+        """Multiply-adds per cycle in a dtype."""
+        return exact(self.macs_per_cycle.get(dtype, self.macs_per_cycle[VECTOR_DTYPE]))
+
+    def cycles(self, macs: Fraction | int, specials: Fraction | int) -> Fraction:
+        """Of so many multiply-adds in fp32 and special functions, exactly."""
+        return max(macs / self.rate(), specials / exact(self.specials_per_cycle))
 
 
 class RegisterFile(Section):
@@ -145,6 +186,9 @@ class Core(Section):
 
     count: Annotated[int, Field(ge=1, le=MAX_CORES, strict=True)]
     tensor_cores: TensorCores
+    vector: VectorUnit | None = Field(
+        None, description="Absent, whatever is not a product is computed for free."
+    )
     register_file: RegisterFile
     scratchpad: Scratchpad
     operand_source: OperandSource = OperandSource()

@@ -17,10 +17,11 @@ from simulator.importers.onnx_model import read_onnx
 from simulator.importers.torch_trace import MAX_FILE_BYTES, read_torch_trace
 from simulator.units import DTYPE_BITS
 from simulator.weights.layout import Array
+from simulator.workload.comments import versions
 from simulator.workload.layer import Gemm, Workload
 from simulator.workload.scalesim import read_scalesim
 from simulator.workload.table import read_table
-from simulator.workload.trace import read_trace, versions
+from simulator.workload.trace import read_trace
 
 __all__ = ["FORMATS", "Imported", "detect", "import_workload", "load_model", "load_workload"]
 

@@ -72,6 +72,8 @@ class LayerReport:
     nonzeros, pruned_away : int or None
         Real weights that are not zero, and how many more there were before this run pruned them;
         None where the layer has no real weights.
+    members : tuple of str
+        Names of the network's layers that it is the kernel of.
     """
 
     name: str
@@ -112,6 +114,7 @@ class LayerReport:
     dram_error_ratio: float
     nonzeros: int | None = None
     pruned_away: int | None = None
+    members: tuple[str, ...] = ()
 
     @property
     def time_ns(self) -> float:

@@ -14,6 +14,7 @@ from simulator.errors import writing
 from simulator.report.layer import LayerReport
 from simulator.report.total import FIGURES, Roof, Total
 from simulator.sparsity import asked_name
+from simulator.workload.layer import LISTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """The result of `simulate`."""
+    """The result of `simulate`.
+
+    Attributes
+    ----------
+    stack : str
+        The software stack whose kernels ``layers`` are; ``listed`` where each layer is one.
+    """
 
     hardware: str
     workload: str
@@ -34,10 +41,12 @@ class Report:
     roof: Roof
     total: Total
     layers: tuple[LayerReport, ...] = field(repr=False)
+    stack: str = LISTED
 
     def to_json(self) -> str:
         """All figures as JSON text; both engines give the same text but for ``engine``."""
         data = asdict(self)
+        data["total"]["kernels"] = self.total.kernels
         data["total"]["time_ns"] = self.total.time_ns
         data["total"]["time_with_launch_ns"] = self.total.time_with_launch_ns
         # Traffic is a mapping, though no dict.
@@ -129,6 +138,8 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in data.items():
         if isinstance(value, Mapping):
             flat.update(_flat(value, f"{prefix}{key}."))
+        elif isinstance(value, tuple):
+            flat[prefix + key] = "; ".join(value)
         else:
             flat[prefix + key] = value
     return flat

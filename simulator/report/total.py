@@ -96,6 +96,7 @@ FIGURES: Final = (
     Figure("slots_padded", int, "", _added, kept=False, shown=False),
     Figure("mac_utilization", float),
     Figure("bound", str),
+    Figure("kernels", int),
     Figure("traffic_bytes", Traffic, "bytes", _added, kept=False, shown=False),
     Figure("core_time_ps", Account, "ps", _added, kept=False, shown=False),
     Figure("dram_bytes", int, "bytes"),
@@ -153,6 +154,11 @@ class Total:
     held: Held = field(default_factory=Held)
     nonzeros: int | None = None
     pruned_away: int | None = None
+
+    @property
+    def kernels(self) -> int:
+        """Kernels that are run, one a launch."""
+        return self.launches
 
     @property
     def time_ns(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from simulator.run.asked import (
 )
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
 from simulator.run.choice import Option, Outcome, Ranking, Terms, fastest, ranking, streamed
+from simulator.run.kernels import kernels_of, of_kernels
 from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
@@ -30,6 +31,7 @@ from simulator.schedule.program import Program
 from simulator.sparsity import DENSE, AnyPattern, asked_name, parse_asked
 from simulator.workload import Layer, Stream, Workload
 from simulator.workload.lowering import asked_pattern
+from simulator.workload.stack import Stack, name_of
 
 LayerProgress = Callable[[int, int, str], None]
 Observe = Callable[[LayerReport, Program, EngineResult], None]
@@ -59,6 +61,7 @@ def simulate(
     mapping: Mapping | str = "auto",
     library: str | None = None,
     accuracy: str = "exact",
+    stack: Stack | str | None = None,
     dense: str | None = None,
     weights: Weights | None = None,
     prune: bool = False,
@@ -87,6 +90,9 @@ def simulate(
         Sampled: of a large GEMM only parts are simulated, and the rest is extrapolated; the report
         says how far off that may be. Layers whose real weights decide what their stages cost are
         always simulated whole. The reference engine takes exact only.
+    stack : Stack or str, optional
+        The software stack that makes kernels of the layers: ``eager``, ``compiled``, ``fused``, or
+        ``listed``, where each is one. Default: the one that the workload names.
     dense : str, optional
         Regular expression: layers whose name it finds stay dense, whatever the pattern.
     weights : mapping from names to arrays, optional
@@ -111,23 +117,27 @@ def simulate(
     """
     if observe is not None and accuracy == "sampled":
         raise ConfigError("accuracy", "a timeline shows every event", got=accuracy, want="exact")
-    hardware, workload = load_hardware(hardware), load_workload(workload)
+    hardware, network = load_hardware(hardware), load_workload(workload)
     roomy = with_room(hardware) if allow_overflow else hardware
     terms = _terms(roomy, engine, mapping, library, accuracy)
-    override, stays = parse_asked(pattern), staying_dense(workload, dense)
+    override, stays = parse_asked(pattern), staying_dense(network, dense)
+    kernels = kernels_of(network, stack, stays)
+    tensors = of_kernels(network, kernels, weights or {})
     works = [
-        attach(layer, _asked(layer, override, stays), roomy, weights or {}, library).laid_out(
+        attach(layer, _asked(layer, names, override, stays), roomy, tensors, library).laid_out(
             terms.laid_out
         )
-        for layer in workload.layers
+        for layer, names in zip(kernels.layers, kernels.holds, strict=True)
     ]
     require_names(works, weights or {})
     if not allow_overflow:
-        works = _that_fit(hardware, workload, works)
+        works = _that_fit(hardware, kernels, works)
     executed, layers = [], []
-    for work, outcome in _outcomes(terms, works, prune, progress):
+    ran = zip(_outcomes(terms, works, prune, progress), kernels.holds, strict=True)
+    for (work, outcome), names in ran:
         note = work.note(outcome.problem)
         report = report_of(terms, work.layer, outcome, work.asked, note)
+        report = replace(report, members=names)
         if work.tensor is not None:
             report = replace(report, nonzeros=work.nonzeros, pruned_away=work.pruned_away)
         executed.append((work.layer, outcome.option.problem if outcome.option else None))
@@ -137,20 +147,21 @@ def simulate(
     needed = held(executed, hardware.sparsity.metadata)
     under, _ = terms.kernels(DENSE, hardware.dtypes[0])
     notes = (
-        *workload.notes,
-        dense_note(workload, stays),
+        *network.notes,
+        dense_note(network, stays),
         weights_note(works),
-        memory_note(hardware, workload, needed),
+        memory_note(hardware, network, needed),
     )
     return Report(
         hardware=hardware.name,
-        workload=workload.name,
+        workload=network.name,
+        stack=name_of(network.stack if stack is None else stack),
         pattern=str(override) if override else None,
         engine=engine,
         accuracy=accuracy,
         notes=tuple(filter(None, notes)),
         roof=Roof.of(under),
-        total=replace(total_of(under, layers), blocks=workload.blocks, held=needed),
+        total=replace(total_of(under, layers), blocks=network.blocks, held=needed),
         layers=tuple(layers),
     )
 
@@ -164,6 +175,7 @@ def compare(
     mapping: Mapping | str = "auto",
     library: str | None = None,
     accuracy: str = "exact",
+    stack: Stack | str | None = None,
     dense: str | None = None,
     weights: Weights | PatternWeights | None = None,
     allow_overflow: bool = False,
@@ -195,6 +207,7 @@ def compare(
                 mapping=mapping,
                 library=library,
                 accuracy=accuracy,
+                stack=stack,
                 dense=dense,
                 weights=own,
                 prune=True,
@@ -206,9 +219,11 @@ def compare(
     )
 
 
-def _asked(layer: Layer, override: AnyPattern | None, dense: frozenset[str]) -> AnyPattern:
-    """The pattern that is wanted of a layer: none, where it is to stay dense."""
-    return DENSE if layer.name in dense else asked_pattern(layer, override)
+def _asked(
+    layer: Layer, names: Iterable[str], override: AnyPattern | None, dense: frozenset[str]
+) -> AnyPattern:
+    """The pattern that is wanted of a kernel: none, where layers that it holds stay dense."""
+    return asked_pattern(layer, override) if dense.isdisjoint(names) else DENSE
 
 
 def _that_fit(hardware: Hardware, workload: Workload, works: Sequence[Attached]) -> list[Attached]:

@@ -15,7 +15,7 @@ from simulator.store.record import table_of
 from simulator.version import __version__
 
 APPLICATION_ID = 0x6E6D7369  # "nmsi"
-SCHEMA = 3
+SCHEMA = 4
 """The layout; it rises with every change of the tables, since no older store is read."""
 
 ABOUT = "CREATE TABLE about (version TEXT NOT NULL, kind TEXT NOT NULL, remark TEXT)"

@@ -88,6 +88,7 @@ class Timeline:
             self.now_ps += self.launch_ps
         args = {
             "layer": layer.name,
+            "members": "; ".join(layer.members),
             "repeat": layer.repeat,
             "asked": layer.asked,
             "executed_as": layer.executed_as,

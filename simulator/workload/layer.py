@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from simulator.errors import WorkloadError, did_you_mean
+from simulator.errors import WorkloadError
 from simulator.sparsity import AnyPattern, parse_pattern
 from simulator.units import DTYPE_BITS, ceil_div
-
-MAX_SIZE = 2**40
-"""Largest size of one dimension; products are checked where they are formed."""
+from simulator.workload.attention import Attention
+from simulator.workload.fields import MAX_SIZE, check_fields, check_switches, is_count
+from simulator.workload.operators import parts_of
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,7 @@ class Gemm:
 
     def __post_init__(self) -> None:
         _check(self, ("m", "n", "k", "batch", "repeat"))
-        if type(self.accumulate) is not bool:
-            raise WorkloadError(
-                f"{self.name}.accumulate", "must be True or False", got=self.accumulate
-            )
+        check_switches(self, ("accumulate",))
 
     @property
     def macs(self) -> int:
@@ -147,7 +144,7 @@ class Conv:
         for name in ("kernel", "stride", "dilation"):
             object.__setattr__(self, name, _pair(self, name))
         pads = self.padding if isinstance(self.padding, list | tuple) else (self.padding,)
-        if len(pads) not in (1, 2, 4) or not all(_is_count(p, 0, 2**20) for p in pads):
+        if len(pads) not in (1, 2, 4) or not all(is_count(p, 0, 2**20) for p in pads):
             raise WorkloadError(
                 f"{self.name}.padding", "not a padding", got=self.padding, want="1, 2 or 4 counts"
             )
@@ -240,6 +237,9 @@ class Conv:
         return touched
 
 
+LISTED = "listed"
+"""The stack of a workload whose layers are kernels as they are listed."""
+
 ROW_BYTES = 49152
 """Model: a row of 48 KiB stays on the chip between passes: what any thread block may have of shared
 memory (CUDA C++ Programming Guide, table of compute capabilities), as PyTorch's softmax asks it."""
@@ -259,7 +259,7 @@ class Stream:
     reads, writes : int
         Elements of its inputs and outputs; the latter are written once.
     op : str
-        What it is, of `operators.OPERATORS`.
+        What it is, of `operators.OPERATORS`; ``add+normalization`` where several are one kernel.
     dtype, repeat, inputs
         As in `Gemm`.
     passes : int
@@ -290,7 +290,7 @@ class Stream:
 
     def over_rows(self, row: int) -> Stream:
         """The same layer over rows of so many elements, which are read again if they are wide."""
-        passes = PASSES_OF_WIDE_ROWS.get(self.op, 1)
+        passes = max(PASSES_OF_WIDE_ROWS.get(one, 1) for one in parts_of(self.op))
         is_wide = row * DTYPE_BITS[self.dtype] > ROW_BYTES * 8
         return replace(self, passes=passes, row=row) if is_wide and passes > 1 else self
 
@@ -299,7 +299,7 @@ class Stream:
         return 0
 
 
-Layer = Gemm | Matmul | Conv | Stream
+Layer = Gemm | Matmul | Conv | Stream | Attention
 
 
 @dataclass(frozen=True)
@@ -315,21 +315,37 @@ class Workload:
     blocks : int
         How many equal blocks the network has, of which these layers are one. Figures are of the
         one; memory must hold all.
+    stack : str
+        As which software stack it is run unless another is asked for, of `stack.STACKS`;
+        ``listed``: each layer is a kernel.
+    members : iterable of tuple of str
+        Where layers are the kernels of a stack: names of the network's layers that each holds, in
+        order. Empty: each is one.
     """
 
     name: str
     layers: tuple[Layer, ...]
     notes: tuple[str, ...] = field(default=())
     blocks: int = 1
+    stack: str = LISTED
+    members: tuple[tuple[str, ...], ...] = field(default=(), repr=False)
 
     def __init__(
-        self, name: str, layers: Iterable[Layer], notes: Iterable[str] = (), blocks: int = 1
+        self,
+        name: str,
+        layers: Iterable[Layer],
+        notes: Iterable[str] = (),
+        blocks: int = 1,
+        stack: str = LISTED,
+        members: Iterable[tuple[str, ...]] = (),
     ) -> None:
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "layers", tuple(layers))
         object.__setattr__(self, "notes", tuple(notes))
         object.__setattr__(self, "blocks", blocks)
-        if not _is_count(blocks, 1, MAX_SIZE):
+        object.__setattr__(self, "stack", stack)
+        object.__setattr__(self, "members", tuple(members))
+        if not is_count(blocks, 1, MAX_SIZE):
             raise WorkloadError(f"{name} blocks", "not a count", got=blocks, want="1 or more")
         if not self.layers:
             raise WorkloadError(name, "has no layers")
@@ -338,40 +354,27 @@ class Workload:
                 raise WorkloadError(name, "not a layer", got=layer)
 
     @property
+    def holds(self) -> tuple[tuple[str, ...], ...]:
+        """Names of the network's layers that each layer is."""
+        return self.members or tuple((layer.name,) for layer in self.layers)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of the dense network."""
         return sum(layer.macs * layer.repeat for layer in self.layers)
 
 
-def _check(layer: Layer, counts: tuple[str, ...]) -> None:
+def _check(layer: Gemm | Matmul | Conv | Stream, counts: tuple[str, ...]) -> None:
     """Counts are integers in range, the dtype exists, the pattern parses."""
-    for name in counts:
-        value = getattr(layer, name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise WorkloadError(f"{layer.name}.{name}", "must be a whole number", got=value)
-        if not 1 <= value <= MAX_SIZE:
-            raise WorkloadError(
-                f"{layer.name}.{name}", "out of range", got=value, want=f"1 to {MAX_SIZE}"
-            )
-    if not isinstance(layer.dtype, str) or layer.dtype not in DTYPE_BITS:
-        raise WorkloadError(
-            f"{layer.name}.dtype",
-            "unknown dtype",
-            got=layer.dtype,
-            hint=did_you_mean(layer.dtype, DTYPE_BITS),
-        )
+    check_fields(layer, counts)
     if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
         object.__setattr__(layer, "pattern", parse_pattern(layer.pattern, f"{layer.name}.pattern"))
-
-
-def _is_count(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _pair(layer: Conv, name: str) -> tuple[int, int]:
     value = getattr(layer, name)
     pair = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    if len(pair) != 2 or not all(_is_count(v, 1, 2**20) for v in pair):
+    if len(pair) != 2 or not all(is_count(v, 1, 2**20) for v in pair):
         raise WorkloadError(
             f"{layer.name}.{name}", "not a size", got=value, want="one or two counts"
         )

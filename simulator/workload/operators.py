@@ -30,6 +30,7 @@ OPERATORS: Final[dict[str, Operator]] = {
     "bias": Operator(1, 0),
     "scale": Operator(1, 0),
     "mask": Operator(1, 0),
+    "causal": Operator(1, 0),  # the mask of what comes later
     "relu": Operator(1, 0),
     "batchnorm": Operator(1, 0),
     "gelu": Operator(10, 2),  # x (1 + erf) / 2: a polynomial, an exponential, a reciprocal
@@ -42,3 +43,20 @@ OPERATORS: Final[dict[str, Operator]] = {
     "softmax": Operator(4, 1),  # maximum, subtract, sum, scale
     "normalization": Operator(5, 0),  # two moments, scale and shift
 }
+
+
+def parts_of(op: str) -> tuple[str, ...]:
+    """The operators of a kernel, in order: ``add+normalization`` are two."""
+    return tuple(op.split("+"))
+
+
+def operator_of(op: str) -> Operator:
+    """What a kernel of one or several operators computes for an element.
+
+    Raises
+    ------
+    KeyError
+        If one is no operator.
+    """
+    parts = [OPERATORS[part] for part in parts_of(op)]
+    return Operator(sum(part.macs for part in parts), sum(part.specials for part in parts))

@@ -1,17 +1,25 @@
 """The native layer trace: a CSV with one layer a line, a header row, and parameters.
 
-``# nmsim trace 2`` says in which version of this format a file is written; one that does not is of
+``# nmsim trace 3`` says in which version of this format a file is written; one that does not is of
 version 1, as all were before. ``# parameter: seq = 128`` declares a parameter and its default;
 every size may be an expression of parameters: ``batch*seq``. ``# blocks: 32`` says that the layers
-are one of 32 equal blocks of their network. ``# Note: text`` says what was assumed when the trace
+are one of 32 equal blocks of their network. ``# stack: fused`` says as which software stack it is
+run unless another is asked for, of `stack.STACKS`; without it each layer is a kernel. ``# Note:
+text`` says what was assumed when the trace
 was written; reports repeat it. Other lines that start with ``#`` are comments. The columns:
 
 =============  ==========================================================================
-name, kind     kind: linear, matmul, conv, or a streaming kind such as softmax
+name, kind     kind: linear, matmul, conv, attention, or an operator that streams, such as softmax,
+               of `operators.OPERATORS`; ``add+normalization`` where several are one kernel
 m, n, k        of linear and matmul
-batch          independent GEMMs of a linear or matmul; images of a conv
+batch          independent GEMMs of a linear or matmul; images of a conv; sequences of attention
 cached         of matmul: 1 where its first operand, m x k, is kept from token to token, as keys and
-               values of a decoder are (default 0)
+               values of a decoder are; of attention: the same of its keys and values (default 0)
+heads, kv_heads, seq, context, head_dim
+               of attention, which is one kernel: query heads, and those of keys and values
+               (default: as many); positions of queries, and of keys and values (default: as
+               many); features of a head
+causal         of attention: 1 where queries see no later keys (default 0)
 in_channels, out_channels, in_h, in_w, kernel, stride, padding, dilation, groups
                of conv; ``3x1`` where height and width differ
 ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default 0)
@@ -23,35 +31,45 @@ passes         how often it reads its inputs (default: once, and again where row
 repeat         how often the layer occurs (default 1)
 dtype          fp16 by default
 pattern        ``keep:group``, ``rows:keep:group`` or ``unstructured:density`` (default dense)
-accumulate     of linear: 1 where the product is added to what Y holds, which is read first (default
-               0)
-inputs, weights
-               reserved for dtypes of their own: of activations and weights. They may be there
-               and empty; what stands in them is refused, since nothing simulates it yet
+accumulate     of linear and conv: 1 where the product is added to what Y holds, which is read first
+               (default 0)
+inputs         names of the layers above whose outputs are read, with blanks between, or with ;
+               where names hold blanks; ``input`` is the network's own. What the first operand of a
+               matmul comes from stands first. Default: the layer above, if it has so many outputs.
+               Layers that follow each other and are repeated as often are a block: what comes from
+               above it comes, from its second run on, from its end
+epilogue       of a product: operators that follow it, ``bias+gelu``; a stack decides whether they
+               are part of its kernel. Where each layer is one, they are
+weights        reserved for dtypes of their own. It may be there and empty; what stands in it is
+               refused, since nothing simulates it yet
 =============  ==========================================================================
 """
 
 from __future__ import annotations
 
-import ast
-import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from simulator.errors import SimulatorError, WorkloadError, did_you_mean
-from simulator.workload.layer import MAX_SIZE, Conv, Gemm, Layer, Matmul, Stream, Workload
-from simulator.workload.table import Cell, Row, Table
+from simulator.workload.attention import SIZES, Attention
+from simulator.workload.comments import (
+    blocks_in,
+    check_version,
+    notes_in,
+    parameters_in,
+    stack_in,
+)
+from simulator.workload.expressions import evaluate
+from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Stream, Workload
+from simulator.workload.operators import OPERATORS, parts_of
+from simulator.workload.table import Row, Table
 
-STREAM_KINDS = ("elementwise", "pool", "softmax", "normalization")
-RESERVED = frozenset({"inputs", "weights"})
-COMMON = frozenset({"name", "kind", "repeat", "dtype"}) | RESERVED
+RESERVED = frozenset({"weights"})
+COMMON = frozenset({"name", "kind", "repeat", "dtype", "inputs"}) | RESERVED
 
-VERSION = 2
-VERSION_LINE = f"# nmsim trace {VERSION}"
-"""What a written trace begins with; a comment to whoever reads CSV."""
-_VERSION = re.compile(r"#\s*nmsim\s+trace\s+([0-9]{1,9})", re.IGNORECASE)
-_GARBLED_VERSION = re.compile(r"#+\s*nmsim\s+trace\W*(v(ersion)?\W*)?[0-9]\S*", re.IGNORECASE)
+INPUT = "input"
+"""What the network itself is given, among the names of inputs."""
 
 
 def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
@@ -62,8 +80,8 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     WorkloadError
         With file, line and column of the first thing that is wrong.
     """
-    _check_version(table)
-    values = _parameters(table, parameters)
+    check_version(table)
+    values = parameters_in(table, parameters)
     header = table.rows[0]
     names = [cell.text for cell in header.filled]
     for cell in header.filled:
@@ -76,44 +94,15 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     for required in ("name", "kind"):
         if required not in names:
             raise WorkloadError(header.where, f"no column '{required}'")
-    layers = [_layer(_Cells(row, names, values)) for row in table.rows[1:]]
+    layers: list[Layer] = []
+    above = {INPUT}
+    for row in table.rows[1:]:
+        layers.append(_layer(_Cells(row, names, values, above)))
+        above.add(layers[-1].name)
     if not layers:
         raise WorkloadError(str(table.path), "has no layers", want="one layer a line")
-    blocks = _blocks(table, values)
-    return Workload(table.path.stem, layers, _notes(table), blocks)
-
-
-def versions(table: Table) -> list[tuple[Cell, int]]:
-    """The lines that say a version, and which: one at most, if nothing is wrong."""
-    found = ((cell, _VERSION.fullmatch(cell.text)) for cell in table.comments)
-    return [(cell, int(match[1])) for cell, match in found if match]
-
-
-def description(table: Table) -> str:
-    """What the first comment says, the version apart."""
-    said = [cell for cell, _ in versions(table)]
-    return next((c.text.lstrip("# ") for c in table.comments if c not in said), "")
-
-
-def _check_version(table: Table) -> None:
-    for cell in table.comments:
-        if _GARBLED_VERSION.fullmatch(cell.text) and not _VERSION.fullmatch(cell.text):
-            raise WorkloadError(cell.where, "not a version", got=cell.text, want=VERSION_LINE)
-    said = versions(table)
-    if len(said) > 1:
-        raise WorkloadError(said[1][0].where, "the version is said twice", got=said[1][0].text)
-    for cell, version in said:
-        if not 1 <= version <= VERSION:
-            raise WorkloadError(
-                cell.where, "a version of traces that this nmsim does not know", got=version,
-                want=f"1 to {VERSION}", hint="a newer nmsim may read it",
-            )  # fmt: skip
-
-
-def _notes(table: Table) -> list[str]:
-    """What an importer noted; printable, since reports show it."""
-    found = (re.fullmatch(r"#\s*note:\s*(.+)", c.text, re.IGNORECASE) for c in table.comments)
-    return ["".join(c if c.isprintable() else " " for c in match[1]) for match in found if match]
+    blocks = blocks_in(table, values)
+    return Workload(table.path.stem, layers, notes_in(table), blocks, stack_in(table))
 
 
 @dataclass
@@ -123,6 +112,7 @@ class _Cells:
     row: Row
     names: list[str]
     values: Mapping[str, int]
+    above: Collection[str]
 
     def __post_init__(self) -> None:
         for extra in self.row.cells[len(self.names) :]:
@@ -183,6 +173,30 @@ class _Cells:
     def pattern(self) -> str | None:
         return self.text("pattern", "") or None
 
+    def inputs(self) -> tuple[str, ...]:
+        """Names of layers above, in their order."""
+        text = self.text("inputs", "")
+        names = [part.strip() for part in text.split(";")] if ";" in text else text.split()
+        names = [name for name in names if name]
+        for name in names:
+            if name not in self.above:
+                raise WorkloadError(
+                    self.where("inputs"), f"no layer above is called '{name}'", got=text,
+                    hint=did_you_mean(name, self.above),
+                )  # fmt: skip
+        return tuple(names)
+
+    def epilogue(self) -> tuple[str, ...]:
+        text = self.text("epilogue", "")
+        ops = parts_of(text) if text else ()
+        for op in ops:
+            if op not in OPERATORS:
+                raise WorkloadError(
+                    self.where("epilogue"), f"unknown operator '{op}'", got=text,
+                    hint=did_you_mean(op, OPERATORS),
+                )  # fmt: skip
+        return ops
+
 
 def _linear(cells: _Cells) -> Layer:
     sizes = {name: cells.size(name) for name in ("m", "n", "k")}
@@ -194,6 +208,8 @@ def _linear(cells: _Cells) -> Layer:
         pattern=cells.pattern(),
         repeat=cells.size("repeat", "1"),
         accumulate=cells.flag("accumulate"),
+        epilogue=cells.epilogue(),
+        inputs=cells.inputs(),
     )
 
 
@@ -206,6 +222,8 @@ def _matmul(cells: _Cells) -> Layer:
         dtype=cells.text("dtype", "fp16"),
         repeat=cells.size("repeat", "1"),
         cached=cells.flag("cached"),
+        epilogue=cells.epilogue(),
+        inputs=cells.inputs(),
     )
 
 
@@ -227,6 +245,28 @@ def _conv(cells: _Cells) -> Layer:
         dtype=cells.text("dtype", "fp16"),
         pattern=cells.pattern(),
         repeat=cells.size("repeat", "1"),
+        accumulate=cells.flag("accumulate"),
+        epilogue=cells.epilogue(),
+        inputs=cells.inputs(),
+    )
+
+
+def _attention(cells: _Cells) -> Layer:
+    heads, seq = cells.text("heads"), cells.text("seq")
+    return Attention(
+        cells.text("name"),
+        heads=cells.size("heads"),
+        kv_heads=cells.size("kv_heads", heads),
+        seq=cells.size("seq"),
+        context=cells.size("context", seq),
+        head_dim=cells.size("head_dim"),
+        batch=cells.size("batch", "1"),
+        causal=cells.flag("causal"),
+        dtype=cells.text("dtype", "fp16"),
+        repeat=cells.size("repeat", "1"),
+        cached=cells.flag("cached"),
+        epilogue=cells.epilogue(),
+        inputs=cells.inputs(),
     )
 
 
@@ -239,6 +279,7 @@ def _stream(cells: _Cells) -> Layer:
         dtype=cells.text("dtype", "fp16"),
         repeat=cells.size("repeat", "1"),
         passes=cells.size("passes", "1"),
+        inputs=cells.inputs(),
     )
     if not cells.text("row", ""):
         return stream
@@ -246,10 +287,10 @@ def _stream(cells: _Cells) -> Layer:
     return over_rows if cells.text("passes", "") else stream.over_rows(cells.size("row"))
 
 
-_GEMM_COLUMNS = frozenset({"m", "n", "k", "batch"})
+_GEMM_COLUMNS = frozenset({"m", "n", "k", "batch", "epilogue"})
 _CONV_COLUMNS = frozenset(
     {"in_channels", "out_channels", "in_h", "in_w", "kernel", "stride", "padding"}
-    | {"dilation", "groups", "batch", "ceil_output", "pattern"}
+    | {"dilation", "groups", "batch", "ceil_output", "pattern", "accumulate", "epilogue"}
 )
 _STREAM_COLUMNS = frozenset({"reads", "writes", "passes", "row"})
 
@@ -257,21 +298,22 @@ KINDS: dict[str, tuple[Callable[[_Cells], Layer], frozenset[str]]] = {
     "linear": (_linear, _GEMM_COLUMNS | {"pattern", "accumulate"}),
     "matmul": (_matmul, _GEMM_COLUMNS | {"cached"}),
     "conv": (_conv, _CONV_COLUMNS),
-    **dict.fromkeys(STREAM_KINDS, (_stream, _STREAM_COLUMNS)),
+    "attention": (_attention, frozenset({*SIZES, "causal", "cached", "epilogue"})),
+    **dict.fromkeys(OPERATORS, (_stream, _STREAM_COLUMNS)),
 }
 
 COLUMNS = COMMON | frozenset().union(*(columns for _, columns in KINDS.values()))
 
 
 def _layer(cells: _Cells) -> Layer:
-    if cells.kind not in KINDS:
-        raise WorkloadError(
-            cells.where("kind"),
-            "unknown kind",
-            got=cells.kind,
-            hint=did_you_mean(cells.kind, KINDS),
-        )
-    build, columns = KINDS[cells.kind]
+    parts = parts_of(cells.kind)
+    for kind in parts:
+        if kind not in KINDS or (len(parts) > 1 and kind not in OPERATORS):
+            known = OPERATORS if len(parts) > 1 else KINDS
+            raise WorkloadError(
+                cells.where("kind"), "unknown kind", got=cells.kind, hint=did_you_mean(kind, known)
+            )
+    build, columns = KINDS[parts[0]]
     cells.refuse_foreign(columns)
     try:
         return build(cells)
@@ -283,92 +325,3 @@ def _layer(cells: _Cells) -> Layer:
 
 def _square(sizes: tuple[int, ...]) -> int | tuple[int, int]:
     return sizes[0] if len(sizes) == 1 else sizes  # type: ignore[return-value]
-
-
-PARAMETER = re.compile(r"#\s*parameter:\s*([a-z_]+)\s*=\s*([^#]+?)\s*")
-GARBLED_PARAMETER = re.compile(r"#\s*(parameters?\b|param\s*:)", re.IGNORECASE)
-
-
-def _parameters(table: Table, given: Mapping[str, int]) -> dict[str, int]:
-    """Declared parameters with their defaults, overridden by those given."""
-    values: dict[str, int] = {}
-    for cell in table.comments:
-        match = PARAMETER.fullmatch(cell.text)
-        if match is None:
-            if GARBLED_PARAMETER.match(cell.text):
-                raise WorkloadError(
-                    cell.where,
-                    "want '# parameter: name = value'",
-                    got=cell.text,
-                    hint="a name is lower-case letters and _",
-                )
-            continue
-        name = match[1]
-        if name in values:
-            raise WorkloadError(cell.where, f"parameter '{name}' is declared twice", got=cell.text)
-        values[name] = given[name] if name in given else evaluate(match[2], values, cell.where)
-    for name in given:
-        if name not in values:
-            raise WorkloadError(
-                f"{table.path} {name}",
-                "the trace has no such parameter",
-                hint=did_you_mean(name, values) if values else "it declares none",
-            )
-    return values
-
-
-def _blocks(table: Table, values: Mapping[str, int]) -> int:
-    """What ``# blocks: 32`` says; 1 where nothing does."""
-    said = [cell for cell in table.comments if re.match(r"#\s*blocks\s*:", cell.text)]
-    if not said:
-        return 1
-    if len(said) > 1:
-        raise WorkloadError(said[1].where, "blocks are said twice", got=said[1].text)
-    count = evaluate(said[0].text.partition(":")[2], values, said[0].where)
-    if not count:
-        raise WorkloadError(said[0].where, "out of range", got=count, want="1 block or more")
-    return count
-
-
-_OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-}
-
-
-EXPRESSION = re.compile(r"[\w\s+*/()-]+", re.ASCII)
-LITERAL = re.compile(r"(?<!\w)[0-9][0-9_]*[a-zA-Z]")
-"""Such as ``0x10`` or ``2if``: no whole number."""
-
-
-def evaluate(text: str, values: Mapping[str, int], where: str) -> int:
-    """A whole number, or an expression of parameters with + - * // and parentheses."""
-    try:
-        # Nothing but names, numbers and operators, so that the parser has nothing to warn of.
-        if len(text) > 200 or not EXPRESSION.fullmatch(text) or LITERAL.search(text):
-            raise ValueError("not an expression")
-        result = _value(ast.parse(text.strip(), mode="eval").body, values)
-    except KeyError as error:
-        name = str(error.args[0])
-        hint = did_you_mean(name, values) if values else "the trace declares no parameters"
-        raise WorkloadError(where, f"unknown parameter '{name}'", got=text, hint=hint) from None
-    except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
-        raise WorkloadError(where, "not a number", got=text, want="a whole number") from None
-    if not 0 <= result <= MAX_SIZE:
-        raise WorkloadError(where, "out of range", got=result, want=f"0 to {MAX_SIZE}")
-    return result
-
-
-def _value(node: ast.expr, values: Mapping[str, int]) -> int:
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        return node.value
-    if isinstance(node, ast.Name):
-        return values[node.id]
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        left, right = _value(node.left, values), _value(node.right, values)
-        if max(abs(left), abs(right)) > MAX_SIZE:
-            raise ValueError("out of range")
-        return _OPERATORS[type(node.op)](left, right)
-    raise ValueError("not a number")

@@ -5,18 +5,22 @@ from __future__ import annotations
 from simulator.catalog import CONTROL
 from simulator.errors import ConfigError, WorkloadError, did_you_mean
 from simulator.sparsity import parse_pattern
-from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Workload
-from simulator.workload.trace import STREAM_KINDS, VERSION_LINE
+from simulator.workload.attention import SIZES, Attention
+from simulator.workload.comments import VERSION_LINE
+from simulator.workload.layer import LISTED, Conv, Gemm, Layer, Matmul, Stream, Workload
+from simulator.workload.operators import OPERATORS, parts_of
 
 COLUMNS = (
-    "name", "kind", "m", "n", "k", "batch", "cached", "in_channels", "in_h", "in_w",
-    "out_channels", "kernel", "stride", "padding", "dilation", "groups", "ceil_output", "reads",
-    "writes", "passes", "row", "repeat", "dtype", "pattern", "accumulate",
+    "name", "kind", "m", "n", "k", "heads", "kv_heads", "seq", "context", "head_dim", "batch",
+    "causal", "cached", "in_channels", "in_h", "in_w", "out_channels", "kernel", "stride",
+    "padding", "dilation", "groups", "ceil_output", "reads", "writes", "passes", "row", "repeat",
+    "dtype", "pattern", "accumulate", "inputs", "epilogue",
 )  # fmt: skip
 """In the order in which they are written; those that no layer fills are left out."""
 
 DEFAULTS = {"batch": "1", "repeat": "1", "dtype": "fp16", "dilation": "1", "groups": "1",
-            "padding": "0", "ceil_output": "0", "cached": "0", "accumulate": "0"}  # fmt: skip
+            "padding": "0", "ceil_output": "0", "cached": "0", "causal": "0",
+            "accumulate": "0"}  # fmt: skip
 """What an empty cell means."""
 
 
@@ -42,6 +46,8 @@ def write_trace(workload: Workload) -> str:
     lines += [_comment(f"Note: {note}") for note in workload.notes]
     if workload.blocks > 1:
         lines.append(f"# blocks: {workload.blocks}")
+    if workload.stack != LISTED:
+        lines.append(f"# stack: {workload.stack}")
     lines.append(",".join(filled))
     lines += [",".join(_quoted(row.get(column, "")) for column in filled) for row in rows]
     return "\n".join(lines) + "\n"
@@ -50,6 +56,11 @@ def write_trace(workload: Workload) -> str:
 def _cells(layer: Layer) -> dict[str, str]:
     """A layer's cells by column; what an empty cell means is left out."""
     cells = {"name": _name(layer), "repeat": str(layer.repeat), "dtype": layer.dtype}
+    cells["inputs"] = _inputs(layer)
+    if not isinstance(layer, Stream):
+        cells["epilogue"] = _operators(layer.epilogue, f"{layer.name}.epilogue")
+    if isinstance(layer, Gemm | Conv):
+        cells["accumulate"] = str(int(layer.accumulate))
     if isinstance(layer, Conv):
         cells |= {"kind": "conv", "ceil_output": str(int(layer.ceil_output))}
         for key in ("in_channels", "in_h", "in_w", "out_channels", "groups", "batch"):
@@ -62,15 +73,11 @@ def _cells(layer: Layer) -> dict[str, str]:
         cells |= {key: str(getattr(layer, key)) for key in ("m", "n", "k", "batch")}
         if isinstance(layer, Matmul):
             cells["cached"] = str(int(layer.cached))
-        else:
-            cells["accumulate"] = str(int(layer.accumulate))
+    elif isinstance(layer, Attention):
+        cells |= {"kind": "attention"} | {key: str(getattr(layer, key)) for key in SIZES}
+        cells |= {key: str(int(getattr(layer, key))) for key in ("causal", "cached")}
     else:
-        if layer.op not in STREAM_KINDS:
-            raise WorkloadError(
-                f"{layer.name}.op", "a trace has no such kind", got=layer.op,
-                hint=did_you_mean(layer.op, STREAM_KINDS),
-            )  # fmt: skip
-        cells |= {"kind": layer.op}
+        cells |= {"kind": _operators(parts_of(layer.op), f"{layer.name}.op")}
         cells |= {"reads": str(layer.reads), "writes": str(layer.writes)}
         if (layer.passes, layer.row) != (1, None):
             cells |= {"passes": str(layer.passes), "row": str(layer.row or "")}
@@ -87,6 +94,27 @@ def _name(layer: Layer) -> str:
             f"layer {name!r}", "its name cannot stand in a CSV", want="one line of text"
         )
     return name
+
+
+def _operators(ops: tuple[str, ...], where: str) -> str:
+    for op in ops:
+        if op not in OPERATORS:
+            hint = did_you_mean(op, OPERATORS)
+            raise WorkloadError(where, "a trace has no such operator", got=op, hint=hint)
+    return "+".join(ops)
+
+
+def _inputs(layer: Layer) -> str:
+    """Names with blanks between, or with a semicolon behind each where one holds a blank."""
+    for name in layer.inputs:
+        if ";" in name or name != name.strip():
+            raise WorkloadError(
+                f"layer {layer.name!r}", "the name of an input cannot stand in a CSV", got=name,
+                want="no semicolon, and no blanks around it",
+            )  # fmt: skip
+    if any(len(name.split()) > 1 for name in layer.inputs):
+        return "".join(f"{name};" for name in layer.inputs)
+    return " ".join(layer.inputs)
 
 
 def _pattern(layer: Gemm | Conv) -> str:
@@ -116,7 +144,7 @@ def _sizes(sizes: tuple[int, ...]) -> str:
 
 
 def _quoted(text: str) -> str:
-    if text.startswith("#") or "," in text or '"' in text:
+    if text.startswith("#") or any(mark in text for mark in ',";'):
         return '"' + text.replace('"', '""') + '"'
     return text
 

@@ -11,7 +11,7 @@ from simulator import catalog
 from simulator.errors import SimulatorError, WorkloadError
 from simulator.importers import load_workload
 from simulator.workload import Conv, Gemm, Matmul, Stream, Workload
-from simulator.workload.trace import evaluate
+from simulator.workload.expressions import evaluate
 
 PRESETS = catalog.presets("workloads", ".csv")
 HEADER = "name,kind,m,n,k,batch,repeat,dtype,pattern"
