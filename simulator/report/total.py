@@ -208,7 +208,7 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport]) -> Total:
         **added,
         cycles=ps_to_cycles(time_ps, hardware.clock_hz),
         launches=sum(layer.repeat for layer in layers),
-        launch_ns=float(hardware.launch_ns),
+        launch_ns=hardware.host_ns,
         mac_utilization=added["slots_used"] / peak,
         dense_equivalent_utilization=added["macs"] / peak,
         bound=next(iter(shares)),
