@@ -97,6 +97,8 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(condition_, fp16, "clock_hz", 1_095_000_000, {fp16: 44}, 0.0, 0.038)
     yield Fitted(condition_, int8, "launch_us", 20.5, {int8: 47}, 0.0, 0.291)
     yield Fitted(condition_, int8, "clock_hz", 1_095_000_000, {int8: 47}, 0.0, 0.291)
+    small = {"resnet50": 4}  # Paddle's in fp16 up to batch 8
+    yield Fitted(condition_, "resnet50", "launch_us", 210, small, 0.024, 0.018)
     # Rows of some families, see `gemms.FP8_FITTED`; the h800 and h20 presets inherit the constants.
     short, h100 = {"h100-fp8": 18, "h20-fp8": 65}, {"h100-fp8": 28}
     sums = "libraries.deepgemm.promotion.sums_per_cycle"

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 
 from simulator import load_hardware
-from simulator.validation import gpt3, hopper, tables
+from simulator.validation import convolutions, gpt3, hopper, tables
 from simulator.validation.fitted import (
     A100,
     FITTED,
@@ -242,6 +242,18 @@ def magicube_int8() -> Fit:
     return _magicube("int8")
 
 
+def resnet50() -> Fit:
+    """What Paddle's host takes, at the small batches of one dtype."""
+    rows = [row for row in tables.read(convolutions.NETWORKS) if convolutions.seen(row)]
+    device = np.array([convolutions.network_ms(load_hardware(A100), row) for row in rows])
+    settings: Settings = []
+    errors = []
+    for launch_us in range(100, 401, 5):
+        settings.append((float(launch_us),))
+        errors.append(np.abs((device + launch_us / 1e3) / _column(rows, "measured") - 1))
+    return Fit(convolutions.NETWORKS, ("launch_us",), settings, np.array(errors))
+
+
 def _short_rows(data_set: str) -> list[Row]:
     """Rows of a set that fits have seen, but for those that take long."""
     rows = [row for row in hopper.rows(data_set) if seen(hopper.TABLE, row)]
@@ -305,6 +317,7 @@ FITS: tuple[Callable[[], Fit], ...] = (
     mma_sp,
     magicube_fp16,
     magicube_int8,
+    resnet50,
     hopper_fp8,
     hopper_dirty,
     h100_sustained,
