@@ -41,6 +41,8 @@ BOUNDS = {
     "h800-fp8": 0.08,
     "h20-fp8": 0.05,
     "v100-deepbench": 0.07,
+    "trex": 0.15,
+    "resnet50": 0.12,
     "sparseloop-flexible": 0.05,
 }
 """What was asked for, by data set. Others have looser bounds, of what was found, or none."""
@@ -281,4 +283,4 @@ def test_titles_fit_above_a_panel() -> None:
 
 def test_units_are_written_as_people_write_them() -> None:
     units = {dataset.unit for dataset in DATASETS.values()}
-    assert units <= {"µs", "ratio", "cycles", "MACs", "GB/s"}
+    assert units <= {"µs", "ms", "ratio", "cycles", "MACs", "GB/s"}
