@@ -74,3 +74,14 @@ def test_zeros_beside_real_weights_cost_nothing_where_they_are_skipped() -> None
     ).layers
     assert layer.nonzeros == 8 * 3 * 9
     assert layer.macs == conv.macs
+
+
+@pytest.mark.parametrize("channels", [16, 64])
+def test_inputs_pass_l2_as_they_enter_scratchpads_and_dram_once(channels: int) -> None:
+    """Every kernel position reads its pixels again, past the caches of cores."""
+    conv = Conv("conv", channels, 64, 12, 12, kernel=3, padding=1)
+    (layer,) = simulate(tiny(), Workload("w", [conv])).layers
+    moved = layer.traffic_bytes
+    entered = moved["scratchpad"]["activations"]["written"]
+    assert entered <= moved["l2"]["activations"]["read"] <= entered * 1.01
+    assert moved["dram"]["activations"]["read"] == conv.unique_inputs * 2

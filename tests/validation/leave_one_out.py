@@ -140,7 +140,7 @@ def rtx3090_cusparselt() -> Fit:
     measured = np.array([measured_us(row, "sparse") for row in rows])
     epilogue = "libraries.cusparselt.epilogue_ns"
     settings, errors = [], []
-    for barrier, epilogue_ns in product(range(21, 30), range(5200, 6100, 100)):
+    for barrier, epilogue_ns in product(range(15, 28), range(4400, 5900, 100)):
         overrides = {"core.barrier_cycles": barrier, epilogue: epilogue_ns}
         times = _times_us(RTX3090, overrides, rows, "2:4")
         settings.append((float(barrier), float(epilogue_ns)))
