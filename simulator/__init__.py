@@ -90,6 +90,9 @@ _HOMES = {
     "TradeOff": "tradeoff.result",
     "trade_off": "tradeoff.measure",
     "Workload": "workload",
+    "STACKS": "workload.stack",
+    "Stack": "workload.stack",
+    "stacked": "workload.stack",
     "TrainSpec": "training.spec",
     "claims_of": "training.claims",
     "stored_tables": "training.stored",
@@ -99,6 +102,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "STACKS",
     "Attention",
     "Comparison",
     "ConfigError",
@@ -116,6 +120,7 @@ __all__ = [
     "Report",
     "SimulatorError",
     "SpecError",
+    "Stack",
     "StoreError",
     "Stream",
     "SweepResult",
@@ -141,6 +146,7 @@ __all__ = [
     "relative_area",
     "search",
     "simulate",
+    "stacked",
     "stored_tables",
     "sweep",
     "trade_off",

@@ -125,7 +125,7 @@ def random_case(
     rng: random.Random, patterns: tuple[str, ...] = PATTERNS, **overrides: object
 ) -> Case:
     """A random machine, layer, pattern and mapping: small, but with everything contended."""
-    hardware = _random_machine(rng, **overrides)
+    hardware = random_machine(rng, **overrides)
     dispatch = rng.choice(["dynamic", "round_robin", "round_robin", *DISPATCH])
     library = library_of(
         hardware,
@@ -189,7 +189,7 @@ def _random_mask(
     return mask.astype(np.uint8)
 
 
-def _random_machine(rng: random.Random, **overrides: object) -> Hardware:
+def random_machine(rng: random.Random, **overrides: object) -> Hardware:
     halves = {
         "far_latency_cycles": rng.choice([0, 3, 40]),
         "link_bytes_per_cycle": rng.choice([2, 16, 100]),

@@ -18,6 +18,8 @@ from simulator.quantities import COLUMN_TIME, ENERGY, Scale, count, percent, tim
 from simulator.sparsity import asked_name
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulator.cli.grid import Grid
     from simulator.cli.tables import Part
     from simulator.exploration.search import SearchResult
@@ -144,7 +146,7 @@ def _explore(
 
 
 def _summary(result: SweepResult) -> str:
-    """Counts, and the fastest point of each workload and pattern."""
+    """Counts, and the fastest point of each workload, stack and pattern."""
     from simulator.cli.tables import render
 
     text = f"{count(len(result.rows), 'point')}: "
@@ -155,13 +157,14 @@ def _summary(result: SweepResult) -> str:
     parts: list[Part] = [text, *_notes(result.notes)]
     frame = result.to_frame()
     done = frame[frame["time_ps"].notna()]
-    groups = done.groupby(["workload", "pattern"], sort=False, dropna=False)
+    what = ["workload", *_stack_column(frame), "pattern"]
+    groups = done.groupby(what, sort=False, dropna=False)
     fastest = frame.loc[groups["time_ps"].idxmin()]
     if fastest.empty:
         return render(parts)
     kept = set(fastest["key"])
     rows = [row for row in result.rows if row.key.hex() in kept]
-    title = "Fastest of each workload and pattern"
+    title = f"Fastest of each {', '.join(what[:-1])} and {what[-1]}"
     if fastest["speedup"].notna().any():
         title += f"; speed-up over {asked_name(result.baseline)}"
     return render([*parts, "", _table(title, replace(result.table, rows=rows))])
@@ -193,6 +196,11 @@ def _notes(notes: Sequence[str]) -> Sequence[str]:
     return () if screen.quiet else notes
 
 
+def _stack_column(frame: pd.DataFrame) -> list[str]:
+    """The column of stacks, where there is more than one."""
+    return ["stack"] if frame["stack"].nunique() > 1 else []
+
+
 def _table(title: str, rows: Rows, asked: Sequence[str] = ()) -> Grid:
     """Rows for people: without what is the same everywhere or exact to the picosecond.
 
@@ -205,7 +213,7 @@ def _table(title: str, rows: Rows, asked: Sequence[str] = ()) -> Grid:
     figures += [name for name in (*rows.more, "error") if name != "ties"]
     figures = [*asked, *(name for name in figures if name not in asked)]
     shown = [name for name in figures if name in asked or not frame[name].isna().all()]
-    names = ["workload", "pattern", *rows.parameters, *shown, "hardware"]
+    names = ["workload", *_stack_column(frame), "pattern", *rows.parameters, *shown, "hardware"]
     scales = {name: _scale(name, frame[name].tolist()) for name in names}
     titles = {name: _title(name, scales[name]) for name in names}
     made = Grid(
@@ -213,7 +221,7 @@ def _table(title: str, rows: Rows, asked: Sequence[str] = ()) -> Grid:
         headings(
             titles.values(),
             name=["workload", "hardware"],
-            word=["pattern", "bound"],
+            word=["stack", "pattern", "bound"],
             prose=["idle", "error"],
         ),
         drops=[titles[name] for name in _DROPS if name in names and name not in asked],

@@ -158,7 +158,7 @@ def _layer_table(report: Report) -> Grid:
             layer.name,
             str(layer.repeat),
             *_sizes(layer),
-            layer.executed_as,
+            _executed(layer),
             layer.mapping,
             scale.text(layer.time_ns),
             f"{layer.cycles:,}",
@@ -166,6 +166,12 @@ def _layer_table(report: Report) -> Grid:
             _bound(layer),
         )
     return made
+
+
+def _executed(layer: LayerReport) -> str:
+    """The pattern as which a product ran; on vector lanes, it says so."""
+    on_lanes = layer.executed_on == "vector" and layer.macs
+    return f"{layer.executed_as} vector" if on_lanes else layer.executed_as
 
 
 def _layers_table(comparison: Comparison) -> Grid:

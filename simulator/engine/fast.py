@@ -34,13 +34,14 @@ EPILOGUE_ENDS, OUTPUT_REQUEST, STAGE_REQUEST = range(3)
 KIND_BITS, KIND_MASK = 2, 3
 ABSENT, CLEAN, DIRTY = 0, 1, 2
 
-# What edges add to a stage's code: those of `schedule.classes`, once more since numba's cache does
-# not see edits across files.
-LAST_ROW, LAST_COLUMN, LAST_STAGE = 4, 2, 1
-assert (LAST_ROW, LAST_COLUMN, LAST_STAGE) == (
+# What edges add to a stage's code, and being a tile's first: those of `schedule.classes`, once more
+# since numba's cache does not see edits across files.
+LAST_ROW, LAST_COLUMN, LAST_STAGE, FIRST_STAGE = 4, 2, 1, 8
+assert (LAST_ROW, LAST_COLUMN, LAST_STAGE, FIRST_STAGE) == (
     table.LAST_ROW,
     table.LAST_COLUMN,
     table.LAST_STAGE,
+    table.FIRST_STAGE,
 )
 assert KIND_BITS == layout.KIND_BITS
 
@@ -136,6 +137,7 @@ WAITS = Waits(MEMORY_WAIT, PROLOGUE_WAIT, EPILOGUE_WAIT, REDUCTION_WAIT)
     K_ROWS,
     K_COLUMNS,
     K_STAGES,
+    K_ROW_BLOCKS,
     K_SPLITS,
     K_COLUMNS_BASE,
     K_OUTPUTS_BASE,
@@ -159,7 +161,7 @@ WAITS = Waits(MEMORY_WAIT, PROLOGUE_WAIT, EPILOGUE_WAIT, REDUCTION_WAIT)
     K_ACCUMULATES,
     K_CLUSTER_M,
     K_CLUSTER_N,
-) = range(28)
+) = range(29)
 
 
 @numba.njit(inline="always", **OPTIONS)
@@ -295,6 +297,25 @@ def _fetch_in_cluster(
         lru, resident, ready, classes, costs, counts,
     )  # fmt: skip
     return max(rows, columns)
+
+
+@numba.njit(**OPTIONS)
+def _fetch_beside_kept(
+    now, stage, kind, is_first, c, core, times, k, shared,
+    lru, resident, ready, classes, costs, counts,
+):  # fmt: skip
+    """Request the columns of a stage, and before a tile's first ones its rows, which it keeps."""
+    arrive = now
+    if is_first:
+        arrive = _fetch(
+            now, c[ROWS_BLOCK], c, core, times[kind, ROWS_PORT_PS], k, shared,
+            lru, resident, ready, classes, costs, counts,
+        )  # fmt: skip
+    columns = _fetch(
+        now, c[COLUMNS_BLOCK] + stage, c, core, times[kind, COLUMNS_PORT_PS], k, shared,
+        lru, resident, ready, classes, costs, counts,
+    )  # fmt: skip
+    return max(arrive, columns)
 
 
 @numba.njit(**OPTIONS)
@@ -495,7 +516,7 @@ def _end_epilogue(
 
 
 @numba.njit(**OPTIONS)
-def _take_tile(c, core, k, queue_at, queue_start, queue_of, tiles, bounds, tiles_of):
+def _take_tile(c, core, k, queue_at, queue_start, queue_of, tiles, bounds, row_ends, tiles_of):
     """Take the next tile of the core's queue; False if there is none."""
     queue = queue_of[core]
     if queue_at[queue] == queue_start[queue + 1]:
@@ -511,12 +532,14 @@ def _take_tile(c, core, k, queue_at, queue_start, queue_of, tiles, bounds, tiles
     column = output - line * k[K_COLUMNS]
     gemm = line // k[K_ROWS]
     row = line - gemm * k[K_ROWS]
-    c[ROWS_BLOCK] = line * k[K_STAGES]
+    c[ROWS_BLOCK] = line * k[K_ROW_BLOCKS]
     c[COLUMNS_BLOCK] = k[K_COLUMNS_BASE] + (gemm * k[K_COLUMNS] + column) * k[K_STAGES]
     last_row, last_column = row == k[K_ROWS] - 1, column == k[K_COLUMNS] - 1
     c[TILE_CLASS] = LAST_ROW * last_row + LAST_COLUMN * last_column
     c[STAGE] = bounds[split]
     c[STAGE_END] = bounds[split + 1]
+    if row_ends is not None:
+        c[STAGE_END] = min(bounds[split + 1], row_ends[row])
     return True
 
 
@@ -563,13 +586,15 @@ def _close(k, times, mac_ps, cores, ends, stages, accounts):
 
 @numba.njit(**OPTIONS)
 def _run(
-    k, tiles, queue_start, queue_at, queue_of, bounds, times, mac_ps, masked_kinds, costs, classes,
+    k, tiles, queue_start, queue_at, queue_of, bounds, row_ends,
+    times, mac_ps, masked_kinds, costs, classes,
     cores, pendings, ends, tiles_of, arrived, shared, sent,
     lru, resident, ready, tree, stages, counts, accounts,
 ):  # fmt: skip
     """The event loop. Returns whether every core finished.
 
-    Without clusters ``sent`` is None, and numba compiles a loop that knows nothing of them.
+    Without clusters ``sent`` is None, and numba compiles a loop that knows nothing of them; nor of
+    rows that tiles keep, without ``row_ends``.
     """
     leaves = tree.shape[0] >> 1
     core_bits = k[K_CORE_BITS]
@@ -590,8 +615,9 @@ def _run(
             flags = 0
             if c[STAGE] == c[STAGE_END]:
                 if not _take_tile(
-                    c, core, k, queue_at, queue_start, queue_of, tiles, bounds, tiles_of[core]
-                ):
+                    c, core, k, queue_at, queue_start, queue_of, tiles, bounds, row_ends,
+                    tiles_of[core],
+                ):  # fmt: skip
                     _update(tree, leaves + core, min(c[EPILOGUE_KEY], c[OUTPUT_KEY]))
                     continue
                 flags = FIRST
@@ -602,7 +628,13 @@ def _run(
                 kind = masked_kinds[last_column, c[ROWS_BLOCK] + stage]
             shared[TIES] += shared[LAST_REQUEST] == now
             shared[LAST_REQUEST] = now
-            if sent is not None:
+            if row_ends is not None:
+                kind += FIRST_STAGE * flags
+                arrive = _fetch_beside_kept(
+                    now, stage, kind, flags, c, core, times, k, shared,
+                    lru, resident, ready, classes, costs, counts,
+                )  # fmt: skip
+            elif sent is not None:
                 arrive = _fetch_in_cluster(
                     now, stage, kind, c, core, sent, times, k, shared,
                     lru, resident, ready, classes, costs, counts,
@@ -680,6 +712,7 @@ def _constants(program: Program) -> IntArray:
         K_ROWS: grid.rows,
         K_COLUMNS: grid.columns,
         K_STAGES: grid.stages,
+        K_ROW_BLOCKS: grid.row_blocks,
         K_SPLITS: grid.splits,
         K_COLUMNS_BASE: grid.columns_base,
         K_OUTPUTS_BASE: grid.outputs_base,
@@ -734,12 +767,14 @@ def run(program: Program) -> EngineResult:
     pendings, ends = _zeros(cores, buffers, STAGE_FIELDS), _zeros(cores, sets, LAST_TILE_FIELDS)
     ends[:, :, MAIN_LOOP_END] = -1
     m, n = program.cluster
-    sent = None
+    sent = row_ends = None
+    if grid.keeps_rows:
+        row_ends = np.array(grid.row_ends or [grid.stages] * grid.rows, dtype=np.int64)
     if program.cluster_cores > 1:
         sent = _zeros(cores // (m * n), m + n, grid.stages, BROADCAST_FIELDS)
     arguments = (
         k, queues.tiles, queues.start, queues.start[:-1].copy(), queues.of_core,
-        program.split_bounds, times, program.mac_ps, program.masked_kinds, costs, classes,
+        program.split_bounds, row_ends, times, program.mac_ps, program.masked_kinds, costs, classes,
         state, pendings, ends, _zeros(cores, k[K_RING]), arrived, shared, sent,
         lru, resident, _zeros(blocks), tree, stages, counts, accounts,
     )  # fmt: skip

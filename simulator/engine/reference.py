@@ -124,14 +124,18 @@ class Core:
         kind, place = program.stage_kind(tile.place, stage), tile.place
         self.stages[kind] += 1
         row, column = divmod(self.member, program.cluster.n)
-        asked = Asked(tile.count, ROWS, row, stage)
-        rows_ps = int(program.rows_port_ps[kind])
-        rows = memory.fetch(place.rows_block + stage, self.port, rows_ps, asked)
-        if not program.grid.has_columns:
-            return [rows]
-        asked = Asked(tile.count, COLUMNS, column, stage)
-        columns_ps = int(program.columns_port_ps[kind])
-        return [rows, memory.fetch(place.columns_block + stage, self.port, columns_ps, asked)]
+        fetched = []
+        if not program.grid.keeps_rows or stage == tile.stages[0]:
+            block = place.rows_block + (0 if program.grid.keeps_rows else stage)
+            asked = Asked(tile.count, ROWS, row, stage)
+            rows_ps = int(program.rows_port_ps[kind])
+            fetched.append(memory.fetch(block, self.port, rows_ps, asked))
+        if program.grid.has_columns:
+            asked = Asked(tile.count, COLUMNS, column, stage)
+            columns_ps = int(program.columns_port_ps[kind])
+            block = place.columns_block + stage
+            fetched.append(memory.fetch(block, self.port, columns_ps, asked))
+        return fetched
 
     def _work(self) -> Process:
         """Work on stages in order, as soon as each has arrived."""

@@ -18,6 +18,7 @@ from simulator.report.total import KEPT
 from simulator.run.simulate import simulate
 from simulator.store.record import LARGEST
 from simulator.units import PS_PER_NS
+from simulator.workload.layer import LISTED
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Row:
     settings: Settings
     hardware: str
     workload: str
-    stack: str
     pattern: str | None
     engine: str
     accuracy: str
+    stack: str = LISTED
     executed_as: str | None = None
     time_ps: int | None = None
     cycles: int | None = None
@@ -110,8 +111,8 @@ def _machine(base: Hardware, settings: Settings) -> Hardware | SimulatorError:
 def _row(shared: Shared, point: Point, machine: Hardware | SimulatorError) -> Row:
     workload = shared.workloads[point.workload]
     name = machine.name if isinstance(machine, Hardware) else shared.base.name
-    about = (point.key, point.settings, name, workload.name, point.stack, point.pattern,
-             shared.engine, shared.accuracy)  # fmt: skip
+    about = (point.key, point.settings, name, workload.name, point.pattern, shared.engine,
+             shared.accuracy, point.stack)  # fmt: skip
     if isinstance(machine, SimulatorError):
         return Row(*about, error=str(machine), setup=point.setup)
     try:

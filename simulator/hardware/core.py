@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Annotated, Final, Literal
 
@@ -100,6 +101,10 @@ VECTOR_DTYPE: Final = "fp32"
 half as wide."""
 
 
+LANE_PRODUCTS: Final = {"int8": 4}
+"""Products that a lane adds up at a time, where it is more than one."""
+
+
 class VectorUnit(Section):
     """All vector lanes of one core, together: beside the tensor cores, and for what those cannot.
 
@@ -124,6 +129,17 @@ class VectorUnit(Section):
     def rate(self, dtype: str = VECTOR_DTYPE) -> Fraction:
         """Multiply-adds per cycle in a dtype."""
         return exact(self.macs_per_cycle.get(dtype, self.macs_per_cycle[VECTOR_DTYPE]))
+
+    def multiplying(self, dtypes: Iterable[str]) -> TensorCores:
+        """The lanes in the place of tensor cores, for the dtypes of these.
+
+        Model: a lane takes one product at a time, of int8 four along k, as NVIDIA's dp4a and AMD's
+        v_dot4 do; the few cycles of its pipeline hide behind other warps.
+        """
+        depths = {dtype: LANE_PRODUCTS.get(dtype, 1) for dtype in dtypes}
+        shapes = {dtype: Instruction(m=1, n=1, k=depth) for dtype, depth in depths.items()}
+        rates = {dtype: float(self.rate(dtype)) for dtype in depths}
+        return TensorCores(macs_per_cycle=rates, instructions=shapes)
 
     def cycles(self, macs: Fraction | int, specials: Fraction | int) -> Fraction:
         """Of so many multiply-adds in fp32 and special functions, exactly."""

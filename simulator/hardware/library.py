@@ -15,6 +15,7 @@ _WIDTH = {"type": "integer", "minimum": 1}
 Width = Annotated[Count, WithJsonSchema({"anyOf": [_WIDTH, {"type": "array", "items": _WIDTH}]})]
 Dispatch = Literal["dynamic", "round_robin", "contiguous"]
 Side = Literal["m", "n", "k"]
+Unit = Literal["tensor", "vector"]
 
 MAX_STAGE_BUFFERS = 64
 MAX_CLUSTER = 16  # CUDA's largest cluster, where a kernel opts for more than 8
@@ -75,16 +76,37 @@ class Sizes(Section):
     k: Count = 1
 
 
-class Library(Section):
+class Kernels(Section):
+    """How kernels use the machine, whatever they compute."""
+
+    dispatch: Dispatch = "dynamic"
+    prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
+    epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
+    epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
+    epilogue_staged: Switch = Field(
+        False,
+        description="Outputs are laid into the scratchpad, and read from there on their way out, "
+        "instead of leaving registers straight through the port.",
+    )
+    reduction_kernel: Switch = Field(
+        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
+    )
+
+
+class Library(Kernels):
     """How the kernels of one library use the machine. Never a correction factor.
 
     What is None here is the machine's: `Hardware.under` puts the two together.
     """
 
+    unit: Unit = Field(
+        "tensor", description="What multiplies: tensor cores, or the lanes of core.vector."
+    )
     tiles: tuple[Tile, ...] = Field(min_length=1)
     stage_buffers: Annotated[int, Field(ge=1, le=MAX_STAGE_BUFFERS, strict=True)] = Field(
         description="Stages in flight, at most; fewer where the scratchpad holds fewer."
     )
+    splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
     register_buffers: RegisterBuffers | None = Field(
         None, description="Fragment loads hide behind MACs (2) or add to them (1); default: "
         "core.register_file.buffers.",
@@ -99,7 +121,6 @@ class Library(Section):
     whole_tiles: Switch | None = Field(
         None, description="Whether edges are multiplied whole; default: core.whole_tiles."
     )
-    splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
     busy_ratio: Ratio | None = Field(
         None,
         description="Share of the cores that contents the library: k-splits are offered only where "
@@ -113,19 +134,10 @@ class Library(Section):
         "fullest last wave, then the smallest.",
     )
     swap: Switch = Field(True, description="Dense GEMMs may swap W and X where that fits better.")
-    dispatch: Dispatch = "dynamic"
-    prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
-    epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
-    epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
     vector_rows: tuple[Size, ...] = Field(
         (),
         description="Rows that may choose columns together: 128 runs patterns such as 128:2:20, "
         "with 2:4 on the columns chosen. Tiles lie within such rows.",
-    )
-    epilogue_staged: Switch = Field(
-        False,
-        description="Outputs are laid into the scratchpad, and read from there on their way out, "
-        "instead of leaving registers straight through the port.",
     )
     cluster: ClusterShape = Field(
         ClusterShape(),
@@ -136,9 +148,6 @@ class Library(Section):
         None,
         description="Where sums add to what memory holds: outputs of a fragment that are waited "
         "for together; default: all.",
-    )
-    reduction_kernel: Switch = Field(
-        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
     )
     least: Sizes = Field(
         Sizes(), description="Least sizes that its kernels take; smaller ones are padded."
@@ -194,6 +203,11 @@ class LibraryChoice(Section):
 
     dense: str
     sparse: str
+    vector: str | None = Field(
+        None,
+        description="Runs dense layers on core.vector where that is faster: those that leave "
+        "instructions of the tensor cores nearly empty. Default: none.",
+    )
     dtypes: dict[str, str] = Field(
         {}, description='Another library for some dtypes: {"dense fp8": ...}.'
     )

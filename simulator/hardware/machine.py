@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from simulator.catalog import CONTROL
 from simulator.errors import ConfigError, did_you_mean
-from simulator.hardware.core import Core
+from simulator.hardware.attention import AttentionKernels
+from simulator.hardware.core import Core, Source
 from simulator.hardware.library import Library, LibraryChoice
 from simulator.hardware.memory import Memory
 from simulator.hardware.section import Count, NotNegative, Positive, Ratio, Section, Switch
@@ -133,6 +134,10 @@ class Hardware(Section):
     sparsity: Sparsity = Sparsity()
     libraries: dict[str, Library] = Field(min_length=1)
     library: LibraryChoice
+    attention: AttentionKernels = Field(
+        AttentionKernels(),
+        description="Kernels of fused attention; default: as FlashAttention-2.",
+    )
     energy: Energy | None = None
     sustained: Sustained | None = None
 
@@ -151,12 +156,18 @@ class Hardware(Section):
 
     @model_validator(mode="after")
     def _libraries_fit(self) -> Hardware:
-        for name in (self.library.dense, self.library.sparse, *self.library.dtypes.values()):
+        chosen = self.library
+        optional = (chosen.vector,) if chosen.vector is not None else ()
+        for name in (chosen.dense, chosen.sparse, *optional, *chosen.dtypes.values()):
             if name not in self.libraries:
                 raise ValueError(
                     f"library: no library '{name}' ({did_you_mean(name, self.libraries)})"
                 )
+        if chosen.vector is not None and self.libraries[chosen.vector].unit != "vector":
+            raise ValueError(f"library.vector: {chosen.vector} has another unit")
         for name, library in self.libraries.items():
+            if library.unit == "vector" and self.core.vector is None:
+                raise ValueError(f"libraries.{name}.unit: the machine has no core.vector")
             if library.cluster.cores > self.core.count:
                 raise ValueError(
                     f"libraries.{name}.cluster: {library.cluster.cores} cores are more than "
@@ -218,8 +229,17 @@ class Hardware(Section):
         if library.sums == "fp16" and cores.fp16_sums_macs_per_cycle is not None:
             rates = cores.macs_per_cycle | {"fp16": cores.fp16_sums_macs_per_cycle}
             core = _with(core, tensor_cores=_with(cores, macs_per_cycle=rates))
+        if library.unit == "vector" and core.vector is not None:
+            core = _with(core, tensor_cores=core.vector.multiplying(self.dtypes))
         # Every value was checked where the library was read.
         return self if core is self.core else _with(self, core=core)
+
+    def taking_rows_from(self, source: Source) -> Hardware:
+        """The machine whose tensor cores take the rows operand, which is W's place, from there."""
+        core = self.core
+        if core.operand_source.w == source:
+            return self
+        return _with(self, core=_with(core, operand_source=_with(core.operand_source, w=source)))
 
     def vector_library(self, rows: int, name: str | None = None) -> str | None:
         """The library that runs weights of which ``rows`` rows choose columns together, if any.

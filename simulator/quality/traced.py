@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simulator.quality.measured import Measured
 from simulator.quantities import count
-from simulator.workload import Conv, Gemm, Layer, Matmul, Workload
+from simulator.workload import Attention, Conv, Gemm, Layer, Matmul, Workload
 from simulator.workload.table import table_of
 from simulator.workload.trace import read_trace
 
@@ -23,13 +23,13 @@ def own_network(row: Measured, samples: int = 1) -> Workload | None:
     read = read_trace(table_of(where, row.trace), {})
     notes = [f"for {count(samples, 'sample')}", *(n for n in read.notes if n != ONE_SAMPLE)]
     layers = [_of_samples(layer, samples) for layer in read.layers]
-    return Workload(row.network, layers, notes, read.blocks)
+    return replace(read, name=row.network, layers=tuple(layers), notes=tuple(notes))
 
 
 def _of_samples(layer: Layer, samples: int) -> Layer:
     """Samples stand beside each other: more columns of a product, more images."""
     if isinstance(layer, Gemm):
         return replace(layer, n=layer.n * samples)
-    if isinstance(layer, Conv | Matmul):
+    if isinstance(layer, Conv | Matmul | Attention):
         return replace(layer, batch=layer.batch * samples)
     return replace(layer, reads=layer.reads * samples, writes=layer.writes * samples)

@@ -24,8 +24,9 @@ class Account(FrozenDict[str, int]):
     mac_useful, mac_padding : int
         Multiplying on slots that can hold a weight, and on others. `of` calls all of it useful;
         `divided` tells them apart, which can only be said of a whole layer.
-    scratchpad_stall, operand_stall, barrier : int
-        The rest of stages: waiting for the scratchpad, for the path of operands, and for warps.
+    scratchpad_stall, operand_stall, vector_stall, barrier : int
+        The rest of stages: waiting for the scratchpad, for the path of operands, for vector lanes,
+        and for warps.
     memory_stall, prologue, epilogue, reduction : int
         Waiting between stages, and for what leaves the core.
     idle : int
@@ -39,6 +40,7 @@ class Account(FrozenDict[str, int]):
     mac_padding: int
     scratchpad_stall: int
     operand_stall: int
+    vector_stall: int
     barrier: int
     memory_stall: int
     prologue: int
@@ -64,19 +66,21 @@ class Account(FrozenDict[str, int]):
     ) -> Account:
         """All time of one core, or of all: its parts add up to cores times start and makespan."""
         cores = slice(None) if core is None else slice(core, core + 1)
-        barrier = operand = 0
+        barrier = operand = vector = 0
         for count, cost in zip(
             result.stages[cores].sum(axis=0).tolist(), program.costs, strict=True
         ):
             barrier += count * cost.barrier_ps
             operand += count * cost.stall_ps * cost.stalled_by_operand
+            vector += count * cost.vector_stall_ps
         mac, worked = int(result.mac_ps[cores].sum()), int(result.worked_ps[cores].sum())
         ends_ps = result.end_ps[cores]
         return cls(
             kernel_start=len(ends_ps) * start_ps,
             mac_useful=mac,
-            scratchpad_stall=worked - mac - barrier - operand,
+            scratchpad_stall=worked - mac - barrier - operand - vector,
             operand_stall=operand,
+            vector_stall=vector,
             barrier=barrier,
             **result.waits(core)._asdict(),
             idle=len(ends_ps) * result.makespan_ps - int(ends_ps.sum()),

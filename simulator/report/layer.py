@@ -12,6 +12,7 @@ import numpy as np
 from simulator.engine.result import EngineResult
 from simulator.hardware import Hardware
 from simulator.hardware.energy import layer_energy_pj, power_w
+from simulator.hardware.library import Unit
 from simulator.report.account import Account
 from simulator.report.audit import audit
 from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, PARTIALS, ROWS
@@ -22,6 +23,7 @@ from simulator.schedule.timing import StageWork
 from simulator.sparsity import AnyPattern
 from simulator.traffic import Flow, Traffic
 from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
+from simulator.workload.attention_problem import Problem
 from simulator.workload.layer import Layer, Stream
 from simulator.workload.lowering import GemmProblem, Role
 
@@ -37,6 +39,8 @@ class LayerReport:
     ----------
     asked, executed_as : str
         Pattern of the weights, and the pattern that the hardware ran it as; `note` says why.
+    executed_on : {"tensor", "vector"}
+        What computed it: tensor cores, or vector lanes, as all that is no product.
     mapping : str
         Tile, splits and operand order; ``-`` for streaming layers.
     macs : int
@@ -44,13 +48,14 @@ class LayerReport:
         ``slots_used`` the part of it on slots that can hold a weight; the rest is
         ``slots_padded``.
     mac_utilization : float
-        ``slots_used`` over what all cores could have done in the time, 0 to 1.
+        ``slots_used`` over what the tensor cores of all cores could have done in the time, 0 to 1,
+        whatever it was executed on.
     dense_equivalent_utilization : float
         ``macs`` over the same; above 1 where skipped zeros outweigh stalls.
     bound : str
-        mac, scratchpad, operand, port, l2, dram: the resource that is busiest (of the busiest
-        core); latency where none is busy half of the time; launch where launching and starting
-        the kernel take longer than its work.
+        mac, scratchpad, operand, vector, port, l2, dram: the resource that is busiest (of the
+        busiest core); latency where none is busy half of the time; launch where launching and
+        starting the kernel take longer than its work.
     work_bound : str
         What bounds the layer's work, whatever its launch takes.
     busy_ratio : dict
@@ -86,6 +91,7 @@ class LayerReport:
     count: int
     asked: str
     executed_as: str
+    executed_on: Unit
     note: str
     mapping: str
     cycles: int
@@ -127,10 +133,11 @@ def layer_report(
     program: Program,
     result: EngineResult,
     *,
-    problem: GemmProblem | None,
+    problem: Problem | None,
     mapping: Mapping | None,
     asked: AnyPattern,
     note: str,
+    executed_on: Unit = "tensor",
     throttled: bool = False,
     time_error_ratio: float = 0.0,
     dram_error_ratio: float = 0.0,
@@ -142,7 +149,10 @@ def layer_report(
     AccountError
         If a figure is one that no run can have.
     """
-    start_ps = hardware.start_ps(streaming=problem is None) + program.restart_ps
+    # Model: a kernel that reads windows starts like a streaming one: it has as little code.
+    has_window = isinstance(problem, GemmProblem) and problem.window is not None
+    streaming = problem is None or has_window
+    start_ps = hardware.start_ps(streaming=streaming) + program.restart_ps
     time_ps = start_ps + result.makespan_ps
     stages = result.stages.sum(axis=0).tolist()
     executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))
@@ -156,6 +166,7 @@ def layer_report(
     report = LayerReport(
         **_identity(layer, problem),
         asked=str(asked),
+        executed_on=executed_on,
         note=note,
         mapping=str(mapping) if mapping else "-",
         cycles=ps_to_cycles(time_ps, hardware.clock_hz),
@@ -186,7 +197,7 @@ def layer_report(
     return report
 
 
-def _identity(layer: Layer, problem: GemmProblem | None) -> dict[str, Any]:
+def _identity(layer: Layer, problem: Problem | None) -> dict[str, Any]:
     """What a layer is and what it became, whatever it takes; sizes are the layer's own."""
     own = problem.own if problem else None
     m, n = (own.m, own.n) if own else (0, 0)
@@ -200,7 +211,7 @@ def _identity(layer: Layer, problem: GemmProblem | None) -> dict[str, Any]:
         "m": m,
         "n": n,
         "k": own.k if own else 0,
-        "count": problem.count if problem else 0,
+        "count": own.count if own else 0,
         "executed_as": str(problem.pattern) if problem else "-",
         "macs": layer.macs,
     }
@@ -240,7 +251,7 @@ def _audit(layer: LayerReport, cores: int) -> None:
     )
 
 
-def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None) -> int:
+def _slots_used(program: Program, stages: list[int], problem: Problem | None) -> int:
     """Executed slots that hold a weight, or could: those of valid rows and columns.
 
     Zeros anywhere are stored stage by stage, so that they are counted there; groups hold fewer
@@ -256,7 +267,7 @@ def _slots_used(program: Program, stages: list[int], problem: GemmProblem | None
 
 
 def _traffic(
-    program: Program, result: EngineResult, stages: list[int], problem: GemmProblem | None
+    program: Program, result: EngineResult, stages: list[int], problem: Problem | None
 ) -> Traffic:
     """Bytes by level, operand and direction."""
     rows: Role = problem.rows_role if problem else "activations"
@@ -309,9 +320,12 @@ def _inside_core(
 def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[str, float]:
     """Busy time over the layer's time; of the busiest core where every core has its own."""
 
-    # Picoseconds of every core at its scratchpad and at its operand path.
-    inside = np.array([(c.scratchpad_ps, c.operand_ps) for c in program.costs], dtype=np.int64)
-    scratchpad, operand = (result.stages @ inside).max(axis=0).tolist()
+    # Picoseconds of every core at its scratchpad, at its operand path, and in vector lanes.
+    inside = np.array(
+        [(cost.scratchpad_ps, cost.operand_ps, cost.vector_ps) for cost in program.costs],
+        dtype=np.int64,
+    )
+    scratchpad, operand, vector = (result.stages @ inside).max(axis=0).tolist()
 
     def queue(times: IntArray, *counts: IntArray) -> int:
         return int(sum((times * count).sum() for count in counts))
@@ -320,6 +334,7 @@ def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[st
         "mac": int(result.mac_ps.max()),
         "scratchpad": scratchpad,
         "operand": operand,
+        "vector": vector,
         "port": int(result.port_ps.max()),
         "l2": max(
             queue(program.l2_ps, result.requests, result.written),

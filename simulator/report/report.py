@@ -118,9 +118,10 @@ class Report:
         return traffic_picture(self.title, self.total)
 
     def _repr_html_(self) -> str:
-        columns = ["name", "repeat", "executed_as", "mapping", "cycles", "mac_utilization", "bound"]
+        columns = ["name", "repeat", "executed_as", "executed_on", "mapping", "cycles"]
+        columns += ["mac_utilization", "bound"]
         frame = self.to_frame()[columns]
-        frame.insert(4, "time", [quantities.time(layer.time_ns) for layer in self.layers])
+        frame.insert(5, "time", [quantities.time(layer.time_ns) for layer in self.layers])
         head = (
             f"<p><b>{html.escape(self.network)}</b> on <b>{html.escape(self.hardware)}</b>"
             f" ({self.pattern or 'pattern: trace'}): {quantities.time(self.total.time_ns)},"

@@ -26,6 +26,9 @@ from simulator.weights.compliance import check_compliance, require_compliance
 from simulator.weights.compressed import encoding_of
 from simulator.weights.layout import channel_rows, from_channel_rows, to_matrix
 from simulator.weights.masks import magnitude_mask, unstructured_mask
+from simulator.workload.attention import Attention
+from simulator.workload.attention_problem import Problem
+from simulator.workload.fields import require_dtype
 from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Stream
 from simulator.workload.lowering import GemmProblem, Lowered, lower
@@ -40,9 +43,11 @@ class Attached:
     Attributes
     ----------
     lowered : Lowered or None
-        None for a streaming layer.
+        None for a streaming layer, and for attention, which has no weights.
     pruned_away : int
         Non-zeros of ``tensor`` that were set to zero for this run.
+    remark : str
+        What a reader should know whatever is executed.
     """
 
     layer: Layer
@@ -50,16 +55,17 @@ class Attached:
     lowered: Lowered | None
     tensor: Array | None
     pruned_away: int = 0
+    remark: str = ""
 
     @property
     def problems(self) -> tuple[GemmProblem, ...]:
         """What may be executed, the sparsest first."""
         return self.lowered.problems if self.lowered is not None else ()
 
-    def note(self, executed: GemmProblem | None) -> str:
+    def note(self, executed: Problem | None) -> str:
         """What a reader should know of the pattern and the sizes that it ran as."""
-        if self.lowered is None or executed is None:
-            return ""
+        if self.lowered is None or not isinstance(executed, GemmProblem):
+            return self.remark
         notes = self.lowered.note(executed.pattern), executed.padding_note
         return "; ".join(filter(None, notes))
 
@@ -123,6 +129,12 @@ def attach(
     """
     if isinstance(layer, Stream):
         return Attached(layer, asked, None, None)
+    if isinstance(layer, Attention):
+        require_dtype(layer, hardware)
+        free = (
+            "" if hardware.core.vector else f"softmax is free: {hardware.name} has no core.vector"
+        )
+        return Attached(layer, asked, None, None, remark=free)
     tensor = find_tensor(layer, weights)
     if tensor is not None and isinstance(asked, VectorPattern):
         raise WeightsError(
@@ -228,7 +240,7 @@ def rows_of(layer: Gemm | Conv, tensor: Array, problem: GemmProblem) -> Array:
     """
     require_shape(layer, tensor)
     rows = tensor if isinstance(layer, Gemm) else to_matrix(tensor, problem.run)
-    rows = rows.reshape(problem.count, problem.own.m, -1)
+    rows = rows.reshape(problem.own.count, problem.own.m, -1)
     missing = problem.m - rows.shape[1], problem.k - rows.shape[2]
     if any(missing):
         rows = np.pad(rows, [(0, 0), (0, missing[0]), (0, missing[1])])

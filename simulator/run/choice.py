@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,13 +13,17 @@ import numpy as np
 from simulator.engine.result import EngineResult
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library
+from simulator.hardware.library import Unit
 from simulator.run.sampling import Estimate, estimate
+from simulator.schedule.attention import attention_program
+from simulator.schedule.attention_ranking import attention_candidates
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
 from simulator.schedule.program import Program, gemm_program, stream_program
 from simulator.schedule.ranking import Ranked, rank
 from simulator.sparsity import DENSE, VectorPattern
-from simulator.workload import Stream
+from simulator.workload import Attention, Stream
+from simulator.workload.attention_problem import AttentionProblem, Problem
 from simulator.workload.gathered import Gathered
 from simulator.workload.lowering import Executed, GemmProblem, laid_out
 
@@ -74,12 +78,12 @@ class Outcome:
     """What identical layers share; ``hardware`` has the clock that the power limit left.
 
     The problem is in the order in which it ran; it, the mapping and the option are None for a
-    streaming layer.
+    streaming layer, the option for attention.
     """
 
     hardware: Hardware
     estimate: Estimate
-    problem: GemmProblem | None = None
+    problem: Problem | None = None
     mapping: Mapping | None = None
     option: Option | None = None
 
@@ -110,10 +114,14 @@ class Terms:
     library_name: str | None = None
     accuracy: str = "exact"
 
-    def kernels(self, pattern: Executed, dtype: str) -> tuple[Hardware, Library]:
+    def kernels(
+        self, pattern: Executed, dtype: str, unit: Unit = "tensor"
+    ) -> tuple[Hardware, Library]:
         """The library that runs a pattern in a dtype, behind the machine as it finds it."""
         choice = self.hardware.library
         name = self.library_name or choice.of(is_dense=pattern.is_dense, dtype=dtype)
+        if unit == "vector" and choice.vector is not None:
+            name = choice.vector
         if isinstance(pattern, VectorPattern):
             name = self.hardware.vector_library(pattern.rows, self.library_name) or name
         library = self.hardware.libraries[name]
@@ -121,7 +129,11 @@ class Terms:
 
     def laid_out(self, problem: GemmProblem) -> tuple[GemmProblem, ...]:
         """How the library that runs a problem may run it."""
-        return laid_out(problem, *self.kernels(problem.pattern, problem.dtype))
+        return laid_out(problem, *self.kernels_of(problem))
+
+    def kernels_of(self, problem: GemmProblem) -> tuple[Hardware, Library]:
+        """The library that runs a problem, behind the machine as it finds it."""
+        return self.kernels(problem.pattern, problem.dtype, problem.unit)
 
 
 Ranking = MappingType[GemmProblem, Ranked | MappingError]
@@ -135,11 +147,12 @@ def ranking(terms: Terms, problems: Iterable[GemmProblem]) -> Ranking:
     found: dict[GemmProblem, Ranked | MappingError] = {}
     if terms.mapping != "auto":
         return found
-    alike: dict[tuple[Executed, str], dict[GemmProblem, None]] = {}
+    alike: dict[Hashable, dict[GemmProblem, None]] = {}
     for problem in problems:
-        alike.setdefault((problem.pattern, problem.dtype), {})[problem] = None
-    for (pattern, dtype), same in alike.items():
-        ranked = rank(*terms.kernels(pattern, dtype), list(same))
+        kind = problem.pattern, problem.dtype, problem.unit, problem.windowed
+        alike.setdefault(kind, {})[problem] = None
+    for same in alike.values():
+        ranked = rank(*terms.kernels_of(next(iter(same))), list(same))
         found.update(zip(same, ranked, strict=True))
     return found
 
@@ -175,6 +188,25 @@ def streamed(terms: Terms, layer: Stream) -> Outcome:
     return Outcome(terms.hardware, Estimate(program, terms.engine(program)))
 
 
+def attended(terms: Terms, layer: Attention, mapping: Mapping | None = None) -> Outcome:
+    """Attention with the fastest of its best few mappings, or with the one given.
+
+    It is simulated whole whatever the accuracy: it has few stages, and causal tiles are unequal.
+
+    Raises
+    ------
+    MappingError
+        If none of its tiles fits.
+    """
+    hardware = terms.hardware
+    problem = AttentionProblem.of(layer, hardware)
+    outcomes = []
+    for one in [mapping] if mapping else attention_candidates(hardware, problem):
+        program = attention_program(hardware, problem, one)
+        outcomes.append(Outcome(hardware, Estimate(program, terms.engine(program)), problem, one))
+    return _first_of_fastest(terms, outcomes)
+
+
 def _simulated(terms: Terms, tried: list[_Tried]) -> list[Outcome]:
     """All mappings of the patterns whose first one comes near the fastest."""
     if all(option is tried[0][0] for option, _ in tried):
@@ -193,7 +225,9 @@ def _simulated(terms: Terms, tried: list[_Tried]) -> list[Outcome]:
 
 
 def _given(terms: Terms, mapping: Mapping, options: Sequence[Option]) -> list[_Tried]:
-    """The user's own mapping, under every pattern under which it fits."""
+    """The user's own mapping, under every pattern under which it fits; on the tensor cores, if
+    they are among the options."""
+    options = [one for one in options if one.problem.unit == "tensor"] or options
     tried: list[_Tried] = []
     refused: MappingError | None = None
     for option in options:
@@ -205,7 +239,7 @@ def _given(terms: Terms, mapping: Mapping, options: Sequence[Option]) -> list[_T
                 got=str(pattern),
             )
         try:
-            check(*terms.kernels(pattern, option.problem.dtype), option.problem, mapping)
+            check(*terms.kernels_of(option.problem), option.problem, mapping)
         except MappingError as error:
             refused = refused or error
         else:
@@ -237,7 +271,7 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
     cost the same.
     """
     problem = option.problem
-    hardware, library = terms.kernels(problem.pattern, problem.dtype)
+    hardware, library = terms.kernels_of(problem)
     lanes = hardware.sparsity.lockstep_rows
     tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
     offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
@@ -259,7 +293,7 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
 
 def _whole(terms: Terms, option: Option, mapping: Mapping) -> Outcome:
     order = option.problem.swapped() if mapping.swapped else option.problem
-    program = gemm_program(*terms.kernels(order.pattern, order.dtype), order, mapping, option.mask)
+    program = gemm_program(*terms.kernels_of(order), order, mapping, option.mask)
     found = Estimate(program, terms.engine(program))
     return Outcome(terms.hardware, found, order, mapping, option)
 
@@ -269,8 +303,9 @@ def _part(
 ) -> Outcome:
     """What a sample says of a mapping."""
     order = option.problem.swapped() if mapping.swapped else option.problem
-    kernels = terms.kernels(order.pattern, order.dtype)
-    found = estimate(*kernels, order, mapping, terms.engine, budget_stages, check=check)
+    found = estimate(
+        *terms.kernels_of(order), order, mapping, terms.engine, budget_stages, check=check
+    )
     return Outcome(terms.hardware, found, order, mapping, option)
 
 
@@ -279,9 +314,10 @@ def _narrowed(terms: Terms, tried: list[_Tried]) -> list[_Tried]:
 
     Patterns as dense with the same mapping differ in metadata alone: the first has the least.
     """
-    apart: dict[tuple[Fraction, Mapping], _Tried] = {}
+    apart: dict[Hashable, _Tried] = {}
     for option, mapping in tried:
-        apart.setdefault((option.problem.pattern.density, mapping), (option, mapping))
+        problem = option.problem
+        apart.setdefault((problem.pattern.density, problem.unit, mapping), (option, mapping))
     tried = list(apart.values())
     if len(tried) == 1:
         return tried

@@ -12,10 +12,13 @@ from typing import Final
 
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware
+from simulator.hardware.library import Unit
 from simulator.report.layer import LayerReport, layer_report
-from simulator.run.choice import Outcome, Terms, fastest, streamed
+from simulator.run.choice import Outcome, Terms, attended, fastest, streamed
 from simulator.sparsity import DENSE, AnyPattern
-from simulator.workload import Layer, Stream
+from simulator.workload import Attention, Layer, Stream
+from simulator.workload.attention_problem import AttentionProblem
+from simulator.workload.lowering import GemmProblem
 
 CLOCK_STEPS: Final = 100
 """A power limit lowers the clock in hundredths of the YAML's."""
@@ -88,10 +91,10 @@ def report_of(
     terms: Terms, layer: Layer, outcome: Outcome, asked: AnyPattern = DENSE, note: str = ""
 ) -> LayerReport:
     """The figures of a layer at the clock that the power limit left it."""
-    hardware = outcome.hardware
-    if outcome.problem is not None:  # as the library found it that ran
-        pattern = outcome.problem.pattern
-        hardware, _ = replace(terms, hardware=hardware).kernels(pattern, layer.dtype)
+    hardware, unit = outcome.hardware, _unit(terms, outcome)
+    if isinstance(outcome.problem, GemmProblem) and unit == "tensor":
+        # As its library found it, whose sums decide what the tensor cores can do.
+        hardware, _ = replace(terms, hardware=hardware).kernels_of(outcome.problem)
     return layer_report(
         hardware,
         layer,
@@ -101,10 +104,20 @@ def report_of(
         mapping=outcome.mapping,
         asked=asked,
         note=note,
+        executed_on=unit,
         throttled=outcome.hardware is not terms.hardware,
         time_error_ratio=outcome.estimate.time_error_ratio,
         dram_error_ratio=outcome.estimate.dram_error_ratio,
     )
+
+
+def _unit(terms: Terms, outcome: Outcome) -> Unit:
+    """What a layer ran on."""
+    if outcome.problem is None:
+        return "vector"
+    if isinstance(outcome.problem, AttentionProblem):
+        return "tensor"
+    return terms.kernels_of(outcome.problem)[1].unit
 
 
 def _at_step(terms: Terms, layer: Layer, outcome: Outcome, step: int) -> Outcome:
@@ -113,6 +126,8 @@ def _at_step(terms: Terms, layer: Layer, outcome: Outcome, step: int) -> Outcome
     slower = replace(terms, hardware=full.at_clock(full.clock_hz * step // CLOCK_STEPS))
     if isinstance(layer, Stream):
         return streamed(slower, layer)
+    if isinstance(layer, Attention):
+        return attended(slower, layer, outcome.mapping)
     assert outcome.mapping is not None
     assert outcome.option is not None
     return fastest(replace(slower, mapping=outcome.mapping), [outcome.option], {})

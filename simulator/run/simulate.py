@@ -22,14 +22,23 @@ from simulator.run.asked import (
     weights_by_pattern,
 )
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
-from simulator.run.choice import Option, Outcome, Ranking, Terms, fastest, ranking, streamed
+from simulator.run.choice import (
+    Option,
+    Outcome,
+    Ranking,
+    Terms,
+    attended,
+    fastest,
+    ranking,
+    streamed,
+)
 from simulator.run.kernels import kernels_of, of_kernels
 from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program
 from simulator.sparsity import DENSE, AnyPattern, asked_name, parse_asked
-from simulator.workload import Layer, Stream, Workload
+from simulator.workload import Attention, Layer, Stream, Workload
 from simulator.workload.lowering import asked_pattern
 from simulator.workload.stack import Stack, name_of
 
@@ -298,7 +307,9 @@ def _outcomes(
 def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
     """Equal for layers that take as long: by what they may run as, whatever their names."""
     if isinstance(layer, Stream):
-        return layer.reads, layer.writes, layer.dtype, layer.passes, layer.row
+        return layer.reads, layer.writes, layer.op, layer.dtype, layer.passes, layer.row
+    if isinstance(layer, Attention):
+        return replace(layer, name="", repeat=1, epilogue=(), inputs=())
     problems = tuple(option.problem for option in options)
     is_masked = any(option.mask is not None for option in options)
     return (problems, layer.name) if is_masked else problems  # a mask is like no other
@@ -307,4 +318,6 @@ def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
 def _outcome(terms: Terms, layer: Layer, options: Sequence[Option], ranked: Ranking) -> Outcome:
     if isinstance(layer, Stream):
         return at_its_clock(terms, layer, streamed(terms, layer))
+    if isinstance(layer, Attention):
+        return at_its_clock(terms, layer, attended(terms, layer))
     return at_its_clock(terms, layer, fastest(terms, options, ranked))

@@ -4,7 +4,7 @@ block is of which class."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Final
 
@@ -39,7 +39,6 @@ from simulator.units import (
     bits_to_bytes,
     ceil_div,
     ceil_share,
-    cycles_to_ps,
     exact,
 )
 from simulator.workload.lowering import GemmProblem
@@ -99,24 +98,6 @@ def gemm_stages(
         [port.ps(w.columns_bytes * columns_factor) for w in works],
         masked,
     )
-
-
-def stream_stages(
-    hardware: Hardware, grid: TileGrid, bits: int, shared_bytes: int | None
-) -> StageTables:
-    """Chunks that pass the core once: elements of ``bits``, or shares of so many bytes."""
-    works, costs = [], []
-    first_ps = hardware.cycles_ps(hardware.core.scratchpad.latency_cycles)
-    rate = hardware.scratchpad_bytes_per_cycle
-    for edges in STAGE_CLASSES:
-        size = bits_to_bytes(grid.extent("m", edges.last_row) * bits)
-        if shared_bytes is not None:
-            size = ceil_div(shared_bytes, grid.rows)
-        works.append(replace(NO_WORK, rows_bytes=size, rows_read_bytes=size, rows_fill_bytes=size))
-        pass_ps = max(1, cycles_to_ps(size / rate, hardware.clock_hz))
-        costs.append(StageCost(pass_ps, 0, pass_ps, 0, 0, first_ps))
-    port_ps = [hardware.port_rate.ps(work.rows_bytes) for work in works]
-    return StageTables(tuple(works), tuple(costs), port_ps, [0] * len(works))
 
 
 NO_SHARE: Final = BLOCKS_OF[OUTPUTS].start + 2
@@ -182,7 +163,7 @@ def gemm_blocks(
             held = bits_to_bytes(side * problem.pattern.columns(grid.k) * problem.bits)
             blocks.passed_bytes[BLOCKS_OF[operand]] = [ceil_div(held, parts)] * 4
         else:
-            blocks.add(operand, sizes, _edges(grid.count, lines, grid.stages))
+            blocks.add(operand, sizes, edge_classes(grid.count, lines, grid.stages))
     if unique is None or problem.inputs_are_rows:
         for code in range(len(BLOCK_CLASSES))[BLOCKS_OF[COLUMNS]]:
             work = works[stage_code(*BLOCK_CLASSES[code].edges)]
@@ -191,7 +172,7 @@ def gemm_blocks(
         works[stage_code(*edges)].metadata_bytes if operand == ROWS else 0
         for operand, edges in BLOCK_CLASSES
     ]
-    tiles = _edges(grid.count, grid.rows, grid.columns)
+    tiles = edge_classes(grid.count, grid.rows, grid.columns)
     blocks.add(OUTPUTS, sizes, tiles)
     if grid.splits > 1:
         blocks.add(PARTIALS, sizes, np.repeat(tiles, grid.splits))
@@ -222,7 +203,7 @@ def stream_blocks(
     blocks = Blocks()
     if shared_bytes is None:
         sizes = [works[stage_code(*edges)].rows_bytes for _, edges in BLOCK_CLASSES]
-        blocks.add(ROWS, sizes, _edges(grid.count, grid.rows, grid.stages))
+        blocks.add(ROWS, sizes, edge_classes(grid.count, grid.rows, grid.stages))
     else:
         blocks.add_shares(ROWS, shared_bytes, grid.rows)
     blocks.add_shares(OUTPUTS, write_bytes, grid.rows)
@@ -252,7 +233,7 @@ def _class_bytes(
     return sizes
 
 
-def _edges(count: int, lines: int, places: int) -> Codes:
+def edge_classes(count: int, lines: int, places: int) -> Codes:
     """Which class of its operand a block is of: the last line counts two, the last place one."""
     which = np.zeros((count, lines, places), dtype=np.uint8)
     which[:, -1, :] = 2

@@ -16,7 +16,7 @@ from simulator.hardware import Hardware
 from simulator.quantities import size
 from simulator.sparsity import MetadataCode
 from simulator.units import bits_to_bytes
-from simulator.workload import Layer, Matmul, Workload
+from simulator.workload import Attention, Layer, Matmul, Workload
 from simulator.workload.lowering import GemmProblem
 
 MOST_DRAM_BYTES: Final = 2**40
@@ -53,10 +53,12 @@ def held(lowered: Iterable[tuple[Layer, GemmProblem | None]], code: MetadataCode
     Parameters
     ----------
     lowered : iterable of (Layer, GemmProblem)
-        Every layer, and what it became on the machine; None where it multiplies nothing.
+        Every layer, and what it became on the machine; None where it has no GEMM.
     """
     weights = cache = 0
     for layer, problem in lowered:
+        if isinstance(layer, Attention) and layer.cached:
+            cache += layer.repeat * layer.kv_bytes
         if problem is None:
             continue
         stored = layer.repeat * rows_bytes(problem, code)

@@ -37,6 +37,11 @@ def stage_code(last_row: bool, last_column: bool, last_stage: bool) -> int:
     return LAST_ROW * last_row + LAST_COLUMN * last_column + LAST_STAGE * last_stage
 
 
+FIRST_STAGE: Final = len(STAGE_CLASSES)
+"""What being a tile's first stage adds, where its rows are loaded then and kept: such programs have
+a second set of classes for those."""
+
+
 ROWS, COLUMNS, OUTPUTS, PARTIALS = range(4)
 """Operands: what is read along m (W, unless operands are swapped) and along n, tiles of Y, and
 their partial sums where k is split."""

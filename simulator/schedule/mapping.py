@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
+from simulator.hardware.library import Kernels
 from simulator.schedule.partition import TileGrid
 from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div, ns_to_ps
 from simulator.workload.gathered import Gathered
@@ -108,7 +109,7 @@ def check(hardware: Hardware, library: Library, problem: GemmProblem, mapping: M
         raise MappingError(
             "mapping.splits", f"more splits than the {stages} stages", got=mapping.splits
         )
-    need, have = register_bytes(hardware, library, problem, mapping), _register_room(hardware)
+    need, have = register_bytes(hardware, library, problem, mapping), register_room(hardware)
     if need > have:
         raise MappingError(
             f"tile {mapping} of {pattern}",
@@ -168,19 +169,20 @@ def scratchpad_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping)
 
 def _stage_bytes(hardware: Hardware, problem: GemmProblem, mapping: Mapping) -> int:
     pattern = problem.pattern
-    code, columns = hardware.sparsity.metadata, pattern.columns(mapping.tile_k)
+    code = hardware.sparsity.metadata
+    columns = problem.columns_elements(mapping.tile_m, mapping.tile_n, mapping.tile_k)
     rows = bits_to_bytes(mapping.tile_m * pattern.slots(mapping.tile_k) * problem.bits)
     rows += bits_to_bytes(problem.metadata_bits(mapping.tile_m, mapping.tile_k, code))
-    return rows + bits_to_bytes(columns * mapping.tile_n * problem.bits)
+    return rows + bits_to_bytes(columns * problem.bits)
 
 
-def restart_ps(hardware: Hardware, library: Library) -> int:
+def restart_ps(hardware: Hardware, library: Kernels) -> int:
     """Device time that k-splits take besides their work: the start of the kernel that adds up
     their partial sums, where it is one of its own."""
     return ns_to_ps(hardware.kernel_start_ns) if library.reduction_kernel else 0
 
 
-def _register_room(hardware: Hardware) -> int:
+def register_room(hardware: Hardware) -> int:
     file = hardware.core.register_file
     return file.bytes - file.reserved_bytes
 

@@ -28,6 +28,10 @@ class TileGrid:
     those of the rows operand by (GEMM, row, stage), of the columns operand by (GEMM, column,
     stage), of outputs by (GEMM, row, column), and of partial sums by tile. ``has_columns`` is False
     where only the rows operand is read.
+
+    Of attention, tiles keep their rows (``keeps_rows``): those have one block a row of tiles, which
+    a tile's first stage requests and all of its stages use. A row of tiles may have fewer stages
+    than there are: where ``row_ends`` is not empty, it has one past the last of each.
     """
 
     m: int
@@ -39,11 +43,14 @@ class TileGrid:
     tile_k: int
     splits: int = 1
     has_columns: bool = True
+    keeps_rows: bool = False
+    row_ends: tuple[int, ...] = ()
 
     # Tiles of Y whatever the splits, and tiles with their splits.
     rows: int = field(init=False)
     columns: int = field(init=False)
     stages: int = field(init=False)  # along all of k
+    row_blocks: int = field(init=False)  # of the rows operand, of a row of tiles
     outputs: int = field(init=False)
     tiles: int = field(init=False)
     # The first block of an operand; the rows operand's is 0.
@@ -54,10 +61,11 @@ class TileGrid:
     def __post_init__(self) -> None:
         rows, columns = ceil_div(self.m, self.tile_m), ceil_div(self.n, self.tile_n)
         stages, outputs = ceil_div(self.k, self.tile_k), self.count * rows * columns
-        columns_base = self.count * rows * stages
+        row_blocks = 1 if self.keeps_rows else stages
+        columns_base = self.count * rows * row_blocks
         outputs_base = columns_base + self.count * columns * stages * self.has_columns
         derived = (
-            ("rows", rows), ("columns", columns), ("stages", stages),
+            ("rows", rows), ("columns", columns), ("stages", stages), ("row_blocks", row_blocks),
             ("outputs", outputs), ("tiles", outputs * self.splits),
             ("columns_base", columns_base), ("outputs_base", outputs_base),
             ("partials_base", outputs_base + outputs),
@@ -86,6 +94,12 @@ class TileGrid:
         return {
             axis: (min(tile, size), size - (tiles - 1) * tile) for axis, size, tile, tiles in sides
         }
+
+    @cached_property
+    def stage_events(self) -> int:
+        """Stages of all tiles, over their splits."""
+        of_rows = sum(self.row_ends) if self.row_ends else self.rows * self.stages
+        return self.count * self.columns * of_rows
 
     def split_bounds(self) -> list[int]:
         """First stage of every split, and the end: contiguous, at most one stage apart."""
@@ -127,12 +141,13 @@ class Place:
     def stages(self) -> range:
         """Stages along k of this split."""
         first, end = self.grid.split_bounds()[self.split : self.split + 2]
-        return range(first, end)
+        ends = self.grid.row_ends
+        return range(first, min(end, ends[self.row]) if ends else end)
 
     @cached_property
     def rows_block(self) -> int:
-        """The block of the rows operand at stage 0 of k."""
-        return (self.gemm * self.grid.rows + self.row) * self.grid.stages
+        """The block of the rows operand at stage 0 of k, or at all of them."""
+        return (self.gemm * self.grid.rows + self.row) * self.grid.row_blocks
 
     @cached_property
     def columns_block(self) -> int:

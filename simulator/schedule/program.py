@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from simulator.errors import MappingError, WorkloadError
 from simulator.hardware import Hardware, Library
+from simulator.hardware.library import Kernels
 from simulator.schedule.blocks import (
     Blocks,
     StageTables,
@@ -27,9 +28,8 @@ from simulator.schedule.blocks import (
     gemm_blocks,
     gemm_stages,
     stream_blocks,
-    stream_stages,
 )
-from simulator.schedule.classes import BLOCK_CLASSES, stage_code
+from simulator.schedule.classes import BLOCK_CLASSES, FIRST_STAGE, stage_code
 from simulator.schedule.mapping import Mapping, restart_ps
 from simulator.schedule.masking import Mask, MaskedStages, masked_stages
 from simulator.schedule.partition import (
@@ -42,6 +42,7 @@ from simulator.schedule.partition import (
     TileGrid,
     grouped_order,
 )
+from simulator.schedule.streaming import stream_stages
 from simulator.schedule.timing import StageCost, StageWork
 from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, ns_to_ps
 from simulator.workload.layer import Stream
@@ -70,8 +71,8 @@ class Program:
     turns: of a turn's stage L2 sends them each block once.
 
     ``works``, ``costs`` and the tables of stages have a place a *kind* of stage. The kind is the
-    class; where real masks make stages of a class unequal, it is
-    ``masked_kinds[last_column, rows_block]``.
+    class; where a tile keeps its rows, `FIRST_STAGE` more at its first stage; where real masks make
+    stages of a class unequal, it is ``masked_kinds[last_column, rows_block]``.
     """
 
     cores: int
@@ -130,12 +131,13 @@ class Program:
         """The kind of a tile's stage, which is the stage-th of all of k."""
         if self.is_masked:
             return int(self.masked_kinds[int(place.last_column), place.rows_block + stage])
-        return stage_code(place.last_row, place.last_column, stage == self.grid.stages - 1)
+        code = stage_code(place.last_row, place.last_column, stage == self.grid.stages - 1)
+        return code + FIRST_STAGE * (self.grid.keeps_rows and stage == place.stages[0])
 
     @property
     def stage_events(self) -> int:
         """Stages in all: every tile's, over its splits."""
-        return self.grid.outputs * self.grid.stages
+        return self.grid.stage_events
 
     @cached_property
     def all_bytes(self) -> int:
@@ -176,10 +178,10 @@ def gemm_program(
     whole = mapping.grid(problem)
     grid = grid or whole
     cluster = Cluster.of(library, grid)
-    _check_size(grid, cluster.lines(hardware.core.count))
+    check_size(grid, cluster.lines(hardware.core.count))
     works, costs = class_stages(hardware, problem, mapping, grid)
     masked = None if mask is None else masked_stages(hardware, problem, grid, works, mask)
-    return _assemble(
+    return assemble(
         hardware,
         library,
         grid,
@@ -208,10 +210,10 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
     grid = TileGrid(larger, layer.passes, 1, 1, tile_m, 1, 1, has_columns=False)
     # Model: a core works on two rows at a time, as it has two sets (below).
     in_flight = larger if layer.row is None else 2 * hardware.core.count * layer.row
-    _check_size(grid, streaming=f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
+    check_size(grid, streaming=f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
     shared_bytes = bits_to_bytes(layer.reads * bits) if layer.reads < layer.writes else None
-    stages = stream_stages(hardware, grid, bits, shared_bytes)
-    return _assemble(
+    stages = stream_stages(hardware, grid, layer, shared_bytes)
+    return assemble(
         hardware,
         library,
         grid,
@@ -224,9 +226,9 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
     )
 
 
-def _assemble(
+def assemble(
     hardware: Hardware,
-    library: Library,
+    library: Kernels,
     grid: TileGrid,
     blocks: Blocks,
     stages: StageTables,
@@ -239,6 +241,7 @@ def _assemble(
     cluster: Cluster = ALONE,
     streaming: bool = False,
 ) -> Program:
+    """Put a program together from its grid, its blocks and its stages."""
     l2, cores, masked = hardware.memory.l2, hardware.core.count, stages.masked
 
     def ps(rate: Rate | None, sizes: Sequence[int] = blocks.class_bytes) -> IntArray:
@@ -321,35 +324,42 @@ def _warmed(program: Program) -> Program:
     grid, bounds = program.grid, program.split_bounds
     tiles: Any = program.queues.tiles  # with several queues they are walked one after another
     place: Any = grid.place(tiles)
+    row_ends = np.array(grid.row_ends or [grid.stages] * grid.rows)
+    ends: Any = np.minimum(bounds[place.split + 1], row_ends[place.row])
     uses: list[tuple[IntArray, IntArray]] = []
     for operand, blocks in enumerate((place.rows_block, place.columns_block)):
         if operand and not grid.has_columns:
             continue
-        _, first = np.unique(blocks * grid.splits + place.split, return_index=True)
-        for at in first.tolist():
-            stage = np.arange(bounds[place.split[at]], bounds[place.split[at] + 1])
-            uses.append(((at * grid.stages + stage) * 3 + operand, blocks[at] + stage))
+        parts = (blocks * grid.splits + place.split) * (grid.stages + 1) + ends
+        for at in np.unique(parts, return_index=True)[1].tolist():
+            stage = np.arange(bounds[place.split[at]], ends[at])
+            is_kept = grid.keeps_rows and not operand
+            stage = stage[:1] if is_kept else stage
+            used = blocks[at] + (0 * stage if is_kept else stage)
+            uses.append(((at * grid.stages + stage) * 3 + operand, used))
     if program.accumulates:
         last = np.flatnonzero(place.split == grid.splits - 1)
         uses.append(((last * grid.stages + grid.stages - 1) * 3 + 2, place.output_block[last]))
     order = np.concatenate([use[0] for use in uses])
-    ids = np.concatenate([use[1] for use in uses])
-    return replace(program, warm_blocks=ids[np.argsort(order, kind="stable")])
+    ids = np.concatenate([use[1] for use in uses])[np.argsort(order, kind="stable")]
+    first = np.sort(np.unique(ids, return_index=True)[1])  # rows of tiles that end early share some
+    return replace(program, warm_blocks=ids[first])
 
 
-def _check_size(grid: TileGrid, lines: int = 0, streaming: str | None = None) -> None:
+def check_size(grid: TileGrid, lines: int = 0, streaming: str | None = None) -> None:
     """Refuse what would not fit in memory, before anything is allocated.
 
     ``lines`` are those that all clusters work on at a time.
     """
-    blocks = grid.count * (grid.rows + grid.columns) * grid.stages + grid.outputs + grid.tiles
+    blocks = grid.count * (grid.rows * grid.row_blocks + grid.columns * grid.stages)
+    blocks += grid.outputs + grid.tiles
     # A block takes a class, a 32-byte record and, at its peak, an id; a stage of a line of a
     # cluster 24 bytes; a tile an id in its queue.
     need = blocks * 48 + lines * grid.stages * 24 + grid.tiles * 40
-    if need > MAX_STATE_BYTES or grid.outputs * grid.stages > MAX_STAGES:
+    if need > MAX_STATE_BYTES or grid.stage_events > MAX_STAGES:
         raise WorkloadError(
             streaming or f"gemm {grid.m}x{grid.n}x{grid.k} x {grid.count}",
-            f"too large to simulate: {grid.outputs * grid.stages} stages, "
+            f"too large to simulate: {grid.stage_events} stages, "
             f"{need / 2**30:.0f} GiB of engine state",
             want=f"at most {MAX_STAGES} stages and {MAX_STATE_BYTES // 2**30} GiB",
             hint="simulate a part of the layer",

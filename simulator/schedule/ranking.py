@@ -59,7 +59,7 @@ Ranked = list[tuple[Mapping, float]]
 def rank(
     hardware: Hardware, library: Library, problems: Sequence[GemmProblem]
 ) -> list[Ranked | MappingError]:
-    """`candidates` of many problems, estimated together; they share their pattern and dtype."""
+    """`candidates` of many problems, estimated together; they share pattern, dtype and unit."""
     offer = _Offer.of(hardware, library, problems)
     if not offer.mappings:
         return [refusal for refusal in offer.refusals if refusal is not None]
@@ -118,7 +118,8 @@ def _fits(hardware: Hardware, library: Library, problem: GemmProblem) -> Fits:
     core, dtype = hardware.core, problem.dtype
     room = core.register_file, core.scratchpad, core.operand_source, core.async_copies
     instruction = core.tensor_cores.instructions[dtype]
-    return _known_fits(*room, hardware.sparsity, instruction, library, problem.pattern, dtype)
+    kind = problem.pattern, dtype, problem.windowed
+    return _known_fits(*room, hardware.sparsity, instruction, library, *kind)
 
 
 class _Offer:
@@ -147,7 +148,7 @@ class _Offer:
         offer = cls(hardware, library, problems[0])
         for problem in problems:
             before = len(offer.mappings)
-            swap = library.swap and problem.pattern.is_dense and problem.m != problem.n
+            swap = library.swap and problem.can_swap and problem.m != problem.n
             orders = (problem, problem.swapped()) if swap else (problem,)
             for offered in offer._offered(orders):
                 tile = offer._add(orders, offered)

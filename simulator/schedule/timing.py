@@ -95,13 +95,16 @@ class StageCost:
     Attributes
     ----------
     stage_ps : int
-        ``max(mac + promotion, scratchpad, operand)`` and a barrier, rounded up once.
+        ``max(mac + promotion + vector, scratchpad, operand)`` and a barrier, rounded up once; where
+        vectors overlap, the longer of them and the others counts.
     mac_ps, scratchpad_ps, operand_ps : int
         The three terms, each rounded up on its own, for the account of where time went.
     barrier_ps : int
         Part of the stage in which the core's warps meet, and add partial sums, before they go on.
     prologue_ps : int
         First register load of a tile that starts with this stage.
+    vector_ps, vector_stall_ps : int
+        How long the vector unit works, and the part of the stage in which tensor cores wait for it.
     """
 
     stage_ps: int
@@ -110,11 +113,13 @@ class StageCost:
     operand_ps: int
     barrier_ps: int
     prologue_ps: int
+    vector_ps: int = 0
+    vector_stall_ps: int = 0
 
     @property
     def stall_ps(self) -> int:
-        """Part of the stage in which the tensor cores wait."""
-        return self.stage_ps - self.mac_ps - self.barrier_ps
+        """Part of the stage in which the tensor cores wait for operands."""
+        return self.stage_ps - self.mac_ps - self.barrier_ps - self.vector_stall_ps
 
     @property
     def stalled_by_operand(self) -> bool:
@@ -177,7 +182,7 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
     slots = pattern.slots(shape.k)
     rows_bytes = bits_to_bytes(shape.m * slots * bits)
     metadata_bytes = bits_to_bytes(problem.metadata_bits(shape.m, shape.k, code))
-    columns_bytes = bits_to_bytes(pattern.columns(shape.k) * shape.n * bits)
+    columns_bytes = bits_to_bytes(problem.columns_elements(shape.m, shape.n, shape.k) * bits)
     executed = _Instructions.of(hardware, problem, shape)
     rows_bits, metadata_bits, columns_bits = executed.operand_bits(hardware, problem)
 
@@ -190,7 +195,7 @@ def stage_work(hardware: Hardware, problem: GemmProblem, shape: StageShape) -> S
         columns_loads = ceil_div(shape.m, shape.fragment_m)
     rows_read, metadata_read = rows_loads * rows_bytes, rows_loads * metadata_bytes
     columns_read = columns_loads * columns_bytes
-    if problem.gathers:
+    if problem.own_columns:
         columns_read = bits_to_bytes(shape.m * slots * shape.n * bits)
     return StageWork(
         rows_bytes=rows_bytes,
@@ -241,14 +246,29 @@ def executed_work(
     )
 
 
-def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> StageCost:
+@dataclass(frozen=True)
+class VectorWork:
+    """Cycles of the vector unit between the products of a stage; overlapped, beside the products
+    of other rows instead of while the tensor cores wait."""
+
+    cycles: Fraction = Fraction(0)
+    overlapped: bool = False
+
+
+NO_VECTORS = VectorWork()
+
+
+def stage_cost(
+    hardware: Hardware, problem: GemmProblem, work: StageWork, vectors: VectorWork = NO_VECTORS
+) -> StageCost:
     """Times of a stage from what it moves and executes.
 
     Exact: all terms are integers of *ticks*, a fraction of a cycle that every rate divides.
     """
     ticks = core_ticks(hardware, problem.dtype)
     conflict = problem.conflict_ratio
-    scale = conflict.denominator  # of ticks: a wave of fetches may take a broken number of cycles
+    # Of ticks: a wave of fetches, or of vectors, may take a broken number of cycles.
+    scale = conflict.denominator * vectors.cycles.denominator
     mac = work.macs_executed * ticks.ticks_per_mac * scale
     operand = work.operand_bits * ticks.ticks_per_operand_bit * scale
     rows_factor, columns_factor = alignment_factors(hardware, problem)
@@ -257,7 +277,8 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
     writes = (work.rows_bytes + work.metadata_bytes) * rows_factor
     writes = (writes + work.columns_bytes * columns_factor) * scale
     # Bank conflicts: a gather takes as many cycles as its fullest bank has fetches.
-    longer = work.columns_read_bytes * (conflict.numerator - scale)
+    fetches = conflict.numerator * vectors.cycles.denominator
+    longer = work.columns_read_bytes * (fetches - scale)
     reads = work.read_bytes * scale + longer
     both = writes + reads if hardware.core.scratchpad.shared_port else max(writes, reads)
     fill = work.fill_bytes * scale
@@ -266,10 +287,13 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
     scratchpad, fill = both * ticks.ticks_per_byte, fill * ticks.ticks_per_byte
     # Additions follow the MACs whose sums they take; meanwhile the next stages still come in.
     promotion = work.promoted_sums * ticks.ticks_per_sum * scale
+    vector = vectors.cycles.numerator * ticks.ticks_per_cycle * conflict.denominator
+    computed = mac + promotion
+    computed = max(computed, vector) if vectors.overlapped else computed + vector
     if hardware.core.register_file.buffers == 2:
-        stage = max(mac + promotion, scratchpad, operand)
+        stage = max(computed, scratchpad, operand)
     else:
-        stage = fill + max(mac + promotion, operand, scratchpad - fill)
+        stage = fill + max(computed, operand, scratchpad - fill)
 
     def ps(count: int, shares: int = 1) -> int:
         """Picoseconds of ticks over shares, rounded up once."""
@@ -279,13 +303,16 @@ def stage_cost(hardware: Hardware, problem: GemmProblem, work: StageWork) -> Sta
     barrier = ticks.barrier_ticks * scale
     stage_ps = max(1, ps(stage + barrier))
     mac_ps = min(stage_ps, ps(mac))
+    barrier_ps = min(stage_ps - mac_ps, ps(barrier + promotion))
     return StageCost(
         stage_ps=stage_ps,
         mac_ps=mac_ps,
         scratchpad_ps=ps(scratchpad),
         operand_ps=ps(operand),
-        barrier_ps=min(stage_ps - mac_ps, ps(barrier + promotion)),
+        barrier_ps=barrier_ps,
         prologue_ps=ps(fill + ticks.latency_ticks * scale * work.steps, work.steps),
+        vector_ps=ps(vector),
+        vector_stall_ps=min(stage_ps - mac_ps - barrier_ps, ps(computed - mac - promotion)),
     )
 
 
@@ -354,6 +381,9 @@ def alignment_factors(hardware: Hardware, problem: GemmProblem) -> tuple[int, in
     W are chosen, rows of X are gathered whole, so that it is stored along n.
     """
     want = hardware.core.alignment_bytes * 8
+    if problem.window is not None:  # weights and pixels alike lie channel by channel
+        both = want // math.gcd(problem.own.count * problem.bits, want)
+        return both, both
     compressed = problem.k // problem.run * problem.pattern.slots(problem.run)
     weights = want // math.gcd(compressed * problem.bits, want)
     # Model: compressed weights are packed offline, with rows padded to whole vectors.

@@ -251,4 +251,9 @@ def _where(place: Place) -> dict[str, Any]:
 def _work(cost: StageCost) -> Account:
     """A stage's time once it is worked on; what exceeds MACs and barrier is a stall of its kind."""
     stall = "operand_stall" if cost.stalled_by_operand else "scratchpad_stall"
-    return Account({stall: cost.stall_ps}, mac_useful=cost.mac_ps, barrier=cost.barrier_ps)
+    return Account(
+        {stall: cost.stall_ps},
+        mac_useful=cost.mac_ps,
+        vector_stall=cost.vector_stall_ps,
+        barrier=cost.barrier_ps,
+    )

@@ -92,6 +92,7 @@ class Timeline:
             "repeat": layer.repeat,
             "asked": layer.asked,
             "executed_as": layer.executed_as,
+            "executed_on": layer.executed_on,
             "mapping": layer.mapping,
             "bound": layer.bound,
             "stages": layer.stages,
@@ -158,7 +159,7 @@ class Timeline:
         args = {"tile": tile.number, "k_step": stage.number} | _named(work)
         self._slice(name, "stage", pid, tid, at_ps, work.total, args)
         at_ps += work.mac
-        for kind in ("scratchpad_stall", "operand_stall", "barrier"):
+        for kind in ("scratchpad_stall", "operand_stall", "vector_stall", "barrier"):
             if work[kind]:
                 self._slice(kind.replace("_", " "), "stall", pid, tid, at_ps, work[kind], {})
                 at_ps += work[kind]

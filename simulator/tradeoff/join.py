@@ -92,7 +92,7 @@ def under(network: Workload, patterns: Mapping[str, str]) -> Workload:
             layers.append(replace(layer, pattern=None if asked == str(DENSE) else asked))
         else:
             layers.append(layer)
-    return Workload(network.name, layers, network.notes, network.blocks)
+    return replace(network, layers=tuple(layers))
 
 
 def weights_of(layer: Gemm | Conv) -> int:

@@ -118,8 +118,9 @@ def _rows(path: str | Path) -> list[Measured]:
 def _pruned_ratio(measured: Measurements, dense: Report) -> float:
     """Of the dense network's time, what layers take that some network prunes."""
     pruned = {name for group in measured.networks for name in group.pruned}
-    times = [(layer.name, layer.time_ns * layer.repeat) for layer in dense.layers]
-    return sum(time for name, time in times if name in pruned) / sum(time for _, time in times)
+    times = [(layer.members, layer.time_ns * layer.repeat) for layer in dense.layers]
+    whole = sum(time for _, time in times)
+    return sum(time for names, time in times if not pruned.isdisjoint(names)) / whole
 
 
 def _notes(measured: Measurements, workloads: Sequence[Workload], mix: Mix | None) -> Iterator[str]:

@@ -14,7 +14,7 @@ from simulator.quality.measured import Figure
 from simulator.sparsity import DENSE, parse_pattern
 from simulator.tradeoff.costs import Costs, costs_of
 from simulator.tradeoff.groups import Group, Measurements
-from simulator.tradeoff.join import Clock, Networks, under
+from simulator.tradeoff.join import Clock, Networks, bearing, under
 from simulator.tradeoff.search import Limit, Option, choose, fastest
 from simulator.workload import Workload
 
@@ -166,8 +166,17 @@ def _options(costs: Costs, network: Workload, clock: Clock) -> dict[str, list[Op
 
 
 def _times_ns(workload: Workload, clock: Clock) -> dict[str, float]:
-    """Of every layer, as often as it occurs."""
-    return {layer.name: layer.time_ns * layer.repeat for layer in clock.report(workload).layers}
+    """Of every layer that has weights, as often as it occurs.
+
+    Layers that are one kernel share its time by their MACs.
+    """
+    macs = {name: layer.macs for name, layer in bearing(workload).items()}
+    times: dict[str, float] = {}
+    for kernel in clock.report(workload).layers:
+        names = [name for name in kernel.members if name in macs]
+        whole = sum(macs[name] for name in names)
+        times |= {name: kernel.time_ns * kernel.repeat * (macs[name] / whole) for name in names}
+    return times
 
 
 def _measured(groups: Sequence[Group], method: str, patterns: dict[str, str]) -> Group | None:

@@ -58,6 +58,7 @@ _ALL = (
         "magicube_int8",
         "µs",
         lambda: gemms.magicube("int8", "magicube_int8"),
+        chosen="which rows run in vector lanes, in which tile",
     ),
     DataSet(
         "magicube-int8-more",
@@ -65,6 +66,7 @@ _ALL = (
         "magicube_int8_more",
         "µs",
         lambda: gemms.magicube("int8", "magicube_int8_more"),
+        chosen="as of magicube-int8",
     ),
     DataSet(
         "mma",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from simulator.errors import WorkloadError, did_you_mean
+from simulator.hardware import Hardware
 from simulator.units import DTYPE_BITS
 
 MAX_SIZE = 2**40
@@ -57,6 +58,22 @@ def check_switches(layer: Named, switches: Iterable[str]) -> None:
         value = getattr(layer, name)
         if type(value) is not bool:
             raise WorkloadError(f"{layer.name}.{name}", "must be True or False", got=value)
+
+
+def require_dtype(layer: Named, hardware: Hardware) -> None:
+    """Refuse a dtype in which the machine does not compute.
+
+    Raises
+    ------
+    WorkloadError
+    """
+    if layer.dtype not in hardware.dtypes:
+        raise WorkloadError(
+            f"layer {layer.name}",
+            f"{hardware.name} does not compute in this dtype",
+            got=layer.dtype,
+            want=" or ".join(hardware.dtypes),
+        )
 
 
 def is_count(value: object, low: int, high: int) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from simulator.workload.graph import (
@@ -35,10 +35,9 @@ def merged_products(nodes: list[Node], alike: Alike) -> list[Node]:
         if len(same) == 1:
             kept += same
             continue
-        layers = [node.layer for node in same]
-        m = sum(layer.m for layer in layers if isinstance(layer, Gemm))
-        first = replace(layers[0], name=joined(layers), m=m)  # type: ignore[call-arg]
-        whole = Node(first, tuple(name for node in same for name in node.members), same[0].reads)
+        layers = [node.layer for node in same if isinstance(node.layer, Gemm)]
+        layer = replace(layers[0], name=joined(layers), m=sum(layer.m for layer in layers))
+        whole = Node(layer, tuple(name for node in same for name in node.members), same[0].reads)
         kept.append(whole)
         held |= dict.fromkeys(same, whole)
     return relinked(kept, held)
@@ -68,17 +67,18 @@ def out_of_epilogues(nodes: Iterable[Node], epilogues: frozenset[str]) -> list[N
             continue
         node.changes["epilogue"] = epilogue[:first]
         last = node
-        for op in epilogue[first:]:
-            last = _following(node, last, op)
+        for at, op in enumerate(epilogue[first:], first):
+            again = epilogue[:at].count(op)
+            last = _following(node, last, op, f"{op}{again + 1}" if again else op)
             kept.append(last)
         held[node] = last
     return kept
 
 
-def _following(product: Node, last: Node, op: str) -> Node:
+def _following(product: Node, last: Node, op: str, called: str) -> Node:
     """A kernel that applies an operator to all outputs of a product."""
     layer, size = product.layer, product.outputs
-    name = f"{layer.name}.{op}"
+    name = f"{layer.name}.{called}"
     stream = Stream(name, reads=size, writes=size, op=op, dtype=layer.dtype, repeat=layer.repeat)
     return Node(stream, (name,), [last])
 
@@ -100,7 +100,7 @@ def into_epilogues(
         rest = [one for one in node.reads if isinstance(one, str) or holder(one, held) is not host]
         if adds_in_convolutions and _adds(layer, host, rest):
             host.changes["accumulate"] = True
-            host.reads = host.reads + rest
+            host.reads = [*dict.fromkeys([*host.reads, *rest])]
         elif layer.op not in epilogues or layer.reads != host.outputs or rest:
             continue
         host.changes["epilogue"] = (*host.epilogue, layer.op)
@@ -128,50 +128,42 @@ def _adds(stream: Stream, host: Node, rest: Sequence[Node | str]) -> bool:
     return is_free and stream.op == "add" and len(rest) == 1 and stream.reads == 2 * host.outputs
 
 
-@dataclass
-class _Written:
-    """What reads a streaming kernel's outputs, by position in the order of the network.
-
-    Attributes
-    ----------
-    readers : list of int
-        Of what its last operator writes.
-    between : list of int
-        Of what others of its operators write, which the kernel writes, too.
-    between_size : int
-        Elements of those.
-    """
-
-    readers: list[int] = field(default_factory=list)
-    between: list[int] = field(default_factory=list)
-    between_size: int = 0
-
-
 def merged_streams(nodes: list[Node]) -> list[Node]:
     """Elementwise operators, and what reads them, are one kernel where the order allows it."""
-    written = {node: _Written() for node in nodes}
-    for at, node in enumerate(nodes):
+    number = {node: at for at, node in enumerate(nodes)}
+    readers: dict[Node, list[Node]] = {node: [] for node in nodes}
+    for node in nodes:
         for one in node.reads:
             if isinstance(one, Node):
-                written[one].readers.append(at)
-    held: dict[Node, Node] = {}
-    for at, node in enumerate(nodes):
+                readers[one].append(node)
+    runs: dict[Node, list[Node]] = {}
+    for node in nodes:
         if not isinstance(node.layer, Stream) or "pool" in parts_of(node.layer.op):
             continue
-        for one in list(node.reads):
-            first = holder(one, held) if isinstance(one, Node) else node
-            if _continues(first, node) and _is_read_later(written[first], at):
-                _join(first, node, written, at)
-                held[first] = node
+        runs[node] = [node]
+        for one in node.reads:
+            run = runs.get(one, []) if isinstance(one, Node) else []
+            others = (reader for first in run for reader in readers[first] if reader not in run)
+            if (
+                run
+                and run is not runs[node]
+                and all(_continues(first, node) for first in run)
+                and all(number[reader] >= number[node] for reader in others)
+            ):
+                runs |= dict.fromkeys(whole := run + runs[node], whole)
+    held: dict[Node, Node] = {}
+    for last, run in runs.items():
+        if last is run[-1] and len(run) > 1:
+            held |= dict.fromkeys(run[:-1], last)
+            _become_one(run, readers)
     return relinked(nodes, held)
 
 
 def _continues(first: Node, node: Node) -> bool:
-    """Whether two streaming kernels may be one, which computes the second as it has the first."""
+    """Whether a streaming kernel may compute another's operators before its own."""
     layer, then = first.layer, node.layer
     return (
-        first is not node
-        and isinstance(layer, Stream)
+        isinstance(layer, Stream)
         and isinstance(then, Stream)
         and ALONE.isdisjoint(parts_of(layer.op))
         and layer.writes <= then.reads
@@ -179,36 +171,28 @@ def _continues(first: Node, node: Node) -> bool:
     )
 
 
-def _is_read_later(written: _Written, at: int) -> bool:
-    """Whether whoever else reads a kernel comes after the one that is to hold it."""
-    others = (*written.readers, *written.between)
-    return at in written.readers and all(reader >= at for reader in others)
+def _become_one(run: Sequence[Node], readers: Mapping[Node, Sequence[Node]]) -> None:
+    """Make the last of some streaming kernels all of them.
 
-
-def _join(first: Node, node: Node, written: dict[Node, _Written], at: int) -> None:
-    """Make a streaming kernel compute what another does before it.
-
-    It reads what both do, less what is between them, which it writes where others read it.
+    It reads what they do, less what they read of each other, and writes what none of them reads
+    alone.
     """
-    layer, then, past = first.layer, node.layer, written[first]
-    assert isinstance(layer, Stream)
-    assert isinstance(then, Stream)
-    own = layer.writes - past.between_size
-    others = [reader for reader in past.readers if reader != at]
-    kept = past.between_size + (own if others else 0)
-    node.layer = replace(
-        then,
-        name=joined((layer, then)),
-        op=f"{layer.op}+{then.op}",
-        reads=layer.reads + then.reads - own,
-        writes=then.writes + kept,
+    layers = [node.layer for node in run if isinstance(node.layer, Stream)]
+    inside = [one.outputs for one in run for node in run if one in node.reads]
+    written = [
+        node.outputs for node in run if not readers[node] or not set(run).issuperset(readers[node])
+    ]
+    last = run[-1]
+    last.layer = replace(
+        layers[-1],
+        name=joined(layers),
+        op="+".join(layer.op for layer in layers),
+        reads=sum(layer.reads for layer in layers) - sum(inside),
+        writes=sum(written),
     )
-    node.members = first.members + node.members
-    node.reads = [*first.reads, *(one for one in node.reads if one is not first)]
-    node.is_stated = first.is_stated and node.is_stated
-    now = written[node]
-    now.between += past.between + others
-    now.between_size += kept
+    last.members = tuple(name for node in run for name in node.members)
+    last.is_stated = all(node.is_stated for node in run)
+    last.reads = [*dict.fromkeys(one for node in run for one in node.reads if one not in run)]
 
 
 def over_loops(nodes: list[Node], is_loop: bool) -> list[Node]:

@@ -25,8 +25,7 @@ class Node:
     reads : list of Node or str
         The nodes whose outputs it reads; a name where no layer before it is called so.
     is_stated : bool
-        Whether the network says what it reads; where not, it is the layer before it, if that
-        has so many outputs.
+        Whether the network says what it reads.
     changes : dict
         Fields in which its layer is to become another, beside its inputs: what follows it.
     """
@@ -61,13 +60,17 @@ class Node:
         return layer
 
 
-def graph_of(layers: Iterable[Layer]) -> list[Node]:
-    """A node a layer, in order; a name means the last layer before that is called so."""
+def graph_of(layers: Sequence[Layer]) -> list[Node]:
+    """A node a layer, in order; a name means the last layer before that is called so.
+
+    Where no layer says what it reads, each reads the one before it, if that has so many outputs.
+    """
+    is_stated = any(layer.inputs for layer in layers)
     nodes: list[Node] = []
     named: dict[str, Node] = {}
     for layer in layers:
         reads: list[Node | str] = [named.get(name, name) for name in layer.inputs]
-        if not reads and nodes and outputs_of(nodes[-1].layer) in operands_of(layer):
+        if not is_stated and nodes and nodes[-1].outputs in operands_of(layer):
             reads = [nodes[-1]]
         node = Node(layer, (layer.name,), reads, bool(layer.inputs))
         nodes.append(node)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from simulator.errors import WorkloadError
+from simulator.errors import WorkloadError, did_you_mean
 from simulator.sparsity import AnyPattern, parse_pattern
 from simulator.units import DTYPE_BITS, ceil_div
 from simulator.workload.attention import Attention
-from simulator.workload.fields import MAX_SIZE, check_fields, check_switches, is_count
-from simulator.workload.operators import parts_of
+from simulator.workload.fields import MAX_SIZE as MAX_SIZE
+from simulator.workload.fields import check_fields, check_switches, is_count
+from simulator.workload.operators import OPERATORS, operator_of, parts_of
 
 
 @dataclass(frozen=True)
@@ -244,10 +245,6 @@ ROW_BYTES = 49152
 """Model: a row of 48 KiB stays on the chip between passes: what any thread block may have of shared
 memory (CUDA C++ Programming Guide, table of compute capabilities), as PyTorch's softmax asks it."""
 
-PASSES_OF_WIDE_ROWS = {"softmax": 3, "normalization": 2}
-"""Model: of rows that do not stay. PyTorch's softmax looks for the maximum, sums, and scales; its
-layer norm takes mean and variance in one pass, and scales."""
-
 
 @dataclass(frozen=True)
 class Stream:
@@ -282,6 +279,10 @@ class Stream:
 
     def __post_init__(self) -> None:
         _check(self, ("reads", "writes", "repeat", "passes") + ("row",) * (self.row is not None))
+        for op in parts_of(self.op):
+            if op not in OPERATORS:
+                hint = did_you_mean(op, OPERATORS)
+                raise WorkloadError(f"{self.name}.op", "unknown operator", got=op, hint=hint)
         if self.row is not None and self.row > self.reads:
             raise WorkloadError(
                 f"{self.name}.row", "is longer than all inputs",
@@ -289,10 +290,17 @@ class Stream:
             )  # fmt: skip
 
     def over_rows(self, row: int) -> Stream:
-        """The same layer over rows of so many elements, which are read again if they are wide."""
-        passes = max(PASSES_OF_WIDE_ROWS.get(one, 1) for one in parts_of(self.op))
+        """The same layer over rows of so many elements, if it sums over them.
+
+        Model: rows that do not stay are read once for every sum, and once for the outputs:
+        PyTorch's softmax looks for the maximum, sums, and scales; its layer norm takes mean and
+        variance in one pass, and scales.
+        """
+        reductions = operator_of(self.op).reductions
+        if not reductions or row > self.reads:  # embeddings read indices
+            return self
         is_wide = row * DTYPE_BITS[self.dtype] > ROW_BYTES * 8
-        return replace(self, passes=passes, row=row) if is_wide and passes > 1 else self
+        return replace(self, passes=1 + reductions if is_wide else 1, row=row)
 
     @property
     def macs(self) -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
-from simulator.errors import WorkloadError
 from simulator.hardware import Hardware, Library
+from simulator.hardware.library import Unit
 from simulator.sparsity import (
     CHOSEN,
     DENSE,
@@ -20,10 +20,13 @@ from simulator.sparsity import (
     parse_pattern,
 )
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
+from simulator.workload.fields import require_dtype
 from simulator.workload.gathered import Gathered, fetch_ways
 from simulator.workload.layer import Conv, Gemm, Layer, Matmul
+from simulator.workload.window import MOST_CHANNELS, Window
 
 Role = Literal["weights", "activations"]
+
 Executed = Pattern | VectorPattern | Gathered
 
 
@@ -54,7 +57,11 @@ class GemmProblem:
     accumulates : bool
         Y is read before it is written: the product is added to it.
     unpadded : GemmProblem or None
-        As it was before it was padded to the sizes that a library takes.
+        As it was before it was padded to the sizes that a library takes, or laid out for lanes.
+    unit : str
+        What multiplies: tensor cores, or vector lanes.
+    window : Window or None
+        Each row has columns of its own: rows are channels of a depthwise convolution.
     """
 
     m: int
@@ -71,6 +78,8 @@ class GemmProblem:
     inputs_are_rows: bool = False
     accumulates: bool = False
     unpadded: GemmProblem | None = None
+    unit: Unit = "tensor"
+    window: Window | None = None
 
     @property
     def own(self) -> GemmProblem:
@@ -99,6 +108,22 @@ class GemmProblem:
         return isinstance(self.pattern, Gathered)
 
     @property
+    def own_columns(self) -> bool:
+        """No row shares columns with another: every slot multiplies elements of its own."""
+        return self.gathers or self.window is not None
+
+    @property
+    def windowed(self) -> tuple[Window, int] | None:
+        """What decides how many columns a tile loads, where that is not its width."""
+        return (self.window, self.k) if self.window is not None else None
+
+    def columns_elements(self, m: Any, n: Any, k: Any) -> Any:
+        """Of X, that a stage of ``m x n x k`` holds; of arrays, too."""
+        if self.window is not None:
+            return ceil_div(m * self.window.inputs(n) * k, self.k)
+        return self.pattern.columns(k) * n
+
+    @property
     def conflict_ratio(self) -> Fraction:
         """Cycles that a wave of fetches takes; whole groups are read without bank conflicts."""
         return self.pattern.conflict_ratio if isinstance(self.pattern, Gathered) else Fraction(1)
@@ -114,6 +139,8 @@ class GemmProblem:
     def padding_note(self) -> str:
         """Which sizes a library pads, if any."""
         own = self.own
+        if self.window is not None:
+            return ""
         sizes = ("n", "m", "k") if self.inputs_are_rows else ("m", "n", "k")
         pairs = zip(sizes, (own.m, own.n, own.k), (self.m, self.n, self.k), strict=True)
         padded = sorted(
@@ -127,9 +154,14 @@ class GemmProblem:
         of_rows = rows * self.pattern.stored_metadata_bits(weights, code)
         return of_rows + self.pattern.shared_metadata_bits(rows, weights)
 
+    @property
+    def can_swap(self) -> bool:
+        """Whether operands may be exchanged: where none is compressed, and rows share columns."""
+        return self.pattern.is_dense and self.window is None
+
     def swapped(self) -> GemmProblem:
         """The same product with the operands exchanged: ``Y' = X' . W'``, dense only."""
-        assert self.pattern.is_dense
+        assert self.can_swap
         return replace(
             self,
             m=self.n,
@@ -196,18 +228,15 @@ def lower(
     WorkloadError
         If the machine does not compute in the layer's dtype.
     """
-    if layer.dtype not in hardware.dtypes:
-        raise WorkloadError(
-            f"layer {layer.name}",
-            f"{hardware.name} does not compute in this dtype",
-            got=layer.dtype,
-            want=" or ".join(hardware.dtypes),
-        )
+    require_dtype(layer, hardware)
     patterns, reason = _executed(layer, asked, hardware, library)
     group = hardware.sparsity.largest_group
     if has_mask and patterns == [DENSE] and hardware.sparsity.skip == "nonzeros" and group > 1:
         patterns, reason = [Pattern(group, group)], f"real non-zeros in groups of {group}"
-    return Lowered(tuple(_problem(layer, pattern) for pattern in patterns), asked, reason)
+    problems = [_problem(layer, pattern) for pattern in patterns]
+    if library is None and hardware.library.vector is not None and DENSE in patterns:
+        problems += _on_lanes(layer, problems[patterns.index(DENSE)])
+    return Lowered(tuple(problems), asked, reason)
 
 
 def _problem(layer: Gemm | Matmul | Conv, executed: Executed) -> GemmProblem:
@@ -220,13 +249,35 @@ def _problem(layer: Gemm | Matmul | Conv, executed: Executed) -> GemmProblem:
     )  # fmt: skip
 
 
+def _on_lanes(layer: Gemm | Matmul | Conv, problem: GemmProblem) -> list[GemmProblem]:
+    """A depthwise convolution as vector lanes run it: channels side by side, each with its weights.
+
+    Rows are as many channels as divide all of them, and their inputs are loaded once a patch.
+    """
+    if not isinstance(layer, Conv) or (problem.m, problem.run) != (1, 1) or problem.count == 1:
+        return []
+    channels = max(c for c in range(1, MOST_CHANNELS + 1) if problem.count % c == 0)
+    assert problem.unique_input_bytes is not None
+    return [
+        replace(
+            problem,
+            m=channels,
+            count=problem.count // channels,
+            unique_input_bytes=problem.unique_input_bytes * channels,
+            unpadded=problem,
+            unit="vector",
+            window=Window.of(layer),
+        )
+    ]
+
+
 def demanded(problem: GemmProblem, library: Library) -> GemmProblem:
     """The problem that a library runs: as it is, or padded to the sizes that its kernels take.
 
     What is padded is stored and moved, too: the library takes no other matrices. Model: kernels of
     the unstructured baseline are of no library, and take any size.
     """
-    if problem.gathers:
+    if problem.own_columns:
         return problem
     bits = problem.bits
     run = library.padded("k", problem.run, bits)

@@ -17,10 +17,13 @@ class Operator(NamedTuple):
         Multiply-adds, or single operations, of a vector lane.
     specials : float
         Exponentials, reciprocals, roots and the like.
+    reductions : int
+        Sums, or maxima, over a row that its outputs wait for.
     """
 
     macs: float
     specials: float
+    reductions: int = 0
 
 
 # Model: counted from each operator's definition, in fp32.
@@ -40,8 +43,8 @@ OPERATORS: Final[dict[str, Operator]] = {
     "copy": Operator(0, 0),  # transposes, splits, concatenations
     "cast": Operator(1, 0),
     "pool": Operator(1, 0),
-    "softmax": Operator(4, 1),  # maximum, subtract, sum, scale
-    "normalization": Operator(5, 0),  # two moments, scale and shift
+    "softmax": Operator(4, 2, 2),  # maximum; subtract, exponential, sum; the same again, and scale
+    "normalization": Operator(5, 0, 1),  # two moments at once; scale and shift
 }
 
 
@@ -59,4 +62,4 @@ def operator_of(op: str) -> Operator:
         If one is no operator.
     """
     parts = [OPERATORS[part] for part in parts_of(op)]
-    return Operator(sum(part.macs for part in parts), sum(part.specials for part in parts))
+    return Operator(*map(sum, zip(*parts, strict=True)))

@@ -7,10 +7,11 @@ operators, and what each layer reads (``inputs``). What a stack does not fold st
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from simulator.errors import ConfigError, SimulatorError, did_you_mean
+from simulator.workload.eager import composed, with_copies
 from simulator.workload.folding import (
     Alike,
     into_epilogues,
@@ -20,7 +21,7 @@ from simulator.workload.folding import (
     over_loops,
 )
 from simulator.workload.graph import Node, graph_of
-from simulator.workload.heads import fused_attention, with_copies
+from simulator.workload.heads import fused_attention
 from simulator.workload.layer import LISTED, Conv, Gemm, Layer, Workload
 
 ACTIVATIONS: Final = frozenset({"relu", "gelu", "silu", "tanh"})
@@ -46,8 +47,9 @@ class Stack:
         normalization that they end in; it writes what others read of what is between, too.
     fuses_attention : bool
         Two products with a softmax between them are one `Attention`.
-    copies_heads : bool
-        Batched products want their operands contiguous: heads are copied apart and together.
+    is_eager : bool
+        Heads are copied apart and together, since batched products want their operands contiguous,
+        and operators that PyTorch has no kernel for are several (`eager`).
     """
 
     name: str
@@ -56,14 +58,14 @@ class Stack:
     merges_products: bool = False
     merges_streams: bool = False
     fuses_attention: bool = False
-    copies_heads: bool = False
+    is_eager: bool = False
 
 
 STACKS: Final[dict[str, Stack]] = {
     stack.name: stack
     for stack in (
         # PyTorch, operator by operator: cuBLASLt adds a bias, and nothing else is folded.
-        Stack("eager", copies_heads=True),
+        Stack("eager", is_eager=True),
         # torch.compile: cuBLAS and cuDNN for products, scaled_dot_product_attention where it finds
         # its pattern, and one Triton kernel for elementwise operators and what reduces them.
         Stack("compiled", merges_streams=True, fuses_attention=True),
@@ -128,7 +130,7 @@ def stacked(
     Returns
     -------
     Workload
-        Its ``members`` say what each kernel holds. As it was, where layers are listed.
+        Its ``members`` say what each kernel holds.
 
     Raises
     ------
@@ -137,13 +139,13 @@ def stacked(
     """
     chosen = stack_of(workload.stack if stack is None else stack)
     if chosen is None:
-        return workload
+        return workload if workload.stack == LISTED else replace(workload, stack=LISTED)
     nodes = graph_of(workload.layers)
     for applies, step in _steps(chosen, workload, alike):
         nodes = step(nodes) if applies else nodes
-    layers = [node.built for node in nodes]
-    members = [node.members for node in nodes]
-    return Workload(workload.name, layers, workload.notes, workload.blocks, LISTED, members)
+    layers = tuple(node.built for node in nodes)
+    members = tuple(node.members for node in nodes)
+    return replace(workload, layers=layers, stack=LISTED, members=members)
 
 
 def _steps(
@@ -152,7 +154,8 @@ def _steps(
     """What is done to the graph, in order, and whether this stack does it."""
     is_loop = workload.blocks > 1
     return (
-        (stack.copies_heads, with_copies),
+        (stack.is_eager, with_copies),
+        (stack.is_eager, composed),
         (stack.fuses_attention, fused_attention),
         (stack.merges_products, lambda nodes: merged_products(nodes, alike)),
         (True, lambda nodes: out_of_epilogues(nodes, stack.epilogues)),

@@ -35,9 +35,10 @@ accumulate     of linear and conv: 1 where the product is added to what Y holds,
                (default 0)
 inputs         names of the layers above whose outputs are read, with blanks between, or with ;
                where names hold blanks; ``input`` is the network's own. What the first operand of a
-               matmul comes from stands first. Default: the layer above, if it has so many outputs.
-               Layers that follow each other and are repeated as often are a block: what comes from
-               above it comes, from its second run on, from its end
+               matmul comes from stands first. Empty: not known; where no layer says any, each reads
+               the layer above, if that has so many outputs. Layers that follow each other and are
+               repeated as often are a block: what comes from above it comes, from its second run
+               on, from its end
 epilogue       of a product: operators that follow it, ``bias+gelu``; a stack decides whether they
                are part of its kernel. Where each layer is one, they are
 weights        reserved for dtypes of their own. It may be there and empty; what stands in it is

@@ -118,7 +118,7 @@ BAD = {
     ),
     "a text": (lambda path: path.write_text("core.count: 4\n" * 100), "is not a database"),
     "a short text": (lambda path: path.write_text("core"), "is not a database"),
-    "another layout": (lambda path: altered(path, "PRAGMA user_version = 7"), "want 3, got 7"),
+    "another layout": (lambda path: altered(path, "PRAGMA user_version = 7"), "want 4, got 7"),
     "another version": (
         lambda path: altered(path, "UPDATE about SET version = '0.0.9'"),
         f"want {simulator.__version__}, got '0.0.9'",
@@ -166,7 +166,7 @@ BAD = {
         lambda path: altered(path, "UPDATE about SET remark = 7"),
         "compares with no pattern",
     ),
-    "an older layout": (lambda path: altered(path, "PRAGMA user_version = 2"), "want 3, got 2"),
+    "an older layout": (lambda path: altered(path, "PRAGMA user_version = 2"), "want 4, got 2"),
 }
 
 

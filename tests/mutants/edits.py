@@ -38,6 +38,8 @@ MASKS = "tests/unit/test_masking.py"
 PROFILES = "tests/unit/test_library_profiles.py"
 METHODS = "tests/unit/test_weights_methods.py"
 PASSES = "tests/unit/test_passes.py"
+STREAMING = "tests/unit/test_streaming.py"
+LANES = "tests/unit/test_lanes.py"
 TRAINED_MASKS = "tests/training/test_masks.py"
 
 EDITS = (
@@ -124,7 +126,36 @@ EDITS = (
     Edit(
         "a streaming kernel starts like any other",
         f"{PASSES}::test_a_streaming_kernel_has_a_start_of_its_own",
-        (("simulator/report/layer.py", "streaming=problem is None", "streaming=False"),),
+        (("simulator/report/layer.py", "streaming = problem is None or", "streaming = False and"),),
+    ),
+    Edit(
+        "a stream's rows wait for no sum",
+        f"{STREAMING}::test_a_chunk_takes_what_its_elements_take",
+        (("simulator/schedule/streaming.py", "waits = sums * share *", "waits = 0 * share *"),),
+    ),
+    Edit(
+        "special functions follow lanes instead of working beside them",
+        f"{STREAMING}::test_a_chunk_takes_what_its_elements_take",
+        (("simulator/hardware/core.py", "max(macs / self.rate(), specials",
+          "sum((macs / self.rate(), specials"),
+         ("simulator/hardware/core.py", "/ exact(self.specials_per_cycle))",
+          "/ exact(self.specials_per_cycle)))")),
+    ),
+    Edit(
+        "streams of other operators share one simulation",
+        f"{STREAMING}::test_operators_of_other_kinds_are_other_simulations",
+        (("simulator/run/simulate.py", "layer.writes, layer.op,", "layer.writes,"),),
+    ),
+    Edit(
+        "patches load no rows above and below",
+        f"{LANES}::test_a_patch_loads_what_lies_below_its_windows",
+        (("simulator/workload/window.py", "- 1) + self.reach)", "- 1) + self.stride)"),),
+    ),
+    Edit(
+        "channels of a depthwise layer share their operands",
+        f"{LANES}::test_stages_cost_what_lanes_and_loads_take",
+        (("simulator/schedule/timing.py",
+          "if problem.own_columns:", "if problem.gathers and problem.own_columns:"),),
     ),
     Edit(
         "operand stalls are booked as the scratchpad's",

@@ -285,7 +285,7 @@ def test_what_follows_a_product_alone_is_part_of_its_epilogue(read: Any) -> None
     assert imported.workload.layers == (
         Gemm("fc", m=8, n=5, k=8),
         Stream("residual", reads=80, writes=40),
-        Stream("probabilities", reads=40, writes=40, op="softmax"),
+        Stream("probabilities", reads=40, writes=40, op="softmax", row=8),
     )
     assert "operators folded into epilogues: 3" in imported.workload.notes
 
@@ -306,7 +306,7 @@ def test_a_layer_norm_in_nine_operators_is_one_kernel(read: Any) -> None:
     tensors = [weights("two"), weights("eps"), weights("gain", 8), weights("w", 8, 8)]
     imported = read(graph_of(nodes, {"x": [5, 8]}, tensors))
     assert imported.workload.layers == (
-        Stream("norm", reads=40, writes=40, op="normalization"), Gemm("y", m=8, n=5, k=8),
+        Stream("norm", reads=40, writes=40, op="normalization", row=8), Gemm("y", m=8, n=5, k=8),
     )  # fmt: skip
 
 
@@ -362,7 +362,7 @@ def test_attention_with_computed_shapes(read: Any) -> None:
     assert weight_names(imported)["2.o"] == "2.o"
     # Softmax reads and writes the scores; nothing else moves.
     streams = [x for x in imported.workload.layers if isinstance(x, Stream)]
-    assert streams == [Stream(f"{i}.soft", 800, 800, op="softmax") for i in range(3)]
+    assert streams == [Stream(f"{i}.soft", 800, 800, op="softmax", row=10) for i in range(3)]
 
 
 SYMBOLIC = graph_of(

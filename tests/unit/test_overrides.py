@@ -132,7 +132,7 @@ def test_null_takes_an_entry_of_a_mapping_away(path: Path) -> None:
         ("core: {count: null}", "2:8 core.count", "must be a whole number"),
         ("name: null", "2:1 name", "must be text"),
         ("memory: {l2: null}", "2:10 memory.l2", "must be a mapping"),
-        ("libraries: {edge: null}", "2:1 libraries", "must not be empty"),
+        ("libraries: {edge: null, simt: null}", "2:1 libraries", "must not be empty"),
         ("libraries: {edge: {splits: [null]}}", "2:29 libraries.edge.splits.0", "whole number"),
         ("cors: null", "2:1 cors", "unknown key"),
     ],

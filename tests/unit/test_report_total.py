@@ -102,6 +102,7 @@ def kinds_of(cls: type) -> dict[str, set[type]]:
 def test_a_row_has_the_figures_that_are_kept_in_their_order() -> None:
     kinds = kinds_of(Row)
     about = ["key", "settings", "hardware", "workload", "pattern", "engine", "accuracy"]
+    about.append("stack")
     assert list(kinds) == [*about, *(figure.name for figure in KEPT), "error", "setup"]
     for figure in KEPT:  # None, too: that of a point that failed
         assert kinds[figure.name] == {figure.kind, type(None)}

@@ -40,6 +40,7 @@ def machine(**changes: object) -> Hardware:
         launch_ns=700,
         kernel_start_ns=33.3,
         core__count=4,
+        core__vector={"macs_per_cycle": {"fp32": 16}, "specials_per_cycle": 4},
         core__port_bytes_per_cycle=32,
         core__barrier_cycles=3,
         core__scratchpad__bytes_per_cycle=64,
@@ -203,7 +204,7 @@ def check_account(recorded: Recorded) -> None:
             sums = sums_ps(slices)
             assert sum(sums.values()) == layer.time_ps
             assert sums["mac"] == result.mac_ps[core]
-            work = ("mac", "scratchpad_stall", "operand_stall", "barrier")
+            work = ("mac", "scratchpad_stall", "operand_stall", "vector_stall", "barrier")
             assert sum(sums[kind] for kind in work) == result.worked_ps[core]
             waits = ("memory_stall", "prologue", "epilogue", "reduction")
             assert [sums[kind] for kind in waits] == result.waits_ps[core].tolist()
@@ -259,7 +260,7 @@ def test_stages_are_inside_tiles_and_stalls_inside_stages(recorded: Recorded) ->
         named = sum(
             name in event["args"]
             for event in stages
-            for name in ("scratchpad_stall_ns", "operand_stall_ns", "barrier_ns")
+            for name in ("scratchpad_stall_ns", "operand_stall_ns", "vector_stall_ns", "barrier_ns")
         )
         assert len(stalls) == named > 0
 

@@ -123,11 +123,11 @@ def test_versions_that_are_read(write: Write, line: str) -> None:
     assert load_workload(write(line + LAYER.format("", ""))).layers == (Gemm("fc", 4, 3, 5),)
 
 
-@pytest.mark.parametrize("version", ["0", "3", "10"])
+@pytest.mark.parametrize("version", ["0", "4", "10"])
 def test_other_versions_are_refused_before_all_else(write: Write, version: str) -> None:
     path = write(f"# by a newer one\n# nmsim trace {version}\nlayer,form\nfc,of another kind\n")
     assert message(path) == (
-        f"{path}:2: a version of traces that this nmsim does not know, want 1 to 2, "
+        f"{path}:2: a version of traces that this nmsim does not know, want 1 to 3, "
         f"got {version} (a newer nmsim may read it)"
     )
 
@@ -144,7 +144,7 @@ def test_a_version_is_said_once(write: Write) -> None:
 )  # fmt: skip
 def test_a_version_that_cannot_be_read_is_no_comment(write: Write, line: str) -> None:
     path = write(f"{line}\n" + LAYER.format("", ""))
-    assert message(path) == f"{path}:1: not a version, want # nmsim trace 2, got '{line}'"
+    assert message(path) == f"{path}:1: not a version, want # nmsim trace 3, got '{line}'"
 
 
 def test_a_comment_that_names_nmsim_says_no_version(write: Write) -> None:
@@ -157,12 +157,11 @@ def test_reserved_columns_may_be_empty(write: Write) -> None:
     assert load_workload(path).layers == (Gemm("fc", 4, 3, 5, pattern="2:4"),)
 
 
-@pytest.mark.parametrize("column", ["inputs", "weights"])
 @pytest.mark.parametrize("line", ["", "# nmsim trace 2\n"])
-def test_what_stands_in_a_reserved_column_is_refused(write: Write, line: str, column: str) -> None:
-    path = write(line + LAYER.format(f",{column}", ",int4"))
+def test_what_stands_in_a_reserved_column_is_refused(write: Write, line: str) -> None:
+    path = write(line + LAYER.format(",weights", ",int4"))
     assert message(path) == (
-        f"{path}:{2 + bool(line)}:17 {column}: is reserved: this nmsim does not simulate it yet, "
+        f"{path}:{2 + bool(line)}:17 weights: is reserved: this nmsim does not simulate it yet, "
         "want an empty cell, got 'int4'"
     )
 
@@ -562,3 +561,57 @@ def test_what_looks_like_code_is_not_parsed_with_a_warning(
 )
 def test_small_files_do_not_fill_memory(write: Write, text: str, says: str) -> None:
     assert says in message(write(text))
+
+
+GRAPH = "# stack: {}\nname,kind,m,n,k,reads,writes,inputs,epilogue\n"
+FIRST = "fc,linear,8,8,8,,,input,bias+gelu\n"
+
+
+def test_a_trace_says_what_layers_read_and_what_follows_them(write: Write) -> None:
+    rows = "sum,add+normalization,,,,128,64,fc input,\nnext,linear,8,8,8,,,sum;,\n"
+    read = load_workload(write(GRAPH.format("fused") + FIRST + rows))
+    assert read.stack == "fused"
+    assert [layer.inputs for layer in read.layers] == [("input",), ("fc", "input"), ("sum",)]
+    assert read.layers[0].epilogue == ("bias", "gelu")  # type: ignore[union-attr]
+    assert read.layers[1].op == "add+normalization"  # type: ignore[union-attr]
+
+
+def test_a_trace_that_names_no_stack_lists_kernels(write: Write) -> None:
+    assert load_workload(write(LAYER.format("", ""))).stack == "listed"
+    assert load_workload(write(GRAPH.format("listed") + FIRST)).stack == "listed"
+
+
+WRONG_GRAPHS = {
+    "an input below": ("a,linear,8,8,8,,,b,\nb,linear,8,8,8,,,,\n",
+                       "3:18 inputs: no layer above is called 'b', got 'b'"),
+    "a misspelt input": (FIRST + "a,linear,8,8,8,,,inptu fc,\n",
+                         "4:18 inputs: no layer above is called 'inptu', got 'inptu fc' "
+                         "(did you mean 'input'?)"),
+    "itself": ("a,linear,8,8,8,,,a,\n", "3:18 inputs: no layer above is called 'a', got 'a'"),
+    "no operator": ("a,linear,8,8,8,,,,bias+gleu\n",
+                    "3:19 epilogue: unknown operator 'gleu', got 'bias+gleu' "
+                    "(did you mean 'gelu'?)"),
+    "a product among operators": ("a,add+linear,,,,8,8,,\n",
+                                  "3:3 kind: unknown kind, got 'add+linear'"),
+    "an epilogue of a stream": ("a,add,,,,8,8,,relu\n",
+                                "3:15 epilogue: an add has no 'epilogue', got 'relu'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG_GRAPHS)
+def test_wrong_graphs_are_refused(write: Write, case: str) -> None:
+    rows, want = WRONG_GRAPHS[case]
+    path = write(GRAPH.format("fused") + rows)
+    assert message(path).startswith(f"{path}:{want}")
+
+
+@pytest.mark.parametrize(
+    ("line", "want"),
+    [("# stack: fusd", "unknown stack, want eager, compiled, fused, listed, got 'fusd' "
+      "(did you mean 'fused'?)"),
+     ("# stack:", "unknown stack, want eager, compiled, fused, listed, got ''"),
+     ("# stack: fused\n# stack: eager", "the stack is said twice, got '# stack: eager'")],
+)  # fmt: skip
+def test_wrong_stacks_are_refused(write: Write, line: str, want: str) -> None:
+    path = write(f"{line}\n" + LAYER.format("", ""))
+    assert message(path).startswith(f"{path}:{1 + line.count(chr(10))}: {want}")

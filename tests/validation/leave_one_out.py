@@ -35,6 +35,7 @@ from simulator.validation.gemms import (
     QUEUED,
     Row,
     library_of,
+    magicube_library,
     measured_us,
     seen,
     seen_rows,
@@ -62,10 +63,9 @@ def _times_us(
     overrides: dict[str, object],
     rows: Sequence[Row],
     pattern: str,
-    dtype: str = "fp16",
 ) -> Array:
     hardware = load_hardware(preset, overrides)
-    return np.array([time_us(hardware, row, pattern, dtype) for row in rows])
+    return np.array([time_us(hardware, row, pattern) for row in rows])
 
 
 def llmcompass() -> Fit:
@@ -226,7 +226,14 @@ def _magicube(dtype: str) -> Fit:
     measured = _column(rows, "time_us")
     settings, errors = [], []
     for clock_hz in PUBLISHED_CLOCKS_HZ:
-        device_us = _times_us("a100-sxm4-40gb", {"clock_hz": clock_hz}, rows, "1:1", dtype)
+        hardware = load_hardware("a100-sxm4-40gb", {"clock_hz": clock_hz})
+        libraries = [magicube_library(dtype, row) for row in rows]
+        device_us = np.array(
+            [
+                time_us(hardware, row, dtype=dtype, library=library)
+                for row, library in zip(rows, libraries, strict=True)
+            ]
+        )
         for tenths_us in range(50, 301):
             settings.append((tenths_us / 10, float(clock_hz)))
             errors.append(np.abs((device_us + tenths_us / 10) / measured - 1))

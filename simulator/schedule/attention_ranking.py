@@ -1,0 +1,115 @@
+"""Which few mappings of attention are worth simulating: by a closed-form estimate of time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from simulator.errors import MappingError
+from simulator.hardware import Hardware
+from simulator.hardware.attention import AttentionTile
+from simulator.schedule.attention import (
+    StageSides,
+    attention_grid,
+    attention_mapping,
+    attention_stage,
+    check_attention,
+    takes_splits,
+)
+from simulator.schedule.closed_form import OUT_OF_STEP_RATIO
+from simulator.schedule.mapping import Mapping, restart_ps
+from simulator.schedule.partition import TileGrid
+from simulator.schedule.ranking import SPLIT_WAVES
+from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div
+from simulator.workload.attention_problem import AttentionProblem
+
+SIMULATED: Final = 3
+"""How many mappings of the ranking are simulated, at most."""
+
+
+def attention_candidates(
+    hardware: Hardware, problem: AttentionProblem, most: int = SIMULATED
+) -> list[Mapping]:
+    """The best few mappings that the machine's kernels offer, fastest estimate first.
+
+    Raises
+    ------
+    MappingError
+        If none of the tiles fits; it tells what the last one lacks.
+    """
+    refusal: MappingError | None = None
+    for tiles in hardware.attention.offered(problem.head_dim):
+        found: list[Mapping] = []
+        for tile in tiles:
+            try:
+                check_attention(hardware, problem, attention_mapping(hardware, problem, tile))
+            except MappingError as error:
+                refusal = error
+            else:
+                found += _split(hardware, problem, tile)
+        if found:
+            times = {mapping: attention_ps(hardware, problem, mapping) for mapping in found}
+            return sorted(found, key=lambda mapping: times[mapping])[:most]
+    assert refusal is not None
+    raise refusal
+
+
+def _split(hardware: Hardware, problem: AttentionProblem, tile: AttentionTile) -> list[Mapping]:
+    """A tile with each number of splits that is worth ranking."""
+    found = []
+    for splits in sorted({1, *hardware.attention.splits}):
+        mapping = attention_mapping(hardware, problem, tile, splits)
+        grid = attention_grid(problem, mapping)
+        few = splits == 1 or grid.tiles <= SPLIT_WAVES * hardware.core.count
+        if few and takes_splits(grid):
+            found.append(mapping)
+    return found
+
+
+def attention_ps(hardware: Hardware, problem: AttentionProblem, mapping: Mapping) -> float:
+    """About how long a mapping takes, in picoseconds.
+
+    Tiles at the slowest rate of core, port and L2, in waves of cores where they are equal, and no
+    less than DRAM takes for what is moved once.
+    """
+    grid, cores, splits = attention_grid(problem, mapping), hardware.core.count, mapping.splits
+    inside = StageSides(grid.extent("m", False), grid.extent("k", False), True)
+    work, cost = attention_stage(hardware, problem, mapping, inside)
+    busy = min(grid.tiles, cores)
+    port, l2 = hardware.port_rate, hardware.l2_rate
+    latency_ps = hardware.cycles_ps(hardware.memory.l2.latency_cycles)
+    arriving_ps = max(port.ps(work.columns_bytes), l2.ps(work.columns_bytes * busy))
+    waiting_ps = (latency_ps + arriving_ps + cost.stage_ps) / mapping.stage_buffers
+    period_ps = max(cost.stage_ps, arriving_ps, waiting_ps)
+    ends_ps = latency_ps + arriving_ps + cost.prologue_ps + _epilogue_ps(hardware, problem, mapping)
+    mean = grid.stage_events / grid.tiles
+    longest = max(grid.row_ends, default=grid.stages) / splits
+    if mean > 0.99 * longest:
+        computed_ps = ceil_div(grid.tiles, cores) * (ends_ps + longest * period_ps)
+    else:
+        shared_ps = grid.tiles / cores * (ends_ps + mean * period_ps)
+        longest_ps = ends_ps + longest * period_ps
+        computed_ps = max(longest_ps, shared_ps + OUT_OF_STEP_RATIO * longest_ps)
+    return max(computed_ps, _dram_ps(hardware, problem, grid)) + (
+        restart_ps(hardware, hardware.attention) if splits > 1 else 0
+    )
+
+
+def _epilogue_ps(hardware: Hardware, problem: AttentionProblem, mapping: Mapping) -> float:
+    """Of a tile: its outputs, or its partial sums and, of one of them, those of the others."""
+    elements = min(mapping.tile_m, problem.m) * problem.head_dim
+    fixed_ps, port = hardware.attention.epilogue_ns * 1000, hardware.port_rate
+    out_ps = fixed_ps + port.ps(bits_to_bytes(elements * problem.output_bits))
+    if mapping.splits == 1:
+        return out_ps
+    partial_ps = port.ps(bits_to_bytes(elements * ACCUMULATOR_BITS))
+    return out_ps + fixed_ps + mapping.splits * partial_ps
+
+
+def _dram_ps(hardware: Hardware, problem: AttentionProblem, grid: TileGrid) -> float:
+    """Queries, keys and values are read once, at least, and outputs written."""
+    queries = grid.count * problem.m * problem.head_dim
+    read = queries + 2 * grid.count * problem.context * problem.head_dim
+    reads_ps = hardware.dram_rate.ps(bits_to_bytes(read * problem.bits))
+    written = bits_to_bytes(queries * problem.output_bits)
+    is_through = hardware.memory.writes == "dram"
+    return reads_ps + (hardware.dram_write_rate.ps(written) if is_through else 0)
