@@ -83,7 +83,7 @@ def _fitted() -> Iterator[Fitted]:
     own, sparse = "libraries.{}.epilogue_ns", {"rtx3090-cusparselt": 18}
     sparse["rtx3090-cusparselt-speedup"] = 18  # ratios of the same times; rows of m = 1024
     yield Fitted(constant, RTX3090, barrier, 25, sparse, 0.023, 0.002)
-    yield Fitted(constant, RTX3090, own.format("cusparselt"), 4900, sparse, 0.010, 0.002)
+    yield Fitted(constant, RTX3090, own.format("cusparselt"), 5600, sparse, 0.010, 0.002)
     dense = {"rtx3090-dense": 10}  # of 1024x4096
     yield Fitted(constant, RTX3090, own.format("cublas"), 1250, dense, 0.019, 0.001)
     two_m = {"v100-deepbench": 19}  # of m = 2048 and m = 6144

@@ -425,6 +425,18 @@ EDITS = (
           "            lambda problem: (problem,)\n"),),
     ),
     Edit(
+        "pixels of few channels lie in no whole vectors",
+        "tests/unit/test_few_channels.py::test_pixels_may_lie_in_whole_vectors",
+        (("simulator/workload/lowering.py", "return whole, taken", "return (taken,)"),),
+    ),
+    Edit(
+        "of a convolution's input only what is stored passes L2",
+        "tests/unit/test_few_channels.py::"
+        "test_inputs_pass_l2_as_they_enter_scratchpads_and_dram_once",
+        (("simulator/schedule/blocks.py", "[ceil_div(held, parts)] * 4",
+          "[ceil_div(total_bytes, parts)] * 4"),),
+    ),
+    Edit(
         "padding that a library demands counts as useful",
         f"{PROFILES}::test_the_padded_problem_is_what_runs",
         (("simulator/workload/lowering.py", "return self.unpadded or self", "return self"),),
