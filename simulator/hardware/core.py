@@ -63,6 +63,11 @@ class TensorCores(Section):
         min_length=1, description="Multiply-accumulates of stored slots per cycle, by dtype."
     )
     instructions: dict[str, Instruction] = Field(description="Instruction shape, by dtype.")
+    fp16_sums_macs_per_cycle: Positive | None = Field(
+        None,
+        description="Of fp16 products that are summed in fp16, by libraries that say so; default: "
+        "as any fp16 product. Model: such sums take as much room as others.",
+    )
     drain_cycles: NotNegative = Field(
         0, description="From the last instruction's issue to its result; paid once a tile."
     )

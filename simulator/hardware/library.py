@@ -111,6 +111,9 @@ class Library(Kernels):
         None, description="Fragment loads hide behind MACs (2) or add to them (1); default: "
         "core.register_file.buffers.",
     )  # fmt: skip
+    sums: Literal["fp32", "fp16"] = Field(
+        "fp32", description="Format of the sums of fp16 products: fp16 is faster on some machines."
+    )
     barrier_cycles: NotNegative | None = Field(
         None, description="Between stages; default: core.barrier_cycles."
     )

@@ -21,6 +21,7 @@ from simulator.sparsity import Capability, MetadataCode, Pattern
 from simulator.units import PS_PER_MS, Rate, cycles_to_ps, exact, ns_to_ps
 
 Skip = Literal["none", "slots", "nonzeros"]
+Launches = Literal["stream", "graph"]
 
 
 class Sparsity(Section):
@@ -110,6 +111,13 @@ class Hardware(Section):
     clock_hz: Annotated[int, Field(ge=10**6, le=10**11, strict=True)]
     launch_ns: NotNegative = Field(
         0, description="Host time of one launch, apart from device time."
+    )
+    graph_launch_ns: NotNegative | None = Field(
+        None,
+        description="The same of a kernel in a graph that is launched whole; default: launch_ns.",
+    )
+    launches: Launches = Field(
+        "stream", description="How the host launches kernels: one by one, or as a graph."
     )
     kernel_start_ns: NotNegative = Field(
         0,
@@ -217,6 +225,10 @@ class Hardware(Section):
         for key in ("barrier_cycles", "whole_tiles", "promotion"):
             if getattr(library, key) is not None:
                 core = _with(core, **{key: getattr(library, key)})
+        cores = core.tensor_cores
+        if library.sums == "fp16" and cores.fp16_sums_macs_per_cycle is not None:
+            rates = cores.macs_per_cycle | {"fp16": cores.fp16_sums_macs_per_cycle}
+            core = _with(core, tensor_cores=_with(cores, macs_per_cycle=rates))
         if library.unit == "vector" and core.vector is not None:
             core = _with(core, tensor_cores=core.vector.multiplying(self.dtypes))
         # Every value was checked where the library was read.
@@ -266,6 +278,12 @@ class Hardware(Section):
         """Device time of a kernel besides its work."""
         own = self.stream_start_ns if streaming else None
         return ns_to_ps(self.kernel_start_ns if own is None else own)
+
+    @property
+    def host_ns(self) -> float:
+        """Host time of a launch, the way that this machine's are made."""
+        of_graph = self.graph_launch_ns if self.launches == "graph" else None
+        return float(self.launch_ns if of_graph is None else of_graph)
 
     @property
     def dram_latency_ps(self) -> int:

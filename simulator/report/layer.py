@@ -170,7 +170,7 @@ def layer_report(
     traffic = _traffic(program, result, stages, problem)
     busy = _busy_ratio(program, result, time_ps)
     work_bound = _work_bound(busy, result.makespan_ps / time_ps)
-    starting_ps = ns_to_ps(hardware.launch_ns) + start_ps
+    starting_ps = ns_to_ps(hardware.host_ns) + start_ps
     energy_pj = layer_energy_pj(hardware, layer.dtype, executed, traffic, time_ps)
     report = LayerReport(
         **_identity(layer, problem),

@@ -222,7 +222,7 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport], left_dirty_bytes
         **added,
         cycles=ps_to_cycles(time_ps, hardware.clock_hz),
         launches=sum(layer.repeat for layer in layers),
-        launch_ns=float(hardware.launch_ns),
+        launch_ns=hardware.host_ns,
         mac_utilization=added["slots_used"] / peak,
         dense_equivalent_utilization=added["macs"] / peak,
         bound=next(iter(shares)),
@@ -234,17 +234,22 @@ def total_of(hardware: Hardware, layers: Iterable[LayerReport], left_dirty_bytes
 
 
 def _peak_macs(hardware: Hardware, layers: Sequence[LayerReport]) -> float:
-    """MACs that all cores could have done in the whole time, at each layer's own rate.
+    """MACs that all cores could have done in the whole time, at each layer's own rate: of that its
+    utilisation is a part.
 
     A streaming layer counts at the rate of the machine's first dtype, as time in which nothing is
     multiplied.
     """
-    rates = {dtype: float(hardware.macs_per_cycle(dtype)) for dtype in hardware.dtypes}
-    first = next(iter(rates.values()))
+    first = float(hardware.macs_per_cycle(hardware.dtypes[0])) * hardware.core.count / PS_PER_SECOND
     return sum(
-        layer.time_ps * layer.repeat * layer.clock_hz * rates.get(layer.dtype, first)
+        layer.repeat
+        * (
+            layer.slots_used / layer.mac_utilization
+            if layer.mac_utilization
+            else layer.time_ps * layer.clock_hz * first
+        )
         for layer in layers
-    ) * (hardware.core.count / PS_PER_SECOND)
+    )
 
 
 def _time_shares(layers: Sequence[LayerReport], time_ps: int, name: str) -> dict[str, float]:

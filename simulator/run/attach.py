@@ -69,9 +69,9 @@ class Attached:
         notes = self.lowered.note(executed.pattern), executed.padding_note
         return "; ".join(filter(None, notes))
 
-    def padded(self, pad: Callable[[GemmProblem], GemmProblem]) -> Attached:
-        """The same layer at the sizes that libraries take."""
-        problems = tuple(map(pad, self.problems))
+    def laid_out(self, lay: Callable[[GemmProblem], tuple[GemmProblem, ...]]) -> Attached:
+        """The same layer as libraries may run it."""
+        problems = tuple(way for problem in self.problems for way in lay(problem))
         if self.lowered is None or problems == self.problems:
             return self
         return replace(self, lowered=replace(self.lowered, problems=problems))

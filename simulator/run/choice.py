@@ -25,7 +25,7 @@ from simulator.sparsity import DENSE, VectorPattern
 from simulator.workload import Attention, Stream
 from simulator.workload.attention_problem import AttentionProblem, Problem
 from simulator.workload.gathered import Gathered
-from simulator.workload.lowering import Executed, GemmProblem, demanded
+from simulator.workload.lowering import Executed, GemmProblem, laid_out
 
 EQUAL_RATIO = 0.005
 """Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
@@ -127,9 +127,9 @@ class Terms:
         library = self.hardware.libraries[name]
         return self.hardware.under(library), library
 
-    def padded(self, problem: GemmProblem) -> GemmProblem:
-        """A problem at the sizes that the library takes that runs it."""
-        return demanded(problem, self.kernels_of(problem)[1])
+    def laid_out(self, problem: GemmProblem) -> tuple[GemmProblem, ...]:
+        """How the library that runs a problem may run it."""
+        return laid_out(problem, *self.kernels_of(problem))
 
     def kernels_of(self, problem: GemmProblem) -> tuple[Hardware, Library]:
         """The library that runs a problem, behind the machine as it finds it."""

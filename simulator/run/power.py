@@ -18,6 +18,7 @@ from simulator.run.choice import Outcome, Terms, attended, fastest, streamed
 from simulator.sparsity import DENSE, AnyPattern
 from simulator.workload import Attention, Layer, Stream
 from simulator.workload.attention_problem import AttentionProblem
+from simulator.workload.lowering import GemmProblem
 
 CLOCK_STEPS: Final = 100
 """A power limit lowers the clock in hundredths of the YAML's."""
@@ -90,8 +91,12 @@ def report_of(
     terms: Terms, layer: Layer, outcome: Outcome, asked: AnyPattern = DENSE, note: str = ""
 ) -> LayerReport:
     """The figures of a layer at the clock that the power limit left it."""
+    hardware, unit = outcome.hardware, _unit(terms, outcome)
+    if isinstance(outcome.problem, GemmProblem) and unit == "tensor":
+        # As its library found it, whose sums decide what the tensor cores can do.
+        hardware, _ = replace(terms, hardware=hardware).kernels_of(outcome.problem)
     return layer_report(
-        outcome.hardware,
+        hardware,
         layer,
         outcome.estimate.program,
         outcome.estimate.result,
@@ -99,7 +104,7 @@ def report_of(
         mapping=outcome.mapping,
         asked=asked,
         note=note,
-        executed_on=_unit(terms, outcome),
+        executed_on=unit,
         throttled=outcome.hardware is not terms.hardware,
         time_error_ratio=outcome.estimate.time_error_ratio,
         dram_error_ratio=outcome.estimate.dram_error_ratio,

@@ -136,8 +136,8 @@ def simulate(
     kernels = kernels_of(network, stack, stays)
     tensors = of_kernels(network, kernels, weights or {})
     works = [
-        attach(layer, _asked(layer, names, override, stays), roomy, tensors, library).padded(
-            terms.padded
+        attach(layer, _asked(layer, names, override, stays), roomy, tensors, library).laid_out(
+            terms.laid_out
         )
         for layer, names in zip(kernels.layers, kernels.holds, strict=True)
     ]
@@ -164,6 +164,7 @@ def simulate(
             one = report_of(terms, work.layer, often, work.asked, report.note)
             observe(one, often.estimate.program, often.estimate.result)
     needed = held(executed, code)
+    under, _ = terms.kernels(DENSE, hardware.dtypes[0])
     notes = (
         *network.notes,
         dense_note(network, stays),
@@ -171,7 +172,7 @@ def simulate(
         memory_note(hardware, network, needed),
         carried.note,
     )
-    total = total_of(hardware, layers, carried.left_bytes)
+    total = total_of(under, layers, carried.left_bytes)
     return Report(
         hardware=hardware.name,
         workload=network.name,
@@ -180,7 +181,7 @@ def simulate(
         engine=engine,
         accuracy=accuracy,
         notes=tuple(filter(None, notes)),
-        roof=Roof.of(hardware),
+        roof=Roof.of(under),
         total=replace(
             total,
             blocks=network.blocks,

@@ -142,7 +142,9 @@ def gemm_blocks(
     """Blocks of a GEMM, or of the part ``grid`` of the whole; works are those of its classes.
 
     Where rows choose columns, a block of X holds the columns that some rows choose, and a request
-    takes those that its own rows chose.
+    takes those that its own rows chose. Of a convolution's input, which is stored once, a request
+    takes through L2 what blocks hold on average: copies into the scratchpad pass by the caches of
+    cores (cp.async.cg, as CUTLASS' convolutions have it).
     """
     unique, distinct = problem.unique_input_bytes, problem.pattern.distinct_ratio(problem.m)
     blocks, sizes = Blocks(), _class_bytes(grid, problem, works, distinct)
@@ -157,14 +159,15 @@ def gemm_blocks(
             parts = lines * grid.stages
             total_bytes = unique * parts // (all_lines * whole.stages)
             blocks.add_shares(operand, total_bytes, parts, grid.count)
+            side = grid.m if operand == ROWS else grid.n
+            held = bits_to_bytes(side * problem.pattern.columns(grid.k) * problem.bits)
+            blocks.passed_bytes[BLOCKS_OF[operand]] = [ceil_div(held, parts)] * 4
         else:
             blocks.add(operand, sizes, edge_classes(grid.count, lines, grid.stages))
-    for code in range(len(BLOCK_CLASSES))[BLOCKS_OF[COLUMNS]]:
-        taken = works[stage_code(*BLOCK_CLASSES[code].edges)].columns_bytes
-        if unique is not None:
-            shared = blocks.class_bytes[code]
-            taken = ceil_div(shared * distinct.denominator, distinct.numerator)
-        blocks.passed_bytes[code] = taken
+    if unique is None or problem.inputs_are_rows:
+        for code in range(len(BLOCK_CLASSES))[BLOCKS_OF[COLUMNS]]:
+            work = works[stage_code(*BLOCK_CLASSES[code].edges)]
+            blocks.passed_bytes[code] = work.columns_bytes
     blocks.metadata_bytes = [
         works[stage_code(*edges)].metadata_bytes if operand == ROWS else 0
         for operand, edges in BLOCK_CLASSES

@@ -227,7 +227,6 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     shared: Any = (work.rows_bytes + work.metadata_bytes) / offers.cluster_n
     shared = shared + work.columns_bytes / offers.cluster_m
     passed = [mean(work.rows_bytes + work.metadata_bytes), mean(work.columns_bytes)]
-    moved = passed[0] + passed[1]
     # Of a convolution, the activations as they are stored.
     for operand, of_operand in ((ROWS, rows), (COLUMNS, columns)):
         is_input = (offers.inputs_are_rows > 0) == (operand == ROWS)
@@ -245,7 +244,7 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
         period(rates.l2_latency),
         core,  # until it is known what is cold
         prologue,
-        shared * ((passed[0] + passed[1]) / moved),
+        shared,
         m * n,
         *stored,
         cold,

@@ -64,7 +64,7 @@ class Timeline:
         self, hardware: Hardware, title: str, layers: int, tiles: TileRange | None = None
     ) -> None:
         self.title, self.tiles = title, tiles
-        self.launch_ps = ns_to_ps(hardware.launch_ns)
+        self.launch_ps = ns_to_ps(hardware.host_ns)
         self.room = max(1000, SHOWN_STAGES // max(1, layers))
         self.now_ps = 0
         self.events: list[Event] = []

@@ -7,6 +7,7 @@ that were fitted in `fitted`, those that its authors state in `gemms`.
 from __future__ import annotations
 
 from simulator.validation import (
+    convolutions,
     decisions,
     gemms,
     gpt3,
@@ -303,6 +304,35 @@ _ALL = (
         bound=0.07,
         chosen="which rows take a slower path of the library, and what k-splits cost",
         note="its loop repeats one product, so that L2 starts with what it can hold",
+    ),
+    DataSet(
+        "trex",
+        "RTX 3090 layers of ResNet-50, TensorRT",
+        convolutions.LAYERS,
+        "µs",
+        convolutions.trex,
+        bound=0.15,
+        chosen="the card's boost clock, sums in fp16, and that tiles are cublas's, barriers not",
+        note="between events, at batch 32; L2 starts cold",
+    ),
+    DataSet(
+        "resnet50",
+        "ResNet-50 whole, TensorRT",
+        convolutions.NETWORKS,
+        "ms",
+        convolutions.tensorrt,
+        bound=0.12,
+        chosen="that epilogues of TensorRT are staged",
+        note="Paddle's times hold the host's, a condition, and the conversion of images; of "
+        "MLPerf's offline run a batch of 256 is taken; L2 starts cold",
+    ),
+    DataSet(
+        "resnet50-mxnet",
+        "V100 ResNet-50, MXNet",
+        convolutions.NETWORKS,
+        "ms",
+        convolutions.mxnet,
+        note="the host and the loading of data are in it: reported only",
     ),
     DataSet(
         "sparseloop",

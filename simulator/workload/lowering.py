@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -279,10 +280,34 @@ def demanded(problem: GemmProblem, library: Library) -> GemmProblem:
     if problem.own_columns:
         return problem
     bits = problem.bits
-    m, n = library.padded("m", problem.m, bits), library.padded("n", problem.n, bits)
     run = library.padded("k", problem.run, bits)
     if run > problem.run:
         run = library.padded("k", problem.run, bits, problem.pattern.padded(1))
+    return _resized(
+        problem, library.padded("m", problem.m, bits), library.padded("n", problem.n, bits), run
+    )
+
+
+def laid_out(problem: GemmProblem, hardware: Hardware, library: Library) -> tuple[GemmProblem, ...]:
+    """How a library may run a problem: the fastest is executed.
+
+    At the sizes that it takes; of a convolution whose channels fill no whole vectors, as those of
+    an image, also with zeros beside them. Model: pixels then lie in vectors of
+    ``core.alignment_bytes``, as the NHWC formats of cuDNN and TensorRT (kHWC8) have them, in memory
+    already, and zeros are multiplied. Groups of channels lie side by side, with no room for zeros.
+    """
+    taken = demanded(problem, library)
+    vector = max(1, hardware.core.alignment_bytes * 8 // problem.bits)
+    is_ungrouped = problem.unique_input_bytes is not None and problem.count == 1
+    if problem.gathers or not is_ungrouped or taken.run % vector == 0:
+        return (taken,)
+    unit = math.lcm(vector, taken.pattern.padded(1))
+    whole = _resized(taken, taken.m, taken.n, ceil_div(taken.run, unit) * unit)
+    return whole, taken
+
+
+def _resized(problem: GemmProblem, m: int, n: int, run: int) -> GemmProblem:
+    """A problem padded to larger sizes; the input of a convolution is stored with its padding."""
     if (m, n, run) == (problem.m, problem.n, problem.run):
         return problem
     unique = problem.unique_input_bytes
@@ -294,7 +319,7 @@ def demanded(problem: GemmProblem, library: Library) -> GemmProblem:
         run=run,
         real_run=run,
         unique_input_bytes=None if unique is None else ceil_div(unique * run, problem.real_run),
-        unpadded=problem,
+        unpadded=problem.own,
     )
 
 

@@ -144,7 +144,6 @@ class ByHand:
                 self.rows_bytes = unique
             else:
                 self.columns_bytes = unique
-        self.stored_ratio = (self.rows_bytes + self.columns_bytes) / sum(sums)
         # Where rows choose columns, memory holds what all of them chose, between them.
         self.columns_bytes *= float(problem.pattern.distinct_ratio(problem.m))
 
@@ -242,7 +241,7 @@ class ByHand:
         for kind in self.kinds:
             # Cores side by side along n share rows, those along m columns.
             l2 = kind.rows_bytes / self.wide + kind.columns_bytes / self.tall
-            l2 *= self.busy * self.stored_ratio
+            l2 *= self.busy
             l2 /= self.l2_rate
             buffers = self.mapping.stage_buffers
             busiest = max(kind.core, kind.port)

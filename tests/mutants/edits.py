@@ -421,8 +421,20 @@ EDITS = (
     Edit(
         "padding that a library demands is not executed",
         f"{PROFILES}::test_the_padded_problem_is_what_runs",
-        (("simulator/run/simulate.py", "            terms.padded\n",
-          "            lambda problem: problem\n"),),
+        (("simulator/run/simulate.py", "            terms.laid_out\n",
+          "            lambda problem: (problem,)\n"),),
+    ),
+    Edit(
+        "pixels of few channels lie in no whole vectors",
+        "tests/unit/test_few_channels.py::test_pixels_may_lie_in_whole_vectors",
+        (("simulator/workload/lowering.py", "return whole, taken", "return (taken,)"),),
+    ),
+    Edit(
+        "of a convolution's input only what is stored passes L2",
+        "tests/unit/test_few_channels.py::"
+        "test_inputs_pass_l2_as_they_enter_scratchpads_and_dram_once",
+        (("simulator/schedule/blocks.py", "[ceil_div(held, parts)] * 4",
+          "[ceil_div(total_bytes, parts)] * 4"),),
     ),
     Edit(
         "padding that a library demands counts as useful",

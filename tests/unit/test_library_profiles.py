@@ -61,6 +61,24 @@ def test_what_a_library_owns_counts_as_the_machines_would(own: str, terms: str) 
         assert any(layer.throttled for layer in figures)
 
 
+@pytest.mark.parametrize("terms", TERMS)
+def test_sums_in_fp16_run_at_their_own_rate(terms: str) -> None:
+    """And utilisations, of layers and of all, and the roof are of that rate."""
+    rates = "core.tensor_cores.macs_per_cycle.fp16", "core.tensor_cores.fp16_sums_macs_per_cycle"
+    machine = _limited(**{rates[0]: 16})
+    profile = _limited(**{rates[0]: 8, rates[1]: 16, "libraries.own.sums": "fp16"})
+    other = _limited(**{rates[0]: 8, rates[1]: 16})
+    for pattern in ("1:1", "2:4"):
+        found, same, slower = (
+            simulate(one, WORK, pattern, **TERMS[terms]) for one in (profile, machine, other)
+        )
+        assert found.layers == same.layers
+        assert (found.total, found.roof) == (same.total, same.roof)
+        assert found.total.time_ps < slower.total.time_ps
+    unstated = _limited(**{rates[0]: 8, "libraries.own.sums": "fp16"})
+    assert simulate(unstated, WORK, "1:1").layers == simulate(other, WORK, "1:1").layers
+
+
 def test_absent_is_the_machines() -> None:
     hardware = contended()
     (library,) = hardware.libraries.values()

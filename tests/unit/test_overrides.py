@@ -176,7 +176,7 @@ BLAMED = {
     "only together": ({"energy.tdp_w": 60, "energy.static_w": 70},
         "--set energy.tdp_w, --set energy.static_w: tdp_w must be above static_w = 70"),
     "a choice": ({"library.dense": "tensor"},
-        "--set library.dense: library: no library 'tensor' (did you mean 'tensorop'?)"),
+        "--set library.dense: library: no library 'tensor' (did you mean 'tensorrt'?)"),
     "a new library without tiles": ({"libraries.mine.swap": True},
         "--set libraries.mine.swap: libraries.mine.tiles is missing"),
     "a dtype on one side": ({"core.tensor_cores.macs_per_cycle.fp8": 1024},

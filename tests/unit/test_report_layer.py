@@ -27,7 +27,12 @@ def test_patterns_asked_and_executed(report: Report) -> None:
     found = {name: (x.asked, x.executed_as, x.note) for name, x in by_name(report).items()}
     assert found == {
         "fc": ("2:4", "2:4", ""),
-        "stem": ("2:4", "1:1", "2:4 runs dense: 3 channels are less than a group"),
+        "stem": (
+            "2:4",
+            "1:1",
+            "2:4 runs dense: 3 channels are less than a group; "
+            "padded for the library: k from 27 to 72",
+        ),
         "conv": ("2:4", "2:4", ""),
         "scores": ("1:1", "1:1", ""),
         "softmax": ("1:1", "-", ""),

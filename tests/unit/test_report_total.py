@@ -83,6 +83,16 @@ def test_launches_are_a_figure_of_their_own() -> None:
     assert total.time_with_launch_ns == pytest.approx(total.time_ns + 12 * 700)
 
 
+def test_kernels_of_a_graph_are_launched_faster_where_the_machine_says_so() -> None:
+    for launches, graph_ns, want in (
+        ("stream", 300, 700),
+        ("graph", None, 700),
+        ("graph", 300, 300),
+    ):
+        hardware = contended(launch_ns=700, graph_launch_ns=graph_ns, launches=launches)
+        assert simulate(hardware, MIXED, "2:4").total.launch_ns == hardware.host_ns == want
+
+
 def kinds_of(cls: type) -> dict[str, set[type]]:
     """What each field may be."""
     hints = get_type_hints(cls)

@@ -160,7 +160,7 @@ def test_it_runs_as_equal_parts_of_its_rows_where_that_is_faster() -> None:
     assert whole.time_ps == half.time_ps == more.time_ps
     assert whole.note == "128:2:20 runs as 64:2:20, which is faster"
     # Short products end in epilogues that the next main loop hides, of 64 rows, but not of 128.
-    workload = Workload("short", [Gemm("g", m=1024, n=1024, k=128)])
+    workload = Workload("short", [Gemm("g", m=1024, n=2048, k=128)])
     whole, half = (simulate("rtx3090", workload, p).layers[0] for p in ("128:2:20", "64:2:20"))
     assert whole.time_ps == half.time_ps
 

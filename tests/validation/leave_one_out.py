@@ -15,7 +15,15 @@ from itertools import product
 import numpy as np
 
 from simulator import load_hardware
-from simulator.validation import decisions, gpt3, hopper, networks, sparse_stacks, tables
+from simulator.validation import (
+    convolutions,
+    decisions,
+    gpt3,
+    hopper,
+    networks,
+    sparse_stacks,
+    tables,
+)
 from simulator.validation.fitted import (
     A100,
     FITTED,
@@ -140,7 +148,7 @@ def rtx3090_cusparselt() -> Fit:
     measured = np.array([measured_us(row, "sparse") for row in rows])
     epilogue = "libraries.cusparselt.epilogue_ns"
     settings, errors = [], []
-    for barrier, epilogue_ns in product(range(21, 30), range(5200, 6100, 100)):
+    for barrier, epilogue_ns in product(range(15, 28), range(4400, 5900, 100)):
         overrides = {"core.barrier_cycles": barrier, epilogue: epilogue_ns}
         times = _times_us(RTX3090, overrides, rows, "2:4")
         settings.append((float(barrier), float(epilogue_ns)))
@@ -249,6 +257,18 @@ def magicube_int8() -> Fit:
     return _magicube("int8")
 
 
+def resnet50() -> Fit:
+    """What Paddle's host takes, at the small batches of one dtype."""
+    rows = [row for row in tables.read(convolutions.NETWORKS) if convolutions.seen(row)]
+    device = np.array([convolutions.network_ms(load_hardware(A100), row) for row in rows])
+    settings: Settings = []
+    errors = []
+    for launch_us in range(100, 401, 5):
+        settings.append((float(launch_us),))
+        errors.append(np.abs((device + launch_us / 1e3) / _column(rows, "measured") - 1))
+    return Fit(convolutions.NETWORKS, ("launch_us",), settings, np.array(errors))
+
+
 def _short_rows(data_set: str) -> list[Row]:
     """Rows of a set that fits have seen, but for those that take long."""
     rows = [row for row in hopper.rows(data_set) if seen(hopper.TABLE, row)]
@@ -343,6 +363,7 @@ FITS: tuple[Callable[[], Fit], ...] = (
     mma_sp,
     magicube_fp16,
     magicube_int8,
+    resnet50,
     hopper_fp8,
     hopper_dirty,
     h100_sustained,
