@@ -22,7 +22,7 @@ import numpy as np
 from simulator.engine.result import EngineResult, Waits
 from simulator.jit import OPTIONS, waiting
 from simulator.schedule import classes as table
-from simulator.schedule import program as layout
+from simulator.schedule import limits
 from simulator.schedule.partition import IntArray
 from simulator.schedule.program import Program
 
@@ -43,7 +43,7 @@ assert (LAST_ROW, LAST_COLUMN, LAST_STAGE, FIRST_STAGE) == (
     table.LAST_STAGE,
     table.FIRST_STAGE,
 )
-assert KIND_BITS == layout.KIND_BITS
+assert KIND_BITS == limits.KIND_BITS
 
 # Columns of a core's state: one row of 32 int64. The first 16, two cache lines, are all that an
 # ordinary stage touches.

@@ -22,7 +22,7 @@ from simulator.schedule.program import Program
 from simulator.schedule.timing import StageWork
 from simulator.sparsity import AnyPattern
 from simulator.traffic import Flow, Traffic
-from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
+from simulator.units import PS_PER_NS, PS_PER_SECOND, ceil_div, ns_to_ps, ps_to_cycles
 from simulator.workload.attention_problem import Problem
 from simulator.workload.layer import Layer, Stream
 from simulator.workload.lowering import GemmProblem, Role
@@ -150,8 +150,11 @@ def layer_report(
     throttled: bool = False,
     time_error_ratio: float = 0.0,
     dram_error_ratio: float = 0.0,
+    runs: int = 1,
 ) -> LayerReport:
     """Turn the counters of one run into figures. ``problem`` is None for streaming layers.
+
+    Of the mean of several ``runs`` what passed DRAM is that of all together.
 
     Raises
     ------
@@ -167,8 +170,8 @@ def layer_report(
     executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))
     used = _slots_used(program, stages, problem)
     peak = _peak_macs(hardware, layer, program.cores, time_ps) if problem else Fraction(0)
-    traffic = _traffic(program, result, stages, problem)
-    busy = _busy_ratio(program, result, time_ps)
+    traffic = _traffic(program, result, stages, problem, runs)
+    busy = _busy_ratio(program, result, time_ps, runs)
     work_bound = _work_bound(busy, result.makespan_ps / time_ps)
     starting_ps = ns_to_ps(hardware.host_ns) + start_ps
     energy_pj = layer_energy_pj(hardware, layer.dtype, executed, traffic, time_ps)
@@ -282,7 +285,11 @@ def _slots_used(program: Program, stages: list[int], problem: Problem | None) ->
 
 
 def _traffic(
-    program: Program, result: EngineResult, stages: list[int], problem: Problem | None
+    program: Program,
+    result: EngineResult,
+    stages: list[int],
+    problem: Problem | None,
+    runs: int,
 ) -> Traffic:
     """Bytes by level, operand and direction; what others have left dirty is outputs, too."""
     rows: Role = problem.rows_role if problem else "activations"
@@ -303,6 +310,9 @@ def _traffic(
                 moved[level, operand, way] += count * (sizes[code] - metadata[code])
                 moved[level, "metadata", way] += count * metadata[code]
     moved["dram", "outputs", "written"] += foreign_written_bytes(program, result)
+    if runs > 1:
+        for flow, size in moved.items():
+            moved[flow] = ceil_div(size, runs if flow[0] == "dram" else 1)
     for count, work in zip(stages, program.works, strict=True):
         if count:
             for level, operand, way, size in _inside_core(work, rows, columns):
@@ -341,7 +351,9 @@ def _inside_core(
     )
 
 
-def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[str, float]:
+def _busy_ratio(
+    program: Program, result: EngineResult, time_ps: int, runs: int
+) -> dict[str, float]:
     """Busy time over the layer's time; of the busiest core where every core has its own."""
 
     # Picoseconds of every core at its scratchpad, at its operand path, and in vector lanes.
@@ -354,6 +366,9 @@ def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[st
     def queue(times: IntArray, *counts: IntArray) -> int:
         return int(sum((times * count).sum() for count in counts))
 
+    dram_ps = queue(program.dram_ps, result.misses)
+    dram_ps += queue(program.dram_write_ps, result.dram_written)
+    dram_ps += int(program.foreign[: result.foreign_evicted, 1].sum())
     busy = {
         "mac": int(result.mac_ps.max()),
         "scratchpad": scratchpad,
@@ -364,9 +379,7 @@ def _busy_ratio(program: Program, result: EngineResult, time_ps: int) -> dict[st
             queue(program.l2_ps, result.requests, result.written),
             queue(program.link_ps, result.far),
         ),
-        "dram": queue(program.dram_ps, result.misses)
-        + queue(program.dram_write_ps, result.dram_written)
-        + int(program.foreign[: result.foreign_evicted, 1].sum()),
+        "dram": dram_ps / runs,
     }
     return {resource: time / time_ps for resource, time in busy.items()}
 

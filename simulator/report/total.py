@@ -56,7 +56,10 @@ def _added(layers: Sequence[LayerReport], name: str) -> Any:
     """Each as often as it occurs; None where one is not known."""
     if any(getattr(layer, name) is None for layer in layers):
         return None
-    return reduce(add, (getattr(layer, name) * layer.repeat for layer in layers))
+    values = [getattr(layer, name) for layer in layers]
+    if isinstance(values[0], Traffic):
+        return Traffic.added(zip(values, (layer.repeat for layer in layers), strict=True))
+    return reduce(add, (value * layer.repeat for value, layer in zip(values, layers, strict=True)))
 
 
 def _known(layers: Sequence[LayerReport], name: str) -> Any:

@@ -18,7 +18,7 @@ dirty. Layers that are alike and find the same are simulated once.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -27,20 +27,15 @@ import numpy as np
 
 from simulator.report.layer import foreign_written_bytes
 from simulator.run.choice import Outcome, Terms
+from simulator.run.contents import Contents, Share, Tensor
 from simulator.run.folded import Execution, folded
 from simulator.run.sampling import Estimate
-from simulator.schedule.capacity import rows_bytes
 from simulator.schedule.classes import COLUMNS, OUTPUTS, PARTIALS, ROWS
 from simulator.schedule.partition import IntArray
-from simulator.schedule.started import FOREIGN_BLOCK_BYTES, Foreign, Found, Layout, started
-from simulator.sparsity import MetadataCode
+from simulator.schedule.started import Foreign, Found, Layout, started
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, output_bits
-from simulator.workload import Attention, Layer
-from simulator.workload.lowering import GemmProblem
+from simulator.workload import Layer
 from simulator.workload.sequence import ADDED, CACHE, OWN, Order
-
-Tensor = tuple[str | int, ...]
-"""What tells tensors apart: weights by layer and iteration, outputs by a count."""
 
 NOTE = (
     "L2 is carried from layer to layer; patterns, mappings and clocks are chosen as if it were cold"
@@ -67,80 +62,6 @@ class Carried:
     layers: tuple[tuple[Ran, ...], ...]
     left_bytes: int = 0
     note: str = ""
-
-
-class Share(NamedTuple):
-    """Bytes of a tensor that L2 holds, and how many of them are dirty."""
-
-    held: int = 0
-    dirty: int = 0
-
-    def part(self, some: int, whole: int) -> Share:
-        return Share(self.held * some // whole, self.dirty * some // whole)
-
-    def plus(self, other: Share) -> Share:
-        return Share(self.held + other.held, self.dirty + other.dirty)
-
-    def within(self, other: Share) -> Share:
-        return Share(min(self.held, other.held), min(self.dirty, other.dirty))
-
-    def minus(self, other: Share) -> Share:
-        return Share(self.held - other.held, self.dirty - other.dirty)
-
-
-class Contents:
-    """What L2 holds, tensor by tensor, oldest first."""
-
-    def __init__(self) -> None:
-        self.shares: dict[Tensor, Share] = {}
-        self.used = 0
-
-    def take(self, tensor: Tensor) -> Share:
-        share = self.shares.pop(tensor, Share())
-        self.used -= share.held
-        return share
-
-    def put(self, tensor: Tensor, share: Share, size: int | None = None) -> None:
-        """As the newest, beside what there is of it; all of it has so many bytes."""
-        if share.held:
-            share = share.plus(self.take(tensor))
-            if size is not None:  # both operands may be the same tensor
-                share = share.within(Share(size, size))
-            self.shares[tensor] = share
-            self.used += share.held
-
-    def runs(self) -> Iterator[Foreign]:
-        """From the oldest on; of a tensor, what is clean is older."""
-        for held, dirty in self.shares.values():
-            if held > dirty:
-                yield Foreign(held - dirty, False)
-            if dirty:
-                yield Foreign(dirty, True)
-
-    def evict(self, size: int) -> int:
-        """Drop the oldest bytes; returns how many of them were dirty."""
-        written = 0
-        while size > 0 and self.shares:
-            tensor = next(iter(self.shares))
-            held, dirty = self.take(tensor)
-            gone = min(size, held)
-            dropped = max(0, gone - (held - dirty))
-            written += dropped
-            size -= gone
-            if gone < held:  # still the oldest
-                rest = {tensor: Share(held - gone, dirty - dropped)}
-                self.shares = rest | self.shares
-                self.used += held - gone
-        return written
-
-    def evicted_by(self, overflow: int) -> int:
-        """Bytes that leave where so many are too many: in whole blocks, from the oldest on."""
-        gone = 0
-        for size, _ in self.runs():
-            if gone >= overflow:
-                break
-            gone += min(size, ceil_div(overflow - gone, FOREIGN_BLOCK_BYTES) * FOREIGN_BLOCK_BYTES)
-        return gone
 
 
 class Read(NamedTuple):
@@ -438,7 +359,8 @@ def mean_outcome(ran: Sequence[Ran]) -> Outcome:
         return first
     estimates = [(outcome.estimate, times) for outcome, times in ran]
     program, result = folded([Execution(one.program, one.result, n) for one, n in estimates])
-    return replace(first, estimate=Estimate(program, result))
+    runs = sum(times for _, times in ran)
+    return replace(first, estimate=Estimate(program, result, runs=runs))
 
 
 def _is_same(ran: Sequence[Ran], before: Sequence[Ran]) -> bool:
@@ -446,23 +368,3 @@ def _is_same(ran: Sequence[Ran], before: Sequence[Ran]) -> bool:
     return [(id(outcome), times) for outcome, times in ran] == [
         (id(outcome), times) for outcome, times in before
     ]
-
-
-def compulsory_bytes(
-    order: Order, executed: Sequence[tuple[Layer, GemmProblem | None]], code: MetadataCode
-) -> list[int]:
-    """Of every layer, over its repeats, the bytes that must pass DRAM whatever L2 holds.
-
-    Weights and what is kept of earlier tokens once an execution, what the network is given once,
-    and once what it gives: outputs that no layer reads.
-    """
-    needed = []
-    for step, (layer, problem) in zip(order.steps, executed, strict=True):
-        of_itself = any(operand.what in (OWN, CACHE) for operand in step.operands)
-        own = rows_bytes(problem, code) if problem is not None and of_itself else 0
-        if isinstance(layer, Attention):
-            own = layer.kv_bytes if layer.cached else 0
-        given = bits_to_bytes(step.given * DTYPE_BITS[layer.dtype])
-        result = bits_to_bytes(step.writes * output_bits(layer.dtype))
-        needed.append(own * layer.repeat + given + result * step.results)
-    return needed

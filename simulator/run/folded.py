@@ -1,8 +1,8 @@
 """Executions of one layer that found different states of L2, as the one run of a report.
 
-It is the mean execution. Times and counts are rounded up to whole ones, so that a total differs
-from the sum of all executions by less than one for each. How work was dealt out among cores is that
-of the execution that occurs most often; what cores waited for is the mean, over all cores.
+It is the mean execution, but for what passed DRAM, which is that of all together: a report divides
+bytes, not blocks. Times and counts are rounded up to whole ones. How work was dealt out among cores
+is that of the execution that occurs most often; what cores waited for is the mean, over all cores.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from simulator.run.sampling import busy_ps
 from simulator.schedule.classes import BLOCK_CLASSES
 from simulator.schedule.partition import IntArray
 from simulator.schedule.program import Program
+from simulator.units import ceil_div
 
 
 class Execution(NamedTuple):
@@ -36,15 +37,12 @@ def folded(executions: Sequence[Execution]) -> tuple[Program, EngineResult]:
     times = [one.times for one in executions]
     sums = np.dot(times, [_counters(one) for one in executions])
     mean = -(-sums // sum(times))
-    by_class = mean[: 6 * CLASSES].reshape(6, CLASSES)
-    makespan, evictions, in_flight, ties, foreign_bytes, foreign_ps = mean[
-        6 * CLASSES : -4
-    ].tolist()
+    makespan, evictions, in_flight, ties = mean[6 * CLASSES : -6].tolist()
     waits_ps = np.zeros_like(most.result.waits_ps)
     waits_ps[0] = sums[-4:] // sum(times)
-    requests, misses, multicast, far, written, dram_written = by_class
+    requests, _, multicast, far, written, _ = mean[: 6 * CLASSES].reshape(6, CLASSES)
     program = most.program.but(
-        foreign=np.array([[foreign_bytes, foreign_ps]]),
+        foreign=sums[None, -6:-4],
         dram_ps=np.minimum.reduce([one.program.dram_ps for one in executions]),
     )
     result = replace(
@@ -53,19 +51,20 @@ def folded(executions: Sequence[Execution]) -> tuple[Program, EngineResult]:
         waits_ps=waits_ps,
         end_ps=most.result.worked_ps + waits_ps.sum(axis=1),
         requests=requests,
-        misses=misses,
+        misses=sums[CLASSES : 2 * CLASSES],
         multicast=multicast,
         far=far,
         written=written,
-        dram_written=dram_written,
+        dram_written=sums[5 * CLASSES : 6 * CLASSES],
         foreign_evicted=1,
         evictions=evictions,
         in_flight_hits=in_flight,
         ties=ties,
     )
     # No queue is busy for longer than the run, however its transfers were rounded.
-    busiest_ps = max(busy_ps(program, result).values())
-    return program, replace(result, makespan_ps=max(makespan, busiest_ps))
+    busy = busy_ps(program, result)
+    busy["dram"] = ceil_div(busy["dram"], sum(times))
+    return program, replace(result, makespan_ps=max(makespan, *busy.values()))
 
 
 CLASSES = len(BLOCK_CLASSES)

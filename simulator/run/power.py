@@ -108,6 +108,7 @@ def report_of(
         throttled=outcome.hardware is not terms.hardware,
         time_error_ratio=outcome.estimate.time_error_ratio,
         dram_error_ratio=outcome.estimate.dram_error_ratio,
+        runs=outcome.estimate.runs,
     )
 
 

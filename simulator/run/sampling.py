@@ -38,9 +38,10 @@ from simulator.run.sampling_plan import (
 )
 from simulator.run.sampling_totals import Totals
 from simulator.schedule.classes import BLOCKS_OF, COLUMNS, OUTPUTS, PARTIALS, ROWS, STAGE_CLASSES
+from simulator.schedule.limits import check_dram
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import DISPATCH
-from simulator.schedule.program import Program, check_dram, gemm_program
+from simulator.schedule.program import Program, gemm_program
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
 
@@ -72,12 +73,15 @@ class Estimate:
         Of the true tables, for a report; its queues may be those of a part.
     time_error_ratio, dram_error_ratio : float
         Estimated relative error of time and of DRAM bytes; 0 where all was simulated.
+    runs : int
+        Of how many executions this is the mean; what passed DRAM is that of all.
     """
 
     program: Program
     result: EngineResult
     time_error_ratio: float = 0.0
     dram_error_ratio: float = 0.0
+    runs: int = 1
 
 
 class Run(NamedTuple):

@@ -22,7 +22,7 @@ from simulator.run.asked import (
     weights_by_pattern,
 )
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
-from simulator.run.carried import Ran, carry, compulsory_bytes, mean_outcome
+from simulator.run.carried import Ran, carry, mean_outcome
 from simulator.run.choice import (
     Option,
     Outcome,
@@ -33,6 +33,7 @@ from simulator.run.choice import (
     ranking,
     streamed,
 )
+from simulator.run.compulsory import compulsory_bytes
 from simulator.run.kernels import kernels_of, of_kernels
 from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room

@@ -26,9 +26,10 @@ from simulator.schedule.classes import (
     STAGE_CLASSES,
     stage_code,
 )
+from simulator.schedule.limits import check_size
 from simulator.schedule.mapping import Mapping, register_room
 from simulator.schedule.partition import TileGrid
-from simulator.schedule.program import Program, assemble, check_size
+from simulator.schedule.program import Program, assemble
 from simulator.schedule.timing import (
     StageCost,
     StageShape,

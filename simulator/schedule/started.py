@@ -11,8 +11,9 @@ import numpy as np
 
 from simulator.hardware import Hardware
 from simulator.schedule.classes import BLOCKS_OF, COLUMNS, PARTIALS, ROWS
+from simulator.schedule.limits import check_time
 from simulator.schedule.partition import IntArray
-from simulator.schedule.program import Program, check_time
+from simulator.schedule.program import Program
 
 FOREIGN_BLOCK_BYTES: Final = 65536
 """Model: what others left in L2 leaves it in blocks of 64 KiB, four chunks of a stream."""

@@ -118,7 +118,12 @@ def test_a_starved_resource_is_what_bounds(changes: dict[str, object], bound: st
 def test_equal_layers_give_equal_figures() -> None:
     layers = [Gemm("a", 64, 48, 128), Gemm("b", 64, 48, 128, repeat=2)]
     first, second = simulate(contended(), Workload("w", layers), "2:4").layers
-    own = {"name": "", "repeat": 0, "compulsory_dram_bytes": 0}  # the first reads what is given
+    own = {
+        "name": "",
+        "members": (),
+        "repeat": 0,
+        "compulsory_dram_bytes": 0,
+    }  # the first reads what is given
     assert {**asdict(first), **own} == {**asdict(second), **own}
 
 
@@ -171,5 +176,5 @@ def test_what_is_not_said_of_a_layer_is_exact_and_at_the_full_clock() -> None:
     assert layer.time_error_ratio == layer.dram_error_ratio == 0
     workload = Workload("w", [gemm])
     (simulated,) = simulate(hardware, workload, mapping=mapping).layers
-    assert replace(simulated, compulsory_dram_bytes=0) == layer
+    assert replace(simulated, members=(), compulsory_dram_bytes=0) == layer
     assert simulated.compulsory_dram_bytes == 2 * (16 * 96 + 96 * 16 + 16 * 16)
