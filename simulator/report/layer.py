@@ -216,6 +216,7 @@ def _identity(layer: Layer, problem: Problem | None) -> dict[str, Any]:
         m, n = n, m
     return {
         "name": layer.name,
+        "members": (layer.name,),
         "kind": layer.op if isinstance(layer, Stream) else type(layer).__name__.lower(),
         "repeat": layer.repeat,
         "dtype": layer.dtype,
