@@ -302,8 +302,7 @@ def laid_out(problem: GemmProblem, hardware: Hardware, library: Library) -> tupl
     if problem.gathers or not is_ungrouped or taken.run % vector == 0:
         return (taken,)
     unit = math.lcm(vector, taken.pattern.padded(1))
-    whole = _resized(taken, taken.m, taken.n, ceil_div(taken.run, unit) * unit)
-    return whole, taken
+    return _resized(taken, taken.m, taken.n, ceil_div(taken.run, unit) * unit), taken
 
 
 def _resized(problem: GemmProblem, m: int, n: int, run: int) -> GemmProblem:
