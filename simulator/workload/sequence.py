@@ -188,7 +188,7 @@ def _named(
 
 
 def _size(producer: int | None, operand: Operand, written: Sequence[int]) -> int:
-    """Elements of a tensor; what the network is given is as large as it is wanted."""
+    """Elements of a tensor; what the network is given alone is as large as it is wanted."""
     return operand.elements if producer is None else written[producer]
 
 
@@ -212,7 +212,10 @@ def _parts(
     operand: Operand, producers: Sequence[int | None], written: Sequence[int]
 ) -> tuple[Part, ...]:
     """Shares of the operand, as large as the tensors that it comes from."""
-    sizes = [_size(one, operand, written) for one in producers]
+    known = sum(written[one] for one in producers if one is not None)
+    rest = operand.elements - known if known < operand.elements else operand.elements
+    given = rest // max(1, list(producers).count(None))  # so large is what the network is given
+    sizes = [given if one is None else written[one] for one in producers]
     whole, touched = sum(sizes), operand.touched
     if whole < operand.elements:  # read more than once, as keys that several queries share
         touched = min(touched, whole)

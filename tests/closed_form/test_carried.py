@@ -143,3 +143,15 @@ def test_resnet_at_batch_1_reads_its_weights_and_its_input_once() -> None:
     assert least <= _dram(report, "read") <= 1.1 * least
     assert report.total.held.weight_bytes == pytest.approx(least, rel=0.01)
     assert any("carried from layer to layer" in note for note in report.notes)
+
+
+def test_bert_reads_its_weights_and_its_input_once() -> None:
+    """The first block adds its input to what it made of it: the tensor that its products read.
+    Later blocks add the output of the one before, which is as large."""
+    report = simulate("a100-sxm4-80gb", "bert-base", "1:1")
+    tensor = 2 * 128 * 768
+    weights = 2 * 12 * (4 * 768 * 768 + 2 * 768 * 3072)
+    assert _dram(report, "read") == weights + tensor
+    assert report.total.compulsory_dram_bytes == weights + 2 * tensor
+    added = next(layer for layer in report.layers if layer.name == "attention.add+norm")
+    assert added.traffic_bytes.total("dram", "read") == added.compulsory_dram_bytes == 0
