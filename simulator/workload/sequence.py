@@ -203,7 +203,7 @@ def _named(
 
 
 def _size(producer: int | None, operand: Operand, written: Sequence[int]) -> int:
-    """Elements of a tensor; what the network is given is as large as it is wanted."""
+    """Elements of a tensor; what the network is given alone is as large as it is wanted."""
     return operand.elements if producer is None else written[producer]
 
 

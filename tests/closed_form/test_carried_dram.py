@@ -197,3 +197,15 @@ def test_a_loop_that_ends_in_a_normalization_passes_both_its_outputs_on() -> Non
     fc, end = order_of(network).steps
     assert fc.later[1] == end.later[0][1:] == (Part(1, 2 * size, size),)
     assert (fc.given, end.given, fc.results, end.results) == (size, 0, 0, 1)
+
+
+def test_bert_reads_its_weights_and_its_input_once() -> None:
+    """The first block adds its input to what it made of it: the tensor that its products read.
+    Later blocks add the output of the one before, which is as large."""
+    report = simulate("a100-sxm4-80gb", "bert-base", "1:1")
+    tensor = 2 * 128 * 768
+    weights = 2 * 12 * (4 * 768 * 768 + 2 * 768 * 3072)
+    assert _dram(report, "read") == weights + tensor
+    assert report.total.compulsory_dram_bytes == weights + 2 * tensor
+    added = next(layer for layer in report.layers if layer.name == "attention.add+norm")
+    assert added.traffic_bytes.total("dram", "read") == added.compulsory_dram_bytes == 0
