@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -180,7 +179,7 @@ def layer_report(
     stages = result.stages.sum(axis=0).tolist()
     executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))
     used = _slots_used(program, stages, problem)
-    peak = _peak_macs(hardware, layer, program.cores, time_ps) if problem else Fraction(0)
+    peak = _peak_macs(hardware, layer, program.cores, time_ps)
     traffic = _traffic(program, result, stages, problem, runs)
     busy = _busy_ratio(program, result, time_ps, runs)
     work_bound = _work_bound(busy, result.makespan_ps / time_ps)
@@ -197,8 +196,8 @@ def layer_report(
         macs_executed=executed,
         slots_used=used,
         slots_padded=executed - used,
-        mac_utilization=float(used / peak) if peak else 0.0,
-        dense_equivalent_utilization=float(layer.macs / peak) if peak else 0.0,
+        mac_utilization=_ratio(used, peak) if problem else 0.0,
+        dense_equivalent_utilization=_ratio(layer.macs, peak) if problem else 0.0,
         bound="launch" if starting_ps > result.makespan_ps else work_bound,
         work_bound=work_bound,
         busy_ratio=busy,
@@ -240,10 +239,16 @@ def _identity(layer: Layer, problem: Problem | None) -> dict[str, Any]:
     }
 
 
-def _peak_macs(hardware: Hardware, layer: Layer, cores: int, time_ps: int) -> Fraction:
-    """MACs that all cores could have done in a time."""
-    per_second = hardware.macs_per_cycle(layer.dtype) * hardware.clock_hz * cores
-    return per_second * time_ps / PS_PER_SECOND
+def _peak_macs(hardware: Hardware, layer: Layer, cores: int, time_ps: int) -> tuple[int, int]:
+    """MACs that all cores could have done in a time, as a fraction that is not reduced."""
+    a_cycle = hardware.macs_per_cycle(layer.dtype)
+    in_all = a_cycle.numerator * hardware.clock_hz * cores * time_ps
+    return in_all, a_cycle.denominator * PS_PER_SECOND
+
+
+def _ratio(macs: int, peak: tuple[int, int]) -> float:
+    """The share of a peak that so many MACs are."""
+    return macs * peak[1] / peak[0]
 
 
 def _bandwidth(traffic: Traffic, time_ps: int) -> dict[str, float]:
@@ -376,7 +381,7 @@ def _busy_ratio(
     scratchpad, operand, vector = (result.stages @ inside).max(axis=0).tolist()
 
     def queue(times: IntArray, *counts: IntArray) -> int:
-        return int(sum((times * count).sum() for count in counts))
+        return sum(int(times @ count) for count in counts)
 
     dram_ps = queue(program.dram_ps, result.misses)
     dram_ps += queue(program.dram_write_ps, result.dram_written)

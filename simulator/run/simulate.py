@@ -256,15 +256,16 @@ def _that_fit(hardware: Hardware, workload: Workload, works: Sequence[Attached])
         If the sparsest patterns do not fit either.
     """
     code = hardware.sparsity.metadata
-    least = held([(work.layer, next(iter(work.problems), None)) for work in works], code)
-    require_room(hardware, workload, least)
     largest = [
         (work.layer, max(work.problems, key=lambda one: rows_bytes(one, code), default=None))
         for work in works
     ]
     if held(largest, code).all_bytes <= hardware.memory.dram.bytes:
         return list(works)
-    return [work.sparsest for work in works]
+    sparsest = [work.sparsest for work in works]
+    least = held([(work.layer, next(iter(work.problems), None)) for work in sparsest], code)
+    require_room(hardware, workload, least)
+    return sparsest
 
 
 def _terms(
