@@ -13,6 +13,7 @@ from simulator.quantities import count, percent, time
 from simulator.report.account import CORE_TIME
 from simulator.report.report import Report
 from simulator.sparsity import DENSE, parse_pattern
+from simulator.workload.lowering import FASTER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,8 +72,10 @@ class Comparison:
         if not ran_as:
             return f"{start}no layer of {after.workload} has weights to prune."
         if after.pattern and after.pattern not in ran_as and before.pattern in ran_as:
-            start += f"{after.hardware} has no such pattern and runs it as "
-            return f"{start}{', '.join(ran_as)}."
+            is_choice = any(layer.note.endswith(FASTER) for layer in after.layers)
+            start += f"{after.hardware} "
+            start += "runs it as " if is_choice else "has no such pattern and runs it as "
+            return f"{start}{', '.join(ran_as)}{FASTER * is_choice}."
         return f"{start}both run as {', '.join(ran_as)}."
 
     def _gain(self, before: Report, after: Report) -> str:

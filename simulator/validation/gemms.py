@@ -129,13 +129,15 @@ def modelled(
     accuracy: str = "exact",
 ) -> LayerReport:
     """The model's answer to the GEMM that a row names: with a library that is named here, or in the
-    row if it is sparse and the machine has a profile of it, else with the machine's choice. Where
-    rows name a layout, they add to what C holds."""
+    row if it is sparse and the machine has a profile of it, else with the machine's choice of a
+    library: what was measured is that kernel, and a sparse one never runs dense. Where rows name a
+    layout, they add to what C holds."""
     m, n, k = _sizes(row)
     gemm = Gemm("gemm", m=m, n=n, k=k, dtype=dtype, accumulate="layout" in row)
     workload = Workload("row", [gemm])
-    named = row.get("library") if pattern != "1:1" else None
-    library = library or (named if named in hardware.libraries else None)
+    if library is None and pattern != "1:1":
+        named = row.get("library", "")
+        library = named if named in hardware.libraries else hardware.library.sparse
     return simulate(hardware, workload, pattern, library=library, accuracy=accuracy).layers[0]
 
 

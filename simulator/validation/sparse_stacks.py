@@ -176,8 +176,12 @@ SOFTWARE: Final[dict[str, Callable[[Row], Times]]] = {
 
 
 def _libraries(sparse: str) -> dict[str, object]:
-    """What PyTorch calls: cublasLt, and one for sparse products."""
-    return {"library.dense": "tensorop", "library.sparse": sparse}
+    """What PyTorch calls: cublasLt, and one for sparse products, however long they take."""
+    return {
+        "library.dense": "tensorop",
+        "library.sparse": sparse,
+        "library.dense_where_faster": False,
+    }
 
 
 def _network(row: Row) -> Workload:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from simulator.hardware import Hardware, Library
 from simulator.hardware.library import Unit
@@ -28,6 +28,9 @@ from simulator.workload.window import MOST_CHANNELS, Window
 Role = Literal["weights", "activations"]
 
 Executed = Pattern | VectorPattern | Gathered
+
+FASTER: Final = ", which is faster"
+"""What notes say of a layer that might have run as it was asked to."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,7 @@ class Lowered:
             return ""
         is_choice = any(problem.pattern == self.asked for problem in self.problems)
         name = "dense" if executed.is_dense else f"as {executed}"
-        return f"{self.asked} runs {name}" + (", which is faster" if is_choice else "")
+        return f"{self.asked} runs {name}" + FASTER * is_choice
 
 
 def lower(
@@ -353,8 +356,20 @@ def _executed(
     if not filled:
         return [DENSE], f"{asked} runs dense: {channels} channels are less than a group"
     # Where a pattern that contains it would run dense for want of channels, so may this one.
-    may_be_dense = hardware.library.dense_where_faster or len(filled) < len(hosts)
+    may_be_dense = len(filled) < len(hosts) or _times_both(hosts, hardware, library)
     return filled + [DENSE] * may_be_dense, ""
+
+
+def _times_both(
+    hosts: list[Pattern | VectorPattern], hardware: Hardware, library: str | None
+) -> bool:
+    """Whether the machine's software times a layer dense, too.
+
+    Where the user names a library, that one runs. Rows that choose columns together have kernels of
+    their own, which come with no others.
+    """
+    is_plain = all(isinstance(host, Pattern) for host in hosts)
+    return hardware.library.dense_where_faster and library is None and is_plain
 
 
 def _hosts(

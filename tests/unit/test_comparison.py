@@ -8,7 +8,7 @@ import re
 import pytest
 from machines import MIXED, contended, tiny
 
-from simulator import Conv, Gemm, Matmul, Stream, Workload, compare
+from simulator import Conv, Gemm, Matmul, Stream, Workload, compare, load_workload
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware
 from simulator.quantities import time
@@ -185,7 +185,12 @@ def test_a_comparison_says_why_nothing_changed() -> None:
         "2:4 is 1.00x 1:1: v100-sxm2 has no such pattern and runs it as 1:1.",
         "1:8 is 1.00x 2:4: both run as 1:1.",
     ]
-    through = compare("a100-sxm4-80gb", "bert-base", ["1:1", "1:8"], accuracy="sampled")
+    few, many = (load_workload("bert-base", batch=batch, seq=128) for batch in (1, 32))
+    dense = compare("a100-sxm4-80gb", few, ["1:1", "2:4"], accuracy="sampled")
+    assert list(dense.explanation()) == [
+        "2:4 is 1.00x 1:1: a100-sxm4-80gb runs it as 1:1, which is faster."
+    ]
+    through = compare("a100-sxm4-80gb", many, ["1:1", "1:8"], accuracy="sampled")
     (sentence,) = through.explanation()
     assert sentence.startswith("1:8, run as 2:4, is ")
     for now, was in re.findall(r"([0-9.]+ [µm]?s) \(was ([0-9.]+ [µm]?s)\)", sentence):

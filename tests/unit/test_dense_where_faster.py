@@ -58,6 +58,32 @@ def test_dense_layers_and_patterns_that_cannot_run_stay_as_they_are() -> None:
         assert runs[0] == runs[1]
 
 
+def test_a_library_that_is_named_runs_what_is_asked() -> None:
+    layers = simulate(_machine(**TIMES_BOTH), WORK, "2:4", library="slow").layers
+    assert [layer.executed_as for layer in layers] == ["2:4", "2:4"]
+    few = Workload("few", [Gemm("few", m=768, n=32, k=768)])
+    for library, ran_as in ((None, "1:1"), ("cusparselt", "2:4"), ("tensorop", "2:4")):
+        (layer,) = simulate("a100-sxm4-80gb", few, "2:4", library=library).layers
+        assert layer.executed_as == ran_as
+
+
+def test_rows_that_choose_columns_together_run_in_their_kernels() -> None:
+    """Or as 2:4: their software times no dense ones."""
+    few = Workload("few", [Gemm("few", m=128, n=16, k=64)])
+    own = {f"libraries.{name}.epilogue_ns": 50_000 for name in ("spatha", "spatha-64")}
+    (layer,) = simulate(load_hardware("rtx3090", own), few, "128:2:8").layers
+    assert layer.executed_as != "1:1"
+
+
+@pytest.mark.parametrize(
+    ("preset", "both"),
+    [("a100-sxm4-80gb", True), ("a100-sxm4-40gb", True), ("rtx3090", True), ("rtx3060", True),
+     ("nm-flex", False), ("nm-flex-wide", False), ("nm-edge", False)],
+)  # fmt: skip
+def test_software_of_machines_that_exist_times_both(preset: str, both: bool) -> None:
+    assert load_hardware(preset).library.dense_where_faster is both
+
+
 def test_it_is_a_switch() -> None:
     with pytest.raises(ConfigError, match="dense_where_faster"):
         _machine(**{"library.dense_where_faster": "perhaps"})

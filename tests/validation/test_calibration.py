@@ -19,6 +19,7 @@ from simulator.validation.fitted import A100
 from simulator.validation.fitting import Fit
 from simulator.validation.gemms import LLMCOMPASS_LAUNCH_US
 from simulator.validation.measured import MeasuredGemm, read_measurements
+from simulator.validation.sketch import by_themselves
 
 BARRIER = "core.barrier_cycles"
 TRUE = {"kernel_start_ns": 4000, BARRIER: 90, "core.scratchpad.efficiency_ratio": 0.75,
@@ -40,8 +41,9 @@ def machine() -> Hardware:
 def measured(
     hardware: Hardware, gemms: Sequence[Gemm], noise_ratio: float = 0.0
 ) -> list[MeasuredGemm]:
-    """What a machine takes, with noise that is the same every time."""
-    times = [layer.time_ns for layer in simulate(hardware, Workload("w", gemms)).layers]
+    """What a machine takes for products one by one, with noise that is the same every time."""
+    runs = simulate(by_themselves(hardware), Workload("w", gemms)).layers
+    times = [layer.time_ns for layer in runs]
     noise = noise_ratio * np.random.default_rng(3).standard_normal(len(times))
     pairs = enumerate(zip(gemms, times * (1 + noise), strict=True), start=2)
     return [MeasuredGemm(gemm, float(time), f"m.csv:{line}") for line, (gemm, time) in pairs]

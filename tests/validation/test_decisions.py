@@ -60,8 +60,10 @@ def test_faster_transformer_merges_dense_halves_only() -> None:
     _, dense, sparse = faster_transformer_kernels(
         _row(software="FasterTransformer", dtype="fp16", batch="1", seq="32")
     )
-    figures = [[(one.name, one.executed_as, one.time_ps) for one in run] for run in (dense, sparse)]
-    assert figures[0] == figures[1]
+    kernels = [[(one.name, one.executed_as) for one in run] for run in (dense, sparse)]
+    assert kernels[0] == kernels[1]
+    times = [[one.time_ps for one in run] for run in (dense, sparse)]
+    assert times[0] == pytest.approx(times[1], rel=0.02)  # L2 holds other things
 
 
 @pytest.mark.slow
