@@ -68,7 +68,7 @@ DECISIONS = ("gain", "published", "predicted", "error %", "verdict")
 def _decision_parts(result: Validation) -> Iterable[Part]:
     """Every gain, and whether it is on the side of 1 that was published."""
     title = f"Gains, and decisions by them: within {100 * WITHIN:g} % of 1 is a tie"
-    made = Grid(title, headings(DECISIONS, word=["verdict"], name=["gain"]), drops=["error %"])
+    made = Grid(title, headings(DECISIONS, word=["verdict"], prose=["gain"]))
     for point in result.points:
         made.add_row(
             point.label,

@@ -81,8 +81,9 @@ class Report:
 
     @property
     def title(self) -> str:
-        """Network, machine and pattern."""
-        return f"{self.network} on {self.hardware}, {self.pattern or 'as the trace says'}"
+        """Network, machine, stack and pattern."""
+        stack = "" if self.stack == LISTED else f", {self.stack} stack"
+        return f"{self.network} on {self.hardware}{stack}, {self.pattern or 'as the trace says'}"
 
     @property
     def pattern_name(self) -> str:

@@ -104,12 +104,17 @@ def _points() -> tuple[tuple[Measurement, bool], ...]:
     )
 
 
-def _point(row: Row, times: Times) -> Measurement:
-    dense_us, sparse_us = times
+def gain_label(row: Row) -> str:
+    """What ran, and which pattern it has over dense."""
     sizes = f"{row['batch']}x{row['seq']}"
     where = "" if row["sparse_layers"] == "all" else f" in {row['sparse_layers']}"
+    return f"{row['network']} {row['dtype']} {sizes}, {row['pattern']}{where}, {row['software']}"
+
+
+def _point(row: Row, times: Times) -> Measurement:
+    dense_us, sparse_us = times
     return Measurement(
-        f"{row['network']} {row['dtype']} {sizes}, {row['pattern']}{where}, {row['software']}",
+        gain_label(row),
         measured_gain(row),
         dense_us / sparse_us,
         part=f"{row['software']} {row['dtype']}",

@@ -12,7 +12,7 @@ from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
 from simulator.run.simulate import simulate
 from simulator.validation import tables
-from simulator.validation.decisions import timed
+from simulator.validation.decisions import gain_label, timed
 from simulator.validation.decoders import DECODERS
 from simulator.validation.fitted import A100, V100, condition
 from simulator.validation.gemms import Row
@@ -216,7 +216,7 @@ def network_times() -> Iterable[Measurement]:
                 continue
             figure, batch = float(row[which]), int(row["batch"])
             yield Measurement(
-                f"{row['network']} {row['batch']}x{row['seq']}, {which}",
+                f"{gain_label(row)}, {which}",
                 1e3 * batch / figure if row["unit"] == "img/s" else figure,
                 us / 1e3,
                 part=f"{row['software']} {row['dtype']}, {which}",

@@ -43,6 +43,13 @@ README_SETS = (
     "h100-fp8",
     "h800-fp8",
     "h20-fp8",
+    "trex",
+    "resnet50",
+    "networks-bert-small",
+    "networks-bert-large",
+    "networks-first-token",
+    "networks-generation",
+    "networks-24",
     "sparseloop-flexible",
 )
 ALL_COLUMNS = (*COLUMNS, "what", *MORE_COLUMNS[1:])
