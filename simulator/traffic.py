@@ -50,37 +50,40 @@ class Traffic(FrozenDict[str, FrozenDict[str, FrozenDict[str, int]]]):
     def _of_sizes(cls, sizes: Iterable[int]) -> Traffic:
         """Bytes of all flows, in their order."""
         left = iter(sizes)
-        return cls(
-            {
-                level: FrozenDict(
-                    {of: FrozenDict({way: next(left) for way in DIRECTIONS}) for of in OPERANDS}
-                )
-                for level in LEVELS
-            }
-        )
+        ways = [
+            FrozenDict(zip(DIRECTIONS, pair, strict=True)) for pair in zip(left, left, strict=True)
+        ]
+        count = len(OPERANDS)
+        by_level = [
+            FrozenDict(zip(OPERANDS, ways[at : at + count], strict=True))
+            for at in range(0, len(ways), count)
+        ]
+        return cls(zip(LEVELS, by_level, strict=True))
 
     @classmethod
     def added(cls, parts: Iterable[tuple[Traffic, int]]) -> Traffic:
         """The sum of multiples, as ``+`` and ``*`` give it, in one go."""
         sizes = [0] * len(FLOWS)
         for traffic, times in parts:
-            for at, size in enumerate(traffic._sizes()):
+            for at, size in enumerate(traffic.sizes()):
                 if size:
                     sizes[at] += size * times
         return cls._of_sizes(sizes)
 
-    def _sizes(self) -> list[int]:
+    def sizes(self) -> list[int]:
+        """Bytes of all flows, in their order."""
         return [size for of in self.values() for ways in of.values() for size in ways.values()]
 
     def total(self, level: str, direction: str | None = None) -> int:
         """All bytes of a level, or those of one direction."""
-        chosen = DIRECTIONS if direction is None else (direction,)
-        return sum(ways[way] for ways in self[level].values() for way in chosen)
+        if direction is None:
+            return sum([size for ways in self[level].values() for size in ways.values()])
+        return sum([ways[direction] for ways in self[level].values()])
 
     def __add__(self, other: Traffic) -> Traffic:
-        return Traffic._of_sizes(map(add, self._sizes(), other._sizes()))
+        return Traffic._of_sizes(map(add, self.sizes(), other.sizes()))
 
     def __mul__(self, repeats: int) -> Traffic:
-        return Traffic._of_sizes(size * repeats for size in self._sizes())
+        return Traffic._of_sizes(size * repeats for size in self.sizes())
 
     __rmul__ = __mul__

@@ -75,7 +75,7 @@ def workloads(
         typer.echo(render([_networks()]), nl=False)
         return
     path = catalog.find(name, "workloads", ".csv", WorkloadError)
-    if detect(path) not in ("native", "scalesim"):
+    if detect(path) != "csv":
         raise WorkloadError(str(path), "not a layer trace", hint=f"nmsim import {name}")
     load_workload(path)  # nothing but a trace is printed
     typer.echo(catalog.text_of(path, WorkloadError), nl=False)

@@ -20,7 +20,7 @@ from simulator.weights.layout import Array
 from simulator.workload.comments import versions
 from simulator.workload.layer import Gemm, Workload
 from simulator.workload.scalesim import read_scalesim
-from simulator.workload.table import read_table
+from simulator.workload.table import Table, read_table
 from simulator.workload.trace import read_trace
 
 __all__ = ["FORMATS", "Imported", "detect", "import_workload", "load_model", "load_workload"]
@@ -28,17 +28,14 @@ __all__ = ["FORMATS", "Imported", "detect", "import_workload", "load_model", "lo
 Importer = Callable[[Path, Mapping[str, int]], Imported]
 
 
-def _native(path: Path, parameters: Mapping[str, int]) -> Imported:
-    return Imported.whole(read_trace(read_table(path), parameters))
-
-
-def _scalesim(path: Path, parameters: Mapping[str, int]) -> Imported:
-    return Imported.whole(read_scalesim(read_table(path), parameters))
+def _layers(path: Path, parameters: Mapping[str, int]) -> Imported:
+    table = read_table(path)
+    read = read_trace if _is_native(table) else read_scalesim
+    return Imported.whole(read(table, parameters))
 
 
 FORMATS: dict[str, Importer] = {
-    "native": _native,
-    "scalesim": _scalesim,
+    "csv": _layers,
     "onnx": read_onnx,
     "hf-config": read_hf_config,
     "torch-trace": read_torch_trace,
@@ -123,11 +120,9 @@ def import_workload(name: str | Path | Workload, parameters: Mapping[str, int]) 
 
 
 def detect(path: Path) -> str:
-    """The format of a file: by suffix, and by content where a suffix means several.
+    """The format of a file, of `FORMATS`: by suffix, and by content where a suffix means several.
 
-    A JSON with ``traceEvents``, compressed or not, is a profiler trace, other JSON a configuration;
-    a CSV that says its version, or whose header has a column ``kind``, is native, anything else is
-    read as SCALE-Sim's.
+    A JSON with ``traceEvents``, compressed or not, is a profiler trace, other JSON a configuration.
     """
     suffix = path.suffix.lower()
     if suffix == ".onnx":
@@ -138,9 +133,14 @@ def detect(path: Path) -> str:
         )
     if suffix in (".json", ".gz"):
         return "torch-trace" if _is_trace(path) else "hf-config"
-    table = read_table(path)
+    return "csv"
+
+
+def _is_native(table: Table) -> bool:
+    """Whether a CSV is a trace of our own: one that says its version, or whose header has a column
+    ``kind``; anything else is read as SCALE-Sim's."""
     header = [cell.text.lower() for cell in table.rows[0].cells]
-    return "native" if "kind" in header or versions(table) else "scalesim"
+    return "kind" in header or bool(versions(table))
 
 
 def _is_trace(path: Path) -> bool:

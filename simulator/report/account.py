@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import mul
 from typing import Final
 
 from simulator.engine.result import EngineResult
@@ -52,8 +53,8 @@ class Account(FrozenDict[str, int]):
         self, times: Mapping[str, int] | Iterable[tuple[str, int]] = (), **others: int
     ) -> None:
         given = dict(times, **others)
-        assert given.keys() <= set(CORE_TIME), "no such kind of time"
-        super().__init__({kind: given.get(kind, 0) for kind in CORE_TIME})
+        assert given.keys() <= _KINDS, "no such kind of time"
+        super().__init__(_NO_TIME | given)
 
     def __getattr__(self, kind: str) -> int:
         if kind not in CORE_TIME:
@@ -85,6 +86,14 @@ class Account(FrozenDict[str, int]):
             **result.waits(core)._asdict(),
             idle=len(ends_ps) * result.makespan_ps - int(ends_ps.sum()),
         )
+
+    @classmethod
+    def added(cls, parts: Iterable[tuple[Account, int]]) -> Account:
+        """The sum of multiples, as ``+`` and ``*`` give it, in one go."""
+        accounts, times = zip(*parts, strict=True)
+        kinds = zip(*(account.values() for account in accounts), strict=True)
+        spent = (sum(map(mul, kind, times)) for kind in kinds)
+        return cls(zip(CORE_TIME, spent, strict=True))
 
     def divided(self, slots_used: int, executed: int) -> Account:
         """With the time of MACs shared between useful ones and padding, as their slots are."""
@@ -124,3 +133,6 @@ class Account(FrozenDict[str, int]):
 
 CORE_TIME: Final = tuple(Account.__annotations__)
 """What core-time is spent on, in the order of every table and picture."""
+
+_KINDS: Final = frozenset(CORE_TIME)
+_NO_TIME: Final = dict.fromkeys(CORE_TIME, 0)

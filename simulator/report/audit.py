@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from simulator.errors import AccountError
+from simulator.traffic import Traffic
 
 Figures = Mapping[str, Any]
 """Numbers by name, or mappings of such: ``{"dram": {"weights": {"read": 5}}}``."""
@@ -47,15 +48,17 @@ def audit(
         raise _error(where, f"{name} is no share", ratio, "0 to 1")
 
 
-def _values(figures: Figures) -> Iterator[Any]:
-    """The numbers alone, since every layer of every run is audited."""
-    left = [figures]
+def _values(figures: Figures) -> list[Any]:
+    """The numbers alone, in a list, since every layer of every run is audited."""
+    found: list[Any] = []
+    left: list[Any] = [figures]
     while left:
         for value in left.pop().values():
-            if isinstance(value, dict):
-                left.append(value)
+            if isinstance(value, Traffic):
+                found += value.sizes()
             else:
-                yield value
+                (left if isinstance(value, dict) else found).append(value)
+    return found
 
 
 def _named(figures: Figures, prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from simulator.engine.result import EngineResult
+from simulator.frozen import changed
 from simulator.hardware import Hardware
 from simulator.hardware.energy import layer_energy_pj, power_w
 from simulator.hardware.library import Unit
@@ -134,6 +135,16 @@ class LayerReport:
     @property
     def time_ns(self) -> float:
         return self.time_ps / PS_PER_NS
+
+    def of(self, layer: Layer, members: tuple[str, ...], compulsory_dram_bytes: int) -> LayerReport:
+        """The figures of another layer, of which the same came."""
+        return changed(
+            self,
+            name=layer.name,
+            repeat=layer.repeat,
+            members=members,
+            compulsory_dram_bytes=compulsory_dram_bytes,
+        )
 
 
 def layer_report(

@@ -54,11 +54,12 @@ class Figure:
 
 def _added(layers: Sequence[LayerReport], name: str) -> Any:
     """Each as often as it occurs; None where one is not known."""
-    if any(getattr(layer, name) is None for layer in layers):
-        return None
     values = [getattr(layer, name) for layer in layers]
-    if isinstance(values[0], Traffic):
-        return Traffic.added(zip(values, (layer.repeat for layer in layers), strict=True))
+    if None in values:
+        return None
+    if isinstance(values[0], Traffic | Account):
+        repeats = [layer.repeat for layer in layers]
+        return type(values[0]).added(zip(values, repeats, strict=True))
     return reduce(add, (value * layer.repeat for value, layer in zip(values, layers, strict=True)))
 
 

@@ -185,7 +185,7 @@ class CarriedL2:
         whole: dict[Tensor, Share] = {}
         taken = []
         for read in self._reads(at, iteration > 0):
-            if read.what in (OWN, CACHE):
+            if read.what in (OWN, CACHE) and read.producer is None:
                 tensor: Tensor = read.what, at, iteration
             elif read.producer is None:
                 tensor = "given", self.inference, read.size

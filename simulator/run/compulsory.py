@@ -22,10 +22,13 @@ def compulsory_bytes(
     """
     needed = []
     for step, (layer, problem) in zip(order.steps, executed, strict=True):
-        of_itself = any(operand.what in (OWN, CACHE) for operand in step.operands)
+        of_itself = any(
+            operand.what in (OWN, CACHE) and not parts
+            for operand, parts in zip(step.operands, step.first, strict=True)
+        )
         own = rows_bytes(problem, code) if problem is not None and of_itself else 0
         if isinstance(layer, Attention):
-            own = layer.kv_bytes if layer.cached else 0
+            own = layer.kv_bytes if of_itself else 0
         given = bits_to_bytes(step.given * DTYPE_BITS[layer.dtype])
         result = bits_to_bytes(step.writes * output_bits(layer.dtype))
         needed.append(own * layer.repeat + given + result * step.results)

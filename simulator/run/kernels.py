@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from simulator.workload import Gemm, Layer, Workload
 from simulator.workload.stack import Stack, pattern_of, stacked
 
 
+@lru_cache(maxsize=64)
 def kernels_of(
     network: Workload, stack: Stack | str | None, dense: frozenset[str] = frozenset()
 ) -> Workload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,12 +136,7 @@ def simulate(
     override, stays = parse_asked(pattern), staying_dense(network, dense)
     kernels = kernels_of(network, stack, stays)
     tensors = of_kernels(network, kernels, weights or {})
-    works = [
-        attach(layer, _asked(layer, names, override, stays), roomy, tensors, library).laid_out(
-            terms.laid_out
-        )
-        for layer, names in zip(kernels.layers, kernels.holds, strict=True)
-    ]
+    works = _attached(terms, kernels, override, stays, tensors)
     require_names(works, weights or {})
     if not allow_overflow:
         works = _that_fit(hardware, kernels, works)
@@ -150,20 +145,10 @@ def simulate(
     order, code = order_of(kernels), hardware.sparsity.metadata
     carried = carry(terms, order, kernels.layers, [outcome for _, outcome in found])
     compulsory = compulsory_bytes(order, executed, code)
-    layers = []
-    for (work, _), ran, least, names in zip(
-        found, carried.layers, compulsory, kernels.holds, strict=True
-    ):
-        report = replace(
-            _layer_report(terms, work, ran),
-            members=names,
-            compulsory_dram_bytes=ceil_div(least, work.layer.repeat),
-        )
-        layers.append(report)
-        if observe is not None:
-            often = max(ran, key=lambda one: one.times).outcome
-            one = report_of(terms, work.layer, often, work.asked, report.note)
-            observe(one, often.estimate.program, often.estimate.result)
+    ran = [(work, states) for (work, _), states in zip(found, carried.layers, strict=True)]
+    layers = tuple(_layer_reports(terms, ran, kernels.holds, compulsory))
+    if observe is not None:
+        _show(terms, ran, layers, observe)
     needed = held(executed, code)
     under, _ = terms.kernels(DENSE, hardware.dtypes[0])
     notes = (
@@ -189,7 +174,7 @@ def simulate(
             held=needed,
             compulsory_dram_bytes=sum(compulsory),
         ),
-        layers=tuple(layers),
+        layers=layers,
     )
 
 
@@ -246,11 +231,20 @@ def compare(
     )
 
 
-def _asked(
-    layer: Layer, names: Iterable[str], override: AnyPattern | None, dense: frozenset[str]
-) -> AnyPattern:
-    """The pattern that is wanted of a kernel: none, where layers that it holds stay dense."""
-    return asked_pattern(layer, override) if dense.isdisjoint(names) else DENSE
+def _attached(
+    terms: Terms,
+    kernels: Workload,
+    override: AnyPattern | None,
+    dense: frozenset[str],
+    weights: Weights,
+) -> list[Attached]:
+    """What may run of every kernel; one that holds layers that stay dense is dense."""
+    works = []
+    for layer, names in zip(kernels.layers, kernels.holds, strict=True):
+        asked = asked_pattern(layer, override) if dense.isdisjoint(names) else DENSE
+        work = attach(layer, asked, terms.hardware, weights, terms.library_name)
+        works.append(work.laid_out(terms.laid_out))
+    return works
 
 
 def _that_fit(hardware: Hardware, workload: Workload, works: Sequence[Attached]) -> list[Attached]:
@@ -322,13 +316,37 @@ def _outcomes(
         progress(len(works), len(works), "")
 
 
-def _layer_report(terms: Terms, work: Attached, ran: Sequence[Ran]) -> LayerReport:
-    """A layer's figures: the mean of its executions, in whichever states of L2."""
-    outcome = mean_outcome(ran)
-    report = report_of(terms, work.layer, outcome, work.asked, work.note(outcome.problem))
-    if work.tensor is None:
-        return report
-    return replace(report, nonzeros=work.nonzeros, pruned_away=work.pruned_away)
+def _layer_reports(
+    terms: Terms,
+    ran: Sequence[tuple[Attached, Sequence[Ran]]],
+    holds: Sequence[tuple[str, ...]],
+    compulsory: Sequence[int],
+) -> Iterator[LayerReport]:
+    """The figures of layers; those of which the same came are made once."""
+    known: dict[Hashable, LayerReport] = {}
+    for (work, states), members, least in zip(ran, holds, compulsory, strict=True):
+        layer, note = work.layer, work.note(states[0].outcome.problem)
+        came = tuple((id(outcome), times) for outcome, times in states)
+        key = type(layer), layer.macs, work.asked, note, came
+        if key not in known:
+            known[key] = report_of(terms, layer, mean_outcome(states), work.asked, note)
+        report = known[key].of(layer, members, ceil_div(least, layer.repeat))
+        if work.tensor is not None:
+            report = replace(report, nonzeros=work.nonzeros, pruned_away=work.pruned_away)
+        yield report
+
+
+def _show(
+    terms: Terms,
+    ran: Sequence[tuple[Attached, Sequence[Ran]]],
+    layers: Sequence[LayerReport],
+    observe: Observe,
+) -> None:
+    """Show an observer of every layer the execution that occurs most often."""
+    for (work, states), report in zip(ran, layers, strict=True):
+        often = max(states, key=lambda one: one.times).outcome
+        one = report_of(terms, work.layer, often, work.asked, report.note)
+        observe(one, often.estimate.program, often.estimate.result)
 
 
 def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
@@ -336,7 +354,7 @@ def _alike(layer: Layer, options: Sequence[Option]) -> Hashable:
     if isinstance(layer, Stream):
         return layer.reads, layer.writes, layer.op, layer.dtype, layer.passes, layer.row
     if isinstance(layer, Attention):
-        return replace(layer, name="", repeat=1, epilogue=(), inputs=())
+        return replace(layer, name="", repeat=1, cached=False, epilogue=(), inputs=())
     problems = tuple(option.problem for option in options)
     is_masked = any(option.mask is not None for option in options)
     return (problems, layer.name) if is_masked else problems  # a mask is like no other

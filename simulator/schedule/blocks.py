@@ -68,8 +68,9 @@ def class_stages(
     tile = StageShape(mapping.tile_m, mapping.tile_n, mapping.tile_k, *fragment)
     known: dict[tuple[int, ...], tuple[StageWork, StageCost]] = {}
     works, costs = [], []
+    ms, ns, ks = map(grid.extents, "mnk")
     for edges in STAGE_CLASSES:
-        m, n, k = (grid.extent(axis, edge) for axis, edge in zip("mnk", edges, strict=True))
+        m, n, k = ms[edges.last_row], ns[edges.last_column], ks[edges.last_stage]
         if (m, n, k) not in known:
             work = executed_work(hardware, problem, StageShape(m, n, k, *fragment), tile)
             known[m, n, k] = work, stage_cost(hardware, problem, work)
@@ -218,17 +219,18 @@ def _class_bytes(
 ) -> list[int]:
     """Bytes of a block of every class."""
     sizes = []
+    ms, ns, ks = map(grid.extents, "mnk")
     for operand, edges in BLOCK_CLASSES:
         work = works[stage_code(*edges)]
         if operand == ROWS:
             sizes.append(work.rows_bytes + work.metadata_bytes)
         elif operand == COLUMNS:
-            stored = grid.extent("k", edges.last_stage) * grid.extent("n", edges.last_column)
+            stored = ks[edges.last_stage] * ns[edges.last_column]
             some = ceil_share(work.columns_bytes, distinct)
             sizes.append(min(some, bits_to_bytes(stored * problem.bits)))
         else:
             bits = problem.output_bits if operand == OUTPUTS else ACCUMULATOR_BITS
-            elements = grid.extent("m", edges.last_row) * grid.extent("n", edges.last_column)
+            elements = ms[edges.last_row] * ns[edges.last_column]
             sizes.append(bits_to_bytes(elements * bits))
     return sizes
 

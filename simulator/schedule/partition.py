@@ -84,6 +84,10 @@ class TileGrid:
         """Valid size of a tile along "m", "n" or "k": full, or what the last one has left."""
         return self._extents[axis][edge]
 
+    def extents(self, axis: str) -> tuple[int, int]:
+        """Both of them."""
+        return self._extents[axis]
+
     @cached_property
     def _extents(self) -> dict[str, tuple[int, int]]:
         sides = (

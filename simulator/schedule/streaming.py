@@ -43,6 +43,7 @@ def stream_stages(
     """Chunks that pass the core, whole or as shares of so many bytes."""
     bits = DTYPE_BITS[layer.dtype]
     works, costs = [], []
+    known: dict[tuple[int, ...], StageCost] = {}  # edges are often whole chunks
     for edges in STAGE_CLASSES:
         size = bits_to_bytes(grid.extent("m", edges.last_row) * bits)
         if shared_bytes is not None:
@@ -51,7 +52,10 @@ def stream_stages(
         works.append(
             replace(NO_WORK, rows_bytes=size, rows_read_bytes=times * size, rows_fill_bytes=size)
         )
-        costs.append(_cost(hardware, layer, works[-1].read_bytes, size, _sums(layer, edges)))
+        moved = works[-1].read_bytes, size, _sums(layer, edges)
+        if moved not in known:
+            known[moved] = _cost(hardware, layer, *moved)
+        costs.append(known[moved])
     port_ps = [hardware.port_rate.ps(work.rows_bytes) for work in works]
     return StageTables(tuple(works), tuple(costs), port_ps, [0] * len(works))
 

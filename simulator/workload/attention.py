@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from simulator.errors import WorkloadError
 from simulator.units import DTYPE_BITS, bits_to_bytes
@@ -36,7 +36,6 @@ class Attention:
         How often the layer occurs, one launch each time.
     cached : bool
         K and V are kept from token to token, so that those of all layers lie in memory at once.
-        Not compared: it changes nothing that is computed.
     epilogue, inputs
         As in `Gemm`.
 
@@ -56,7 +55,7 @@ class Attention:
     causal: bool = False
     dtype: str = "fp16"
     repeat: int = 1
-    cached: bool = field(default=False, compare=False)
+    cached: bool = False
     epilogue: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
 

@@ -6,6 +6,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from simulator.errors import WorkloadError, did_you_mean
 from simulator.workload.fields import MAX_SIZE
@@ -29,7 +30,7 @@ def evaluate(text: str, values: Mapping[str, int], where: str) -> int:
         # Nothing but names, numbers and operators, so that the parser has nothing to warn of.
         if len(text) > 200 or not EXPRESSION.fullmatch(text) or LITERAL.search(text):
             raise ValueError("not an expression")
-        result = _value(ast.parse(text.strip(), mode="eval").body, values)
+        result = _value(_parsed(text.strip()), values)
     except KeyError as error:
         name = str(error.args[0])
         hint = did_you_mean(name, values) if values else "the trace declares no parameters"
@@ -39,6 +40,12 @@ def evaluate(text: str, values: Mapping[str, int], where: str) -> int:
     if not 0 <= result <= MAX_SIZE:
         raise WorkloadError(where, "out of range", got=result, want=f"0 to {MAX_SIZE}")
     return result
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> ast.expr:
+    """An expression; columns of a trace say few different ones."""
+    return ast.parse(text, mode="eval").body
 
 
 def _value(node: ast.expr, values: Mapping[str, int]) -> int:

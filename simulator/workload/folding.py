@@ -202,13 +202,15 @@ def over_loops(nodes: list[Node], is_loop: bool) -> list[Node]:
     a loop. Model: the first block's normalization and the last block's end are counted as one, too.
     """
     kept: list[Node] = []
+    held: dict[Node, Node] = {}
     for repeat, run in groupby(nodes, key=lambda node: node.layer.repeat):
         block = list(run)
         if (repeat > 1 or (is_loop and len(block) == len(nodes))) and _meet(block):
             first, *block = block
             _close(first, block)
+            held[first] = block[-1]
         kept += block
-    return kept
+    return relinked(kept, held)
 
 
 def _meet(block: Sequence[Node]) -> bool:

@@ -77,29 +77,42 @@ def attentions(nodes: list[Node]) -> Iterator[Found]:
     """Each, by its softmax."""
     if not any(isinstance(node.layer, Matmul) for node in nodes):
         return
-    readers = readers_of(nodes)
+    readers, taken = readers_of(nodes), set[Node]()
     reader = {one: node for node in nodes for one in node.reads if isinstance(one, Node)}
     for node in nodes:
         if isinstance(node.layer, Stream) and node.layer.op == "softmax":
             chain = _chain(node, readers, reader)
-            if chain and _fits(chain):
+            if chain and _fits(chain) and taken.isdisjoint(chain):
+                taken.update(chain)
                 yield _found(chain)
 
 
 def _chain(softmax: Node, readers: Counter[Node], reader: dict[Node, Node]) -> tuple[Node, ...]:
     """Kernels from one product over a softmax to the next, each read by the next alone."""
-    chain = [softmax]
-    while not isinstance(chain[0].layer, Matmul):
-        before = [one for one in chain[0].reads if isinstance(one, Node)]
-        if not before or not (_is_elementwise(before[0]) or isinstance(before[0].layer, Matmul)):
-            return ()
-        chain.insert(0, before[0])
+    chain = [*_scores(softmax, readers), softmax]
+    if len(chain) == 1:
+        return ()
     while not isinstance(chain[-1].layer, Matmul):
         after = reader.get(chain[-1])
         if after is None or not (_is_elementwise(after) or isinstance(after.layer, Matmul)):
             return ()
         chain.append(after)
     return tuple(chain) if all(readers[node] == 1 for node in chain[:-1]) else ()
+
+
+def _scores(softmax: Node, readers: Counter[Node]) -> tuple[Node, ...]:
+    """The product that a softmax is of, and what stands between; masks may be read there, too."""
+    paths: list[tuple[Node, ...]] = [(softmax,)]
+    while paths:
+        path = paths.pop()
+        for one in reversed(path[0].reads):
+            if not isinstance(one, Node) or readers[one] > 1:
+                continue
+            if isinstance(one.layer, Matmul):
+                return (one, *path[:-1])
+            if _is_elementwise(one):
+                paths.append((one, *path))
+    return ()
 
 
 def _is_elementwise(node: Node) -> bool:

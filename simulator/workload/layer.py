@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from simulator.errors import WorkloadError, did_you_mean
 from simulator.sparsity import AnyPattern, parse_pattern
@@ -73,7 +74,7 @@ class Matmul:
     ----------
     cached : bool
         A is kept from token to token, as the keys and values of a decoder are, so that the A of
-        all layers lie in memory at once. Not compared: it changes nothing that is computed.
+        all layers lie in memory at once.
     epilogue, inputs
         As in `Gemm`.
     """
@@ -85,7 +86,7 @@ class Matmul:
     batch: int = 1
     dtype: str = "fp16"
     repeat: int = 1
-    cached: bool = field(default=False, compare=False)
+    cached: bool = False
     epilogue: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
 
@@ -166,11 +167,11 @@ class Conv:
                 hint="raise the padding or lower kernel or dilation",
             )
 
-    @property
+    @cached_property
     def out_h(self) -> int:
         return self._out(0, self.in_h)
 
-    @property
+    @cached_property
     def out_w(self) -> int:
         return self._out(1, self.in_w)
 
@@ -186,7 +187,7 @@ class Conv:
         pixels = self.batch * self.out_h * self.out_w
         return self.out_channels * pixels * self.positions * channels
 
-    @property
+    @cached_property
     def unique_inputs(self) -> int:
         """Input elements that at least one output reads, over the whole batch."""
         return self.batch * self.in_channels * self._touched(0) * self._touched(1)

@@ -260,7 +260,7 @@ def _without_comment(row: Row) -> tuple[Cell, ...]:
     cells = list(row.filled[:1])
     for cell in row.filled[1:]:
         text, mark, _ = cell.text.partition("#")
-        cells.append(Cell(text.strip(), cell.where))
+        cells.append(cell._replace(text=text.strip()))
         if mark:
             break
     return Row(row.path, row.line, tuple(cells)).filled

@@ -6,7 +6,7 @@ that its ``inputs`` name. Where it names none, an operand comes from the latest 
 has as many elements, and else from outside: what the network is given, which lies in main memory.
 
 Model: what a block reads from before it, later iterations read from the block's last layer, if that
-writes as much: blocks pass their output on.
+writes as much: blocks pass their output on, as it is or with its normalization.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def order_of(workload: Workload) -> Order:
             continue
         for at, sources in zip(block, first, strict=True):
             if layers[at].inputs:
-                later = _passed_on(sources, block, written)
+                later = _passed_on(sources, block, written, layers[block[-1]])
             else:
                 later = _sources(layers[at], {}, latest, written)
             found.append((sources, later))
@@ -158,9 +158,14 @@ def _sources(
     sources: list[tuple[Part, ...]] = []
     used: list[int] = []
     read = operands_of(layer)
-    alone = sum(one.what in (READ, ADDED) for one in read) == 1
+    alone = len(read) == 1 + any(one.what == OWN for one in read)
     for operand in read:
-        if operand.what in (OWN, CACHE):
+        begins = operand.what == CACHE and not sources  # the first input is what is new of it
+        if begins and len(named) > 1:
+            used.append(0)
+        if operand.what == CACHE and _is_new(layer, operand, named, written):
+            sources.append(_parts(operand, named[:1] if begins else named, written))
+        elif operand.what in (OWN, CACHE):
             sources.append(())
         elif layer.inputs:
             chosen = named if alone else _named(operand, named, used, written)
@@ -170,6 +175,16 @@ def _sources(
             sources.append(_parts(operand, chosen, written))
             used += [one for one in chosen if one is not None]
     return tuple(sources)
+
+
+def _is_new(
+    layer: Layer, operand: Operand, named: list[int | None], written: Sequence[int]
+) -> bool:
+    """Whether nothing of a cache is of earlier tokens, so that layers above have written it all."""
+    if isinstance(layer, Attention):
+        return layer.context == layer.seq and any(one is not None for one in named)
+    first = named[0] if named else None
+    return first is not None and written[first] >= operand.elements
 
 
 def _named(
@@ -188,7 +203,7 @@ def _named(
 
 
 def _size(producer: int | None, operand: Operand, written: Sequence[int]) -> int:
-    """Elements of a tensor; what the network is given is as large as it is wanted."""
+    """Elements of a tensor; what the network is given alone is as large as it is wanted."""
     return operand.elements if producer is None else written[producer]
 
 
@@ -212,7 +227,10 @@ def _parts(
     operand: Operand, producers: Sequence[int | None], written: Sequence[int]
 ) -> tuple[Part, ...]:
     """Shares of the operand, as large as the tensors that it comes from."""
-    sizes = [_size(one, operand, written) for one in producers]
+    sizes = [0 if one is None else written[one] for one in producers]
+    given = (operand.elements - sum(sizes)) // max(1, producers.count(None))
+    given = given if given > 0 else operand.elements  # what the network is given fills the rest
+    sizes = [given if one is None else size for one, size in zip(producers, sizes, strict=True)]
     whole, touched = sum(sizes), operand.touched
     if whole < operand.elements:  # read more than once, as keys that several queries share
         touched = min(touched, whole)
@@ -223,13 +241,19 @@ def _parts(
     )
 
 
-def _passed_on(sources: Sources, block: range, written: Sequence[int]) -> Sources:
-    """What later iterations of a block read, where its layers name what they read."""
+def _passed_on(sources: Sources, block: range, written: Sequence[int], last: Layer) -> Sources:
+    """What later iterations of a block read, where its layers name what they read.
+
+    A block that ends in the next one's normalization writes what it has normalized, too.
+    """
+    size = written[block[-1]]
+    is_closed = isinstance(last, Stream) and last.op.endswith("+normalization")
 
     def later(part: Part) -> Part:
         is_outside = part.producer is None or part.producer < block.start
-        passes = is_outside and written[block[-1]] == part.elements
-        return part._replace(producer=block[-1]) if passes else part
+        if is_outside and (part.elements == size or (is_closed and 2 * part.elements == size)):
+            return Part(block[-1], size, part.read)
+        return part
 
     return tuple(tuple(later(part) for part in parts) for parts in sources)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from simulator import catalog
 from simulator.errors import WorkloadError
@@ -22,12 +23,16 @@ BLANK = "".join(SEPARATORS) + " "
 QUOTED = re.compile(r'"((?:[^"]|"")*+)"')
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A stripped cell and where it stands."""
+class Cell(NamedTuple):
+    """A stripped cell and where it stands: a line, and a column unless it is the whole of it."""
 
     text: str
-    where: str
+    line: str
+    column: int | None = None
+
+    @property
+    def where(self) -> str:
+        return self.line if self.column is None else f"{self.line}:{self.column}"
 
 
 @dataclass(frozen=True)
@@ -126,12 +131,13 @@ def _cell(where: str, line: str, start: int, separator: str) -> tuple[Cell, int]
     """The cell that begins at an index, and where the next one begins."""
     while start < len(line) and line[start] != separator and line[start].isspace():
         start += 1
-    at = f"{where}:{start + 1}"
     if line.startswith('"', start):
         quoted = QUOTED.match(line, start)
         if quoted is None:
             raise WorkloadError(
-                at, "a quote that is not closed on its line", want="no line end inside a cell"
+                f"{where}:{start + 1}",
+                "a quote that is not closed on its line",
+                want="no line end inside a cell",
             )
         text, rest = quoted[1].replace('""', '"'), quoted.end()
     else:
@@ -140,9 +146,10 @@ def _cell(where: str, line: str, start: int, separator: str) -> tuple[Cell, int]
     end = len(line) if end < 0 else end
     plain = line[rest:end].strip()
     if rest > start and plain:
+        at = f"{where}:{start + 1}"
         raise WorkloadError(at, "text behind a closing quote", got=line[start:end])
     text = (text or plain).strip()
     if len(text) > MAX_CHARACTERS:
         want = f"at most {MAX_CHARACTERS} characters"
         raise WorkloadError(where, "not CSV: a cell is too long", want=want)
-    return Cell(text, at), end + 1
+    return Cell(text, where, start + 1), end + 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from machines import tiny
 
-from simulator import Gemm, Stream, Workload, load_hardware, simulate
+from simulator import Gemm, Matmul, Stream, Workload, load_hardware, simulate
 from simulator.engine.result import EngineResult
 from simulator.report.report import Report
 from simulator.run.simulate import ENGINES
 from simulator.schedule.program import Program
+from simulator.workload.sequence import Part, order_of
+from simulator.workload.stack import stacked
 
 WIDTH, TOKENS, DEEP = 64, 32, 5
 WEIGHTS = WIDTH * WIDTH * 2
@@ -143,3 +145,67 @@ def test_resnet_at_batch_1_reads_its_weights_and_its_input_once() -> None:
     assert least <= _dram(report, "read") <= 1.1 * least
     assert report.total.held.weight_bytes == pytest.approx(least, rel=0.01)
     assert any("carried from layer to layer" in note for note in report.notes)
+
+
+def test_a_residual_of_what_the_network_is_given_is_no_larger_than_its_other_half() -> None:
+    size = WIDTH * TOKENS
+    layers = [
+        Gemm("fc", m=WIDTH, n=TOKENS, k=WIDTH, inputs=("input",)),
+        Stream("add", 2 * size, size, "add", inputs=("fc", "input")),
+    ]
+    report = simulate(tiny(memory__l2__start="carried"), Workload("residual", layers))
+    assert _dram(report, "read") == WEIGHTS + TENSOR
+    assert report.total.compulsory_dram_bytes == WEIGHTS + 2 * TENSOR
+
+
+def _attend(context: int, seq: int) -> Workload:
+    """Values and probabilities of a token, and a cache of values that is as long as the context."""
+    width = 16
+    return Workload("attend", [
+        Gemm("value", m=width, n=seq, k=width, inputs=("input",)),
+        Gemm("softmax", m=context, n=seq, k=width, inputs=("input",)),
+        Matmul("c", m=width, n=seq, k=context, cached=True, inputs=("value", "softmax")),
+    ])  # fmt: skip
+
+
+def test_what_weighs_a_cache_is_read_whole_and_the_cache_from_memory() -> None:
+    network = _attend(context=64, seq=1)
+    assert order_of(network).steps[2].first == ((), (Part(1, 64, 64),))
+    report = simulate(tiny(memory__l2__start="carried"), network)
+    assert _dram(report, "read") == 2 * (16 * 16 + 64 * 16 + 16 + 16 * 64)
+
+
+def test_a_cache_without_earlier_tokens_is_what_layers_above_have_written() -> None:
+    network = _attend(context=16, seq=16)
+    assert order_of(network).steps[2].first == ((Part(0, 256, 256),), (Part(1, 256, 256),))
+    report = simulate(tiny(memory__l2__start="carried"), network)
+    weights_and_input = 2 * (2 * 16 * 16 + 16 * 16)
+    assert _dram(report, "read") == weights_and_input
+    assert report.total.compulsory_dram_bytes == weights_and_input + 2 * 16 * 16
+
+
+def test_a_loop_that_ends_in_a_normalization_passes_both_its_outputs_on() -> None:
+    size, times = WIDTH * TOKENS, 3
+    network = stacked(
+        Workload("loop", [
+            Stream("norm", size, size, "normalization", inputs=("input",), repeat=times),
+            Gemm("fc", m=WIDTH, n=TOKENS, k=WIDTH, inputs=("norm",), repeat=times),
+            Stream("add", 2 * size, size, "add", inputs=("fc", "input"), repeat=times),
+        ]),
+        "compiled",
+    )  # fmt: skip
+    fc, end = order_of(network).steps
+    assert fc.later[1] == end.later[0][1:] == (Part(1, 2 * size, size),)
+    assert (fc.given, end.given, fc.results, end.results) == (size, 0, 0, 1)
+
+
+def test_bert_reads_its_weights_and_its_input_once() -> None:
+    """The first block adds its input to what it made of it: the tensor that its products read.
+    Later blocks add the output of the one before, which is as large."""
+    report = simulate("a100-sxm4-80gb", "bert-base", "1:1")
+    tensor = 2 * 128 * 768
+    weights = 2 * 12 * (4 * 768 * 768 + 2 * 768 * 3072)
+    assert _dram(report, "read") == weights + tensor
+    assert report.total.compulsory_dram_bytes == weights + 2 * tensor
+    added = next(layer for layer in report.layers if layer.name == "attention.add+norm")
+    assert added.traffic_bytes.total("dram", "read") == added.compulsory_dram_bytes == 0
