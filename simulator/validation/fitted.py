@@ -85,7 +85,7 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, RTX3090, barrier, 25, sparse, 0.023, 0.002)
     yield Fitted(constant, RTX3090, own.format("cusparselt"), 5000, sparse, 0.010, 0.002)
     dense = {"rtx3090-dense": 10}  # of 1024x4096
-    yield Fitted(constant, RTX3090, own.format("cublas"), 1250, dense, 0.019, 0.001)
+    yield Fitted(constant, RTX3090, own.format("cublas"), 1250, dense, 0.020, 0.001)
     two_m = {"v100-deepbench": 19}  # of m = 2048 and m = 6144
     slices = "libraries.tensorop.epilogue_slice_bytes"
     yield Fitted(constant, V100, start, 5000, two_m, 0.031, 0.039)
@@ -109,8 +109,8 @@ def _fitted() -> Iterator[Fitted]:
     yield Fitted(constant, H100, "sustained.clock_ratio", 0.8, h100, 0.0, 0.030)
     # FasterTransformer's on A100s: requests of short prompts, and encoders of many tokens.
     whole = {"networks-generation": 7, "networks-bert-large": 5}
-    yield Fitted(condition_, "networks-generation", "busy_ratio", 0.565, whole, 0.003, 0.038)
-    yield Fitted(condition_, "networks-generation", "token_ms", 2.9, whole, 0.045, 0.038)
+    yield Fitted(condition_, "networks-generation", "busy_ratio", 0.565, whole, 0.004, 0.040)
+    yield Fitted(condition_, "networks-generation", "token_ms", 2.9, whole, 0.048, 0.040)
     dirty = {"h100-fp8": 18}
     yield Fitted(condition_, "h100-fp8", "foreign_dirty_ratio", 0.32, dirty, 0.014, 0.041)
 
