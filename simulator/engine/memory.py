@@ -222,7 +222,7 @@ class Memory:
         return self._observed("dram", written, size, duration_ps, self.dram.serve(duration_ps))
 
     def _through_l2(self, kind: int, written: bool) -> simpy.Event:
-        duration_ps, size = int(self.program.l2_ps[kind]), int(self.program.block_bytes[kind])
+        duration_ps, size = int(self.program.l2_ps[kind]), int(self.program.passed_bytes[kind])
         return self._observed("l2", written, size, duration_ps, self.l2.serve(duration_ps))
 
     def _observed(

@@ -346,6 +346,7 @@ def _show(
     for (work, states), report in zip(ran, layers, strict=True):
         often = max(states, key=lambda one: one.times).outcome
         one = report_of(terms, work.layer, often, work.asked, report.note)
+        one = replace(one, members=report.members)
         observe(one, often.estimate.program, often.estimate.result)
 
 

@@ -210,4 +210,4 @@ def test_the_demo_shows_sparsity_at_work_and_why_a_batch_of_one_gains_little(
             assert set(needed.split()) <= set(flowing(text).split())
     many, one = gains
     assert many > 1.3
-    assert one < 1.2
+    assert one < 1.25

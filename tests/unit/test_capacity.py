@@ -15,7 +15,7 @@ from simulator.workload.trace_writer import write_trace
 
 
 def machine(dram_bytes: int) -> Hardware:
-    return load_hardware("nm-edge", {"memory.dram.bytes": dram_bytes})
+    return load_hardware("nm-edge", {"memory.dram.bytes": dram_bytes, "memory.l2.start": "cold"})
 
 
 FC = Gemm("fc", m=64, n=4, k=128, repeat=3)  # 16 KiB of fp16 weights each
@@ -100,7 +100,7 @@ def test_what_is_held_is_what_is_executed() -> None:
 
 
 def test_a_denser_pattern_is_no_choice_where_memory_does_not_hold_it() -> None:
-    small = load_hardware("nm-flex", {"memory.dram.bytes": 30_000_000})
+    small = load_hardware("nm-flex", {"memory.dram.bytes": 30_000_000, "memory.l2.start": "cold"})
     report = simulate(small, Workload("w", [FASTER_AS_1_2]), "1:16")
     assert (report.layers[0].executed_as, report.layers[0].note) == ("1:16", "")
     assert report.total.held.weight_bytes == SLOTS // 16 + SLOTS // 16 // 2

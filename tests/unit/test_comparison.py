@@ -149,10 +149,10 @@ def test_notes_are_given_once_with_the_layers_they_concern() -> None:
     layers = [Conv(f"stem{i}", 3, 8, 6, 6, kernel=3) for i in range(5)]
     layers += [Conv("stem0", 3, 8, 6, 6, kernel=3)]
     comparison = compare(contended(), Workload("w", layers, ["a note"]), ["1:1", "2:4"])
-    assert list(comparison.notes()) == [
-        "2:4 runs dense: 3 channels are less than a group (stem0, stem1, stem2 and 2 more)",
-        "a note",
-    ]
+    padded, dense, note = comparison.notes()
+    assert padded == "padded for the library: k from 27 to 72 (stem0, stem1, stem2 and 2 more)"
+    assert dense.startswith("2:4 runs dense: 3 channels are less than a group; padded for ")
+    assert note == "a note"
 
 
 def test_a_comparison_as_json_and_as_a_frame(comparison: Comparison) -> None:

@@ -93,7 +93,8 @@ DEMANDS: dict[str, Any] = {
 }
 
 USEFUL = {"name", "m", "n", "k", "note", "macs", "dense_equivalent_utilization"} | {
-    "slots_used", "slots_padded", "mac_utilization", "core_time_ps", "nonzeros"
+    "slots_used", "slots_padded", "mac_utilization", "core_time_ps", "nonzeros",
+    "compulsory_dram_bytes",
 }  # fmt: skip
 """Figures in which a padded layer differs from one that is as large."""
 

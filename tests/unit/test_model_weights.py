@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from simulator import compare, load_model, simulate
+from simulator import compare, load_hardware, load_model, simulate
 from simulator.errors import WeightsError, WorkloadError
 from simulator.weights.files import Tensor, write_safetensors
 from simulator.workload import Conv, Gemm
@@ -258,8 +258,9 @@ def test_minilm_has_all_its_linears() -> None:
     workload, weights = load_model(folder / "config.json", folder / "model.safetensors", seq=128)
     assert len(weights) == 36
     assert all(layer.name in weights for layer in workload.layers if isinstance(layer, Gemm))
-    plain = simulate("nm-flex", folder / "config.json", "2:4")
-    real = simulate("nm-flex", workload, "2:4", weights=weights, prune=True)
+    cold = load_hardware("nm-flex", {"memory.l2.start": "cold"})
+    plain = simulate(cold, folder / "config.json", "2:4", stack="listed")
+    real = simulate(cold, workload, "2:4", stack="listed", weights=weights, prune=True)
     assert plain.total.time_ps == real.total.time_ps
 
 

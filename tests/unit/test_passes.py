@@ -118,7 +118,7 @@ def test_only_wide_rows_of_what_sums_over_them_are_read_again() -> None:
 @pytest.mark.parametrize(("context", "passes"), [(24_576, 1), (32_768, 3)])
 def test_configurations_know_how_wide_their_rows_are(context: int, passes: int) -> None:
     builder = Builder(Tokens(batch=1, seq=1, context=context), "fp16")
-    softmax = builder.attention(Heads(count=8, kv=8, size=64), "values")[1].layer
+    softmax = builder.attention(Heads(count=8, kv=8, size=64), "values", ["qkv"])[1].layer
     assert isinstance(softmax, Stream)
     assert softmax.passes == passes
     norm = builder.norm("norm", 4096).layer

@@ -172,5 +172,5 @@ def test_what_is_not_said_of_a_layer_is_exact_and_at_the_full_clock() -> None:
     assert layer.time_error_ratio == layer.dram_error_ratio == 0
     workload = Workload("w", [gemm])
     (simulated,) = simulate(hardware, workload, mapping=mapping).layers
-    assert replace(simulated, members=(), compulsory_dram_bytes=0) == layer
+    assert replace(simulated, compulsory_dram_bytes=0) == layer
     assert simulated.compulsory_dram_bytes == 2 * (16 * 96 + 96 * 16 + 16 * 16)

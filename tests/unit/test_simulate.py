@@ -13,7 +13,9 @@ from simulator.schedule.program import Program
 
 
 def _skipping(**overrides: object) -> Hardware:
-    return load_hardware("nm-flex", {"sparsity.skip": "nonzeros", **overrides})
+    return load_hardware(
+        "nm-flex", {"sparsity.skip": "nonzeros", "memory.l2.start": "cold", **overrides}
+    )
 
 
 def _weights(density: float, seed: int, shape: tuple[int, int] = (512, 1024)) -> np.ndarray:
@@ -29,11 +31,12 @@ def test_equal_layers_are_simulated_once(monkeypatch: pytest.MonkeyPatch) -> Non
         calls.append(program)
         return engine(program)
 
+    cold = load_hardware("nm-flex", {"memory.l2.start": "cold"})
     monkeypatch.setitem(ENGINES, "fast", counting)
-    one = simulate("nm-flex", Workload("one", [Gemm("a", m=512, n=256, k=512)]))
+    one = simulate(cold, Workload("one", [Gemm("a", m=512, n=256, k=512)]))
     alone = len(calls)
     layers = [Gemm(name, m=512, n=256, k=512) for name in "ab"]
-    both = simulate("nm-flex", Workload("two", layers))
+    both = simulate(cold, Workload("two", layers))
     assert len(calls) == 2 * alone
     assert [layer.time_ps for layer in both.layers] == [one.layers[0].time_ps] * 2
 
