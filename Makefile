@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check quality bench bench-peers fuzz edits mutants leave-one-out figures mechanisms train-fashion format coverage clean
+.PHONY: demo test check quality bench bench-peers networks fuzz edits mutants leave-one-out figures mechanisms train-fashion format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -35,6 +35,9 @@ bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler
 
 bench-peers: .venv/installed-dev  ## SCALE-Sim on the same GEMMs, in an environment of its own; 15 minutes
 	$(BIN)/python tests/benchmarks/peers.py
+
+networks: .venv/installed-dev  ## whole networks, layer by layer from a cold L2 and as a stack runs them
+	$(BIN)/python tests/benchmarks/networks.py
 
 RECOGNISER = $$($(BIN)/python -c "from importlib.util import find_spec; print(find_spec('rapidocr_onnxruntime').submodule_search_locations[0] + '/models/ch_PP-OCRv4_rec_infer.onnx')")
 

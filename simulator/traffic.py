@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import product
+from itertools import product, repeat
 from operator import add
 from typing import Final
 
@@ -44,7 +44,7 @@ class Traffic(FrozenDict[str, FrozenDict[str, FrozenDict[str, int]]]):
     def of(cls, moved_bytes: Mapping[Flow, int]) -> Traffic:
         """Traffic of so many bytes by (level, operand, direction); what is not named is 0."""
         assert moved_bytes.keys() <= _KNOWN, "no such level, operand or direction"
-        return cls._of_sizes(moved_bytes.get(flow, 0) for flow in FLOWS)
+        return cls._of_sizes(map(moved_bytes.get, FLOWS, repeat(0)))
 
     @classmethod
     def _of_sizes(cls, sizes: Iterable[int]) -> Traffic:

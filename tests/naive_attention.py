@@ -119,13 +119,15 @@ def _stage(case: AttentionCase, found: NaiveCounts, rows: int, keys: int, *, fir
 
 
 def _softmax_cycles(case: AttentionCase, scores: int, sums: int) -> Fraction:
-    """An exponential and four operations a score; every sum is scaled."""
+    """An exponential and four operations a score; every sum is scaled. Scores of integers become
+    floats, and then integers again."""
     unit = case.hardware.core.vector
     if unit is None:
         return Fraction(0)
     lanes = Fraction(str(unit.macs_per_cycle["fp32"]))
     specials = Fraction(str(unit.specials_per_cycle))
-    return max((4 * scores + sums) / lanes, scores / specials)
+    each = 3 if case.layer.dtype.startswith("int") else 1
+    return max((4 * scores + sums) / lanes, each * scores / specials)
 
 
 def _ps(case: AttentionCase, cycles: Fraction) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -16,17 +14,16 @@ from simulator.hardware.energy import layer_energy_pj, power_w
 from simulator.hardware.library import Unit
 from simulator.report.account import Account
 from simulator.report.audit import audit
-from simulator.schedule.classes import BLOCK_CLASSES, COLUMNS, OUTPUTS, PARTIALS, ROWS
+from simulator.report.moved import traffic_of
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import IntArray
 from simulator.schedule.program import Program
-from simulator.schedule.timing import StageWork
 from simulator.sparsity import AnyPattern
-from simulator.traffic import Flow, Traffic
-from simulator.units import PS_PER_NS, PS_PER_SECOND, ceil_div, ns_to_ps, ps_to_cycles
+from simulator.traffic import Traffic
+from simulator.units import PS_PER_NS, PS_PER_SECOND, ns_to_ps, ps_to_cycles
 from simulator.workload.attention_problem import Problem
 from simulator.workload.layer import Layer, Stream
-from simulator.workload.lowering import GemmProblem, Role
+from simulator.workload.lowering import GemmProblem
 
 LATENCY_BOUND_BELOW: Final = 0.5
 """A layer whose busiest resource works less than half of its working time is bound by latency."""
@@ -180,8 +177,8 @@ def layer_report(
     stages = result.stages.sum(axis=0).tolist()
     executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))
     used = _slots_used(program, stages, problem)
-    peak = _peak_macs(hardware, layer, program.cores, time_ps) if problem else Fraction(0)
-    traffic = _traffic(program, result, stages, problem, runs)
+    peak = _peak_macs(hardware, layer, program.cores, time_ps)
+    traffic = traffic_of(program, result, stages, problem, runs)
     busy = _busy_ratio(program, result, time_ps, runs)
     work_bound = _work_bound(busy, result.makespan_ps / time_ps)
     starting_ps = ns_to_ps(hardware.host_ns) + start_ps
@@ -197,8 +194,8 @@ def layer_report(
         macs_executed=executed,
         slots_used=used,
         slots_padded=executed - used,
-        mac_utilization=float(used / peak) if peak else 0.0,
-        dense_equivalent_utilization=float(layer.macs / peak) if peak else 0.0,
+        mac_utilization=_ratio(used, peak) if problem else 0.0,
+        dense_equivalent_utilization=_ratio(layer.macs, peak) if problem else 0.0,
         bound="launch" if starting_ps > result.makespan_ps else work_bound,
         work_bound=work_bound,
         busy_ratio=busy,
@@ -240,10 +237,16 @@ def _identity(layer: Layer, problem: Problem | None) -> dict[str, Any]:
     }
 
 
-def _peak_macs(hardware: Hardware, layer: Layer, cores: int, time_ps: int) -> Fraction:
-    """MACs that all cores could have done in a time."""
-    per_second = hardware.macs_per_cycle(layer.dtype) * hardware.clock_hz * cores
-    return per_second * time_ps / PS_PER_SECOND
+def _peak_macs(hardware: Hardware, layer: Layer, cores: int, time_ps: int) -> tuple[int, int]:
+    """MACs that all cores could have done in a time, as a fraction that is not reduced."""
+    a_cycle = hardware.macs_per_cycle(layer.dtype)
+    in_all = a_cycle.numerator * hardware.clock_hz * cores * time_ps
+    return in_all, a_cycle.denominator * PS_PER_SECOND
+
+
+def _ratio(macs: int, peak: tuple[int, int]) -> float:
+    """The share of a peak that so many MACs are."""
+    return macs * peak[1] / peak[0]
 
 
 def _bandwidth(traffic: Traffic, time_ps: int) -> dict[str, float]:
@@ -296,73 +299,6 @@ def _slots_used(program: Program, stages: list[int], problem: Problem | None) ->
     return problem.slots_used
 
 
-def _traffic(
-    program: Program,
-    result: EngineResult,
-    stages: list[int],
-    problem: Problem | None,
-    runs: int,
-) -> Traffic:
-    """Bytes by level, operand and direction; what others have left dirty is outputs, too."""
-    rows: Role = problem.rows_role if problem else "activations"
-    columns: Role = problem.columns_role if problem else "activations"
-    names = {ROWS: rows, COLUMNS: columns, OUTPUTS: "outputs", PARTIALS: "partial_sums"}
-    stored, passed = program.block_bytes.tolist(), program.passed_bytes.tolist()
-    metadata = program.metadata_bytes.tolist()
-    moved: Counter[Flow] = Counter()
-    for level, way, counts, sizes in (
-        ("dram", "read", result.misses, stored),
-        ("l2", "read", result.requests, passed),
-        ("l2", "written", result.written, passed),
-        ("dram", "written", result.dram_written, stored),
-    ):
-        for code, count in enumerate(counts.tolist()):
-            if count:
-                operand = names[BLOCK_CLASSES[code].operand]
-                moved[level, operand, way] += count * (sizes[code] - metadata[code])
-                moved[level, "metadata", way] += count * metadata[code]
-    moved["dram", "outputs", "written"] += foreign_written_bytes(program, result)
-    if runs > 1:
-        for flow, size in moved.items():
-            moved[flow] = ceil_div(size, runs if flow[0] == "dram" else 1)
-    for count, work in zip(stages, program.works, strict=True):
-        if count:
-            for level, operand, way, size in _inside_core(work, rows, columns):
-                moved[level, operand, way] += count * size
-    return Traffic.of(moved)
-
-
-def foreign_written_bytes(program: Program, result: EngineResult) -> int:
-    """Bytes that earlier layers wrote, and that reach DRAM as this one evicts them."""
-    if not result.foreign_evicted:
-        return 0
-    sizes, write_ps = program.foreign[: result.foreign_evicted].T
-    return int(sizes[write_ps > 0].sum())
-
-
-def _inside_core(
-    work: StageWork, rows: Role, columns: Role
-) -> tuple[tuple[str, str, str, int], ...]:
-    """What one stage moves between scratchpad, register file and tensor cores."""
-    accumulators = -(-work.accumulator_bits // 8)
-    return (
-        ("scratchpad", rows, "written", work.rows_bytes),
-        ("scratchpad", "metadata", "written", work.metadata_bytes),
-        ("scratchpad", columns, "written", work.columns_bytes),
-        ("scratchpad", rows, "read", work.rows_read_bytes),
-        ("scratchpad", "metadata", "read", work.metadata_read_bytes),
-        ("scratchpad", columns, "read", work.columns_read_bytes),
-        ("register_file", rows, "written", work.rows_fill_bytes),
-        ("register_file", "metadata", "written", work.metadata_fill_bytes),
-        ("register_file", columns, "written", work.columns_fill_bytes),
-        ("register_file", rows, "read", -(-work.rows_operand_bits // 8)),
-        ("register_file", "metadata", "read", -(-work.metadata_operand_bits // 8)),
-        ("register_file", columns, "read", -(-work.columns_operand_bits // 8)),
-        ("register_file", "partial_sums", "read", accumulators),
-        ("register_file", "partial_sums", "written", accumulators),
-    )
-
-
 def _busy_ratio(
     program: Program, result: EngineResult, time_ps: int, runs: int
 ) -> dict[str, float]:
@@ -376,7 +312,7 @@ def _busy_ratio(
     scratchpad, operand, vector = (result.stages @ inside).max(axis=0).tolist()
 
     def queue(times: IntArray, *counts: IntArray) -> int:
-        return int(sum((times * count).sum() for count in counts))
+        return sum(int(times @ count) for count in counts)
 
     dram_ps = queue(program.dram_ps, result.misses)
     dram_ps += queue(program.dram_write_ps, result.dram_written)

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simulator.report.layer import foreign_written_bytes
+from simulator.report.moved import foreign_written_bytes
 from simulator.run.choice import Outcome, Terms
 from simulator.run.contents import Contents, Share, Tensor
 from simulator.run.folded import Execution, folded

@@ -25,7 +25,8 @@ from simulator.sparsity import DENSE, VectorPattern
 from simulator.workload import Attention, Stream
 from simulator.workload.attention_problem import AttentionProblem, Problem
 from simulator.workload.gathered import Gathered
-from simulator.workload.lowering import Executed, GemmProblem, laid_out
+from simulator.workload.laid_out import laid_out
+from simulator.workload.lowering import Executed, GemmProblem
 
 EQUAL_RATIO = 0.005
 """Mappings are equally fast if their times differ by less. Model: a library's own ranking decides

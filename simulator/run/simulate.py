@@ -138,8 +138,7 @@ def simulate(
     tensors = of_kernels(network, kernels, weights or {})
     works = _attached(terms, kernels, override, stays, tensors)
     require_names(works, weights or {})
-    if not allow_overflow:
-        works = _that_fit(hardware, kernels, works)
+    works = works if allow_overflow else _that_fit(hardware, kernels, works)
     found = list(_outcomes(terms, works, prune, progress))
     executed = [(work.layer, out.option.problem if out.option else None) for work, out in found]
     order, code = order_of(kernels), hardware.sparsity.metadata
@@ -151,14 +150,9 @@ def simulate(
         _show(terms, ran, layers, observe)
     needed = held(executed, code)
     under, _ = terms.kernels(DENSE, hardware.dtypes[0])
-    notes = (
-        *network.notes,
-        dense_note(network, stays),
-        weights_note(works),
-        memory_note(hardware, network, needed),
-        carried.note,
-    )
+    said = dense_note(network, stays), weights_note(works), memory_note(hardware, network, needed)
     total = total_of(under, layers, carried.left_bytes)
+    least = sum(compulsory)
     return Report(
         hardware=hardware.name,
         workload=network.name,
@@ -166,14 +160,9 @@ def simulate(
         pattern=str(override) if override else None,
         engine=engine,
         accuracy=accuracy,
-        notes=tuple(filter(None, notes)),
+        notes=tuple(filter(None, (*network.notes, *said, carried.note))),
         roof=Roof.of(under),
-        total=replace(
-            total,
-            blocks=network.blocks,
-            held=needed,
-            compulsory_dram_bytes=sum(compulsory),
-        ),
+        total=replace(total, blocks=network.blocks, held=needed, compulsory_dram_bytes=least),
         layers=layers,
     )
 
@@ -256,15 +245,16 @@ def _that_fit(hardware: Hardware, workload: Workload, works: Sequence[Attached])
         If the sparsest patterns do not fit either.
     """
     code = hardware.sparsity.metadata
-    least = held([(work.layer, next(iter(work.problems), None)) for work in works], code)
-    require_room(hardware, workload, least)
     largest = [
         (work.layer, max(work.problems, key=lambda one: rows_bytes(one, code), default=None))
         for work in works
     ]
     if held(largest, code).all_bytes <= hardware.memory.dram.bytes:
         return list(works)
-    return [work.sparsest for work in works]
+    sparsest = [work.sparsest for work in works]
+    least = held([(work.layer, next(iter(work.problems), None)) for work in sparsest], code)
+    require_room(hardware, workload, least)
+    return sparsest
 
 
 def _terms(

@@ -47,6 +47,11 @@ from simulator.workload.operators import Operator
 SCORE: Final = Operator(4, 1)
 """What a score takes of the vector unit: maximum, scaling, exponential, sum and conversion."""
 
+CONVERSIONS: Final = {"int8": 2, "int4": 2}
+"""What a score takes of the special functions besides, where products are of integers: sums become
+floats, and shares integers. Integers and floats are converted there: NVIDIA Nsight Compute, metrics
+reference, pipeline XU."""
+
 SUM: Final = Operator(1, 0)
 """And an accumulator in a stage: it is scaled, since the maximum of its row may have grown."""
 
@@ -126,11 +131,11 @@ def attention_stage(
         executed_m=scores.executed_m,
         executed_n=scores.executed_n,
     )
-    vectors = _softmax(hardware, scores.executed_m * scores.executed_n, rows * head)
+    vectors = _softmax(hardware, problem.dtype, scores.executed_m * scores.executed_n, rows * head)
     return work, stage_cost(hardware, problem.scores, work, vectors)
 
 
-def _softmax(hardware: Hardware, scores: int, sums: int) -> VectorWork:
+def _softmax(hardware: Hardware, dtype: str, scores: int, sums: int) -> VectorWork:
     """Between the products of a stage: of so many scores, and of the sums that are rescaled.
 
     Model: it is free where the machine states no vector unit.
@@ -139,7 +144,8 @@ def _softmax(hardware: Hardware, scores: int, sums: int) -> VectorWork:
     if unit is None:
         return VectorWork()
     macs = scores * exact(SCORE.macs) + sums * exact(SUM.macs)
-    cycles = unit.cycles(macs, scores * exact(SCORE.specials))
+    specials = exact(SCORE.specials) + CONVERSIONS.get(dtype, 0)
+    cycles = unit.cycles(macs, scores * specials)
     return VectorWork(cycles, hardware.attention.overlapped)
 
 

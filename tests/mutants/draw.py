@@ -18,11 +18,12 @@ from cosmic_ray.work_item import MutationSpec, WorkItem
 
 MODULES = (
     "sparsity/groups", "sparsity/vectors", "sparsity/capability", "traffic", "hardware/energy",
-    "workload/lowering", "workload/gathered",
+    "workload/lowering", "workload/laid_out", "workload/gathered",
     "schedule/partition", "schedule/classes", "schedule/blocks", "schedule/timing",
     "schedule/masking", "schedule/mapping", "schedule/offers", "schedule/closed_form",
-    "schedule/ranking", "schedule/program", "report/account", "report/layer", "report/total",
-    "report/audit", "run/power", "run/sampling_plan", "run/sampling_totals", "run/sampling",
+    "schedule/ranking", "schedule/program", "report/account", "report/layer", "report/moved",
+    "report/total", "report/audit", "run/power", "run/sampling_plan", "run/sampling_totals",
+    "run/sampling",
 )  # fmt: skip
 SEED, DRAWN = "7", 420
 Place = tuple[int, int]

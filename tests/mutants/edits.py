@@ -32,6 +32,7 @@ NAIVE = "tests/differential/test_naive_machine.py"
 VECTORS = "tests/differential/test_chosen_columns.py"
 ACCOUNT = "simulator/report/account.py"
 LAYER = "simulator/report/layer.py"
+MOVED = "simulator/report/moved.py"
 PROGRAM = "simulator/schedule/program.py"
 ACCUMULATION = "tests/unit/test_accumulation.py"
 MASKS = "tests/unit/test_masking.py"
@@ -186,7 +187,8 @@ EDITS = (
     Edit(
         "warm outputs that are added to are used first",
         f"{ACCUMULATION}::test_a_warm_l2_holds_outputs_that_are_added_to_and_writes_over_them",
-        ((PROGRAM, "uses.append(((last * grid.stages + grid.stages - 1) * 3 + 2,",
+        (("simulator/schedule/warm.py",
+          "uses.append(((last * grid.stages + grid.stages - 1) * 3 + 2,",
           "uses.append(((last * grid.stages) * 3 - 1,"),),
     ),
     Edit(
@@ -234,22 +236,23 @@ EDITS = (
     Edit(
         "bytes read of W and of metadata are exchanged",
         NAIVE,
-        ((LAYER, '("scratchpad", rows, "read", work.rows_read_bytes)',
+        ((MOVED, '("scratchpad", rows, "read", work.rows_read_bytes)',
           '("scratchpad", rows, "read", work.metadata_read_bytes)'),
-         (LAYER, '("scratchpad", "metadata", "read", work.metadata_read_bytes)',
+         (MOVED, '("scratchpad", "metadata", "read", work.metadata_read_bytes)',
           '("scratchpad", "metadata", "read", work.rows_read_bytes)')),
     ),
     Edit(
         "DRAM capacity is never refused",
         "tests/unit/test_program.py::test_what_exceeds_main_memory_is_refused_to_the_byte",
-        (("simulator/schedule/program.py", "    if need > room:",
+        (("simulator/schedule/limits.py", "    if need > room:",
           "    if need < 0:"),),
     ),
     Edit(
         "warm blocks enter in reverse order",
         "tests/unit/test_program.py::test_a_warm_l2_holds_what_was_used_last",
-        (("simulator/schedule/program.py", 'warm_blocks=ids[np.argsort(order, kind="stable")]',
-          'warm_blocks=ids[np.argsort(order, kind="stable")][::-1]'),),
+        (("simulator/schedule/warm.py",
+          "return ids[np.sort(np.unique(ids, return_index=True)[1])]",
+          "return ids[np.sort(np.unique(ids, return_index=True)[1])][::-1]"),),
     ),
     Edit(
         "bank ways ignore the dtype",
@@ -421,13 +424,12 @@ EDITS = (
     Edit(
         "padding that a library demands is not executed",
         f"{PROFILES}::test_the_padded_problem_is_what_runs",
-        (("simulator/run/simulate.py", "            terms.laid_out\n",
-          "            lambda problem: (problem,)\n"),),
+        (("simulator/run/simulate.py", "work.laid_out(terms.laid_out)", "work"),),
     ),
     Edit(
         "pixels of few channels lie in no whole vectors",
         "tests/unit/test_few_channels.py::test_pixels_may_lie_in_whole_vectors",
-        (("simulator/workload/lowering.py",
+        (("simulator/workload/laid_out.py",
           "return _resized(taken, taken.m, taken.n, ceil_div(taken.run, unit) * unit), taken",
           "return (taken,)"),),
     ),

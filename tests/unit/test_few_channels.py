@@ -10,7 +10,8 @@ from simulator import simulate
 from simulator.hardware import Hardware, load_hardware
 from simulator.sparsity import Pattern
 from simulator.workload import Conv, Gemm, Workload
-from simulator.workload.lowering import GemmProblem, laid_out, lower
+from simulator.workload.laid_out import laid_out
+from simulator.workload.lowering import GemmProblem, lower
 
 A100 = load_hardware("a100-sxm4-80gb")
 STEM = Conv("stem", 3, 64, 224, 224, kernel=7, stride=2, padding=3)

@@ -106,6 +106,17 @@ def test_time_is_that_of_products_and_softmax() -> None:
     assert waited == pytest.approx(4 * (exponentials - macs) * 1000)
 
 
+def test_scores_of_integers_are_converted_where_exponentials_are() -> None:
+    """To floats, and back for the second product: three special functions a score, not one."""
+    waits = []
+    for dtype in ("fp16", "int8"):
+        slow = {**VECTOR, "specials_per_cycle": 0.5}
+        hardware = tiny(attention__tiles=TILE, core__vector=slow)
+        layer = Attention("a", 1, 1, 16, 64, 32, dtype=dtype)
+        waits.append(alone(hardware, layer).core_time_ps.vector_stall)
+    assert waits[1] == 3 * waits[0] == 3 * 4 * 16 * 16 / 0.5 * 1000
+
+
 def test_without_a_vector_unit_softmax_is_free_and_says_so() -> None:
     report = alone(tiny(attention__tiles=TILE), Attention("a", 1, 1, 16, 64, 32))
     assert report.core_time_ps.vector_stall == 0

@@ -14,7 +14,8 @@ from simulator.schedule import ranking
 from simulator.schedule.mapping import Mapping
 from simulator.sparsity import Pattern
 from simulator.workload import Conv, Gemm, Layer, Matmul, Stream
-from simulator.workload.lowering import demanded, lower
+from simulator.workload.laid_out import demanded
+from simulator.workload.lowering import lower
 
 OWN = {
     "register_buffers": ("core.register_file.buffers", 1, 2),
