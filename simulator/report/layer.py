@@ -177,7 +177,7 @@ def layer_report(
     stages = result.stages.sum(axis=0).tolist()
     executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))
     used = _slots_used(program, stages, problem)
-    peak = _peak_macs(hardware, layer, program.cores, time_ps)
+    peak = _peak_macs(hardware, layer, program.cores, time_ps) if problem else (1, 1)
     traffic = traffic_of(program, result, stages, problem, runs)
     busy = _busy_ratio(program, result, time_ps, runs)
     work_bound = _work_bound(busy, result.makespan_ps / time_ps)

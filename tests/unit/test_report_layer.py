@@ -174,3 +174,12 @@ def test_what_is_not_said_of_a_layer_is_exact_and_at_the_full_clock() -> None:
     (simulated,) = simulate(hardware, workload, mapping=mapping).layers
     assert replace(simulated, compulsory_dram_bytes=0) == layer
     assert simulated.compulsory_dram_bytes == 2 * (16 * 96 + 96 * 16 + 16 * 16)
+
+
+def test_a_stream_may_have_a_dtype_that_tensor_cores_lack() -> None:
+    """As a framework's casts to 32 bits do."""
+    (layer,) = simulate(
+        "a100-sxm4-80gb", Workload("w", [Stream("cast", 4096, 4096, "cast", dtype="fp32")])
+    ).layers
+    assert layer.time_ps > 0
+    assert layer.mac_utilization == layer.dense_equivalent_utilization == 0
