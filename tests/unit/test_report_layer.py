@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 from machines import MIXED, contended, library_of, problem_of, tiny
 
-from simulator import Gemm, LayerReport, Mapping, Report, Workload, simulate
+from simulator import Gemm, LayerReport, Mapping, Report, Stream, Workload, simulate
 from simulator.engine import fast
 from simulator.report.layer import layer_report
 from simulator.schedule.program import gemm_program
