@@ -23,6 +23,7 @@ from documents import (
 from PIL import Image
 from results import EVERY_DATA_SET, result_of
 
+from simulator import quantities, simulate
 from simulator.exploration.sweep import ALONE
 from simulator.pictures import new_picture, save
 from simulator.validation import DATASETS, summary
@@ -74,6 +75,13 @@ def test_the_table_shows_today_s_figures(name: str) -> None:
 
 def test_the_readme_says_from_how_many_points_a_sweep_uses_all_cores() -> None:
     assert f"A sweep of {ALONE} points or more uses all cores" in README.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("stack", ["eager", "fused"])
+def test_the_readme_says_what_stacks_launch(stack: str) -> None:
+    total = simulate("a100-sxm4-80gb", "bert-base", stack=stack).total
+    shown = f"# {total.kernels} kernels, {quantities.time(total.time_ns)}"
+    assert shown in README.read_text(encoding="utf-8")
 
 
 def test_the_architecture_shows_every_fitted_number() -> None:
