@@ -84,7 +84,7 @@ def run(
     from simulator.cli.progress import layers_bar
     from simulator.hardware import load_hardware
     from simulator.run.asked import staying_dense
-    from simulator.run.kernels import kernels_of
+    from simulator.run.kernels import kernels_of, with_weights
     from simulator.run.simulate import simulate
     from simulator.sparsity import parse_asked
 
@@ -97,7 +97,8 @@ def run(
     trace, tensors = weighed(workload, files, asked, parameters_of(param, batch))
     record = None
     if timeline is not None:
-        kernels = kernels_of(trace, stack, staying_dense(trace, dense))
+        real = with_weights(trace, tensors.get(asked[0]) or {})
+        kernels = kernels_of(trace, stack, staying_dense(trace, dense), real)
         record = _timeline(machine, kernels, asked[0], tiles)
     with layers_bar() as progress:
         report = simulate(

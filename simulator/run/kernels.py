@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from simulator.errors import WeightsError
 from simulator.run.attach import Array, find_tensor, require_shape
 from simulator.workload import Gemm, Layer, Workload
 from simulator.workload.stack import Stack, pattern_of, stacked
@@ -15,14 +14,21 @@ from simulator.workload.stack import Stack, pattern_of, stacked
 
 @lru_cache(maxsize=64)
 def kernels_of(
-    network: Workload, stack: Stack | str | None, dense: frozenset[str] = frozenset()
+    network: Workload,
+    stack: Stack | str | None,
+    dense: frozenset[str] = frozenset(),
+    weighed: frozenset[str] = frozenset(),
 ) -> Workload:
-    """What a stack makes of a network; layers that stay dense are merged with none that do not.
+    """What a stack makes of a network.
+
+    Layers that stay dense are merged with none that do not, those with real weights with no others.
 
     Parameters
     ----------
     dense : frozenset of str
         Names of layers that stay dense under any pattern.
+    weighed : frozenset of str
+        Names of layers whose real weights are given.
 
     Raises
     ------
@@ -31,9 +37,15 @@ def kernels_of(
     """
 
     def alike(layer: Layer) -> Hashable:
-        return pattern_of(layer), layer.name in dense
+        return pattern_of(layer), layer.name in dense, layer.name in weighed
 
     return stacked(network, stack, alike)
+
+
+def with_weights(network: Workload, weights: Mapping[str, Array]) -> frozenset[str]:
+    """Names of the layers whose weights are among those given."""
+    linear = [layer for layer in network.layers if isinstance(layer, Gemm)] if weights else []
+    return frozenset(one.name for one in linear if find_tensor(one, weights) is not None)
 
 
 def of_kernels(
@@ -44,7 +56,7 @@ def of_kernels(
     Raises
     ------
     WeightsError
-        If only some of a kernel's layers have weights, or some of another shape.
+        If some of a kernel's layers have weights of another shape.
     """
     if not weights or not kernels.members:
         return weights
@@ -56,12 +68,6 @@ def of_kernels(
         found = [tensor for tensor in tensors if tensor is not None]
         if len(layers) < 2 or not found:
             continue
-        if len(found) < len(layers):
-            lacking = next(one.name for one, x in zip(layers, tensors, strict=True) if x is None)
-            raise WeightsError(
-                f"kernel {kernel.name}", f"has real weights, but none for {lacking}",
-                hint="--stack listed runs each layer by itself",
-            )  # fmt: skip
         for layer, tensor in zip(layers, found, strict=True):
             require_shape(layer, tensor)
         merged[kernel.name] = np.concatenate([x.reshape(-1, x.shape[-1]) for x in found])

@@ -34,7 +34,7 @@ from simulator.run.choice import (
     streamed,
 )
 from simulator.run.compulsory import compulsory_bytes
-from simulator.run.kernels import kernels_of, of_kernels
+from simulator.run.kernels import kernels_of, of_kernels, with_weights
 from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
@@ -134,7 +134,7 @@ def simulate(
     roomy = with_room(hardware) if allow_overflow else hardware
     terms = _terms(roomy, engine, mapping, library, accuracy)
     override, stays = parse_asked(pattern), staying_dense(network, dense)
-    kernels = kernels_of(network, stack, stays)
+    kernels = kernels_of(network, stack, stays, with_weights(network, weights or {}))
     tensors = of_kernels(network, kernels, weights or {})
     works = _attached(terms, kernels, override, stays, tensors)
     require_names(works, weights or {})

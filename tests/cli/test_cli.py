@@ -236,7 +236,7 @@ LONG = re.compile(r"gpt3|8192x|65536x|validate")
     ],
 )
 def test_examples_run(nmsim: Nmsim, example: str) -> None:
-    command, *arguments = shlex.split(example)
+    command, *arguments = shlex.split(example, comments=True)
     assert command == "nmsim"
     command = "claims" if "--claims" in arguments else arguments[0]
     for name in arguments[1:]:

@@ -97,17 +97,18 @@ def test_weights_of_merged_layers_are_all_their_outputs(pattern: str) -> None:
     assert not any("real weights" in note for note in report.notes)
 
 
-def test_weights_of_some_merged_layers_are_refused() -> None:
+def test_layers_with_weights_are_merged_with_none_that_have_none() -> None:
     own = tensors()
     del own["key.weight"]
-    with pytest.raises(WeightsError) as error:
-        simulate(MACHINE, network(), weights=own)
-    assert str(error.value) == (
-        "kernel query+key+value: has real weights, but none for key "
-        "(--stack listed runs each layer by itself)"
-    )
+    some = simulate(MACHINE, network(), weights=own)
+    assert {layer.name for layer in some.layers} >= {"query", "key", "value"}
+    assert "real weights for 3 of 4 layers; none for key" in some.notes
     listed = simulate(MACHINE, network(), weights=own, stack="listed")
     assert "real weights for 3 of 4 layers; none for key" in listed.notes
+
+
+def test_weights_of_another_shape_are_refused() -> None:
+    own = tensors()
     own["key.weight"] = np.ones((5, 64))
     with pytest.raises(WeightsError, match=r"^layer key: its tensor has another shape"):
         simulate(MACHINE, network(), weights=own)
