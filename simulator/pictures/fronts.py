@@ -24,7 +24,7 @@ NAMED: Final = 12
 """Points that are numbered and named in the legend."""
 
 COLOURS: Final = tuple(colour for colour, _ in BOUNDS.values())
-MARKERS: Final = "os^PXph"
+MARKERS: Final = "os^PXphv"
 SERIES: Final = tuple(
     (COLOURS[number % len(COLOURS)], MARKERS[(number + number // len(COLOURS)) % len(MARKERS)])
     for number in range(3 * len(COLOURS))

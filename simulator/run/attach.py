@@ -189,6 +189,9 @@ def options_of(work: Attached, hardware: Hardware) -> list[Option]:
     assert isinstance(layer, Gemm | Conv)
     options = []
     for problem in problems:
+        if problem.unit == "vector":  # lanes skip nothing
+            options.append(Option(problem))
+            continue
         rows = rows_of(layer, tensor, problem)
         mask, pattern = (rows != 0).view(np.uint8), problem.pattern
         if isinstance(pattern, Gathered):

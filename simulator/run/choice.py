@@ -120,7 +120,9 @@ class Terms:
     ) -> tuple[Hardware, Library]:
         """The library that runs a pattern in a dtype, behind the machine as it finds it."""
         choice = self.hardware.library
-        name = self.library_name or choice.of(is_dense=pattern.is_dense, dtype=dtype)
+        # Model: no library has kernels of the unstructured baseline: tiles of dense ones run it.
+        is_dense = pattern.is_dense or isinstance(pattern, Gathered)
+        name = self.library_name or choice.of(is_dense=is_dense, dtype=dtype)
         if unit == "vector" and choice.vector is not None:
             name = choice.vector
         if isinstance(pattern, VectorPattern):

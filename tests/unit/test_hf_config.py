@@ -76,7 +76,9 @@ def test_every_weight_of_the_blocks_is_there(tmp_path: Path, config: Any, weight
 def test_attention_of_grouped_heads_reads_keys_once(tmp_path: Path) -> None:
     layers = bare(read(tmp_path, LLAMA, batch=2, seq=1, context=4096).layers)
     scores, values = (x for x in layers if isinstance(x, Matmul))
-    assert scores == Matmul("scores", m=4096, n=4, k=128, batch=16, dtype="bf16", repeat=32)
+    assert scores == Matmul(
+        "scores", m=4096, n=4, k=128, batch=16, dtype="bf16", repeat=32, cached=True
+    )
     assert (values.m, values.n, values.k, values.batch) == (128, 4, 4096, 16)
 
 
