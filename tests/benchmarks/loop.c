@@ -32,7 +32,7 @@ typedef struct {
 static inline i64 max(i64 a, i64 b) { return a > b ? a : b; }
 
 static int insert(const run_t *k, shared_t *s, i64 now, i64 block, uint8_t state, int32_t (*lru)[2],
-                  uint8_t *resident, const uint8_t *classes, const i64 (*costs)[6],
+                  uint8_t *resident, const uint8_t *classes, const i64 (*costs)[7],
                   i64 (*counts)[16], i64 sentinel) {
     i64 size = costs[classes[block]][0];
     if (size > k->l2_bytes) return 0;
@@ -45,7 +45,7 @@ static int insert(const run_t *k, shared_t *s, i64 now, i64 block, uint8_t state
             s->l2_used -= costs[kind][0];
             s->evictions++;
             if (resident[victim] == DIRTY) {
-                s->dram_free = max(s->dram_free, now) + costs[kind][1];
+                s->dram_free = max(s->dram_free, now) + costs[kind][6];
                 s->drain = max(s->drain, s->dram_free);
                 counts[4][kind]++;
             }
@@ -64,7 +64,7 @@ static int insert(const run_t *k, shared_t *s, i64 now, i64 block, uint8_t state
 
 static inline i64 fetch(const run_t *k, shared_t *s, core_t *c, i64 core, i64 now, i64 block,
                         i64 port_ps, int32_t (*lru)[2], uint8_t *resident, i64 *ready,
-                        const uint8_t *classes, const i64 (*costs)[6], i64 (*counts)[16],
+                        const uint8_t *classes, const i64 (*costs)[7], i64 (*counts)[16],
                         i64 sentinel) {
     uint8_t kind = classes[block];
     i64 filled;
@@ -110,7 +110,7 @@ static inline void update(i64 *tree, i64 leaf, i64 key) {
     }
 }
 
-i64 run(const run_t *k, const i64 *tiles, const i64 (*times)[4], const i64 (*costs)[6],
+i64 run(const run_t *k, const i64 *tiles, const i64 (*times)[4], const i64 (*costs)[7],
         const uint8_t *classes, core_t *cores, flight_t *flights, int32_t (*lru)[2],
         uint8_t *resident, i64 *ready, i64 *tree, i64 leaves, i64 (*stages)[8], i64 (*counts)[16],
         i64 blocks, i64 *evictions) {
@@ -171,7 +171,7 @@ i64 run(const run_t *k, const i64 *tiles, const i64 (*times)[4], const i64 (*cos
             counts[3][kind]++;
             ready[block] = now;
             if (!stays) {
-                s.dram_free = max(s.dram_free, now) + costs[kind][1];
+                s.dram_free = max(s.dram_free, now) + costs[kind][6];
                 s.drain = max(s.drain, s.dram_free);
                 counts[4][kind]++;
             }
