@@ -36,7 +36,10 @@ class Exact:
 
 
 class _Memory(memory.Memory):
-    """Knows blocks of other layers by their names; all blocks are of one size."""
+    """Knows blocks of other layers by their names; all blocks are of one size.
+
+    Its blocks are names where those of the memory are numbers, hence the types that are ignored.
+    """
 
     size = 0
     found: tuple[tuple[Hashable, bool], ...] = ()

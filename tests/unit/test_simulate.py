@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator import Gemm, Workload, load_hardware, simulate
+from simulator import Conv, Gemm, Workload, load_hardware, simulate
 from simulator.engine.result import EngineResult
 from simulator.hardware import Hardware
+from simulator.run.choice import Terms
 from simulator.run.simulate import ENGINES
 from simulator.schedule.program import Program
+from simulator.sparsity import parse_pattern
+from simulator.workload.lowering import lower
 
 
 def _skipping(**overrides: object) -> Hardware:
@@ -67,3 +70,22 @@ def test_few_non_zeros_are_worked_on_in_deeper_stages() -> None:
     plain = simulate(hardware, Workload("one", [layer]), "4:16").layers[0]
     masked = simulate(hardware, Workload("one", [layer]), "4:16", weights=weights, prune=True)
     assert depth(masked.layers[0].mapping) > depth(plain.mapping)
+
+
+def test_zeros_anywhere_run_in_tiles_of_the_dense_library() -> None:
+    """No library has kernels of them: least of all one whose tiles are made for 2:4."""
+    hardware = load_hardware("rtx3090", {"core.register_file.buffers": 2})
+    terms = Terms(hardware, ENGINES["fast"])
+    for asked, name in (("1:1", "cublas"), ("2:4", "cusparselt"), ("unstructured:0.5", "cublas")):
+        layer = Gemm("g", m=64, n=64, k=128)
+        pattern = lower(layer, parse_pattern(asked), hardware).problem.pattern
+        assert terms.kernels(pattern, "fp16")[1] == hardware.libraries[name]
+
+
+def test_a_mask_is_no_matter_of_lanes() -> None:
+    """A depthwise layer may run in vector lanes, which skip nothing, also with real weights."""
+    layer = Conv("c", 2, 2, 3, 3, kernel=1, padding=1, groups=2)
+    hardware = load_hardware("a100-sxm4-40gb", {"sparsity.skip": "nonzeros"})
+    weights = {"c": np.zeros((2, 1, 1, 1))}
+    report = simulate(hardware, Workload("w", [layer]), "1:1", weights=weights, prune=True)
+    assert report.layers[0].nonzeros == 0
