@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check quality bench bench-peers networks fuzz edits mutants leave-one-out figures mechanisms train-fashion format coverage clean
+.PHONY: demo test check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -48,6 +48,9 @@ SECONDS ?= 60
 
 fuzz: .venv/installed-dev  ## damaged files into every importer, SECONDS for each format
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS)
+
+random: .venv/installed-dev  ## the properties of the suite, on cases that it does not draw; 30 minutes
+	$(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-profile fresh tests
 
 edits: .venv/installed-dev  ## wrong edits of shared code, each of which must fail its test; 3 minutes
 	$(BIN)/python tests/mutants/edits.py

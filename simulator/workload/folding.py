@@ -175,10 +175,10 @@ def _become_one(run: Sequence[Node], readers: Mapping[Node, Sequence[Node]]) -> 
     """Make the last of some streaming kernels all of them.
 
     It reads what they do, less what they read of each other, and writes what none of them reads
-    alone.
+    alone. One that says it reads less than its inputs hold reads nothing else.
     """
     layers = [node.layer for node in run if isinstance(node.layer, Stream)]
-    inside = [one.outputs for one in run for node in run if one in node.reads]
+    inside = [sum(one.outputs for one in run if one in node.reads) for node in run]
     written = [
         node.outputs for node in run if not readers[node] or not set(run).issuperset(readers[node])
     ]
@@ -187,7 +187,7 @@ def _become_one(run: Sequence[Node], readers: Mapping[Node, Sequence[Node]]) -> 
         layers[-1],
         name=joined(layers),
         op="+".join(layer.op for layer in layers),
-        reads=sum(layer.reads for layer in layers) - sum(inside),
+        reads=sum(max(0, layer.reads - own) for layer, own in zip(layers, inside, strict=True)),
         writes=sum(written),
     )
     last.members = tuple(name for node in run for name in node.members)
