@@ -49,10 +49,11 @@ def drawn_machine(rng: random.Random) -> Hardware:
     )
     if rng.random() < VARIED_RATIO:
         for resource in RESOURCES:
-            # Vectors that are no power of two are no machine's, and no better for being halved.
-            if resource.name != "alignment" and rng.random() < CHANGED_RATIO:
+            if rng.random() < CHANGED_RATIO:
                 factor = round(2 ** rng.uniform(-2, 2), 2)
-                hardware = resource.scaled(hardware, factor) or hardware
+                # Vectors that are no power of two are no machine's, nor better for being halved.
+                if resource.name != "alignment":
+                    hardware = resource.scaled(hardware, factor) or hardware
     return hardware
 
 
