@@ -96,7 +96,8 @@ def _attention(rng: random.Random, dtype: str) -> Layer:
     kv_heads, causal = _size(rng, 16, False), rng.random() < 0.5
     return Attention(
         "attention", heads=kv_heads * shared, kv_heads=kv_heads, seq=seq,
-        context=seq + rng.choice([0, 0, 1, 1000, 3000]), head_dim=rng.choice([40, 64, 64, 128, 256]),
+        context=seq + rng.choice([0, 0, 1, 1000, 3000]),
+        head_dim=rng.choice([40, 64, 64, 128, 256]),
         batch=_size(rng, 16, False), causal=causal, dtype=dtype,
     )  # fmt: skip
 

@@ -53,12 +53,13 @@ def less(name: str, *keys: str) -> Resource:
 COUNTS = ("count", "clock_hz", "bytes", "alignment_bytes")
 """Last words of keys whose values are whole numbers."""
 
-CORE, DRAM, L2 = "core", "memory.dram", "memory.l2"
+CORE, TENSOR, DRAM, L2 = "core", "core.tensor_cores", "memory.dram", "memory.l2"
+RATE = f"{DRAM}.bytes_per_second"
 
 RESOURCES = (
     more("cores", "core.count"),
     more("clock", "clock_hz"),
-    more("MACs", f"{CORE}.tensor_cores.macs_per_cycle.*", f"{CORE}.tensor_cores.fp16_sums_macs_per_cycle"),
+    more("MACs", f"{TENSOR}.macs_per_cycle.*", f"{TENSOR}.fp16_sums_macs_per_cycle"),
     more("vector unit", f"{CORE}.vector.macs_per_cycle.*", f"{CORE}.vector.specials_per_cycle"),
     more("promotion", f"{CORE}.promotion.sums_per_cycle", "libraries.*.promotion.sums_per_cycle"),
     more("operand path", f"{CORE}.register_file.operand_bytes_per_cycle"),
@@ -69,7 +70,7 @@ RESOURCES = (
     more("port", f"{CORE}.port_bytes_per_cycle"),
     less("alignment", f"{CORE}.alignment_bytes"),
     less("issue", f"{CORE}.issue_cycles"),
-    less("drain", f"{CORE}.tensor_cores.drain_cycles"),
+    less("drain", f"{TENSOR}.drain_cycles"),
     less("barrier", f"{CORE}.barrier_cycles", "libraries.*.barrier_cycles"),
     less("epilogue", "libraries.*.epilogue_ns", "attention.epilogue_ns"),
     less("kernel start", "kernel_start_ns", "stream_start_ns"),
@@ -79,10 +80,10 @@ RESOURCES = (
     less("L2 far latency", f"{L2}.halves.far_latency_cycles"),
     more("L2 link", f"{L2}.halves.link_bytes_per_cycle"),
     less("L2 foreign dirty", f"{L2}.foreign_dirty_ratio"),
-    more("DRAM", f"{DRAM}.bytes_per_second"),
+    more("DRAM", RATE),
     # One way alone: the other one's share of the bandwidth falls as that rises.
-    Resource("DRAM reads", ((f"{DRAM}.bytes_per_second", 1), (f"{DRAM}.write_efficiency_ratio", -1))),
-    Resource("DRAM writes", ((f"{DRAM}.bytes_per_second", 1), (f"{DRAM}.efficiency_ratio", -1))),
+    Resource("DRAM reads", ((RATE, 1), (f"{DRAM}.write_efficiency_ratio", -1))),
+    Resource("DRAM writes", ((RATE, 1), (f"{DRAM}.efficiency_ratio", -1))),
     less("DRAM latency", f"{DRAM}.latency_ns"),
 )  # fmt: skip
 """Launches are not among them: the host's time is none of the device's."""
