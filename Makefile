@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean
+.PHONY: demo test check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -38,6 +38,14 @@ bench-peers: .venv/installed-dev  ## SCALE-Sim on the same GEMMs, in an environm
 
 networks: .venv/installed-dev  ## whole networks, layer by layer from a cold L2 and as a stack runs them
 	$(BIN)/python tests/benchmarks/networks.py
+
+SEED ?= 1
+
+regret: .venv/installed-dev  ## the automatic mapping against all that libraries offer, on random layers of a SEED; 10 minutes
+	$(BIN)/python tests/mapping/regret.py --seed $(SEED)
+
+better: .venv/installed-dev  ## machines with twice as much of each resource in turn, which may not be slower; 10 minutes
+	$(BIN)/python tests/mapping/better.py --seed $(SEED) --pairs 2000
 
 RECOGNISER = $$($(BIN)/python -c "from importlib.util import find_spec; print(find_spec('rapidocr_onnxruntime').submodule_search_locations[0] + '/models/ch_PP-OCRv4_rec_infer.onnx')")
 

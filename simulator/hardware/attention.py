@@ -75,7 +75,8 @@ class AttentionKernels(Kernels):
     )
 
     def offered(self, head_dim: int) -> list[list[AttentionTile]]:
-        """Tiles for heads of a width: those of the least that covers it; others where none fits."""
+        """Tiles for heads of a width: those of the least that covers it; then those of each wider
+        one, for machines that do not hold all of those."""
         widths = sorted({tile.head_dim for tile in self.tiles})
         wide = [width for width in widths if width >= head_dim] or widths[-1:]
         return [[tile for tile in self.tiles if tile.head_dim == width] for width in wide]

@@ -31,14 +31,17 @@ def attention_candidates(
 ) -> list[Mapping]:
     """The best few mappings that the machine's kernels offer, fastest estimate first.
 
+    A machine that holds all tiles of the heads' width runs one of those; one that does not, any
+    tile of wider heads, too, so that with a little more room it is not left with worse ones.
+
     Raises
     ------
     MappingError
         If none of the tiles fits; it tells what the last one lacks.
     """
+    found: list[Mapping] = []
     refusal: MappingError | None = None
     for tiles in hardware.attention.offered(problem.head_dim):
-        found: list[Mapping] = []
         for tile in tiles:
             try:
                 check_attention(hardware, problem, attention_mapping(hardware, problem, tile))
@@ -46,11 +49,13 @@ def attention_candidates(
                 refusal = error
             else:
                 found += _split(hardware, problem, tile)
-        if found:
-            times = {mapping: attention_ps(hardware, problem, mapping) for mapping in found}
-            return sorted(found, key=lambda mapping: times[mapping])[:most]
-    assert refusal is not None
-    raise refusal
+        if refusal is None:
+            break
+    if not found:
+        assert refusal is not None
+        raise refusal
+    times = {mapping: attention_ps(hardware, problem, mapping) for mapping in found}
+    return sorted(found, key=lambda mapping: times[mapping])[:most]
 
 
 def _split(hardware: Hardware, problem: AttentionProblem, tile: AttentionTile) -> list[Mapping]:

@@ -120,13 +120,15 @@ def _wave_reads(
 def _written(
     hardware: Hardware, problem: GemmProblem, offers: Offers, splits: Any, read: Any
 ) -> Any:
-    """Bytes of outputs and partial sums that L2 cannot hold until the end."""
+    """Bytes of outputs and partial sums that L2 cannot hold until the end: what is evicted is as
+    often dirty as what is inserted."""
     elements = offers.m * offers.n * offers.count
     outputs = elements * problem.output_bits / 8
     partials = np.where(splits > 1, (splits - 1) * elements * ACCUMULATOR_BITS / 8, 0)
     at_once = outputs if hardware.memory.writes == "dram" else 0
     dirty = partials + outputs - at_once
-    return at_once + np.clip(read + dirty - hardware.memory.l2.bytes, 0, dirty)
+    left = np.minimum(1, hardware.memory.l2.bytes / np.maximum(1, read + dirty))
+    return at_once + dirty * (1 - left)
 
 
 class _Ends(NamedTuple):
@@ -218,6 +220,13 @@ class _Pipeline(NamedTuple):
         return self.stages.prologue + last + np.maximum(0, depth - 1) * period
 
 
+class Times(NamedTuple):
+    """Of mappings, in picoseconds: in all, and what DRAM alone takes."""
+
+    all_ps: FloatArray
+    dram_ps: FloatArray
+
+
 def times_ps(
     hardware: Hardware,
     library: Library,
@@ -225,8 +234,8 @@ def times_ps(
     offers: Offers,
     stages: Stages,
     splits: FloatArray,
-) -> FloatArray:
-    """Times of mappings in picoseconds; ``problem`` stands for what all share."""
+) -> Times:
+    """Times of mappings; ``problem`` stands for what all share."""
     rates, depths = Rates.of(hardware, library), _Depths.of(offers, splits)
     ends = _Ends.of(rates, problem, offers, stages, splits)
     reads = _wave_reads(hardware, library, problem, offers, stages, splits, depths)
@@ -255,10 +264,9 @@ def times_ps(
     computed = np.where(waves == 1, longest(first + ends.last), many) + longest(ends.apart)
     passed = reads.dram_bytes / rates.dram + reads.written_bytes / rates.dram_writes
     dram = passed + stages.far_latency(rates) + longest(ends.last)
-    work_ps = np.maximum(computed, dram) * (PS_PER_SECOND / hardware.clock_hz)
-    return np.asarray(
-        work_ps + np.where(splits > 1, restart_ps(hardware, library), 0), dtype=np.float64
-    )
+    to_ps = PS_PER_SECOND / hardware.clock_hz
+    start = np.where(splits > 1, restart_ps(hardware, library), 0)
+    return Times(np.maximum(computed, dram) * to_ps + start, dram * to_ps + start)
 
 
 def _and_end(library: Library, worked: Any, end: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -19,20 +20,27 @@ from simulator.hardware import Hardware, Library, Tile
 from simulator.schedule.closed_form import times_ps
 from simulator.schedule.mapping import Mapping, fitting, stage_depth
 from simulator.schedule.offers import FloatArray, Offers, stages_of
+from simulator.schedule.outline import EVENTS, rehearsed_ps
 from simulator.schedule.partition import IntArray
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
 
-SIMULATED_CANDIDATES = 2
-"""How many mappings of the closed-form ranking are simulated, at most, before the fastest is taken.
-Mirror images count as one: 128x64 of swapped operands is 64x128, and takes as long; so do tiles
-that differ only in what exceeds the GEMM."""
+REHEARSED_EVENTS, LEAST_REHEARSED = 16_000, 8
+"""Events of all mappings of a problem that are rehearsed, about, and mappings at least."""
 
-SIMULATED_RATIO = 0.08
-"""By how much the estimate of a mapping that is simulated may exceed the lowest. On 307 random
-GEMMs, on all presets that choose by time, the best of four such mappings was within 2.6 % of the
-best of everything that the library offers in 19 of 20 cases, and within 9 % in all. Two, which take
-half as long, lose 0.5 % or less to four in 19 of 20 of 7,702 others, but up to 34 % in one."""
+REHEARSED_RATIO = 0.6
+"""By how much the closed-form estimate of a mapping that is rehearsed may exceed the lowest."""
+
+SIMULATED_CANDIDATES = 3
+"""How many mappings are simulated, at most, before the fastest is taken."""
+
+WHOLE_RATIO, PART_RATIO = 0.03, 0.1
+"""By how much the rehearsed time of a mapping that is simulated may exceed the lowest, where all
+stages were rehearsed, and where some were."""
+
+EQUAL_RATIO = 0.005
+"""Of mirror images that are rehearsed as closely one is simulated: 128x64 of swapped operands is
+64x128; so are tiles that differ only in what exceeds the GEMM."""
 
 SPLIT_WAVES = 4
 """Waves of cores up to which k-splits are ranked. Beyond two they only even out the last wave."""
@@ -65,27 +73,58 @@ def rank(
         return [refusal for refusal in offer.refusals if refusal is not None]
     offers = Offers.of(hardware, library, offer.orders, offer.of_order, offer.mappings)
     place, splits = _splits(hardware, library, offers, np.array(offer.whole))
-    stages = stages_of(hardware, library, offer.orders[0], offers).take(place)
-    costs = times_ps(hardware, library, offer.orders[0], offers.take(place), stages, splits)
+    problem, offers = offer.orders[0], offers.take(place)
+    stages = stages_of(hardware, library, problem, offers)
+    times = times_ps(hardware, library, problem, offers, stages, splits)
+    events = offers.count * np.prod(offers.grid, axis=0)
     bounds = np.searchsorted(place, [0, *offer.ends]).tolist()
+    chosen = [
+        start + _promising(times.all_ps[start:end], events[start:end])
+        for start, end in pairwise(bounds)
+    ]
+    some = np.concatenate(chosen)
+    warm = ~stages.cold[some]
+    costs = rehearsed_ps(hardware, library, problem, offers.take(some), splits[some], warm)
+    costs = np.maximum(costs, times.dram_ps[some])
     ranked: list[Ranked | MappingError] = []
-    reach = 1 + SIMULATED_RATIO
-    for start, end, refusal in zip(bounds, bounds[1:], offer.refusals, strict=False):
-        best: dict[tuple[int, ...], tuple[Mapping, float]] = {}
-        order = np.argsort(costs[start:end], kind="stable")
-        near = start + order[costs[start + order] <= costs[start:end].min(initial=np.inf) * reach]
-        for row, number, split in zip(
-            near.tolist(), place[near].tolist(), splits[near].astype(int).tolist(), strict=True
-        ):
-            mapping = offer.mappings[number]
-            key = _alike(offer.orders[offer.of_order[number]], mapping, split)
-            if key not in best:
-                one = replace(mapping, splits=split) if split > 1 else mapping
-                best[key] = one, float(costs[row])
-                if len(best) == SIMULATED_CANDIDATES:
-                    break
-        ranked.append(list(best.values()) if best or refusal is None else refusal)
+    first = 0
+    for rows, refusal in zip(chosen, offer.refusals, strict=True):
+        found = [
+            (offer.of_order[number], offer.mappings[number], int(split))
+            for number, split in zip(place[rows].tolist(), splits[rows].tolist(), strict=True)
+        ]
+        own = costs[first : first + len(rows)].tolist()
+        first += len(rows)
+        is_whole = bool(len(rows)) and events[rows[int(np.argmin(own))]] <= EVENTS
+        best = _fastest(offer, found, own, WHOLE_RATIO if is_whole else PART_RATIO)
+        ranked.append(best if best or refusal is None else refusal)
     return ranked
+
+
+def _promising(costs: FloatArray, events: FloatArray) -> IntArray:
+    """Places of the mappings that are rehearsed, lowest estimate first."""
+    order = np.argsort(costs, kind="stable")
+    near = order[costs[order] <= costs.min(initial=np.inf) * (1 + REHEARSED_RATIO)]
+    spent = np.cumsum(np.minimum(events[near], EVENTS))
+    return near[(spent <= REHEARSED_EVENTS) | (np.arange(near.size) < LEAST_REHEARSED)]
+
+
+def _fastest(
+    offer: _Offer, found: list[tuple[int, Mapping, int]], costs: list[float], reach: float
+) -> Ranked:
+    """The few that are simulated, fastest rehearsal first."""
+    known: dict[tuple[int, ...], float] = {}
+    best: Ranked = []
+    for at in sorted(range(len(costs)), key=costs.__getitem__):
+        order, mapping, split = found[at]
+        key = _alike(offer.orders[order], mapping, split)
+        if costs[at] > min(costs) * (1 + reach) or len(best) == SIMULATED_CANDIDATES:
+            break
+        if key in known and costs[at] <= known[key] * (1 + EQUAL_RATIO):
+            continue
+        known[key] = costs[at]
+        best.append((replace(mapping, splits=split) if split > 1 else mapping, costs[at]))
+    return best
 
 
 def estimate_ps(
@@ -95,7 +134,7 @@ def estimate_ps(
     offers = Offers.of(hardware, library, [problem], [0] * len(mappings), mappings)
     splits = np.array([mapping.splits for mapping in mappings], dtype=np.float64)
     stages = stages_of(hardware, library, problem, offers)
-    return times_ps(hardware, library, problem, offers, stages, splits)
+    return times_ps(hardware, library, problem, offers, stages, splits).all_ps
 
 
 def _alike(order: GemmProblem, mapping: Mapping, splits: int) -> tuple[int, ...]:

@@ -19,12 +19,13 @@ def demanded(problem: GemmProblem, library: Library) -> GemmProblem:
     if problem.own_columns:
         return problem
     bits = problem.bits
-    run = library.padded("k", problem.run, bits)
-    if run > problem.run:
-        run = library.padded("k", problem.run, bits, problem.pattern.padded(1))
+    run, stored = problem.run, problem.real_run
+    if library.padded("k", stored, bits) > stored:
+        run = stored = library.padded("k", run, bits, problem.pattern.padded(1))
     return _resized(
-        problem, library.padded("m", problem.m, bits), library.padded("n", problem.n, bits), run
-    )
+        problem, library.padded("m", problem.m, bits), library.padded("n", problem.n, bits),
+        run, stored,
+    )  # fmt: skip
 
 
 def laid_out(problem: GemmProblem, hardware: Hardware, library: Library) -> tuple[GemmProblem, ...]:
@@ -38,15 +39,17 @@ def laid_out(problem: GemmProblem, hardware: Hardware, library: Library) -> tupl
     taken = demanded(problem, library)
     vector = max(1, hardware.core.alignment_bytes * 8 // problem.bits)
     is_ungrouped = problem.unique_input_bytes is not None and problem.count == 1
-    if problem.gathers or not is_ungrouped or taken.run % vector == 0:
+    if problem.gathers or not is_ungrouped or taken.real_run % vector == 0:
         return (taken,)
     unit = math.lcm(vector, taken.pattern.padded(1))
-    return _resized(taken, taken.m, taken.n, ceil_div(taken.run, unit) * unit), taken
+    whole = ceil_div(taken.run, unit) * unit
+    return _resized(taken, taken.m, taken.n, whole, whole), taken
 
 
-def _resized(problem: GemmProblem, m: int, n: int, run: int) -> GemmProblem:
-    """A problem padded to larger sizes; the input of a convolution is stored with its padding."""
-    if (m, n, run) == (problem.m, problem.n, problem.run):
+def _resized(problem: GemmProblem, m: int, n: int, run: int, stored: int) -> GemmProblem:
+    """A problem padded to larger sizes; ``stored`` are channels of a convolution's input, or
+    inputs, as they lie in memory."""
+    if (m, n, run, stored) == (problem.m, problem.n, problem.run, problem.real_run):
         return problem
     unique = problem.unique_input_bytes
     return replace(
@@ -55,7 +58,7 @@ def _resized(problem: GemmProblem, m: int, n: int, run: int) -> GemmProblem:
         n=n,
         k=problem.k // problem.run * run,
         run=run,
-        real_run=run,
-        unique_input_bytes=None if unique is None else ceil_div(unique * run, problem.real_run),
+        real_run=stored,
+        unique_input_bytes=None if unique is None else ceil_div(unique * stored, problem.real_run),
         unpadded=problem.own,
     )

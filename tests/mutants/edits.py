@@ -430,7 +430,7 @@ EDITS = (
         "pixels of few channels lie in no whole vectors",
         "tests/unit/test_few_channels.py::test_pixels_may_lie_in_whole_vectors",
         (("simulator/workload/laid_out.py",
-          "return _resized(taken, taken.m, taken.n, ceil_div(taken.run, unit) * unit), taken",
+          "return _resized(taken, taken.m, taken.n, whole, whole), taken",
           "return (taken,)"),),
     ),
     Edit(

@@ -54,6 +54,27 @@ def test_whole_vectors_hold_whole_groups() -> None:
     assert [way.run for way in ways(Conv("c", 20, 64, 56, 56, kernel=3), "2:4")] == [24, 20]
 
 
+def test_channels_that_groups_pad_are_stored_in_whole_vectors_where_they_are_said_to_be() -> None:
+    """Six channels are two groups of 2:4 with two zeros, which fill a vector if they are stored.
+
+    A machine that asks for shorter vectors has no reason to store them otherwise, and is no slower.
+    """
+    conv = Conv("c", 6, 64, 56, 56, kernel=3)
+    whole, plain = ways(conv, "2:4")
+    assert (whole.run, whole.real_run, plain.run, plain.real_run) == (8, 8, 8, 6)
+    assert whole.unique_input_bytes == conv.unique_inputs // 6 * 16
+    assert whole.macs == plain.macs == conv.macs
+    times = [
+        simulate(
+            load_hardware(A100, {"core.alignment_bytes": vector}), Workload("w", [conv]), "2:4"
+        )
+        for vector in (32, 16, 8, 4)
+    ]
+    assert [x.total.time_ps for x in times] == sorted(
+        (x.total.time_ps for x in times), reverse=True
+    )
+
+
 def test_the_faster_way_runs() -> None:
     """With zeros where they cost little, without where multiplying takes all of the time."""
     busy = load_hardware(A100, {"core.tensor_cores.macs_per_cycle.fp16": 16})

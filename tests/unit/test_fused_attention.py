@@ -174,6 +174,27 @@ def test_ranking_finds_the_fastest_of_all_that_is_offered() -> None:
             assert chosen.time_ps <= 1.1 * best, (hardware.name, layer)
 
 
+OWN_TILES = {64: {(128, 128), (64, 256)}, 128: {(128, 64), (64, 128)}, 256: {(64, 64)}}
+"""Queries and keys of FlashAttention-2's kernels, by the width of the heads."""
+
+
+def offered_tiles(hardware: Hardware, width: int) -> set[tuple[int, int]]:
+    problem = AttentionProblem.of(replace(PREFILL, head_dim=width), hardware)
+    return {(x.tile_m, x.tile_k) for x in attention_candidates(hardware, problem, most=1000)}
+
+
+@pytest.mark.parametrize("width", [64, 128, 256])
+def test_more_registers_take_no_tile_away(width: int) -> None:
+    """Until all kernels of the heads' width fit, which are then alone, as on GPUs."""
+    before: set[tuple[int, int]] = set()
+    for registers in range(65536, 2**18 + 1, 16384):
+        machine = load_hardware("nm-edge", {"core.register_file.bytes": registers})
+        tiles = offered_tiles(machine, width)
+        assert tiles >= before or tiles == OWN_TILES[width]
+        before = tiles
+    assert offered_tiles(A100, width) == OWN_TILES[width]
+
+
 def test_what_does_not_fit_is_one_line() -> None:
     small = tiny(core__register_file__bytes=1024)
     with pytest.raises(MappingError, match=r"layer a: attention 16x32x16: the register file is"):

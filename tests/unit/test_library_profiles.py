@@ -176,6 +176,18 @@ def test_of_a_padded_convolution_the_padded_channels_are_stored() -> None:
     assert problem.unique_input_bytes == 25 * 80 * 2
 
 
+def test_a_demand_is_of_channels_as_they_are_stored() -> None:
+    """22 are padded to 24 by groups of 2:4, which a library of whole vectors wants stored, too."""
+    (library,) = load_hardware(contended(), {"libraries.own.multiples.k": 8}).libraries.values()
+    conv = Conv("conv", in_channels=22, out_channels=50, in_h=5, in_w=5, kernel=3)
+    problem = lower(conv, Pattern(2, 4), contended()).problem
+    assert (problem.run, problem.real_run) == (24, 22)
+    padded = demanded(problem, library)
+    assert (padded.run, padded.real_run, padded.k) == (24, 24, problem.k)
+    assert padded.unique_input_bytes == 25 * 24 * 2
+    assert demanded(padded, library) is padded
+
+
 def test_real_weights_are_padded_with_zeros() -> None:
     """Which cost nothing where zeros are skipped, but as part of whole groups and instructions."""
     skipping = {"sparsity.skip": "nonzeros", "sparsity.lockstep_rows": 2}

@@ -1,0 +1,166 @@
+"""Mappings in outline, as `rehearsal` runs them: grids, and what stages take, in arrays."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from simulator.hardware import Hardware, Library
+from simulator.schedule.offers import FloatArray, IntArray, Offers, Rates, _core_cycles, whole
+from simulator.schedule.timing import StageShape, executed_work, output_waits
+from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND
+from simulator.workload.lowering import GemmProblem
+
+EVENTS: Final = 1500
+"""Stages, or bundles of them, that a rehearsal has, about; of small products all."""
+
+LEAST_WAVES, LEAST_PARTS = 3, 5
+"""Where they are too many: waves of cores that are run at least, and parts of a tile."""
+
+
+def sizes_of(
+    hardware: Hardware, library: Library, offers: Offers, splits: FloatArray, warm: Any
+) -> IntArray:
+    """Grids, and how much of them is run; a row a mapping."""
+    from simulator.schedule import rehearsal as at
+
+    rows, columns, stages = offers.grid
+    tiles, depth = offers.count * rows * columns * splits, np.ceil(stages / splits)
+    waves = np.maximum(LEAST_WAVES, EVENTS // LEAST_PARTS // offers.cores)
+    left_out = np.maximum(0, np.floor(tiles / offers.cores) - waves)
+    run = np.where(tiles * depth <= EVENTS, tiles, tiles - left_out * offers.cores)
+    parts = np.maximum(LEAST_PARTS, EVENTS // run)
+    bundle = np.where(depth <= parts, 1, np.ceil((depth - 2) / (parts - 2)))
+    slots = np.where(bundle > 1, splits * (3 + np.ceil(depth / bundle)), stages)
+    clusters = np.maximum(1, library.swizzle // offers.cluster_m)
+    found = np.empty((rows.size, at.SIZES), dtype=np.int64)
+    for field, values in (
+        (at.COUNT, offers.count), (at.ROWS, rows), (at.COLUMNS, columns), (at.STAGES, stages),
+        (at.SPLITS, splits), (at.BAND, np.minimum(clusters * offers.cluster_m, rows)),
+        (at.CLUSTER_M, offers.cluster_m), (at.CLUSTER_N, offers.cluster_n),
+        (at.CORES, offers.cores), (at.BUFFERS, offers.stage_buffers), (at.WARM, warm),
+        (at.BUNDLE, bundle), (at.RUN, run), (at.SLOTS, slots),
+    ):  # fmt: skip
+        found[:, field] = values
+    return found
+
+
+def costs_of(
+    hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers, splits: FloatArray
+) -> FloatArray:
+    """What the stages and the epilogues of four kinds of tiles take: (mapping, kind, last, cost)."""
+    from simulator.schedule import rehearsal as at
+
+    rates, l2 = Rates.of(hardware, library), hardware.memory.l2
+    rows, columns, stages = offers.grid
+    full = np.minimum(offers.tile_m, offers.m), np.minimum(offers.tile_n, offers.n)
+    last_m = offers.m - (rows - 1) * offers.tile_m
+    last_n = offers.n - (columns - 1) * offers.tile_n
+    last_k = offers.k - (stages - 1) * offers.tile_k
+    m = np.repeat(np.stack([full[0], last_m, full[0], last_m]), 2, axis=0)
+    n = np.repeat(np.stack([full[1], full[1], last_n, last_n]), 2, axis=0)
+    k = np.tile(np.stack([np.minimum(offers.tile_k, offers.k), last_k]), (4, 1))
+    fragment = offers.fragment_m, offers.fragment_n
+    shape = StageShape(m, n, k, *fragment)  # type: ignore[arg-type]  # arrays, as `stage_work` takes
+    whole_tile: Any = [
+        np.broadcast_to(x, m.shape) for x in (offers.tile_m, offers.tile_n, offers.tile_k)
+    ]
+    work = executed_work(hardware, problem, shape, StageShape(*whole_tile, *fragment))
+    core, _, prologue = _core_cycles(hardware, problem, work, offers)
+    rows_bytes: Any = work.rows_bytes + work.metadata_bytes
+    columns_bytes: Any = work.columns_bytes
+    moved = [rows_bytes, columns_bytes]
+    stored = [rows_bytes, columns_bytes * offers.distinct]
+    is_unique = offers.unique_bytes >= 0
+    for operand, lines, side in ((0, rows, offers.m), (1, columns, offers.n)):
+        here = is_unique & ((offers.inputs_are_rows > 0) == (operand == 0))
+        stored[operand] = np.where(
+            here, np.maximum(0, offers.unique_bytes) / (lines * stages), stored[operand]
+        )
+        held = side * offers.k * float(problem.pattern.columns(problem.run)) / problem.run
+        average = held * problem.bits / 8 / (lines * stages)
+        moved[operand] = np.where(here, average, moved[operand])
+    elements = m * n
+    out_bytes, partial_bytes = elements * problem.output_bits / 8, elements * ACCUMULATOR_BITS / 8
+    slow = rates.dram_latency
+    waits = offers.accumulates * output_waits(library, problem.output_bits, shape) * slow
+    others = (splits - 1) * partial_bytes
+    at_once = np.minimum(offers.count * rows * columns, np.maximum(1, offers.cores / splits))
+    written = np.where(splits > 1, partial_bytes, out_bytes)
+    all_bytes = offers.count * (
+        stored[0][0] * rows * stages + stored[1][0] * columns * stages + offers.m * offers.n
+    )
+    dirty = 1 + l2.foreign_dirty_ratio * np.minimum(1, l2.bytes / all_bytes)
+    found = np.empty((at.COSTS, 8, rows.size))
+    for field, values in (
+        (at.STAGE, core), (at.PROLOGUE, prologue),
+        (at.ROWS_PORT, rows_bytes * offers.rows_factor / rates.port),
+        (at.COLUMNS_PORT, columns_bytes * offers.columns_factor / rates.port),
+        (at.ROWS_L2, moved[0] / l2.bytes_per_cycle), (at.COLUMNS_L2, moved[1] / l2.bytes_per_cycle),
+        (at.ROWS_DRAM, stored[0] * dirty / rates.dram),
+        (at.COLUMNS_DRAM, stored[1] * dirty / rates.dram),
+        (at.ROWS_BYTES, stored[0]), (at.COLUMNS_BYTES, stored[1]),
+        (at.HOLD, out_bytes * rates.carried + rates.epilogue + waits),
+        (at.PARTIAL, partial_bytes * rates.carried + rates.epilogue),
+        (at.REDUCTION,
+         rates.l2_latency + np.maximum(others / rates.port, at_once * others / rates.l2)),
+        (at.READ, slow + out_bytes / rates.port), (at.READ_DRAM, out_bytes / rates.dram_writes),
+        (at.OUTPUT_L2, written / l2.bytes_per_cycle),
+        (at.OUTPUT_DRAM, written / rates.dram_writes), (at.OUTPUT_BYTES, written),
+    ):  # fmt: skip
+        found[field] = values
+    ordered = found.reshape(at.COSTS, 4, 2, rows.size).transpose(3, 1, 2, 0)
+    return np.ascontiguousarray(ordered)
+
+
+def rules_of(hardware: Hardware, library: Library) -> FloatArray:
+    """What a machine and a library do alike for all mappings."""
+    from simulator.schedule import rehearsal as at
+
+    l2, cycle_ps = hardware.memory.l2, PS_PER_SECOND / hardware.clock_hz
+    halves = l2.halves
+    dispatched = {"dynamic": at.WHO_IS_FREE, "round_robin": at.IN_TURN, "contiguous": at.IN_RUNS}
+    rules = np.zeros(at.RULES)
+    rules[at.L2_LATENCY] = l2.latency_cycles
+    rules[at.FAR] = halves.far_latency_cycles if halves else 0
+    rules[at.LINK_RATIO] = l2.bytes_per_cycle / halves.link_bytes_per_cycle if halves else 0
+    rules[at.DRAM_LATENCY] = hardware.dram_latency_ps / cycle_ps
+    rules[at.ISSUE] = max(1 / cycle_ps, hardware.core.issue_cycles)
+    rules[at.DRAIN] = hardware.core.tensor_cores.drain_cycles
+    rules[at.L2_BYTES] = l2.bytes
+    rules[at.DISPATCHED] = dispatched[library.dispatch]
+    rules[at.PREFETCH] = library.prefetch
+    rules[at.SETS] = 2 if library.epilogue_overlap else 1
+    rules[at.ASYNC] = hardware.core.async_copies
+    rules[at.WRITES_TO_DRAM] = hardware.memory.writes == "dram"
+    return rules
+
+
+def rehearsed_ps(
+    hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers,
+    splits: FloatArray, warm: Any,
+) -> FloatArray:  # fmt: skip
+    """Times of mappings in picoseconds; ``problem`` stands for what all share."""
+    from simulator.schedule import rehearsal as at
+    from simulator.schedule.mapping import restart_ps
+
+    sizes = sizes_of(hardware, library, offers, splits, warm)
+    costs, rules = costs_of(hardware, library, problem, offers, splits), rules_of(hardware, library)
+    rules[at.ACCUMULATES] = problem.accumulates
+    lines = sizes[:, at.COUNT] * (sizes[:, at.ROWS] + sizes[:, at.COLUMNS])
+    blocks = int((lines * sizes[:, at.SLOTS]).max())
+    outputs = int((sizes[:, at.COUNT] * sizes[:, at.ROWS] * sizes[:, at.COLUMNS]).max())
+    cores, clusters = hardware.core.count, library.cluster
+    sent = (1, 1)
+    if clusters.cores > 1:
+        sent = cores * (clusters.m + clusters.n), int(sizes[:, at.SLOTS].max())
+    times = np.empty(len(sizes))
+    at._rehearse_all(
+        sizes, costs, rules, np.empty(at.SHARED), np.empty(blocks), np.empty(blocks),
+        np.empty((*sent, at.SENT)), np.empty((cores, at.PLACES), dtype=np.int64),
+        np.empty((cores, at.CLOCKS)), np.empty((cores, int(sizes[:, at.BUFFERS].max()))),
+        np.empty(2 << (cores - 1).bit_length()), np.empty((outputs, 2)), times,
+    )  # fmt: skip
+    times *= PS_PER_SECOND / hardware.clock_hz
+    return times + np.where(splits > 1, restart_ps(hardware, library), 0)
