@@ -103,7 +103,7 @@ def _decode(number, sizes, place):
     place[KIND] = (row == rows - 1) + 2 * (column == columns - 1)
 
 
-@numba.njit(inline="always", **OPTIONS)
+@numba.njit(**OPTIONS)
 def _fetch(
     now, block, side, times, l2_time, port_time, dram_time, size, shares, sent, turn,
     rules, clock, shared, ready, touched,
