@@ -160,7 +160,7 @@ def rehearsed_ps(
         sizes, costs, rules, np.empty(at.SHARED), np.empty(blocks), np.empty(blocks),
         np.empty((*sent, at.SENT)), np.empty((cores, at.PLACES), dtype=np.int64),
         np.empty((cores, at.CLOCKS)), np.empty((cores, int(sizes[:, at.BUFFERS].max()))),
-        np.empty(2 << (cores - 1).bit_length()), np.empty((outputs, 2)), times,
+        np.empty(2 << (cores - 1).bit_length(), dtype=np.int64), np.empty((outputs, 2)), times,
     )  # fmt: skip
     times *= PS_PER_SECOND / hardware.clock_hz
     return times + np.where(splits > 1, restart_ps(hardware, library), 0)
