@@ -22,9 +22,10 @@ def demanded(problem: GemmProblem, library: Library) -> GemmProblem:
     run = library.padded("k", problem.run, bits)
     if run > problem.run:
         run = library.padded("k", problem.run, bits, problem.pattern.padded(1))
-    return _resized(
-        problem, library.padded("m", problem.m, bits), library.padded("n", problem.n, bits), run
-    )
+    m, n = library.padded("m", problem.m, bits), library.padded("n", problem.n, bits)
+    if (m, n, run) == (problem.m, problem.n, problem.run):
+        return problem
+    return _resized(problem, m, n, run)
 
 
 def laid_out(problem: GemmProblem, hardware: Hardware, library: Library) -> tuple[GemmProblem, ...]:
@@ -38,7 +39,7 @@ def laid_out(problem: GemmProblem, hardware: Hardware, library: Library) -> tupl
     taken = demanded(problem, library)
     vector = max(1, hardware.core.alignment_bytes * 8 // problem.bits)
     is_ungrouped = problem.unique_input_bytes is not None and problem.count == 1
-    if problem.gathers or not is_ungrouped or taken.run % vector == 0:
+    if problem.gathers or not is_ungrouped or taken.real_run % vector == 0:
         return (taken,)
     unit = math.lcm(vector, taken.pattern.padded(1))
     return _resized(taken, taken.m, taken.n, ceil_div(taken.run, unit) * unit), taken
@@ -46,8 +47,6 @@ def laid_out(problem: GemmProblem, hardware: Hardware, library: Library) -> tupl
 
 def _resized(problem: GemmProblem, m: int, n: int, run: int) -> GemmProblem:
     """A problem padded to larger sizes; the input of a convolution is stored with its padding."""
-    if (m, n, run) == (problem.m, problem.n, problem.run):
-        return problem
     unique = problem.unique_input_bytes
     return replace(
         problem,
