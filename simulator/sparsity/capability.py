@@ -32,11 +32,11 @@ class Capability:
         """The executable patterns that contain ``asked`` and are worth trying, dense left aside.
 
         Of the list, all that contain it. Of "any up to a largest group", itself, or the sparsest if
-        its group is too large; and of groups that divide its own, and of powers of two that are no
-        multiples of it, the sparsest, those that keep twice, four times, ... as many weights, and
-        that of all weights but one. Of several as dense the one with the least metadata, since
-        others move as much and no less. A denser pattern may be faster: its instructions and stages
-        span less of k, and fewer activations wait in registers.
+        its group is too large; and of groups that divide its own or are powers of two, the
+        sparsest, those that keep twice, four times, ... as many weights, and that of all weights
+        but one. Of several as dense the one with the least metadata, since others move as much and
+        no less. A denser pattern may be faster: its instructions and stages span less of k, and
+        fewer activations wait in registers.
 
         Returns
         -------
@@ -62,7 +62,7 @@ class Capability:
             sparsest = sorted((p for p in sparsest if not p.is_dense), key=_by_density(code))
             found = set(sparsest[:1])
         for group in range(2, self.largest_group + 1):
-            if asked.group % group == 0 or (_is_power(group) and group % asked.group):
+            if asked.group % group == 0 or _is_power(group):
                 found |= {Pattern(keep, group) for keep in _keeps(asked.most_in(group), group)}
         least: dict[Fraction, Pattern] = {}
         for pattern in sorted(found, key=_by_density(code)):

@@ -160,7 +160,9 @@ def cases(rng: random.Random) -> Iterator[Case]:
         hosts = executed_by(hardware)
         if not hosts:
             continue
-        host = rng.choice([rng.choice(hosts), rng.choice([h for h in hosts if len(h) == len(hosts[-1])])])
+        host = rng.choice(
+            [rng.choice(hosts), rng.choice([h for h in hosts if len(h) == len(hosts[-1])])]
+        )
         asked, layer = asked_of(rng, host), layer_of(rng, hardware)
         if asked != host:
             yield Case(hardware, layer, ":".join(map(str, asked)), ":".join(map(str, host)))
@@ -202,7 +204,10 @@ def main() -> None:
         if ratio > SLOWER_RATIOS[0]:
             sparsity = case.hardware.sparsity
             takes = sparsity.largest_group or ",".join(sparsity.patterns)
-            print(f"{ratio:7.2%} {case.asked} in {case.host} on {case.hardware.name} ({takes}), ", end="")
+            print(
+                f"{ratio:7.2%} {case.asked} in {case.host} on {case.hardware.name} ({takes}), ",
+                end="",
+            )
             print(f"{case.layer}: {ran}")
 
 
