@@ -146,7 +146,7 @@ def asked_of(rng: random.Random, host: Written) -> Written:
         keep = 2 if len(host) == 3 else rng.randint(1, 8)
         group = host[-1] * rng.choice([1, 1, 2, 2, 3, 4]) if rng.random() < 0.8 else keep + 7
         asked: Written = (keep, max(keep, group))
-        if len(host) == 3 or (rng.random() < 0.3 and 2 < group):
+        if len(host) == 3 or (rng.random() < 0.3 and group > 2):
             asked = (host[0] if len(host) == 3 else 64) * rng.choice([1, 2]), 2, max(4, group)
         if asked != host and asked[-2] < asked[-1] <= 64 and contains(host, asked):
             return asked
