@@ -35,6 +35,7 @@ from simulator.run.choice import (
     streamed,
 )
 from simulator.run.compulsory import compulsory_bytes
+from simulator.run.dense_instead import with_dense_told
 from simulator.run.kernels import kernels_of, of_kernels, with_weights
 from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
@@ -140,7 +141,7 @@ def simulate(
     works = _attached(terms, kernels, override, stays, tensors)
     require_names(works, weights or {})
     works = works if allow_overflow else _that_fit(hardware, kernels, works)
-    found = list(_outcomes(terms, works, prune, progress))
+    found = with_dense_told(terms, list(_outcomes(terms, works, prune, progress)))
     executed = [(work.layer, out.option.problem if out.option else None) for work, out in found]
     order, code = order_of(kernels), hardware.sparsity.metadata
     carried = carry(terms, order, kernels.layers, [outcome for _, outcome in found])

@@ -31,6 +31,9 @@ Executed = Pattern | VectorPattern | Gathered
 FASTER: Final = ", which is faster"
 """What notes say of a layer that might have run as it was asked to."""
 
+DENSE_FASTER: Final = "dense would be faster"
+"""What they say where the machine's software runs no layer dense that follows a pattern."""
+
 
 @dataclass(frozen=True)
 class GemmProblem:
