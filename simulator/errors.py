@@ -96,10 +96,13 @@ class StoreError(SimulatorError):
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """A hint that names the closest valid spelling, or all of them."""
     names = sorted(valid)
-    close = difflib.get_close_matches(str(name)[:80], names, n=1, cutoff=0.55)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return "valid: " + ", ".join(names)
+    return closest(name, names) or "valid: " + ", ".join(names)
+
+
+def closest(name: str, valid: Iterable[str]) -> str | None:
+    """A hint that names the closest valid spelling, if any is close: for errors that name all."""
+    close = difflib.get_close_matches(str(name)[:80], sorted(valid), n=1, cutoff=0.55)
+    return f"did you mean '{close[0]}'?" if close else None
 
 
 @contextmanager

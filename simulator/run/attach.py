@@ -66,7 +66,7 @@ class Attached:
         """What a reader should know of the pattern and the sizes that it ran as."""
         if self.lowered is None or not isinstance(executed, GemmProblem):
             return self.remark
-        notes = self.lowered.note(executed.pattern), executed.padding_note
+        notes = self.lowered.note(executed.pattern), executed.padding_note, self.remark
         return "; ".join(filter(None, notes))
 
     def laid_out(self, lay: Callable[[GemmProblem], tuple[GemmProblem, ...]]) -> Attached:
@@ -105,12 +105,12 @@ class Attached:
         inputs = layer.in_channels // layer.groups if isinstance(layer, Conv) else layer.k
         return inputs < self.asked.group
 
-    @property
-    def sparsest(self) -> Attached:
-        """The same layer, which runs as nothing but the sparsest pattern that it may run as."""
-        if self.lowered is None:
+    def up_to(self, density: Fraction) -> Attached:
+        """The same layer, which runs as nothing denser, or as the sparsest that it may run as."""
+        kept = tuple(one for one in self.problems if one.pattern.density <= density)
+        if self.lowered is None or len(kept) == len(self.problems):
             return self
-        return replace(self, lowered=replace(self.lowered, problems=self.problems[:1]))
+        return replace(self, lowered=replace(self.lowered, problems=kept or self.problems[:1]))
 
 
 def attach(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 from simulator.engine.result import EngineResult
@@ -34,6 +35,7 @@ from simulator.run.choice import (
     streamed,
 )
 from simulator.run.compulsory import compulsory_bytes
+from simulator.run.dense_instead import with_dense_told
 from simulator.run.kernels import kernels_of, of_kernels, with_weights
 from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
@@ -139,7 +141,7 @@ def simulate(
     works = _attached(terms, kernels, override, stays, tensors)
     require_names(works, weights or {})
     works = works if allow_overflow else _that_fit(hardware, kernels, works)
-    found = list(_outcomes(terms, works, prune, progress))
+    found = with_dense_told(terms, list(_outcomes(terms, works, prune, progress)))
     executed = [(work.layer, out.option.problem if out.option else None) for work, out in found]
     order, code = order_of(kernels), hardware.sparsity.metadata
     carried = carry(terms, order, kernels.layers, [outcome for _, outcome in found])
@@ -237,7 +239,8 @@ def _attached(
 
 
 def _that_fit(hardware: Hardware, workload: Workload, works: Sequence[Attached]) -> list[Attached]:
-    """Layers as memory can hold them: a denser pattern is a choice only where all could run so.
+    """Layers as memory can hold them: a denser pattern is a choice only where all layers could run
+    as their densest one.
 
     Raises
     ------
@@ -245,13 +248,16 @@ def _that_fit(hardware: Hardware, workload: Workload, works: Sequence[Attached])
         If the sparsest patterns do not fit either.
     """
     code = hardware.sparsity.metadata
-    largest = [
-        (work.layer, max(work.problems, key=lambda one: rows_bytes(one, code), default=None))
-        for work in works
-    ]
-    if held(largest, code).all_bytes <= hardware.memory.dram.bytes:
-        return list(works)
-    sparsest = [work.sparsest for work in works]
+    densities = {problem.pattern.density for work in works for problem in work.problems}
+    for density in sorted(densities, reverse=True):
+        fewer = [work.up_to(density) for work in works]
+        largest = [
+            (work.layer, max(work.problems, key=lambda one: rows_bytes(one, code), default=None))
+            for work in fewer
+        ]
+        if held(largest, code).all_bytes <= hardware.memory.dram.bytes:
+            return fewer
+    sparsest = [work.up_to(Fraction(0)) for work in works]
     least = held([(work.layer, next(iter(work.problems), None)) for work in sparsest], code)
     require_room(hardware, workload, least)
     return sparsest

@@ -87,7 +87,7 @@ def parse_prunable(text: object, where: str = "pattern") -> Prunable:
 def _unstructured(text: str, where: str) -> Unstructured:
     _, _, number = text.strip().partition(":")
     want = "'unstructured:density', such as 'unstructured:0.5'"
-    if not re.fullmatch(r"[0-9]{0,3}\.?[0-9]{1,9}", number, re.ASCII):
+    if not re.fullmatch(r"[0-9]{0,3}\.?[0-9]{1,9}(e-[0-9]{1,3})?", number, re.ASCII):
         raise ConfigError(where, "not a density", want=want, got=text)
     density = Fraction(number)
     if not 0 < density <= 1:

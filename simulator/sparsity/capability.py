@@ -32,10 +32,11 @@ class Capability:
         """The executable patterns that contain ``asked`` and are worth trying, dense left aside.
 
         Of the list, all that contain it. Of "any up to a largest group", itself, or the sparsest if
-        its group is too large, and those whose group is a power of two and whose ``keep`` is one,
-        too, or one less than the group; of several as dense the one with the least metadata, since
-        others move as much and no less, and are padded no less. A denser pattern may be faster: its
-        instructions and stages span less of k, and fewer activations wait in registers.
+        its group is too large; and of groups that divide its own or are powers of two, the
+        sparsest, those that keep twice, four times, ... as many weights, and that of all weights
+        but one. Of several as dense the one with the least metadata, since others move as much and
+        no less. A denser pattern may be faster: its instructions and stages span less of k, and
+        fewer activations wait in registers.
 
         Returns
         -------
@@ -60,9 +61,9 @@ class Capability:
             sparsest = [Pattern(asked.most_in(group), group) for group in groups]
             sparsest = sorted((p for p in sparsest if not p.is_dense), key=_by_density(code))
             found = set(sparsest[:1])
-        for group in (2**power for power in range(1, self.largest_group.bit_length())):
-            keeps = {keep for keep in range(1, group) if _is_power(keep)} | {group - 1}
-            found |= {Pattern(keep, group) for keep in keeps if keep >= asked.most_in(group)}
+        for group in range(2, self.largest_group + 1):
+            if asked.group % group == 0 or _is_power(group):
+                found |= {Pattern(keep, group) for keep in _keeps(asked.most_in(group), group)}
         least: dict[Fraction, Pattern] = {}
         for pattern in sorted(found, key=_by_density(code)):
             least.setdefault(pattern.density, pattern)
@@ -72,6 +73,12 @@ class Capability:
 def _by_density(code: MetadataCode) -> Callable[[Pattern], tuple[Fraction, Fraction, int]]:
     """Sparsest first, then the fewest metadata bits per weight, then the smaller group."""
     return lambda pattern: (pattern.density, *pattern.metadata_per_weight(code))
+
+
+def _keeps(least: int, group: int) -> set[int]:
+    """The least, twice, four times, ... as many, and all but one; none if the least are all."""
+    doubled = {least << power for power in range(group.bit_length())}
+    return {keep for keep in doubled | {group - 1} if least <= keep < group}
 
 
 def _is_power(number: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -74,6 +75,17 @@ class VectorPattern:
     def density(self) -> Fraction:
         """Stored weights over all weights."""
         return self.of_rows.density
+
+    def hosts(self, rows: Iterable[int], weights: int) -> list[VectorPattern]:
+        """Patterns that contain it, of those numbers of rows that are equal parts of its own.
+
+        Parts of the rows may choose alike. Of groups that divide its own, which are contained, too,
+        the largest that ``weights`` weights fill: a larger one chooses no more columns.
+        """
+        sizes = range(CHOSEN.group, min(self.group, weights) + 1)
+        group = max((size for size in sizes if self.group % size == 0), default=self.group)
+        parts = [one for one in rows if self.rows % one == 0]
+        return [VectorPattern(one, self.keep, group) for one in parts]
 
     def padded(self, weights: int) -> int:
         """Weights of the whole groups that cover ``weights`` consecutive ones."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from simulator.errors import ConfigError, WorkloadError, did_you_mean
+from simulator.errors import ConfigError, WorkloadError, closest
 from simulator.hardware import Hardware
 from simulator.sparsity import DENSE, parse_pattern
 from simulator.workload import Gemm
@@ -95,7 +95,7 @@ def _header(table: Table) -> list[str]:
     names = [cell.text for cell in header.filled]
     for cell in header.filled:
         if cell.text not in COLUMNS:
-            hint = did_you_mean(cell.text, COLUMNS) or f"columns are {', '.join(COLUMNS)}"
+            hint = closest(cell.text, COLUMNS) or f"columns are {', '.join(COLUMNS)}"
             raise WorkloadError(cell.where, "unknown column", got=cell.text, hint=hint)
         if names.count(cell.text) > 1:
             raise WorkloadError(cell.where, "column occurs twice", got=cell.text)
@@ -120,7 +120,7 @@ def _measured(row: Row, names: list[str], hardware: Hardware) -> MeasuredGemm:
     unit = next(name for name in names if name in TIMES)
     dtype = given["dtype"].text if "dtype" in given else "fp16"
     if dtype not in hardware.dtypes:
-        want, hint = " or ".join(hardware.dtypes), did_you_mean(dtype, hardware.dtypes)
+        want, hint = " or ".join(hardware.dtypes), closest(dtype, hardware.dtypes)
         what = f"dtype: {hardware.name} has no such format"
         raise WorkloadError(given["dtype"].where, what, want=want, got=dtype, hint=hint)
     try:

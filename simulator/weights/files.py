@@ -32,7 +32,7 @@ FORMATS: dict[str, tuple[str, str]] = {
 PARAMETRIZED = "parametrizations."
 """In the names of torch's tensors that masks or other functions still lie over."""
 
-WEIGHT_DTYPES = ("fp32", "fp16", "bf16", "int8")
+WEIGHT_DTYPES = ("fp64", "fp32", "fp16", "bf16", "int8")
 LARGEST_HEADER_BYTES = 100_000_000
 """As in the safetensors library."""
 LARGEST_DIMENSIONS = 32
@@ -58,7 +58,7 @@ class Tensor:
     Attributes
     ----------
     dtype : str
-        Format: fp32, fp16, bf16, int8, or another that is no format of weights.
+        Format: fp64, fp32, fp16, bf16, int8, or another that is no format of weights.
     data : array
         As stored, and mapped from the file where it can be; bf16 as raw uint16.
     source : str

@@ -31,6 +31,9 @@ Executed = Pattern | VectorPattern | Gathered
 FASTER: Final = ", which is faster"
 """What notes say of a layer that might have run as it was asked to."""
 
+DENSE_FASTER: Final = "dense would be faster"
+"""What they say where the machine's software runs no layer dense that follows a pattern."""
+
 
 @dataclass(frozen=True)
 class GemmProblem:
@@ -296,10 +299,10 @@ def _executed(
             return [DENSE], f"{asked} runs dense: {hardware.name} skips no zeros"
         ways = fetch_ways(hardware, layer.dtype)
         return [Gathered.seeded(asked, _depth(layer), ways)], ""
-    hosts = _hosts(asked, hardware, library)
+    channels = layer.in_channels // layer.groups if isinstance(layer, Conv) else layer.k
+    hosts = _hosts(asked, hardware, library, channels)
     if not hosts:
         return [DENSE], f"{asked} runs dense: no pattern of {hardware.name} contains it"
-    channels = layer.in_channels // layer.groups if isinstance(layer, Conv) else layer.k
     filled: list[Executed] = [pattern for pattern in hosts if pattern.group <= channels]
     if not filled:
         return [DENSE], f"{asked} runs dense: {channels} channels are less than a group"
@@ -321,21 +324,21 @@ def _times_both(
 
 
 def _hosts(
-    asked: Pattern | VectorPattern, hardware: Hardware, library: str | None
+    asked: Pattern | VectorPattern, hardware: Hardware, library: str | None, channels: int
 ) -> list[Pattern | VectorPattern]:
     """The patterns that contain what is asked, sparsest first.
 
     Where rows choose columns together: on hardware that skips zeros of 2:4 with libraries that
-    gather, those of all rows, or of equal parts of them, that may choose together: parts may choose
-    alike. And whatever contains each of its rows.
+    gather, those of as many rows, or of equal parts of them, as may choose together. And whatever
+    contains each of its rows.
     """
     sparsity = hardware.sparsity
     if isinstance(asked, Pattern):
         return [*sparsity.capability.hosts(asked, sparsity.metadata)]
     skips = sparsity.skip != "none" and sparsity.capability.executes(CHOSEN)
     together = hardware.vector_rows(library) if skips else []
-    parts = [replace(asked, rows=rows) for rows in together if asked.rows % rows == 0]
-    return parts + _hosts(asked.of_rows, hardware, library)
+    of_rows = _hosts(asked.of_rows, hardware, library, channels)
+    return [*asked.hosts(together, channels), *of_rows]
 
 
 def _depth(layer: Gemm | Matmul | Conv) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from simulator.errors import ConfigError, SimulatorError, did_you_mean
+from simulator.errors import ConfigError, SimulatorError, closest
 from simulator.workload.eager import composed, with_copies
 from simulator.workload.folding import (
     Alike,
@@ -99,7 +99,7 @@ def stack_of(
     if isinstance(asked, Stack) or asked == LISTED:
         return asked if isinstance(asked, Stack) else None
     if not isinstance(asked, str) or asked not in STACKS:
-        hint = did_you_mean(asked, NAMES) if isinstance(asked, str) else None
+        hint = closest(asked, NAMES) if isinstance(asked, str) else None
         want = ", ".join(NAMES)
         raise error(where, "unknown stack", got=asked, want=want, hint=hint)
     return STACKS[asked]

@@ -102,6 +102,11 @@ def test_what_is_held_is_what_is_executed() -> None:
 def test_a_denser_pattern_is_no_choice_where_memory_does_not_hold_it() -> None:
     small = load_hardware("nm-flex", {"memory.dram.bytes": 30_000_000, "memory.l2.start": "cold"})
     report = simulate(small, Workload("w", [FASTER_AS_1_2]), "1:16")
+    assert report.layers[0].executed_as == "1:8"
+    assert report.layers[0].note == "1:16 runs as 1:8, which is faster"
+    assert report.total.held.weight_bytes == SLOTS // 8 + SLOTS // 8 * 3 // 8
+    tiny = load_hardware("nm-flex", {"memory.dram.bytes": 12_000_000, "memory.l2.start": "cold"})
+    report = simulate(tiny, Workload("w", [FASTER_AS_1_2]), "1:16")
     assert (report.layers[0].executed_as, report.layers[0].note) == ("1:16", "")
     assert report.total.held.weight_bytes == SLOTS // 16 + SLOTS // 16 // 2
     free = simulate(small, Workload("w", [FASTER_AS_1_2]), "1:16", allow_overflow=True)

@@ -135,8 +135,14 @@ def test_what_contains_every_row_contains_it() -> None:
 
 
 def test_fewer_channels_than_a_group_run_as_what_has_a_smaller_one() -> None:
-    found = lower(Conv("c", 16, 32, 8, 8, kernel=3), parse_pattern("16:2:20"), tiny(**GATHERS))
-    assert not any(one.pattern.chooses for one in found.problems)
+    """A group that divides it chooses as many columns of fewer; 16 channels fill 10 of 20."""
+    layer = Conv("c", 16, 32, 8, 8, kernel=3)
+    found = lower(layer, parse_pattern("16:2:20"), tiny(**GATHERS))
+    patterns = [str(one.pattern) for one in found.problems]
+    assert patterns[0] == "16:2:10"
+    assert found.note(found.problem.pattern) == "16:2:20 runs as 16:2:10"
+    prime = lower(layer, parse_pattern("16:2:17"), tiny(**GATHERS))
+    assert not any(one.pattern.chooses for one in prime.problems)
 
 
 def test_it_is_never_slower_than_2_4() -> None:
