@@ -125,6 +125,11 @@ class StageCost:
     def stalled_by_operand(self) -> bool:
         return self.operand_ps > self.scratchpad_ps
 
+    @property
+    def operand_stall_ps(self) -> int:
+        """All of the stall, if it is the operands' path that they wait for."""
+        return self.stall_ps * self.stalled_by_operand
+
 
 class _Instructions(NamedTuple):
     """Instructions that cover a stage, and what they span: rows and columns of Y, slots along k."""
