@@ -98,6 +98,14 @@ NO_SHARE: Final = BLOCKS_OF[OUTPUTS].start + 2
 """A class of outputs that has no bytes where outputs are shares, of two sizes."""
 
 
+class BlockSizes(NamedTuple):
+    """Bytes of a block of every class: stored, taken through L2 by a request, and of metadata."""
+
+    stored: IntArray
+    passed: IntArray
+    metadata: IntArray
+
+
 class Blocks:
     """The class of every block in the order of their ids, and the sizes of the classes."""
 
@@ -115,13 +123,13 @@ class Blocks:
     @cached_property
     def counts(self) -> list[int]:
         """How many blocks there are of every class."""
-        return np.bincount(self.codes, minlength=len(BLOCK_CLASSES)).tolist()
+        counts: list[int] = np.bincount(self.codes, minlength=len(BLOCK_CLASSES)).tolist()
+        return counts
 
     @cached_property
-    def sizes(self) -> IntArray:
-        """Bytes of a block of every class: those that are stored, that a request takes through L2,
-        and that are metadata, a row each."""
-        return int_array([self.class_bytes, self.passed_bytes, self.metadata_bytes])
+    def sizes(self) -> BlockSizes:
+        rows = self.class_bytes, self.passed_bytes, self.metadata_bytes
+        return BlockSizes(*int_array(rows))
 
     def add(self, operand: int, class_bytes: list[int], which: Codes) -> None:
         """Append an operand's blocks: which of its classes each is of, and all classes' sizes."""

@@ -130,12 +130,12 @@ class Program:
     @property
     def metadata_bytes(self) -> IntArray:
         """How much of a block is metadata, by class."""
-        return self.blocks.sizes[2]
+        return self.blocks.sizes.metadata
 
     @property
     def passed_bytes(self) -> IntArray:
         """What of a block one request takes through L2, by class."""
-        return self.blocks.sizes[1]
+        return self.blocks.sizes.passed
 
     @property
     def is_masked(self) -> bool:
@@ -268,7 +268,7 @@ def assemble(
         block_port_ps=times.port,
         accumulates=accumulates,
         block_class=blocks.codes,
-        block_bytes=blocks.sizes[0],
+        block_bytes=blocks.sizes.stored,
         dram_ps=times.dram,
         dram_write_ps=times.dram_write,
         l2_ps=times.l2,

@@ -83,7 +83,8 @@ def times_ps(rates: Sequence[Rate], sizes: IntArray) -> IntArray:
     """
     num, den = [rate.num for rate in rates], [rate.den for rate in rates]
     if max(max(1, int(sizes.max())) * max(num), *den) < 2**63:
-        return -(-sizes * np.array(num)[:, None] // np.array(den)[:, None])
+        times: IntArray = -(-sizes * np.array(num)[:, None] // np.array(den)[:, None])
+        return times
     rows = zip(rates, sizes.tolist(), strict=True)
     return int_array([[rate.ps(size) for size in row] for rate, row in rows])
 

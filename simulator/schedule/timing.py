@@ -65,12 +65,8 @@ class StageWork:
     def operand_bits(self) -> int:
         """From the register file to the tensor cores. Model: results return over wires of their
         own, so that accumulators count once."""
-        return (
-            self.rows_operand_bits
-            + self.metadata_operand_bits
-            + self.columns_operand_bits
-            + self.accumulator_bits
-        )
+        operands = self.rows_operand_bits + self.metadata_operand_bits + self.columns_operand_bits
+        return operands + self.accumulator_bits
 
     @property
     def fill_bytes(self) -> int:
