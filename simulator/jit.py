@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import numba
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Where modules that nobody has imported yet are not found."""
+    absent = dict.fromkeys((name for name in names if name not in sys.modules), None)
+    sys.modules.update(absent)  # type: ignore[arg-type]  # None: as if it were not installed
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+# Numba imports SciPy to see whether there is a BLAS, and coverage in case that is at work: longer
+# than loading the kernels takes. Without the one `np.convolve` is a loop in whatever it compiles,
+# and all else asks for BLAS again; the other has been imported where it is at work.
+with _without("scipy", "coverage"):
+    import numba as numba
+    import numba.np.arraymath
 
 
 def _probe() -> int:

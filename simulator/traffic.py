@@ -44,10 +44,10 @@ class Traffic(FrozenDict[str, FrozenDict[str, FrozenDict[str, int]]]):
     def of(cls, moved_bytes: Mapping[Flow, int]) -> Traffic:
         """Traffic of so many bytes by (level, operand, direction); what is not named is 0."""
         assert moved_bytes.keys() <= _KNOWN, "no such level, operand or direction"
-        return cls._of_sizes(map(moved_bytes.get, FLOWS, repeat(0)))
+        return cls.of_sizes(map(moved_bytes.get, FLOWS, repeat(0)))
 
     @classmethod
-    def _of_sizes(cls, sizes: Iterable[int]) -> Traffic:
+    def of_sizes(cls, sizes: Iterable[int]) -> Traffic:
         """Bytes of all flows, in their order."""
         left = iter(sizes)
         ways = [
@@ -68,7 +68,7 @@ class Traffic(FrozenDict[str, FrozenDict[str, FrozenDict[str, int]]]):
             for at, size in enumerate(traffic.sizes()):
                 if size:
                     sizes[at] += size * times
-        return cls._of_sizes(sizes)
+        return cls.of_sizes(sizes)
 
     def sizes(self) -> list[int]:
         """Bytes of all flows, in their order."""
@@ -81,9 +81,9 @@ class Traffic(FrozenDict[str, FrozenDict[str, FrozenDict[str, int]]]):
         return sum([ways[direction] for ways in self[level].values()])
 
     def __add__(self, other: Traffic) -> Traffic:
-        return Traffic._of_sizes(map(add, self.sizes(), other.sizes()))
+        return Traffic.of_sizes(map(add, self.sizes(), other.sizes()))
 
     def __mul__(self, repeats: int) -> Traffic:
-        return Traffic._of_sizes(size * repeats for size in self.sizes())
+        return Traffic.of_sizes(size * repeats for size in self.sizes())
 
     __rmul__ = __mul__

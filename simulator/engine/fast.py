@@ -16,11 +16,10 @@ costs a comparison a look-up and a fifth of the time of a stage.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from simulator.engine.result import EngineResult, Waits
-from simulator.jit import OPTIONS, waiting
+from simulator.jit import OPTIONS, numba, waiting
 from simulator.schedule import classes as table
 from simulator.schedule import limits
 from simulator.schedule.partition import IntArray

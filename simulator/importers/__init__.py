@@ -9,12 +9,8 @@ from pathlib import Path
 
 from simulator import catalog
 from simulator.errors import WorkloadError, did_you_mean
-from simulator.importers.hf_config import read_hf_config
 from simulator.importers.imported import Imported
 from simulator.importers.json_file import read_bytes
-from simulator.importers.model_weights import model_weights
-from simulator.importers.onnx_model import read_onnx
-from simulator.importers.torch_trace import MAX_FILE_BYTES, read_torch_trace
 from simulator.units import DTYPE_BITS
 from simulator.weights.layout import Array
 from simulator.workload.comments import versions
@@ -34,12 +30,31 @@ def _layers(path: Path, parameters: Mapping[str, int]) -> Imported:
     return Imported.whole(read(table, parameters))
 
 
+def _onnx(path: Path, parameters: Mapping[str, int]) -> Imported:
+    from simulator.importers.onnx_model import read_onnx
+
+    return read_onnx(path, parameters)
+
+
+def _hf_config(path: Path, parameters: Mapping[str, int]) -> Imported:
+    from simulator.importers.hf_config import read_hf_config
+
+    return read_hf_config(path, parameters)
+
+
+def _torch_trace(path: Path, parameters: Mapping[str, int]) -> Imported:
+    from simulator.importers.torch_trace import read_torch_trace
+
+    return read_torch_trace(path, parameters)
+
+
 FORMATS: dict[str, Importer] = {
     "csv": _layers,
-    "onnx": read_onnx,
-    "hf-config": read_hf_config,
-    "torch-trace": read_torch_trace,
+    "onnx": _onnx,
+    "hf-config": _hf_config,
+    "torch-trace": _torch_trace,
 }
+"""Readers are imported once a file of theirs is read: most runs read a trace of layers."""
 
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
 """Files that hold code and weights, but no layers; they are never opened."""
@@ -97,6 +112,8 @@ def load_model(
     SimulatorError
         WorkloadError or WeightsError, with one clear line.
     """
+    from simulator.importers.model_weights import model_weights
+
     return model_weights(import_workload(name, parameters), weights, parameters)
 
 
@@ -145,6 +162,8 @@ def _is_native(table: Table) -> bool:
 
 def _is_trace(path: Path) -> bool:
     """Chrome's trace format: an object with ``traceEvents``, or a bare list of events."""
+    from simulator.importers.torch_trace import MAX_FILE_BYTES
+
     data = read_bytes(path, MAX_FILE_BYTES)
     start = data[:1024].removeprefix(codecs.BOM_UTF8).lstrip()
     return b'"traceEvents"' in data or start.startswith(b"[")

@@ -67,13 +67,9 @@ class Account(FrozenDict[str, int]):
     ) -> Account:
         """All time of one core, or of all: its parts add up to cores times start and makespan."""
         cores = slice(None) if core is None else slice(core, core + 1)
-        barrier = operand = vector = 0
-        for count, cost in zip(
-            result.stages[cores].sum(axis=0).tolist(), program.costs, strict=True
-        ):
-            barrier += count * cost.barrier_ps
-            operand += count * cost.stall_ps * cost.stalled_by_operand
-            vector += count * cost.vector_stall_ps
+        sums = program.stages.sums(result.stages[cores].sum(axis=0))
+        barrier, operand = sums["barrier_ps"], sums["operand_stall_ps"]
+        vector = sums["vector_stall_ps"]
         mac, worked = int(result.mac_ps[cores].sum()), int(result.worked_ps[cores].sum())
         ends_ps = result.end_ps[cores]
         return cls(

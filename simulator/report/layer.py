@@ -174,11 +174,12 @@ def layer_report(
     streaming = problem is None or has_window
     start_ps = hardware.start_ps(streaming=streaming) + program.restart_ps
     time_ps = start_ps + result.makespan_ps
-    stages = result.stages.sum(axis=0).tolist()
-    executed = sum(n * w.macs_executed for n, w in zip(stages, program.works, strict=True))
-    used = _slots_used(program, stages, problem)
+    stages = result.stages.sum(axis=0)
+    sums = program.stages.sums(stages)
+    executed = sums["macs_executed"]
+    used = _slots_used(program, sums["slots_stored"], problem)
     peak = _peak_macs(hardware, layer, program.cores, time_ps) if problem else (1, 1)
-    traffic = traffic_of(program, result, stages, problem, runs)
+    traffic = traffic_of(program, result, sums, problem, runs)
     busy = _busy_ratio(program, result, time_ps, runs)
     work_bound = _work_bound(busy, result.makespan_ps / time_ps)
     starting_ps = ns_to_ps(hardware.host_ns) + start_ps
@@ -207,7 +208,7 @@ def layer_report(
         power_w=power_w(energy_pj, time_ps),
         clock_hz=hardware.clock_hz,
         throttled=throttled,
-        stages=sum(stages),
+        stages=int(stages.sum()),
         evictions=result.evictions,
         in_flight_hits=result.in_flight_hits,
         time_error_ratio=time_error_ratio,
@@ -284,7 +285,7 @@ def _audited(layer: LayerReport, cores: int) -> LayerReport:
     return layer
 
 
-def _slots_used(program: Program, stages: list[int], problem: Problem | None) -> int:
+def _slots_used(program: Program, stored: int, problem: Problem | None) -> int:
     """Executed slots that hold a weight, or could: those of valid rows and columns.
 
     Zeros anywhere are stored stage by stage, so that they are counted there; groups hold fewer
@@ -295,7 +296,7 @@ def _slots_used(program: Program, stages: list[int], problem: Problem | None) ->
     if program.masked:
         return program.masked.slots_used
     if problem.gathers:
-        return sum(n * w.slots_stored for n, w in zip(stages, program.works, strict=True))
+        return stored
     return problem.slots_used
 
 
@@ -303,13 +304,8 @@ def _busy_ratio(
     program: Program, result: EngineResult, time_ps: int, runs: int
 ) -> dict[str, float]:
     """Busy time over the layer's time; of the busiest core where every core has its own."""
-
-    # Picoseconds of every core at its scratchpad, at its operand path, and in vector lanes.
-    inside = np.array(
-        [(cost.scratchpad_ps, cost.operand_ps, cost.vector_ps) for cost in program.costs],
-        dtype=np.int64,
-    )
-    scratchpad, operand, vector = (result.stages @ inside).max(axis=0).tolist()
+    by_core = result.stages @ program.stages.busy_ps
+    scratchpad, operand, vector = by_core.max(axis=0).tolist()
 
     def queue(times: IntArray, *counts: IntArray) -> int:
         return sum(int(times @ count) for count in counts)
@@ -335,7 +331,8 @@ def _busy_ratio(
 def _imbalance(result: EngineResult) -> float:
     """1 where every core that has work has as much."""
     worked = result.worked_ps[result.worked_ps > 0]
-    return float(worked.max() / worked.mean())
+    mean = np.add.reduce(worked, dtype=np.float64) / worked.size
+    return float(worked.max() / mean)
 
 
 def _work_bound(busy: dict[str, float], work_ratio: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from simulator.hardware.library import Unit
 from simulator.run.sampling import Estimate, estimate
 from simulator.schedule.attention import attention_program
 from simulator.schedule.attention_ranking import attention_candidates
+from simulator.schedule.laid import Bench
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
 from simulator.schedule.program import Program, gemm_program, stream_program
@@ -119,11 +120,17 @@ class Terms:
     mapping: Mapping | str = "auto"
     library_name: str | None = None
     accuracy: str = "exact"
+    _known: dict[str, Bench] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def kernels(
         self, pattern: Executed, dtype: str, unit: Unit = "tensor"
     ) -> tuple[Hardware, Library]:
         """The library that runs a pattern in a dtype, behind the machine as it finds it."""
+        bench = self.bench(pattern, dtype, unit)
+        return bench.hardware, bench.library
+
+    def bench(self, pattern: Executed, dtype: str, unit: Unit = "tensor") -> Bench:
+        """The same, as layers are laid out there; once for every library."""
         choice = self.hardware.library
         # Model: no library has kernels of the unstructured baseline: tiles of dense ones run it.
         is_dense = pattern.is_dense or isinstance(pattern, Gathered)
@@ -132,8 +139,10 @@ class Terms:
             name = choice.vector
         if isinstance(pattern, VectorPattern):
             name = self.hardware.vector_library(pattern.rows, self.library_name) or name
-        library = self.hardware.libraries[name]
-        return self.hardware.under(library), library
+        if name not in self._known:
+            library = self.hardware.libraries[name]
+            self._known[name] = Bench.of(self.hardware.under(library), library)
+        return self._known[name]
 
     def laid_out(self, problem: GemmProblem) -> tuple[GemmProblem, ...]:
         """How the library that runs a problem may run it."""
@@ -192,7 +201,8 @@ def fastest(terms: Terms, options: Sequence[Option], ranked: Ranking) -> Outcome
 
 def streamed(terms: Terms, layer: Stream) -> Outcome:
     """A layer that only moves data: there is nothing to choose."""
-    program = stream_program(*terms.kernels(DENSE, layer.dtype), layer)
+    bench = terms.bench(DENSE, layer.dtype)
+    program = stream_program(bench.hardware, bench.library, layer, bench=bench)
     return Outcome(terms.hardware, Estimate(program, terms.engine(program)))
 
 
@@ -310,7 +320,8 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
 
 def _whole(terms: Terms, option: Option, mapping: Mapping) -> Outcome:
     order = option.problem.swapped() if mapping.swapped else option.problem
-    program = gemm_program(*terms.kernels_of(order), order, mapping, option.mask)
+    bench = terms.bench(order.pattern, order.dtype, order.unit)
+    program = gemm_program(bench.hardware, bench.library, order, mapping, option.mask, bench=bench)
     found = Estimate(program, terms.engine(program))
     return Outcome(terms.hardware, found, order, mapping, option)
 

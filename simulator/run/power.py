@@ -94,7 +94,8 @@ def report_of(
     hardware, unit = outcome.hardware, _unit(terms, outcome)
     if isinstance(outcome.problem, GemmProblem) and unit == "tensor":
         # As its library found it, whose sums decide what the tensor cores can do.
-        hardware, _ = replace(terms, hardware=hardware).kernels_of(outcome.problem)
+        own = terms if hardware is terms.hardware else replace(terms, hardware=hardware)
+        hardware, _ = own.kernels_of(outcome.problem)
     return layer_report(
         hardware,
         layer,

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from simulator.errors import MappingError
 from simulator.hardware import Hardware
 from simulator.hardware.attention import AttentionTile
-from simulator.schedule.blocks import Blocks, StageTables, edge_classes
+from simulator.schedule.blocks import Blocks, edge_classes
 from simulator.schedule.classes import (
     BLOCK_CLASSES,
     COLUMNS,
@@ -26,10 +26,12 @@ from simulator.schedule.classes import (
     STAGE_CLASSES,
     stage_code,
 )
+from simulator.schedule.laid import Laid
 from simulator.schedule.limits import check_size
 from simulator.schedule.mapping import Mapping, register_room
-from simulator.schedule.partition import TileGrid
+from simulator.schedule.partition import TileGrid, grouped_order
 from simulator.schedule.program import Program, assemble
+from simulator.schedule.tables import StageTables, int_array
 from simulator.schedule.timing import (
     StageCost,
     StageShape,
@@ -82,12 +84,9 @@ def attention_program(hardware: Hardware, problem: AttentionProblem, mapping: Ma
     return assemble(
         hardware,
         hardware.attention,
-        grid,
-        _blocks(problem, grid, stages.works),
-        stages,
+        Laid(grid, grouped_order(grid, 1), _blocks(problem, grid, stages.works), stages),
         stage_buffers=mapping.stage_buffers,
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
-        swizzle=1,
     )
 
 
@@ -168,8 +167,8 @@ def _stages(
     return StageTables(
         tuple(works),
         tuple(costs),
-        [port.ps(work.rows_bytes * factor) for work in works],
-        [port.ps(work.columns_bytes * factor) for work in works],
+        int_array([port.ps(work.rows_bytes * factor) for work in works]),
+        int_array([port.ps(work.columns_bytes * factor) for work in works]),
     )
 
 

@@ -4,9 +4,11 @@ block is of which class."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from fractions import Fraction
-from typing import Final
+from functools import cached_property
+from operator import mul
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +26,8 @@ from simulator.schedule.classes import (
 )
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.masking import MaskedStages
-from simulator.schedule.partition import TileGrid
+from simulator.schedule.partition import IntArray, TileGrid
+from simulator.schedule.tables import StageTables, int_array, times_ps
 from simulator.schedule.timing import (
     StageCost,
     StageShape,
@@ -36,6 +39,7 @@ from simulator.schedule.timing import (
 )
 from simulator.units import (
     ACCUMULATOR_BITS,
+    Rate,
     bits_to_bytes,
     ceil_div,
     ceil_share,
@@ -47,17 +51,6 @@ Codes = npt.NDArray[np.uint8]
 
 NO_WORK: Final = StageWork(*[0] * len(fields(StageWork)))
 """A stage that moves and executes nothing."""
-
-
-@dataclass(frozen=True)
-class StageTables:
-    """What stages move and take, by kind: the class, or finer where real masks tell them apart."""
-
-    works: tuple[StageWork, ...]
-    costs: tuple[StageCost, ...]
-    rows_port_ps: list[int]
-    columns_port_ps: list[int]
-    masked: MaskedStages | None = None
 
 
 def class_stages(
@@ -95,14 +88,22 @@ def gemm_stages(
     return StageTables(
         tuple(works),
         tuple(costs),
-        [port.ps((w.rows_bytes + w.metadata_bytes) * rows_factor) for w in works],
-        [port.ps(w.columns_bytes * columns_factor) for w in works],
+        int_array([port.ps((w.rows_bytes + w.metadata_bytes) * rows_factor) for w in works]),
+        int_array([port.ps(w.columns_bytes * columns_factor) for w in works]),
         masked,
     )
 
 
 NO_SHARE: Final = BLOCKS_OF[OUTPUTS].start + 2
 """A class of outputs that has no bytes where outputs are shares, of two sizes."""
+
+
+class BlockSizes(NamedTuple):
+    """Bytes of a block of every class: stored, taken through L2 by a request, and of metadata."""
+
+    stored: IntArray
+    passed: IntArray
+    metadata: IntArray
 
 
 class Blocks:
@@ -114,9 +115,21 @@ class Blocks:
         self.metadata_bytes = [0] * len(BLOCK_CLASSES)  # how much of that is metadata
         self.parts: list[Codes] = []
 
-    @property
+    @cached_property
     def codes(self) -> Codes:
+        """Once all are there, as the counts and sizes below."""
         return np.concatenate(self.parts)
+
+    @cached_property
+    def counts(self) -> list[int]:
+        """How many blocks there are of every class."""
+        counts: list[int] = np.bincount(self.codes, minlength=len(BLOCK_CLASSES)).tolist()
+        return counts
+
+    @cached_property
+    def sizes(self) -> BlockSizes:
+        rows = self.class_bytes, self.passed_bytes, self.metadata_bytes
+        return BlockSizes(*int_array(rows))
 
     def add(self, operand: int, class_bytes: list[int], which: Codes) -> None:
         """Append an operand's blocks: which of its classes each is of, and all classes' sizes."""
@@ -243,21 +256,38 @@ def edge_classes(count: int, lines: int, places: int) -> Codes:
     return which
 
 
-def dram_ps(hardware: Hardware, blocks: Blocks) -> list[int]:
-    """Time at DRAM of a block of every class.
+class MemoryTimes(NamedTuple):
+    """Picoseconds of a block of every class at a core's port and at its scratchpad, at DRAM, in L2
+    and on the link between its halves; arrays with a place a class."""
 
-    Model: what is read evicts what others left in L2, of which a share is written to DRAM first;
-    all that is read has its part in that, although only the first reads of a layer do so. Model:
-    what is written costs as much where it is read again.
-    """
-    share = _dirty_share(hardware, blocks)
-    reads, writes = hardware.dram_rate, hardware.dram_write_rate
-    return [
-        reads.ps(size + ceil_share(size, share) if share else size)
-        if block.operand in (ROWS, COLUMNS)
-        else writes.ps(size)
-        for size, block in zip(blocks.class_bytes, BLOCK_CLASSES, strict=True)
-    ]
+    port: IntArray
+    scratchpad: IntArray
+    dram: IntArray
+    dram_write: IntArray
+    l2: IntArray
+    link: IntArray
+
+    @classmethod
+    def of(cls, hardware: Hardware, blocks: Blocks) -> MemoryTimes:
+        """Model: what is read evicts what others left in L2, of which a share is written to DRAM
+        first; all that is read has its part in that, although only the first reads of a layer do
+        so. Model: what is written costs as much where it is read again.
+        """
+        stored, passed, _ = blocks.sizes
+        share = _dirty_share(hardware, blocks)
+        read = stored
+        if share:
+            read = int_array([size + ceil_share(size, share) for size in stored.tolist()])
+        rates = (
+            hardware.port_rate, hardware.scratchpad_rate, hardware.dram_rate,
+            hardware.dram_write_rate, hardware.l2_rate, hardware.link_rate or Rate(0, 1),
+        )  # fmt: skip
+        port, scratchpad, dram, write, l2, link = times_ps(
+            rates, np.array([stored, stored, read, stored, passed, passed])
+        )
+        is_read = BLOCKS_OF[OUTPUTS].start
+        dram = np.concatenate([dram[:is_read], write[is_read:]])
+        return cls(port, scratchpad, dram, write, l2, link)
 
 
 def _dirty_share(hardware: Hardware, blocks: Blocks) -> Fraction:
@@ -265,6 +295,5 @@ def _dirty_share(hardware: Hardware, blocks: Blocks) -> Fraction:
     l2 = hardware.memory.l2
     if not l2.foreign_dirty_ratio:
         return Fraction(0)
-    counts = np.bincount(blocks.codes, minlength=len(BLOCK_CLASSES)).tolist()
-    moved = sum(count * size for count, size in zip(counts, blocks.class_bytes, strict=True))
+    moved = sum(map(mul, blocks.counts, blocks.class_bytes))
     return exact(l2.foreign_dirty_ratio) * min(Fraction(1), Fraction(l2.bytes, max(1, moved)))

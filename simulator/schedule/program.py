@@ -8,50 +8,33 @@ divide the classes of stages into as many kinds as take different numbers of ste
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import mul
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library
 from simulator.hardware.library import Kernels
-from simulator.schedule.blocks import (
-    Blocks,
-    StageTables,
-    class_stages,
-    dram_ps,
-    epilogue_waits,
-    gemm_blocks,
-    gemm_stages,
-    stream_blocks,
-)
-from simulator.schedule.classes import BLOCK_CLASSES, FIRST_STAGE, stage_code
-from simulator.schedule.limits import check_dram, check_size, check_time
+from simulator.schedule.blocks import Blocks, MemoryTimes
+from simulator.schedule.classes import FIRST_STAGE, stage_code
+from simulator.schedule.laid import Bench, Laid, laid_gemm, laid_stream
+from simulator.schedule.limits import check_dram, check_time
 from simulator.schedule.mapping import Mapping, restart_ps
-from simulator.schedule.masking import Mask, MaskedStages, masked_stages
-from simulator.schedule.partition import (
-    ALONE,
-    DISPATCH,
-    Cluster,
-    IntArray,
-    Place,
-    Queues,
-    TileGrid,
-    grouped_order,
-)
-from simulator.schedule.streaming import stream_stages
+from simulator.schedule.masking import Mask, MaskedStages
+from simulator.schedule.partition import DISPATCH, Cluster, IntArray, Place, Queues, TileGrid
+from simulator.schedule.tables import StageTables, int_array
 from simulator.schedule.timing import StageCost, StageWork
 from simulator.schedule.warm import first_uses
-from simulator.units import DTYPE_BITS, Rate, bits_to_bytes, ceil_div, ns_to_ps
+from simulator.units import ns_to_ps
 from simulator.workload.layer import Stream
 from simulator.workload.lowering import GemmProblem
 
-STREAM_CHUNK_BYTES: Final = 16384
-"""Model: a streaming kernel's thread block moves 16 KiB: 1024 threads of one 16-byte vector."""
+NO_KINDS: Final = np.zeros((2, 0), dtype=np.int32)
+NO_BLOCKS: Final = np.zeros(0, dtype=np.int64)
+NO_FOREIGN: Final = np.zeros((0, 2), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -114,11 +97,8 @@ class Program:
     warm_dirty: npt.NDArray[np.bool_]
     foreign: IntArray
     # For the report only
-    works: tuple[StageWork, ...] = field(compare=False)
-    costs: tuple[StageCost, ...] = field(compare=False)
-    metadata_bytes: IntArray = field(compare=False)
-    passed_bytes: IntArray = field(compare=False)
-    masked: MaskedStages | None = field(compare=False)
+    blocks: Blocks = field(compare=False)
+    stages: StageTables = field(compare=False)
 
     def but(self, **changes: Any) -> Program:
         """The same with other values of some fields: as `replace`, which takes as long as running a
@@ -131,6 +111,31 @@ class Program:
     def cluster_cores(self) -> int:
         """Cores of a cluster; 1 where each is on its own."""
         return self.cluster.cores
+
+    @property
+    def works(self) -> tuple[StageWork, ...]:
+        """What stages move and execute, by kind."""
+        return self.stages.works
+
+    @property
+    def costs(self) -> tuple[StageCost, ...]:
+        """What stages take, by kind."""
+        return self.stages.costs
+
+    @property
+    def masked(self) -> MaskedStages | None:
+        """What real masks change."""
+        return self.stages.masked
+
+    @property
+    def metadata_bytes(self) -> IntArray:
+        """How much of a block is metadata, by class."""
+        return self.blocks.sizes.metadata
+
+    @property
+    def passed_bytes(self) -> IntArray:
+        """What of a block one request takes through L2, by class."""
+        return self.blocks.sizes.passed
 
     @property
     def is_masked(self) -> bool:
@@ -152,8 +157,7 @@ class Program:
     @cached_property
     def all_bytes(self) -> int:
         """Bytes of all blocks."""
-        counts = np.bincount(self.block_class, minlength=len(BLOCK_CLASSES)).tolist()
-        return sum(c * s for c, s in zip(counts, self.block_bytes.tolist(), strict=True))
+        return sum(map(mul, self.blocks.counts, self.block_bytes.tolist()))
 
     @property
     def fits_l2(self) -> bool:
@@ -168,6 +172,8 @@ def gemm_program(
     mapping: Mapping,
     mask: Mask | None = None,
     grid: TileGrid | None = None,
+    *,
+    bench: Bench | None = None,
 ) -> Program:
     """Lay a GEMM out on a machine.
 
@@ -177,6 +183,8 @@ def gemm_program(
         Real non-zeros of the rows operand, for hardware that skips them.
     grid : TileGrid, optional
         A part of the problem's grid, to lay out that much of it.
+    bench : Bench, optional
+        That of the machine and the library, where it is known.
 
     Raises
     ------
@@ -185,53 +193,32 @@ def gemm_program(
     """
     if mapping.swapped and not problem.inputs_are_rows:
         problem = problem.swapped()
-    whole = mapping.grid(problem)
-    grid = grid or whole
-    cluster = Cluster.of(library, grid)
-    check_size(grid, cluster.lines(hardware.core.count))
-    works, costs = class_stages(hardware, problem, mapping, grid)
-    masked = None if mask is None else masked_stages(hardware, problem, grid, works, mask)
     return assemble(
         hardware,
         library,
-        grid,
-        gemm_blocks(grid, whole, problem, works),
-        gemm_stages(hardware, problem, works, costs, masked),
+        laid_gemm(bench or Bench.of(hardware, library), problem, mapping, mask, grid),
         stage_buffers=mapping.stage_buffers,
         drain_ps=hardware.cycles_ps(hardware.core.tensor_cores.drain_cycles),
-        waits=epilogue_waits(library, problem, mapping, grid),
-        swizzle=library.swizzle,
         accumulates=problem.accumulates,
-        cluster=cluster,
     )
 
 
-def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Program:
+def stream_program(
+    hardware: Hardware, library: Library, layer: Stream, *, bench: Bench | None = None
+) -> Program:
     """Lay a streaming layer out: chunks that are read, pass the core, and are written.
 
-    A chunk is a row of tiles, a pass over it a column; the last pass writes. Walked in bands of the
-    chunks whose rows are worked on at a time, chunks are read again once the band has been read.
+    Walked in bands of the chunks whose rows are worked on at a time, chunks are read again once the
+    band has been read.
     """
-    bits = DTYPE_BITS[layer.dtype]
-    chunk = STREAM_CHUNK_BYTES * 8 // bits
-    # Model: the larger side is cut into chunks; each has its share of the smaller side.
-    larger = max(layer.reads, layer.writes)
-    tile_m = ceil_div(larger, ceil_div(larger, chunk))
-    grid = TileGrid(larger, layer.passes, 1, 1, tile_m, 1, 1, has_columns=False)
     # Model: a core works on two rows at a time, as it has two sets (below).
-    in_flight = larger if layer.row is None else 2 * hardware.core.count * layer.row
-    check_size(grid, streaming=f"{layer.op} of {layer.reads} reads and {layer.writes} writes")
-    shared_bytes = bits_to_bytes(layer.reads * bits) if layer.reads < layer.writes else None
-    stages = stream_stages(hardware, grid, layer, shared_bytes)
+    in_flight = None if layer.row is None else 2 * hardware.core.count * layer.row
     return assemble(
         hardware,
         library,
-        grid,
-        stream_blocks(grid, stages.works, shared_bytes, bits_to_bytes(layer.writes * bits)),
-        stages,
+        laid_stream(bench or Bench.of(hardware, library), layer, in_flight),
         stage_buffers=min(2, library.stage_buffers),
         drain_ps=0,
-        swizzle=ceil_div(min(larger, in_flight), tile_m),
         streaming=True,
     )
 
@@ -239,38 +226,29 @@ def stream_program(hardware: Hardware, library: Library, layer: Stream) -> Progr
 def assemble(
     hardware: Hardware,
     library: Kernels,
-    grid: TileGrid,
-    blocks: Blocks,
-    stages: StageTables,
+    laid: Laid,
     *,
     stage_buffers: int,
     drain_ps: int,
-    swizzle: int,
-    waits: Sequence[int] = (0,) * len(BLOCK_CLASSES),
     accumulates: bool = False,
-    cluster: Cluster = ALONE,
     streaming: bool = False,
 ) -> Program:
-    """Put a program together from its grid, its blocks and its stages."""
-    l2, cores, masked = hardware.memory.l2, hardware.core.count, stages.masked
-
-    def ps(rate: Rate | None, sizes: Sequence[int] = blocks.class_bytes) -> IntArray:
-        """Of a block of every class; without a rate, none."""
-        return _array([rate.ps(size) if rate and size else 0 for size in sizes])
-
-    # Model: a streaming kernel's epilogue is its store alone.
-    epilogue_ps = 0 if streaming else ns_to_ps(library.epilogue_ns)
-    port_ps = ps(hardware.port_rate)
-    hold_ps = port_ps + epilogue_ps
-    if library.epilogue_staged and not streaming:
-        hold_ps = hold_ps + 2 * ps(hardware.scratchpad_rate)
-    order = grouped_order(grid, swizzle, cluster)
+    """Put a program together: what was laid out, dealt to so many cores and beside such memory."""
+    l2, cores = hardware.memory.l2, hardware.core.count
+    grid, blocks, stages, cluster = laid.grid, laid.blocks, laid.stages, laid.cluster
+    times = MemoryTimes.of(hardware, blocks)
+    hold_ps = times.port
+    if not streaming:  # Model: a streaming kernel's epilogue is its store alone.
+        hold_ps = hold_ps + ns_to_ps(library.epilogue_ns)
+        if library.epilogue_staged:
+            hold_ps = hold_ps + 2 * times.scratchpad
+    policy = DISPATCH[library.dispatch]
     program = Program(
         cores=cores,
         cluster=cluster,
         grid=grid,
-        queues=DISPATCH[library.dispatch].share(order, cluster.working(cores)).among(cores),
-        split_bounds=_array(grid.split_bounds()),
+        queues=policy.share(laid.order, cluster.working(cores)).among(cores),
+        split_bounds=int_array(grid.split_bounds()),
         restart_ps=restart_ps(hardware, library) if grid.splits > 1 else 0,
         stage_buffers=stage_buffers,
         # Model: several thread blocks of a streaming kernel share a core, so that one loads while
@@ -280,38 +258,35 @@ def assemble(
         async_copies=hardware.core.async_copies or streaming,
         issue_ps=max(1, hardware.cycles_ps(hardware.core.issue_cycles)),
         drain_ps=drain_ps,
-        stage_ps=_array([cost.stage_ps for cost in stages.costs]),
-        mac_ps=_array([cost.mac_ps for cost in stages.costs]),
-        prologue_ps=_array([cost.prologue_ps for cost in stages.costs]),
-        masked_kinds=masked.kinds if masked else np.zeros((2, 0), dtype=np.int32),
-        rows_port_ps=_array(stages.rows_port_ps),
-        columns_port_ps=_array(stages.columns_port_ps),
+        stage_ps=stages.stage_ps,
+        mac_ps=stages.mac_ps,
+        prologue_ps=stages.prologue_ps,
+        masked_kinds=stages.masked.kinds if stages.masked else NO_KINDS,
+        rows_port_ps=stages.rows_port_ps,
+        columns_port_ps=stages.columns_port_ps,
         hold_ps=hold_ps,
-        block_port_ps=port_ps,
+        block_port_ps=times.port,
         accumulates=accumulates,
         block_class=blocks.codes,
-        block_bytes=_array(blocks.class_bytes),
-        dram_ps=_array(dram_ps(hardware, blocks)),
-        dram_write_ps=ps(hardware.dram_write_rate),
-        l2_ps=ps(hardware.l2_rate, blocks.passed_bytes),
-        link_ps=ps(hardware.link_rate, blocks.passed_bytes),
+        block_bytes=blocks.sizes.stored,
+        dram_ps=times.dram,
+        dram_write_ps=times.dram_write,
+        l2_ps=times.l2,
+        link_ps=times.link,
         l2_bytes=l2.bytes,
         l2_latency_ps=hardware.cycles_ps(l2.latency_cycles),
         far_latency_ps=hardware.cycles_ps(l2.halves.far_latency_cycles) if l2.halves else 0,
         halves=l2.halves is not None,
         dram_latency_ps=hardware.dram_latency_ps,
         writes_to_dram=hardware.memory.writes == "dram",
-        warm_blocks=np.zeros(0, dtype=np.int64),
-        warm_dirty=np.zeros(0, dtype=np.bool_),
-        foreign=np.zeros((0, 2), dtype=np.int64),
-        works=stages.works,
-        costs=stages.costs,
-        metadata_bytes=_array(blocks.metadata_bytes),
-        passed_bytes=_array(blocks.passed_bytes),
-        masked=masked,
+        warm_blocks=NO_BLOCKS,
+        warm_dirty=NO_BLOCKS > 0,
+        foreign=NO_FOREIGN,
+        blocks=blocks,
+        stages=stages,
     )
-    if any(waits):
-        program = _waiting(program, _array(list(waits)), warm=l2.start == "warm")
+    if any(laid.waits):
+        program = _waiting(program, int_array(laid.waits), warm=l2.start == "warm")
     check_time(program)
     check_dram(hardware, program.all_bytes)
     if l2.start != "warm":
@@ -329,11 +304,3 @@ def _waiting(program: Program, waits: IntArray, *, warm: bool) -> Program:
     if not (warm and program.fits_l2):
         latency_ps = max(latency_ps, program.dram_latency_ps)
     return program.but(hold_ps=program.hold_ps + waits * (latency_ps + program.far_latency_ps))
-
-
-def _array(values: list[int]) -> IntArray:
-    try:
-        return np.array(values, dtype=np.int64)
-    except OverflowError:
-        what = "takes longer than int64 picoseconds can hold"
-        raise MappingError("a transfer or a stage", what) from None

@@ -11,14 +11,20 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
+import numpy as np
+
 from simulator.hardware import Hardware
-from simulator.schedule.blocks import NO_WORK, StageTables
+from simulator.schedule.blocks import NO_WORK
 from simulator.schedule.classes import STAGE_CLASSES, StageClass
 from simulator.schedule.partition import TileGrid
+from simulator.schedule.tables import StageTables, int_array
 from simulator.schedule.timing import StageCost
 from simulator.units import DTYPE_BITS, bits_to_bytes, ceil_div, cycles_to_ps, exact
 from simulator.workload.layer import Stream
 from simulator.workload.operators import operator_of
+
+STREAM_CHUNK_BYTES: Final = 16384
+"""Model: a streaming kernel's thread block moves 16 KiB: 1024 threads of one 16-byte vector."""
 
 THREAD_BYTES: Final = 16
 """Model: a thread holds one vector of a row."""
@@ -35,6 +41,15 @@ def reduction_cycles(hardware: Hardware, row_bytes: int) -> Fraction:
     """
     threads = min(MOST_THREADS, ceil_div(row_bytes, THREAD_BYTES))
     return (threads - 1).bit_length() * exact(hardware.core.scratchpad.latency_cycles)
+
+
+def stream_grid(layer: Stream) -> TileGrid:
+    """Chunks of a layer: a row of tiles each, a pass over it a column; the last pass writes."""
+    chunk = STREAM_CHUNK_BYTES * 8 // DTYPE_BITS[layer.dtype]
+    # Model: the larger side is cut into chunks; each has its share of the smaller side.
+    larger = max(layer.reads, layer.writes)
+    tile_m = ceil_div(larger, ceil_div(larger, chunk))
+    return TileGrid(larger, layer.passes, 1, 1, tile_m, 1, 1, has_columns=False)
 
 
 def stream_stages(
@@ -56,8 +71,8 @@ def stream_stages(
         if moved not in known:
             known[moved] = _cost(hardware, layer, *moved)
         costs.append(known[moved])
-    port_ps = [hardware.port_rate.ps(work.rows_bytes) for work in works]
-    return StageTables(tuple(works), tuple(costs), port_ps, [0] * len(works))
+    port_ps = int_array([hardware.port_rate.ps(work.rows_bytes) for work in works])
+    return StageTables(tuple(works), tuple(costs), port_ps, np.zeros_like(port_ps))
 
 
 def _sums(layer: Stream, edges: StageClass) -> int:

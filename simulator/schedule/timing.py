@@ -65,12 +65,8 @@ class StageWork:
     def operand_bits(self) -> int:
         """From the register file to the tensor cores. Model: results return over wires of their
         own, so that accumulators count once."""
-        return (
-            self.rows_operand_bits
-            + self.metadata_operand_bits
-            + self.columns_operand_bits
-            + self.accumulator_bits
-        )
+        operands = self.rows_operand_bits + self.metadata_operand_bits + self.columns_operand_bits
+        return operands + self.accumulator_bits
 
     @property
     def fill_bytes(self) -> int:
@@ -124,6 +120,11 @@ class StageCost:
     @property
     def stalled_by_operand(self) -> bool:
         return self.operand_ps > self.scratchpad_ps
+
+    @property
+    def operand_stall_ps(self) -> int:
+        """All of the stall, if it is the operands' path that they wait for."""
+        return self.stall_ps * self.stalled_by_operand
 
 
 class _Instructions(NamedTuple):

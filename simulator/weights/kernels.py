@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import WeightsError
-from simulator.jit import OPTIONS
+from simulator.jit import OPTIONS, numba
 from simulator.units import ceil_div
 
 ByteMask = npt.NDArray[np.uint8]

@@ -117,7 +117,7 @@ EDITS = (
         "passes over rows wait for all rows",
         f"{PASSES}::test_what_still_lies_in_l2_is_not_read_from_dram_again",
         (("simulator/schedule/program.py",
-          "larger if layer.row is None else 2 * hardware.core.count * layer.row", "larger"),),
+          "None if layer.row is None else 2 * hardware.core.count * layer.row", "None"),),
     ),
     Edit(
         "streams of other passes share one simulation",
@@ -161,8 +161,8 @@ EDITS = (
     Edit(
         "operand stalls are booked as the scratchpad's",
         NAIVE,
-        ((ACCOUNT, "operand += count * cost.stall_ps * cost.stalled_by_operand",
-          "operand += 0"),),
+        (("simulator/schedule/timing.py", "return self.stall_ps * self.stalled_by_operand",
+          "return 0"),),
     ),
     Edit(
         "the link between L2 halves does not queue, in either engine",
@@ -236,10 +236,9 @@ EDITS = (
     Edit(
         "bytes read of W and of metadata are exchanged",
         NAIVE,
-        ((MOVED, '("scratchpad", rows, "read", work.rows_read_bytes)',
-          '("scratchpad", rows, "read", work.metadata_read_bytes)'),
-         (MOVED, '("scratchpad", "metadata", "read", work.metadata_read_bytes)',
-          '("scratchpad", "metadata", "read", work.rows_read_bytes)')),
+        ((MOVED, '"read", "rows_read_bytes"', '"read", "metadata_read_bytes"'),
+         (MOVED, '("scratchpad", "metadata", "read", "metadata_read_bytes")',
+          '("scratchpad", "metadata", "read", "rows_read_bytes")')),
     ),
     Edit(
         "DRAM capacity is never refused",
@@ -263,8 +262,8 @@ EDITS = (
     Edit(
         "gathered activations pass L2 as the block that holds them",
         f"{VECTORS}::test_reports_equal_the_brute_force_machine",
-        (("simulator/schedule/program.py", "l2_ps=ps(hardware.l2_rate, blocks.passed_bytes)",
-          "l2_ps=ps(hardware.l2_rate)"),),
+        (("simulator/schedule/blocks.py", "[stored, stored, read, stored, passed, passed]",
+          "[stored, stored, read, stored, stored, passed]"),),
     ),
     Edit(
         "every row stores the indices of the columns that it shares",
@@ -281,7 +280,7 @@ EDITS = (
     Edit(
         "the barrier is left out of the account",
         NAIVE,
-        ((ACCOUNT, "barrier += count * cost.barrier_ps", "barrier += 0"),),
+        ((ACCOUNT, 'barrier, operand = sums["barrier_ps"],', "barrier, operand = 0,"),),
     ),
     Edit(
         "epilogue and reduction are exchanged",
@@ -406,8 +405,8 @@ EDITS = (
     Edit(
         "outputs pass the scratchpad once",
         "tests/unit/test_hopper.py::test_staged_outputs_pass_the_scratchpad_twice",
-        (("simulator/schedule/program.py", "hold_ps + 2 * ps(hardware.scratchpad_rate)",
-          "hold_ps + ps(hardware.scratchpad_rate)"),),
+        (("simulator/schedule/program.py", "hold_ps + 2 * times.scratchpad",
+          "hold_ps + times.scratchpad"),),
     ),
     Edit(
         "what others left dirty is evicted for ever",

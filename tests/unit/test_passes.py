@@ -17,7 +17,8 @@ from traces import event, reader
 from simulator import Gemm, Hardware, Stream, Workload, WorkloadError, load_workload, simulate
 from simulator.engine import fast, reference
 from simulator.importers.hf_blocks import Builder, Heads, Tokens
-from simulator.schedule.program import STREAM_CHUNK_BYTES, Program, stream_program
+from simulator.schedule.program import Program, stream_program
+from simulator.schedule.streaming import STREAM_CHUNK_BYTES
 from simulator.workload.trace_writer import write_trace
 
 CHUNKS = 8
