@@ -14,7 +14,7 @@ from simulator.engine.result import EngineResult
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library
 from simulator.hardware.library import Unit
-from simulator.run.sampling import Estimate, estimate
+from simulator.run.sampling import Estimate, close_estimate, estimate
 from simulator.schedule.attention import attention_program
 from simulator.schedule.attention_ranking import attention_candidates
 from simulator.schedule.mapping import Mapping, check
@@ -304,11 +304,13 @@ def _whole(terms: Terms, option: Option, mapping: Mapping) -> Outcome:
 def _part(
     terms: Terms, option: Option, mapping: Mapping, budget_stages: int, check: bool = True
 ) -> Outcome:
-    """What a sample says of a mapping."""
+    """What a sample says of a mapping: one that is large enough, if it is to be checked."""
     order = option.problem.swapped() if mapping.swapped else option.problem
-    found = estimate(
-        *terms.kernels_of(order), order, mapping, terms.engine, budget_stages, check=check
-    )
+    kernels = terms.kernels_of(order)
+    if check:
+        found = close_estimate(*kernels, order, mapping, terms.engine, budget_stages)
+    else:
+        found = estimate(*kernels, order, mapping, terms.engine, budget_stages, check=False)
     return Outcome(terms.hardware, found, order, mapping, option)
 
 

@@ -63,6 +63,17 @@ than is safe. What the check says of DRAM counts double. Set by hand until they 
 those GEMMs and of some hundred random ones."""
 
 
+PROMISED_TIME_RATIO, PROMISED_DRAM_RATIO = 0.01, 0.05
+"""Estimated errors up to which a sample is enough."""
+
+WHOLE_STAGES = 57_000_000
+"""GEMMs of up to so many stages are simulated whole where samples promise less: two seconds at 35
+ns a stage."""
+
+GROWTH, MOST_SAMPLED_STAGES = 4, 12_000_000
+"""Larger ones by samples that grow so much from one to the next, up to about so many stages."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Counters of a run, exact or extrapolated, and how far off they may be.
@@ -82,6 +93,12 @@ class Estimate:
     time_error_ratio: float = 0.0
     dram_error_ratio: float = 0.0
     runs: int = 1
+
+    @property
+    def is_close(self) -> bool:
+        """Whether it promises what samples should."""
+        is_timely = self.time_error_ratio <= PROMISED_TIME_RATIO
+        return is_timely and self.dram_error_ratio <= PROMISED_DRAM_RATIO
 
 
 class Run(NamedTuple):
@@ -133,6 +150,32 @@ def estimate(
             return _Sampler(whole, cuts, engine).estimate(check, is_safe)
     program = gemm_program(hardware, library, problem, mapping)
     return Estimate(program, engine(program))
+
+
+def close_estimate(
+    hardware: Hardware,
+    library: Library,
+    problem: GemmProblem,
+    mapping: Mapping,
+    engine: Engine,
+    budget_stages: int,
+) -> Estimate:
+    """As `estimate`, but with more stages where those in the budget promise too little.
+
+    A GEMM that takes no longer than two seconds is then simulated whole.
+    """
+    whole = Whole(hardware, library, problem, mapping)
+    simulated = partial(estimate, hardware, library, problem, mapping, engine)
+    found = simulated(budget_stages)
+    if found.is_close:
+        return found
+    stages = whole.grid.outputs * whole.grid.stages
+    if stages <= WHOLE_STAGES:
+        return simulated(stages)
+    while not found.is_close and budget_stages * GROWTH <= MOST_SAMPLED_STAGES:
+        budget_stages *= GROWTH
+        found = min(found, simulated(budget_stages), key=lambda one: one.time_error_ratio)
+    return found
 
 
 class _Sampler:

@@ -64,7 +64,7 @@ def compare(case: Case) -> Compared:
         dram_bytes(sampled) / max(1, dram_bytes(exact)) - 1,
         sampled.time_error_ratio,
         sampled.dram_error_ratio,
-        (exact.mapping, exact.pattern_executed) == (sampled.mapping, sampled.pattern_executed),
+        (exact.mapping, exact.executed_as) == (sampled.mapping, sampled.executed_as),
     )
 
 
