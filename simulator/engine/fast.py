@@ -719,11 +719,6 @@ def _run(
 # Then further periods are added up instead of simulated, until a core comes to its tile's end or L2
 # answers otherwise. Of L2 only the first and the last request of a block are followed.
 
-FEWEST_PERIODS = 8
-"""That a leap must promise."""
-LONGEST_PAUSE = 512
-"""Stages from one look to the next, at most: while none leads to a leap, pauses double."""
-
 # Columns of what is noted of a core before a period, and behind them the ends of its last stages.
 NOTED_FIELDS = 7
 (N_REQUEST, N_ISSUE, N_DONE, N_STORED, N_PORT, N_STAGE, N_MEMORY) = range(NOTED_FIELDS)
@@ -997,10 +992,10 @@ def _shift(periods, period, before, now, k, cores, pendings, shared, tree, stage
 
 
 @numba.njit(**OPTIONS)
-def _look(period, k, cores, pendings, shared, resident, counts, noted, held, was):
-    """Note how all is, if a leap may pay; returns how many periods are left after the next one."""
+def _look(period, fewest, k, cores, pendings, shared, resident, counts, noted, held, was):
+    """Note how all is, if ``fewest`` periods are left after the next one; returns how many are."""
     left = _periods_left(k, cores, shared, period) - 1
-    if left < FEWEST_PERIODS:
+    if left < fewest:
         return 0
     _note(period, k, cores, pendings, shared, resident, counts, noted, held, was)
     return left
@@ -1121,9 +1116,13 @@ def _zeros(*shape: int) -> IntArray:
     return np.zeros(shape, dtype=np.int64)
 
 
-LEAP_EVENTS, LEAP_WAVE_EVENTS = 400_000, 8_000
-"""Stages of a run, and of one tile on every core, from which on looking for leaps may pay: a try
-takes as long as a thousand stages."""
+LEAP_EVENTS, LEAP_WAVE_EVENTS, LEAP_CORES = 400_000, 8_000, 16
+"""Stages of a run, and of one tile on every core, from which on looking for leaps may pay; and
+cores: what they share is followed once."""
+
+FEWEST_EVENTS, SHORTEST_PAUSE, LONGEST_PAUSE = 1_000, 250, 64_000
+"""Stages, of all cores: that a leap must promise, since a try takes as long as they do; and that
+pass between looks, which are twice as far apart after each that led to no leap."""
 
 
 def _may_leap(program: Program) -> bool:
@@ -1132,7 +1131,7 @@ def _may_leap(program: Program) -> bool:
     if program.is_masked or grid.keeps_rows or program.cluster_cores > 1:
         return False
     is_deep = program.cores * grid.stages >= LEAP_WAVE_EVENTS * grid.splits
-    return is_deep and program.stage_events >= LEAP_EVENTS
+    return is_deep and program.stage_events >= LEAP_EVENTS and program.cores >= LEAP_CORES
 
 
 def _run_in_leaps(program: Program, arguments: tuple[Any, ...]) -> bool:
@@ -1151,11 +1150,13 @@ def _run_in_leaps(program: Program, arguments: tuple[Any, ...]) -> bool:
     )  # fmt: skip
     shift, core_mask = KIND_BITS + int(k[K_CORE_BITS]), (1 << int(k[K_CORE_BITS])) - 1
     stage_key = max(1, int(program.stage_ps[0])) << shift
-    pause = 1
+    fewest = max(8, FEWEST_EVENTS // requests)
+    shortest, longest = (max(1, one // program.cores) for one in (SHORTEST_PAUSE, LONGEST_PAUSE))
+    pause = shortest
     finished = _run(0, *arguments)
     while tree[1] != NEVER:
         key, leapt = int(tree[1]), 0
-        left = _look(period, k, state, pendings, shared, resident, counts, noted, held, was)
+        left = _look(period, fewest, k, state, pendings, shared, resident, counts, noted, held, was)
         if left:
             core, before = key & core_mask, key >> shift
             for _ in range(period):
@@ -1168,7 +1169,7 @@ def _run_in_leaps(program: Program, arguments: tuple[Any, ...]) -> bool:
                 period, left, before, key >> shift, k, classes, costs, state, pendings, shared,
                 lru, resident, ready, tree, stages, counts, noted, held, was, *scratch,
             )  # fmt: skip
-        pause = 1 if leapt else min(2 * pause, LONGEST_PAUSE)
+        pause = shortest if leapt else min(2 * pause, longest)
         if not leapt:
             finished = _run(min(key + pause * stage_key, NEVER), *arguments)
     return finished

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,18 @@ from simulator.workload.lowering import GemmProblem
 
 Engine = Callable[[Program], EngineResult]
 
+
+class Errors(NamedTuple):
+    """Of time and of DRAM bytes, relative."""
+
+    time: float = 0.0
+    dram: float = 0.0
+
+    def within(self, most: Errors) -> bool:
+        """Whether neither is larger."""
+        return self.time <= most.time and self.dram <= most.dram
+
+
 SAFE_REUSE = 0.5
 """Share of a wave's blocks below which L2 keeps none of them for the next wave, under LRU."""
 
@@ -63,15 +75,7 @@ than is safe. What the check says of DRAM counts double. Set by hand until they 
 those GEMMs and of some hundred random ones."""
 
 
-PROMISED_TIME_RATIO, PROMISED_DRAM_RATIO = 0.01, 0.05
-"""Estimated errors up to which a sample is enough."""
-
-WHOLE_STAGES = 57_000_000
-"""GEMMs of up to so many stages are simulated whole where samples promise less: two seconds at 35
-ns a stage."""
-
-GROWTH, MOST_SAMPLED_STAGES = 4, 12_000_000
-"""Larger ones by samples that grow so much from one to the next, up to about so many stages."""
+NONE: Final = Errors()
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class Estimate:
         Of the true tables, for a report; its queues may be those of a part.
     time_error_ratio, dram_error_ratio : float
         Estimated relative error of time and of DRAM bytes; 0 where all was simulated.
+    checked : Errors
+        How far off the line through two runs a third one of each side was.
     runs : int
         Of how many executions this is the mean; what passed DRAM is that of all.
     """
@@ -92,13 +98,25 @@ class Estimate:
     result: EngineResult
     time_error_ratio: float = 0.0
     dram_error_ratio: float = 0.0
+    checked: Errors = NONE
     runs: int = 1
 
     @property
-    def is_close(self) -> bool:
-        """Whether it promises what samples should."""
-        is_timely = self.time_error_ratio <= PROMISED_TIME_RATIO
-        return is_timely and self.dram_error_ratio <= PROMISED_DRAM_RATIO
+    def errors(self) -> Errors:
+        """The estimated ones."""
+        return Errors(self.time_error_ratio, self.dram_error_ratio)
+
+    def apart(self, other: Estimate) -> Errors:
+        """By how much another one differs."""
+        time, dram = self.result.makespan_ps, self._dram_bytes
+        return Errors(
+            abs(other.result.makespan_ps / time - 1), abs(other._dram_bytes / max(1, dram) - 1)
+        )
+
+    @property
+    def _dram_bytes(self) -> int:
+        passed = self.result.misses + self.result.dram_written
+        return int((passed * self.program.block_bytes).sum())
 
 
 class Run(NamedTuple):
@@ -152,32 +170,6 @@ def estimate(
     return Estimate(program, engine(program))
 
 
-def close_estimate(
-    hardware: Hardware,
-    library: Library,
-    problem: GemmProblem,
-    mapping: Mapping,
-    engine: Engine,
-    budget_stages: int,
-) -> Estimate:
-    """As `estimate`, but with more stages where those in the budget promise too little.
-
-    A GEMM that takes no longer than two seconds is then simulated whole.
-    """
-    whole = Whole(hardware, library, problem, mapping)
-    simulated = partial(estimate, hardware, library, problem, mapping, engine)
-    found = simulated(budget_stages)
-    if found.is_close:
-        return found
-    stages = whole.grid.outputs * whole.grid.stages
-    if stages <= WHOLE_STAGES:
-        return simulated(stages)
-    while not found.is_close and budget_stages * GROWTH <= MOST_SAMPLED_STAGES:
-        budget_stages *= GROWTH
-        found = min(found, simulated(budget_stages), key=lambda one: one.time_error_ratio)
-    return found
-
-
 class _Sampler:
     """The runs that cuts of a GEMM ask for, each simulated once."""
 
@@ -217,7 +209,10 @@ class _Sampler:
         time_error += time_ps / found.makespan_ps - 1
         if busy["dram"] > time_ps / 2:
             time_error += dram_error * busy["dram"] / time_ps
-        return Estimate(program, replace(found, makespan_ps=time_ps), time_error, dram_error)
+        checked = Errors(*(sum(error) for error in zip(*errors, strict=True))) if check else NONE
+        return Estimate(
+            program, replace(found, makespan_ps=time_ps), time_error, dram_error, checked
+        )
 
     def _of_stages(self, stages: int) -> Totals:
         """Totals of all tiles, at so many stages along k."""
