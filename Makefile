@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better
+.PHONY: demo test check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -28,7 +28,6 @@ format: .venv/installed-dev
 
 bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler, and memory
 	$(BIN)/python tests/benchmarks/bench.py
-	$(BIN)/python tests/benchmarks/sampled.py
 	$(BIN)/python tests/benchmarks/sweep.py
 	$(BIN)/python tests/benchmarks/memory.py
 	$(BIN)/python -m pytest -o addopts= tests/benchmarks -s -q --benchmark-only --benchmark-disable-gc --benchmark-columns=median
@@ -81,6 +80,9 @@ train-fashion: .venv/installed-dev  ## the runs that notebook 08 shows, WORKERS 
 	$(BIN)/nmsim train notebooks/fashion.yaml --store fashion.sqlite --workers $(WORKERS)
 	$(BIN)/nmsim train notebooks/fashion.yaml --store fashion.sqlite -o notebooks/fashion.csv
 	$(BIN)/nmsim train --claims notebooks/fashion.csv
+
+held-out: .venv/installed-dev  ## sampled accuracy against exact, on layers drawn anew; 10 minutes
+	$(BIN)/python tests/sampling/held_out.py
 
 coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lines count
 	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m "not slow" tests

@@ -16,6 +16,9 @@ costs a comparison a look-up and a fifth of the time of a stage.
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
 from simulator.engine.result import EngineResult, Waits
@@ -608,12 +611,12 @@ def _close(k, times, mac_ps, cores, ends, stages, accounts):
 
 @numba.njit(**OPTIONS)
 def _run(
-    k, tiles, queue_start, queue_at, queue_of, bounds, row_ends,
+    until, k, tiles, queue_start, queue_at, queue_of, bounds, row_ends,
     times, mac_ps, masked_kinds, costs, classes,
     cores, pendings, ends, tiles_of, arrived, shared, sent,
     lru, resident, ready, tree, stages, counts, accounts,
 ):  # fmt: skip
-    """The event loop. Returns whether every core finished.
+    """The event loop, of events before a key, or to the end. Returns whether every core finished.
 
     Without clusters ``sent`` is None, and numba compiles a loop that knows nothing of them; nor of
     rows that tiles keep, without ``row_ends``.
@@ -622,10 +625,12 @@ def _run(
     core_bits = k[K_CORE_BITS]
     core_mask = (1 << core_bits) - 1
     last_stage = k[K_STAGES] - 1
-    for core in range(k[K_CORES]):
-        cores[core, REQUEST_KEY] = _event(0, STAGE_REQUEST, core, k)
-        _update(tree, leaves + core, cores[core, REQUEST_KEY])
-    while tree[1] != NEVER:
+    if tree[0] == NEVER:  # at time 0, every core asks for its first stage
+        tree[0] = 0
+        for core in range(k[K_CORES]):
+            cores[core, REQUEST_KEY] = _event(0, STAGE_REQUEST, core, k)
+            _update(tree, leaves + core, cores[core, REQUEST_KEY])
+    while tree[1] < until:
         key = tree[1]
         core = key & core_mask
         now = key >> (core_bits + KIND_BITS)
@@ -699,10 +704,349 @@ def _run(
         _plan_request(c, core, k, pending, ends[core])
         leaving = min(c[EPILOGUE_KEY], c[OUTPUT_KEY])
         _update(tree, leaves + core, min(leaving, c[REQUEST_KEY]))
+
+    if tree[1] != NEVER:
+        return False
     for block in range(resident.shape[0]):
         if resident[block] != ABSENT:
             counts[LEFT_CLEAN + (resident[block] == DIRTY), classes[block]] += 1
     return _close(k, times, mac_ps, cores, ends, stages, accounts)
+
+
+# Leaps. Cores in the midst of their tiles often repeat themselves: after a period of one or two
+# stages each, everything that decides what comes next is as it was, only later and further along k.
+# Then further periods are added up instead of simulated, until a core comes to its tile's end or L2
+# answers otherwise. Of L2 only the first and the last request of a block are followed.
+
+# Columns of what is noted of a core before a period, and behind them the ends of its last stages.
+NOTED_FIELDS = 7
+(N_REQUEST, N_ISSUE, N_DONE, N_STORED, N_PORT, N_STAGE, N_MEMORY) = range(NOTED_FIELDS)
+
+# Columns of a line of blocks, of one phase of the period, that cores walk along: its block at stage
+# 0; the stage of the newest block requested in the period, where in the period it first was, and of
+# the oldest one, where it last was; and whether the newest missed L2, and when it was filled then.
+LINE_FIELDS = 9
+(
+    BASE,
+    PHASE,
+    NEWEST,
+    NEWEST_AT,
+    OLDEST,
+    OLDEST_AT,
+    OF_CLASS,
+    MISSED,
+    FILLED_AT,
+) = range(LINE_FIELDS)
+
+
+@numba.njit(inline="always", **OPTIONS)
+def _periods_left(k, cores, shared, period):
+    """Periods until the first core comes to the last stage of its tile; 0 unless all are at work in
+    the midst of one."""
+    if shared[FOREIGN] < shared.shape[0]:
+        return 0
+    left = NEVER
+    for core in range(k[K_CORES]):
+        c = cores[core]
+        if c[EPILOGUE_KEY] != NEVER or c[OUTPUT_KEY] != NEVER or c[IN_FLIGHT_STAGES]:
+            return 0
+        if c[REQUEST_KEY] != NEVER:
+            left = min(left, (c[STAGE_END] - 1 - c[STAGE]) // period)
+        elif not c[EXHAUSTED]:
+            return 0
+    return max(left, 0)
+
+
+@numba.njit(**OPTIONS)
+def _note(period, k, cores, pendings, shared, resident, counts, noted, held, was):
+    """Note what decides what comes next, and which of the blocks that are next are in L2."""
+    buffers, shift = k[K_BUFFERS], KIND_BITS + k[K_CORE_BITS]
+    for at in range(SHARED_FIELDS):
+        was[0, at] = shared[at]
+    for what in range(COUNTERS):
+        for kind in range(counts.shape[1]):
+            was[1 + what, kind] = counts[what, kind]
+    for core in range(k[K_CORES]):
+        c, n = cores[core], noted[core]
+        n[N_REQUEST] = c[REQUEST_KEY] >> shift
+        n[N_ISSUE], n[N_DONE], n[N_STORED] = c[ISSUE_TIME], c[DONE_TIME], c[STORED_TIME]
+        n[N_PORT], n[N_STAGE], n[N_MEMORY] = c[PORT_FREE], c[STAGE], c[MEMORY_PS]
+        slot = c[ISSUE_SLOT]
+        for at in range(buffers):
+            n[NOTED_FIELDS + at] = pendings[core, slot, END]
+            slot = slot + 1 if slot + 1 < buffers else 0
+        if c[REQUEST_KEY] != NEVER:
+            for turn in range(period):
+                at = core * period + turn
+                held[at, 0] = resident[c[ROWS_BLOCK] + c[STAGE] + turn] != ABSENT
+                if k[K_HAS_COLUMNS]:
+                    held[at, 1] = resident[c[COLUMNS_BLOCK] + c[STAGE] + turn] != ABSENT
+
+
+@numba.njit(**OPTIONS)
+def _repeats(period, before, now, k, cores, pendings, shared, counts, noted, was):
+    """Whether all is as it was noted, but for the time and the stage."""
+    buffers, shift, leap = k[K_BUFFERS], KIND_BITS + k[K_CORE_BITS], now - before
+    for queue in (L2_FREE, DRAM_FREE, LINK_FREE):
+        if max(shared[queue], now) - max(was[0, queue], before) != leap:
+            return False
+    if shared[LAST_REQUEST] - was[0, LAST_REQUEST] != leap:
+        return False
+    for core in range(k[K_CORES]):
+        c, n = cores[core], noted[core]
+        if c[REQUEST_KEY] == NEVER:
+            continue
+        if c[STAGE] - n[N_STAGE] != period or (c[REQUEST_KEY] >> shift) - n[N_REQUEST] != leap:
+            return False
+        if c[ISSUE_TIME] - n[N_ISSUE] != leap or c[DONE_TIME] - n[N_DONE] != leap:
+            return False
+        if c[STORED_TIME] - n[N_STORED] != leap and not k[K_ASYNC_COPIES]:
+            return False
+        if max(c[PORT_FREE], now) - max(n[N_PORT], before) != leap:
+            return False
+        slot = c[ISSUE_SLOT]
+        for at in range(buffers):
+            if pendings[core, slot, END] - n[NOTED_FIELDS + at] != leap:
+                return False
+            slot = slot + 1 if slot + 1 < buffers else 0
+    for kind in range(counts.shape[1]):
+        for what in (WRITTEN, DRAM_WRITTEN):
+            if counts[what, kind] != was[1 + what, kind]:
+                return False
+    return True
+
+
+@numba.njit(**OPTIONS)
+def _in_order(period, before, k, cores, noted, order, keys):
+    """Sort the requests of a period, ``core * period + turn``, by time; returns how many."""
+    requests = 0
+    for core in range(k[K_CORES]):
+        c = cores[core]
+        for turn in range(period):
+            at = core * period + turn
+            keys[at] = NEVER
+            if c[REQUEST_KEY] != NEVER:
+                time = noted[core, N_REQUEST] if turn == 0 else c[ISSUE_TIME]
+                keys[at] = ((time - before) << k[K_CORE_BITS]) | core
+                requests += 1
+    for at in range(1, order.shape[0]):  # they are nearly in order, from the last leap
+        moved = order[at]
+        key, to = keys[moved], at
+        while to > 0 and keys[order[to - 1]] > key:
+            order[to] = order[to - 1]
+            to -= 1
+        order[to] = moved
+    return requests
+
+
+@numba.njit(**OPTIONS)
+def _lines(requests, period, k, cores, classes, noted, held, order, line_of, lines):
+    """Find the lines of blocks that a period's requests walk along; returns how many, 0 if the
+    blocks of one differ."""
+    found = 0
+    for at in range(requests):
+        request = order[at]
+        core = request // period
+        stage = noted[core, N_STAGE] + request - core * period
+        for side in range(1 + k[K_HAS_COLUMNS]):
+            base = cores[core, ROWS_BLOCK if side == 0 else COLUMNS_BLOCK]
+            kind, phase = classes[base + stage], stage % period
+            line = found - 1
+            while line >= 0 and (lines[line, BASE] != base or lines[line, PHASE] != phase):
+                line -= 1
+            if line < 0:
+                line = found
+                found += 1
+                lines[line, BASE], lines[line, PHASE], lines[line, OF_CLASS] = base, phase, kind
+                lines[line, NEWEST], lines[line, OLDEST] = -1, stage
+            if kind != lines[line, OF_CLASS]:
+                return 0
+            line_of[at, side] = line
+            if stage > lines[line, NEWEST]:
+                lines[line, NEWEST], lines[line, NEWEST_AT] = stage, at
+                lines[line, MISSED] = 1 - held[request, side]
+            if stage <= lines[line, OLDEST]:
+                lines[line, OLDEST], lines[line, OLDEST_AT] = stage, at
+    return found
+
+
+@numba.njit(**OPTIONS)
+def _lag(found, period, before, now, k, ready, costs, counts, was, lines):
+    """By how many periods cores on a line are apart, at most; -1 if what a period asks of L2 is not
+    sure to repeat itself: blocks on their way from DRAM, or so many that L2 may lose some."""
+    leap, lag, touched_bytes = now - before, 0, 0
+    misses = was[0, SHARED_FIELDS:]
+    for kind in range(counts.shape[1]):
+        misses[kind] = 0
+    for line in range(found):
+        one = lines[line]
+        base, kind = one[BASE], one[OF_CLASS]
+        one[FILLED_AT] = ready[base + one[NEWEST]]
+        if not one[MISSED] and one[FILLED_AT] > before:
+            return -1
+        for stage in range(one[OLDEST], one[NEWEST], period):
+            # When it was filled, and when one at this distance from the newest will have been.
+            filled = ready[base + stage]
+            then = before
+            if one[MISSED]:
+                then = one[FILLED_AT] - (one[NEWEST] - stage) // period * leap
+            if filled != then and max(filled, then) > before:
+                return -1
+        misses[kind] += one[MISSED]
+        touched_bytes += costs[kind, BYTES]
+        lag = max(lag, (one[NEWEST] - one[OLDEST]) // period)
+    for kind in range(counts.shape[1]):
+        if counts[MISSES, kind] - was[1 + MISSES, kind] != misses[kind]:
+            return -1
+    if k[K_RECENCY] and 2 * (lag + 2) * touched_bytes > k[K_L2_BYTES]:
+        return -1
+    return lag
+
+
+@numba.njit(**OPTIONS)
+def _answers_alike(
+    ahead, before, k, shared, lru, resident, ready, classes, costs, lines, firsts, victims,
+):  # fmt: skip
+    """Whether L2, so many stages ahead, hits and misses as in the period, and loses nothing dirty
+    and nothing that is asked for."""
+    used, lost, hits = shared[L2_USED], 0, 0
+    victim = lru[lru.shape[0] - 1, 0]
+    for line in firsts:
+        one = lines[line]
+        block, kind = one[BASE] + one[NEWEST] + ahead, one[OF_CLASS]
+        if classes[block] != kind or (resident[block] == ABSENT) != one[MISSED]:
+            return False
+        if not one[MISSED]:
+            hits += 1
+            if ready[block] > before:
+                return False
+            continue
+        room = k[K_L2_BYTES] - costs[kind, BYTES]
+        while used > room:
+            if resident[victim] == DIRTY or lost == victims.shape[0]:
+                return False
+            victims[lost] = victim
+            lost += 1
+            used -= costs[classes[victim], BYTES]
+            victim = lru[victim, 0]
+        used += costs[kind, BYTES]
+    if hits and lost:
+        for line in firsts:
+            block = lines[line, BASE] + lines[line, NEWEST] + ahead
+            for at in range(lost):
+                if victims[at] == block:
+                    return False
+    return True
+
+
+@numba.njit(**OPTIONS)
+def _request_ahead(
+    ahead, filled_ps, k, shared, lru, resident, ready, classes, costs, counts, lines, firsts, lasts,
+):  # fmt: skip
+    """The first and the last requests of blocks in the period that is so many stages ahead."""
+    for line in firsts:
+        one = lines[line]
+        block = one[BASE] + one[NEWEST] + ahead
+        if one[MISSED]:
+            _insert(0, block, CLEAN, k, shared, lru, resident, classes, costs, counts)
+            ready[block] = one[FILLED_AT] + filled_ps
+        elif k[K_RECENCY]:
+            _to_front(lru, np.uintp(lru.shape[0] - 1), np.uintp(block))
+    if k[K_RECENCY]:
+        for line in lasts:
+            block = lines[line, BASE] + lines[line, OLDEST] + ahead
+            _to_front(lru, np.uintp(lru.shape[0] - 1), np.uintp(block))
+
+
+@numba.njit(**OPTIONS)
+def _shift(periods, period, before, now, k, cores, pendings, shared, tree, stages, counts,
+           noted, was):  # fmt: skip
+    """Move clocks and counters on by so many periods, each like the one that was noted."""
+    leap = (now - before) * periods
+    key_leap = leap << (KIND_BITS + k[K_CORE_BITS])
+    for queue in (L2_FREE, DRAM_FREE, LINK_FREE, LAST_REQUEST):
+        shared[queue] += leap
+    for counter in (IN_FLIGHT, TIES):
+        shared[counter] += (shared[counter] - was[0, counter]) * periods
+    for what in (REQUESTS, MISSES, FAR):
+        for kind in range(counts.shape[1]):
+            counts[what, kind] += (counts[what, kind] - was[1 + what, kind]) * periods
+    for core in range(k[K_CORES]):
+        c = cores[core]
+        if c[REQUEST_KEY] == NEVER:
+            continue
+        c[REQUEST_KEY] += key_leap
+        c[ISSUE_TIME] += leap
+        c[DONE_TIME] += leap
+        c[STORED_TIME] += leap
+        c[PORT_FREE] += leap
+        c[MEMORY_PS] += (c[MEMORY_PS] - noted[core, N_MEMORY]) * periods
+        c[STAGE] += period * periods
+        stages[core, c[TILE_CLASS]] += period * periods
+        for slot in range(k[K_BUFFERS]):
+            pendings[core, slot, END] += leap
+    for node in range(1, tree.shape[0]):
+        if tree[node] != NEVER:
+            tree[node] += key_leap
+
+
+@numba.njit(**OPTIONS)
+def _look(period, fewest, k, cores, pendings, shared, resident, counts, noted, held, was):
+    """Note how all is, if ``fewest`` periods are left after the next one; returns how many are."""
+    left = _periods_left(k, cores, shared, period) - 1
+    if left < fewest:
+        return 0
+    _note(period, k, cores, pendings, shared, resident, counts, noted, held, was)
+    return left
+
+
+@numba.njit(**OPTIONS)
+def _leap(
+    period, left, before, now, k, classes, costs, cores, pendings, shared,
+    lru, resident, ready, tree, stages, counts,
+    noted, held, was, order, keys, line_of, lines, firsts, lasts, victims,
+):  # fmt: skip
+    """Add periods like the one that was noted, as many as are sure to be; returns how many."""
+    if not _repeats(period, before, now, k, cores, pendings, shared, counts, noted, was):
+        return 0
+    requests = _in_order(period, before, k, cores, noted, order, keys)
+    found = _lines(requests, period, k, cores, classes, noted, held, order, line_of, lines)
+    lag = _lag(found, period, before, now, k, ready, costs, counts, was, lines) if found else -1
+    if lag < 0:
+        return 0
+    first = last = 0
+    for at in range(requests):
+        for side in range(1 + k[K_HAS_COLUMNS]):
+            line = line_of[at, side]
+            if lines[line, NEWEST_AT] == at:
+                firsts[first] = line
+                first += 1
+            if lines[line, OLDEST_AT] == at:
+                lasts[last] = line
+                last += 1
+    periods = 0
+    while periods < left and _answers_alike(
+        (periods + 1) * period, before, k, shared, lru, resident, ready, classes, costs, lines,
+        firsts[:first], victims,
+    ):  # fmt: skip
+        periods += 1
+        _request_ahead(
+            periods * period, periods * (now - before), k, shared, lru, resident, ready, classes,
+            costs, counts, lines, firsts[:first], lasts[:last],
+        )  # fmt: skip
+    if k[K_RECENCY]:  # blocks that are still in use lie in the order of all of their requests
+        sentinel = np.uintp(lru.shape[0] - 1)
+        for ahead in range(max(1, periods - lag), periods + 1):
+            for at in range(requests):
+                core = order[at] // period
+                stage = noted[core, N_STAGE] + order[at] - core * period + ahead * period
+                _to_front(lru, sentinel, np.uintp(cores[core, ROWS_BLOCK] + stage))
+                if k[K_HAS_COLUMNS]:
+                    _to_front(lru, sentinel, np.uintp(cores[core, COLUMNS_BLOCK] + stage))
+    if periods:
+        _shift(periods, period, before, now, k, cores, pendings, shared, tree, stages, counts,
+               noted, was)  # fmt: skip
+    return periods
 
 
 def stage_table(program: Program) -> IntArray:
@@ -771,6 +1115,65 @@ def _zeros(*shape: int) -> IntArray:
     return np.zeros(shape, dtype=np.int64)
 
 
+LEAP_EVENTS, LEAP_WAVE_EVENTS, LEAP_CORES = 400_000, 8_000, 16
+"""Stages of a run, and of one tile on every core, from which on looking for leaps may pay; and
+cores: what they share is followed once."""
+
+FEWEST_EVENTS, SHORTEST_PAUSE, LONGEST_PAUSE = 1_000, 250, 64_000
+"""Stages, of all cores: that a leap must promise, since a try takes as long as they do; and that
+pass between looks, which are twice as far apart after each that led to no leap."""
+
+
+def _may_leap(program: Program) -> bool:
+    """Whether all tiles walk along k alike, each core on its own, and for long."""
+    grid = program.grid
+    if program.is_masked or grid.keeps_rows or program.cluster_cores > 1:
+        return False
+    is_deep = program.cores * grid.stages >= LEAP_WAVE_EVENTS * grid.splits
+    return is_deep and program.stage_events >= LEAP_EVENTS and program.cores >= LEAP_CORES
+
+
+def _run_in_leaps(program: Program, arguments: tuple[Any, ...]) -> bool:
+    """As `_run` to the end, in leaps where cores repeat themselves."""
+    (k, *_, costs, classes, state, pendings, _, _, _, shared, _,
+     lru, resident, ready, tree, stages, counts, _) = arguments  # fmt: skip
+    period = 1 + program.halves  # blocks lie in the halves by turns
+    requests = program.cores * period
+    noted = _zeros(program.cores, NOTED_FIELDS + program.stage_buffers)
+    held = _zeros(requests, 2)
+    was = _zeros(1 + COUNTERS, SHARED_FIELDS + len(table.BLOCK_CLASSES))
+    scratch = (
+        np.arange(requests), _zeros(requests), _zeros(requests, 2),
+        _zeros(2 * requests, LINE_FIELDS), _zeros(2 * requests), _zeros(2 * requests),
+        _zeros(8 * requests),
+    )  # fmt: skip
+    shift, core_mask = KIND_BITS + int(k[K_CORE_BITS]), (1 << int(k[K_CORE_BITS])) - 1
+    stage_key = max(1, int(program.stage_ps[0])) << shift
+    fewest = max(8, FEWEST_EVENTS // requests)
+    shortest, longest = (max(1, one // program.cores) for one in (SHORTEST_PAUSE, LONGEST_PAUSE))
+    pause = shortest
+    finished = _run(0, *arguments)
+    while tree[1] != NEVER:
+        key, leapt = int(tree[1]), 0
+        left = _look(period, fewest, k, state, pendings, shared, resident, counts, noted, held, was)
+        if left:
+            core, before = key & core_mask, key >> shift
+            for _ in range(period):
+                _run(min(key + 1, NEVER), *arguments)
+                key = int(state[core, REQUEST_KEY])
+            finished = _run(key, *arguments)
+            if key == NEVER:
+                continue
+            leapt = _leap(
+                period, left, before, key >> shift, k, classes, costs, state, pendings, shared,
+                lru, resident, ready, tree, stages, counts, noted, held, was, *scratch,
+            )  # fmt: skip
+        pause = shortest if leapt else min(2 * pause, longest)
+        if not leapt:
+            finished = _run(min(key + pause * stage_key, NEVER), *arguments)
+    return finished
+
+
 def run(program: Program) -> EngineResult:
     """Simulate one program."""
     grid, cores, queues = program.grid, program.cores, program.queues
@@ -808,8 +1211,10 @@ def run(program: Program) -> EngineResult:
         state, pendings, ends, _zeros(cores, k[K_RING]), arrived, shared, sent,
         lru, resident, _zeros(blocks), tree, stages, counts, accounts,
     )  # fmt: skip
-    is_long = program.stage_events > LONG_STAGES
-    finished = waiting(_run, *arguments) if is_long else _run(*arguments)
+    kernel = partial(_run, NEVER, *arguments)
+    if _may_leap(program):
+        kernel = partial(_run_in_leaps, program, arguments)
+    finished = waiting(kernel) if program.stage_events > LONG_STAGES else kernel()
     assert finished, "a core stopped before its work was done"
     return EngineResult(
         makespan_ps=int(max(accounts[END_PS].max(), shared[DRAIN])),

@@ -15,6 +15,7 @@ from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library
 from simulator.hardware.library import Unit
 from simulator.run.sampling import Estimate, estimate
+from simulator.run.sampling_growth import close_estimate
 from simulator.schedule.attention import attention_program
 from simulator.schedule.attention_ranking import attention_candidates
 from simulator.schedule.laid import Bench
@@ -37,10 +38,11 @@ FIRST_STAGES, FINAL_STAGES = 80_000, 520_000
 """Stages of a sample: of each mapping that is tried, and of those that look fastest together.
 25 ms at 35 ns a stage."""
 
-CLOSE_RATIO = 0.01
-"""Mappings that a small sample shows closer to the fastest are sampled again."""
+CLOSE_RATIO, FEW_CLOSE_RATIO = 0.01, 0.05
+"""Mappings that a small sample shows closer to the fastest are sampled again; the second where only
+two are tried."""
 
-LARGE_STAGES, LARGE_SCALE = 10**8, 10
+LARGE_STAGES, LARGE_SCALE = 10**8, 4
 """GEMMs of more stages are sampled so much more."""
 
 LARGE_EXACT_STAGES, LARGE_CANDIDATES = 4 * FIRST_STAGES, 2
@@ -192,7 +194,7 @@ def fastest(terms: Terms, options: Sequence[Option], ranked: Ranking) -> Outcome
     else:
         tried = _tried(terms, options, ranked)
     if all(option.mask is None for option, _ in tried):
-        if terms.accuracy == "sampled":
+        if terms.accuracy == "sampled" and _most_stages(tried) > LARGE_EXACT_STAGES:
             return _sampled(terms, tried)
         if _most_stages(tried) > LARGE_EXACT_STAGES and len(tried) > LARGE_CANDIDATES:
             tried = _narrowed(terms, tried)
@@ -329,15 +331,17 @@ def _whole(terms: Terms, option: Option, mapping: Mapping) -> Outcome:
 def _part(
     terms: Terms, option: Option, mapping: Mapping, budget_stages: int, check: bool = True
 ) -> Outcome:
-    """What a sample says of a mapping."""
+    """What a sample says of a mapping: one that is large enough, if it is to be checked."""
     order = option.problem.swapped() if mapping.swapped else option.problem
-    found = estimate(
-        *terms.kernels_of(order), order, mapping, terms.engine, budget_stages, check=check
-    )
+    kernels = terms.kernels_of(order)
+    if check:
+        found = close_estimate(*kernels, order, mapping, terms.engine, budget_stages)
+    else:
+        found = estimate(*kernels, order, mapping, terms.engine, budget_stages, check=False)
     return Outcome(terms.hardware, found, order, mapping, option)
 
 
-def _narrowed(terms: Terms, tried: list[_Tried]) -> list[_Tried]:
+def _narrowed(terms: Terms, tried: list[_Tried], close_ratio: float = CLOSE_RATIO) -> list[_Tried]:
     """The fastest on small samples, and another one that looks as fast.
 
     Patterns as dense with the same mapping differ in metadata alone: the first has the least.
@@ -351,7 +355,7 @@ def _narrowed(terms: Terms, tried: list[_Tried]) -> list[_Tried]:
         return tried
     budget = FIRST_STAGES * _sample_scale(tried)
     times = [_part(terms, *one, budget, check=False).time_ps for one in tried]
-    close = min(times) * (1 + CLOSE_RATIO)
+    close = min(times) * (1 + close_ratio)
     first = np.argsort(times, kind="stable")[:LARGE_CANDIDATES].tolist()
     return [tried[at] for at in sorted(first) if times[at] <= close]
 
@@ -359,7 +363,9 @@ def _narrowed(terms: Terms, tried: list[_Tried]) -> list[_Tried]:
 def _sampled(terms: Terms, tried: list[_Tried]) -> Outcome:
     """The fastest mapping, by larger samples of those that look fastest."""
     budget = FINAL_STAGES * _sample_scale(tried)
-    tried = _narrowed(terms, tried)
+    # Two would both be simulated exactly, however far apart they look.
+    is_few = len(tried) <= LARGE_CANDIDATES
+    tried = _narrowed(terms, tried, FEW_CLOSE_RATIO if is_few else CLOSE_RATIO)
     return _first_of_fastest(terms, [_part(terms, *one, budget // len(tried)) for one in tried])
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,18 @@ from simulator.workload.lowering import GemmProblem
 
 Engine = Callable[[Program], EngineResult]
 
+
+class Errors(NamedTuple):
+    """Of time and of DRAM bytes, relative."""
+
+    time: float = 0.0
+    dram: float = 0.0
+
+    def within(self, most: Errors) -> bool:
+        """Whether neither is larger."""
+        return self.time <= most.time and self.dram <= most.dram
+
+
 SAFE_REUSE = 0.5
 """Share of a wave's blocks below which L2 keeps none of them for the next wave, under LRU."""
 
@@ -63,6 +75,9 @@ than is safe. What the check says of DRAM counts double. Set by hand until they 
 those GEMMs and of some hundred random ones."""
 
 
+NONE: Final = Errors()
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Counters of a run, exact or extrapolated, and how far off they may be.
@@ -73,6 +88,8 @@ class Estimate:
         Of the true tables, for a report; its queues may be those of a part.
     time_error_ratio, dram_error_ratio : float
         Estimated relative error of time and of DRAM bytes; 0 where all was simulated.
+    checked : Errors
+        How far off the line through two runs a third one of each side was.
     runs : int
         Of how many executions this is the mean; what passed DRAM is that of all.
     """
@@ -81,7 +98,25 @@ class Estimate:
     result: EngineResult
     time_error_ratio: float = 0.0
     dram_error_ratio: float = 0.0
+    checked: Errors = NONE
     runs: int = 1
+
+    @property
+    def errors(self) -> Errors:
+        """The estimated ones."""
+        return Errors(self.time_error_ratio, self.dram_error_ratio)
+
+    def apart(self, other: Estimate) -> Errors:
+        """By how much another one differs."""
+        time, dram = self.result.makespan_ps, self._dram_bytes
+        return Errors(
+            abs(other.result.makespan_ps / time - 1), abs(other._dram_bytes / max(1, dram) - 1)
+        )
+
+    @property
+    def _dram_bytes(self) -> int:
+        passed = self.result.misses + self.result.dram_written
+        return int((passed * self.program.block_bytes).sum())
 
 
 class Run(NamedTuple):
@@ -174,7 +209,10 @@ class _Sampler:
         time_error += time_ps / found.makespan_ps - 1
         if busy["dram"] > time_ps / 2:
             time_error += dram_error * busy["dram"] / time_ps
-        return Estimate(program, replace(found, makespan_ps=time_ps), time_error, dram_error)
+        checked = Errors(*(sum(error) for error in zip(*errors, strict=True))) if check else NONE
+        return Estimate(
+            program, replace(found, makespan_ps=time_ps), time_error, dram_error, checked
+        )
 
     def _of_stages(self, stages: int) -> Totals:
         """Totals of all tiles, at so many stages along k."""
