@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from simulator.errors import SimulatorError, WorkloadError
@@ -201,6 +203,14 @@ def located(path: Path, name: str, error: SimulatorError, hint: str | None = Non
     return WorkloadError(f"{path} {where}", str(error).removeprefix(f"{where}: "), hint=hint)
 
 
+def renamed(layer: Layer, name: str) -> Layer:
+    """The same layer under another name: what has been checked is not checked again."""
+    twin = copy(layer)
+    object.__setattr__(twin, "name", name)
+    return twin
+
+
+@lru_cache(maxsize=4096)
 def _printable(text: str) -> str:
     """One line without what a terminal would obey; names come from files."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

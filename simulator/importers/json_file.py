@@ -5,9 +5,12 @@ A file may be compressed with gzip, whatever its ending.
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,18 @@ EXPANSION = 200
 expand 10 to 40 times; gzip reaches 1032."""
 
 CHUNK_BYTES = 2**20
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for cycles, of which data has none: most of the time of a large file."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def read_json(path: Path, limit_bytes: int) -> Any:

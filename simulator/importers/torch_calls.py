@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from simulator.workload.attention import Attention
 from simulator.workload.layer import Layer
@@ -73,16 +73,61 @@ class Product:
         return 2 * self.bits - sparse + self.is_wrapper
 
 
-@dataclass(frozen=True)
-class Call:
+@dataclass(frozen=True, eq=False)
+class Arguments:
+    """What a call was given, as the profiler noted it; of any type, since files may hold any.
+
+    Calls that were given the same share one, so that it is read once: equal only to itself.
+    """
+
+    dims: object
+    types: object
+    concrete: object
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Arguments:
+        """The ``args`` of an event."""
+        args = event.get("args")
+        given = args if isinstance(args, dict) else {}
+        types = given.get("Input type") or given.get("Input Types")
+        return cls(given.get("Input Dims"), types, given.get("Concrete Inputs"))
+
+    @property
+    def text(self) -> str:
+        """Equal where all is equal; empty where it nests too deeply for that to be told."""
+        try:
+            return str((self.dims, self.types, self.concrete))
+        except RecursionError:
+            return ""
+
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Of every argument; () of one that is no tensor, or a list of tensors."""
+        return tuple(_shape(dims) or () for dims in _list(self.dims))
+
+    @cached_property
+    def operands(self) -> tuple[Shape, ...]:
+        """All tensors of one or more dimensions, those of lists included."""
+        return tuple(_tensors(self.dims))
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """Arguments that are no tensors, as text, where the profiler noted them."""
+        return tuple(map(str, _list(self.concrete)))
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """Types of arguments."""
+        return tuple(map(str, _list(self.types)))
+
+
+class Call(NamedTuple):
     """One operator as it was called.
 
     Attributes
     ----------
     start_ns, end_ns : int
         Whole nanoseconds, so that a sum of times is exact.
-    given : mapping
-        The event's ``args``.
     is_timed : bool
         Whether the event says when it began and how long it took. Where not, nobody knows which
         call it lies in.
@@ -92,7 +137,7 @@ class Call:
     thread: tuple[str, str]
     start_ns: int
     end_ns: int
-    given: Mapping[str, Any]
+    given: Arguments
     is_timed: bool = True
 
     @property
@@ -103,22 +148,22 @@ class Call:
     @property
     def has_arguments(self) -> bool:
         """Whether the profiler recorded what the call was given."""
-        return bool(_list(self.given.get("Input Dims")))
+        return bool(_list(self.given.dims))
 
-    @cached_property
+    @property
     def shapes(self) -> tuple[Shape, ...]:
-        """Of every argument; () of one that is no tensor, or a list of tensors."""
-        return tuple(_shape(dims) or () for dims in _list(self.given.get("Input Dims")))
+        """As `Arguments.shapes`."""
+        return self.given.shapes
 
-    @cached_property
+    @property
     def operands(self) -> tuple[Shape, ...]:
-        """All tensors of one or more dimensions, those of lists included."""
-        return tuple(_tensors(self.given.get("Input Dims")))
+        """As `Arguments.operands`."""
+        return self.given.operands
 
     @property
     def values(self) -> tuple[str, ...]:
-        """Arguments that are no tensors, as text, where the profiler noted them."""
-        return tuple(map(str, _list(self.given.get("Concrete Inputs"))))
+        """As `Arguments.values`."""
+        return self.given.values
 
     def shape(self, index: int, *lengths: int) -> Shape:
         """The shape of one argument, which has as many dimensions as asked for.
@@ -186,8 +231,7 @@ class Call:
         UnreadableError
             If layers know no such format.
         """
-        types = _list(self.given.get("Input type") or self.given.get("Input Types"))
-        kind = str(types[index]) if index < len(types) else ""
+        kind = self.given.kinds[index] if index < len(self.given.kinds) else ""
         if kind not in FORMATS:
             raise UnreadableError(f"{kind} operands")
         return FORMATS[kind]
@@ -201,24 +245,23 @@ def events_of(document: Any) -> list[Any] | None:
 
 def calls_of(events: Iterable[Any]) -> Iterator[Call]:
     """Every call of an operator, in the order of the file."""
+    known: dict[str, Arguments] = {}
+    threads: dict[tuple[str, str], tuple[str, str]] = {}
     for event in events:
         if not isinstance(event, dict) or event.get("ph") not in CALLS:
             continue
         name, start, length = event.get("name"), event.get("ts"), event.get("dur")
         if not isinstance(name, str) or event.get("cat", "cpu_op") not in CPU_OPERATORS:
             continue
-        given, is_timed, start_ns, end_ns = event.get("args"), False, 0, 0
+        is_timed, start_ns, end_ns = False, 0, 0
         if _is_time(start) and _is_time(length):
             is_timed, start_ns = True, round(start * 1000)
             end_ns = start_ns + max(0, round(length * 1000))
-        yield Call(
-            operator=name,
-            thread=(str(event.get("pid")), str(event.get("tid"))),
-            start_ns=start_ns,
-            end_ns=end_ns,
-            given=given if isinstance(given, dict) else {},
-            is_timed=is_timed,
-        )
+        thread = str(event.get("pid")), str(event.get("tid"))
+        given = Arguments.of(event)
+        text = given.text
+        given = known.setdefault(text, given) if text else given
+        yield Call(name, threads.setdefault(thread, thread), start_ns, end_ns, given, is_timed)
 
 
 def callers(calls: Sequence[Call]) -> list[int]:

@@ -208,8 +208,8 @@ def _gemm(
 def _matmul(call: Call, m: int, n: int, k: int, batch: int, *, at: int = 0) -> Product:
     """A product of activations, in the format of the operand ``at``."""
     name = call.short
-    types = call.given.get("Input type")
-    listed = isinstance(types, list) and at < len(types) and types[at] == "TensorList"
+    kinds = call.given.kinds
+    listed = at < len(kinds) and kinds[at] == "TensorList"
     dtype, bits = ("fp16", 16) if listed else call.format(at)
     if not m * n * k * batch:
         return Product((), bits)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from simulator.importers.torch_calls import Call, Product, UnreadableError, callers, order
+from simulator.importers.torch_calls import (
+    Arguments,
+    Call,
+    Product,
+    UnreadableError,
+    callers,
+    order,
+)
 from simulator.importers.torch_names import STREAMS, is_harmless, is_named_like_product
 from simulator.importers.torch_products import MADE_OF_PRODUCTS, read_product, reader_of
 
@@ -23,8 +31,7 @@ FOREIGN = re.compile(r"(?!aten::|mkldnn::|onednn::|mkl::)\w+::")
 """Namespaces of libraries that may multiply in formats of their own; PyTorch's say which."""
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """A call that bears on the account.
 
     Attributes
@@ -102,7 +109,8 @@ def counted(calls: Iterable[Call]) -> list[Seen]:
     at no known time count by name.
     """
     calls = sorted(calls, key=order)
-    all_seen = (_seen(call) for call in calls if call.is_timed)
+    seen_as = _Readings()
+    all_seen = (seen_as(call) for call in calls if call.is_timed)
     seen = [one for one in all_seen if one is not None]
     above = callers([one.call for one in seen])
     inside = [_Inside()] * len(seen)
@@ -121,7 +129,7 @@ def counted(calls: Iterable[Call]) -> list[Seen]:
         if keeps:
             kept[number] = one
         elif _is_foreign(one) and (by := kept.get(keepers[number])) and by.product is not None:
-            kept[keepers[number]] = replace(by, ran=one.call.operator)
+            kept[keepers[number]] = by._replace(ran=one.call.operator)
     found = [*kept.values(), *_untimed(calls)]
     return sorted(found, key=lambda one: one.call.start_ns)
 
@@ -135,6 +143,20 @@ def _untimed(calls: Iterable[Call]) -> Iterator[Seen]:
     for one in (_seen(call) for call in calls if not call.is_timed):
         if one is not None and not one.is_stream:
             yield Seen(one.call, None, "time not recorded", one.named)
+
+
+class _Readings:
+    """`_seen` of many calls: an operator that is given the same again is not read again."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, Arguments], Seen | None] = {}
+
+    def __call__(self, call: Call) -> Seen | None:
+        key = call.operator, call.given
+        if key not in self._known:
+            self._known[key] = _seen(call)
+        known = self._known[key]
+        return known and known._replace(call=call)
 
 
 def _seen(call: Call) -> Seen | None:

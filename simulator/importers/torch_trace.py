@@ -13,15 +13,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from simulator.errors import SimulatorError, WorkloadError
-from simulator.importers.imported import Imported, Tally
-from simulator.importers.json_file import read_json
-from simulator.importers.torch_calls import FORMATS, Call, calls_of, events_of
+from simulator.importers.imported import Imported, Tally, renamed
+from simulator.importers.json_file import read_json, uncollected
+from simulator.importers.torch_calls import FORMATS, Arguments, Call, calls_of, events_of
 from simulator.importers.torch_names import STREAMS
 from simulator.importers.torch_nesting import Seen, counted
 from simulator.workload.layer import LISTED, Stream
@@ -35,6 +34,7 @@ SHAPES_HINT = "profile with record_shapes=True"
 CPU_HINT = "profile with ProfilerActivity.CPU, too: kernels alone do not say what they multiply"
 
 
+@uncollected()
 def read_torch_trace(path: Path, parameters: Mapping[str, int]) -> Imported:
     """Read the layers that a profiler saw, in the order of their time.
 
@@ -50,15 +50,16 @@ def read_torch_trace(path: Path, parameters: Mapping[str, int]) -> Imported:
         raise WorkloadError(str(path), "not a profiler trace", want="a list 'traceEvents'")
     calls = list(calls_of(events))
     hint = None if any(call.has_arguments for call in calls) else SHAPES_HINT
-    tally, notes = Tally(path), Counter[str]()
+    tally = Tally(path)
+    layers = _Layers(tally)
     for one in counted(calls):
-        _add(one, tally, notes)
+        layers.add(one)
     if not tally.layers and not tally.skipped:
         if not calls:
             what = f"{NO_PRODUCTS}, nor any CPU operators"
             raise WorkloadError(str(path), what, hint=CPU_HINT)
         raise WorkloadError(str(path), NO_PRODUCTS, hint=hint)
-    tally.notes += [*_steps(events), *_told(notes)]
+    tally.notes += [*_steps(events), *_told(layers.notes)]
     return tally.result(_name(path), LISTED, hint)
 
 
@@ -70,50 +71,68 @@ def _name(path: Path) -> str:
     return name
 
 
-def _add(one: Seen, tally: Tally, notes: Counter[str]) -> None:
-    """The layers of a call, or a count of it with the reason."""
-    call = one.call
-    if one.is_stream:
-        _add_stream(call, tally, notes)
-    elif one.product is None or not one.product.layers:
-        tally.skip(f"{call.operator} ({one.reason})" if one.reason else call.operator)
-    else:
-        for number, layer in enumerate(one.product.layers):
-            tally.add(replace(layer, name=tally.name(call.short)), counts=number == 0)
-        notes.update(_widths(one.product.bits))
-        notes.update([one.product.note] if one.product.note else [])
-        notes.update([RAN.format(call.operator, one.ran)] if one.ran else [])
+class _Layers:
+    """Layers of calls; an operator that is given the same again is not made a layer of again."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally, self.notes = tally, Counter[str]()
+        self._streams: dict[tuple[str, Arguments], _Read] = {}
+
+    def add(self, one: Seen) -> None:
+        """The layers of a call, or a count of it with the reason."""
+        call, tally = one.call, self.tally
+        if one.is_stream:
+            self._add_stream(call)
+        elif one.product is None or not one.product.layers:
+            tally.skip(f"{call.operator} ({one.reason})" if one.reason else call.operator)
+        else:
+            for number, layer in enumerate(one.product.layers):
+                tally.add(renamed(layer, tally.name(call.short)), counts=number == 0)
+            self._note(_widths(one.product.bits), one.product.note)
+            self._note(one.ran and RAN.format(call.operator, one.ran))
+
+    def _add_stream(self, call: Call) -> None:
+        key = call.operator, call.given
+        if key not in self._streams:
+            self._streams[key] = _stream(call)
+        layer, notes = self._streams[key]
+        if layer is not None:
+            self.tally.add(renamed(layer, self.tally.name(call.short)))
+        self._note(*notes)
+
+    def _note(self, *notes: str) -> None:
+        for note in notes:
+            if note:
+                self.notes[note] += 1
 
 
-def _add_stream(call: Call, tally: Tally, notes: Counter[str]) -> None:
+_Read = tuple[Stream | None, tuple[str, ...]]
+"""A layer, if it can be made, and what is to be noted of it."""
+
+
+def _stream(call: Call) -> _Read:
     """What works element by element writes its largest input's size."""
     sizes = [prod(shape) for shape in call.operands]
     if not any(sizes):
-        if not call.has_arguments:
-            notes[LEFT_OUT.format("without shapes")] += 1
-        return
-    types = call.given.get("Input type") or call.given.get("Input Types")
-    kinds = map(str, types if isinstance(types, list) else [])
-    dtype, bits = next((FORMATS[kind] for kind in kinds if kind and kind in FORMATS), FORMATS[""])
+        return None, () if call.has_arguments else (LEFT_OUT.format("without shapes"),)
+    formats = (FORMATS[kind] for kind in call.given.kinds if kind and kind in FORMATS)
+    dtype, bits = next(formats, FORMATS[""])
     kind = STREAMS[call.operator]
     try:
         layer = Stream(call.short, sum(sizes), max(sizes), op=kind, dtype=dtype)
         # Model: what is summed over lies along the last axis.
         row = (1, *call.operands[0])[-1]
-        layer = layer.over_rows(row)
+        return layer.over_rows(row), (_widths(bits),)
     except SimulatorError as error:
-        notes[LEFT_OUT.format(f"({error.what})")] += 1
-        return
-    tally.add(replace(layer, name=tally.name(call.short)))
-    notes.update(_widths(bits))
+        return None, (LEFT_OUT.format(f"({error.what})"),)
 
 
 RAN = "{} read as it was called; {} ran it, perhaps with narrower or sparser weights"
 LEFT_OUT = "streaming operators {} left out"
 
 
-def _widths(bits: int) -> list[str]:
-    return [f"fp{bits} tensors read as fp16"] if bits > 16 else []
+def _widths(bits: int) -> str:
+    return f"fp{bits} tensors read as fp16" if bits > 16 else ""
 
 
 def _told(notes: Counter[str]) -> list[str]:
@@ -125,7 +144,7 @@ def _told(notes: Counter[str]) -> list[str]:
 def _steps(events: Iterable[Any]) -> list[str]:
     """A note if a schedule recorded several steps of a model."""
     names = (event.get("name") for event in events if isinstance(event, dict))
-    found = (STEP.fullmatch(name) for name in names if isinstance(name, str))
+    found = map(STEP.fullmatch, {name for name in names if isinstance(name, str)})
     steps = {int(match[1]) for match in found if match}
     if len(steps) < 2:
         return []
