@@ -22,11 +22,11 @@ IntArray = npt.NDArray[np.int64]
 
 (
     COUNT, ROWS, COLUMNS, STAGES, SPLITS, BAND, CLUSTER_M, CLUSTER_N, CORES, BUFFERS, WARM,
-    BUNDLE, RUN, SLOTS,
-) = range(14)  # fmt: skip
-"""Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``RUN`` tiles are run,
-``SLOTS`` blocks stand for those of a line."""
-SIZES: Final = 14
+    BUNDLE, RUN, SLOTS, IN_FLIGHT,
+) = range(15)  # fmt: skip
+"""Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``IN_FLIGHT``
+of them are requested at a time, ``RUN`` tiles are run, ``SLOTS`` blocks stand for those of a line."""
+SIZES: Final = 15
 
 (
     STAGE, PROLOGUE, ROWS_PORT, COLUMNS_PORT, ROWS_L2, COLUMNS_L2, ROWS_DRAM, COLUMNS_DRAM,
@@ -48,8 +48,10 @@ RULES: Final = 13
 WHO_IS_FREE, IN_TURN, IN_RUNS = range(3)
 """Who takes the next tile."""
 
-L2_FREE, DRAM_FREE, LINK_FREE, INSERTED, READS_FREE, DRAINED, FIRST_END, LAST_END = range(8)
-SHARED: Final = 8
+L2_FREE, DRAM_FREE, LINK_FREE, INSERTED, READS_FREE, DRAINED, SECOND_ENDS, LAST_ENDS, READING = (
+    range(9)
+)
+SHARED: Final = 9
 SENT_TURN, SENT_FILLED, SENT_PASSED = range(3)
 SENT: Final = 3
 
@@ -120,6 +122,8 @@ def _fetch(
         shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + dram_time * times
         ready[block] = shared[DRAM_FREE] + rules[DRAM_LATENCY]
         shared[INSERTED] += size * times
+        if turn > 1:
+            shared[READING] += dram_time * times
     touched[block] = shared[INSERTED]
     shared[L2_FREE] = max(shared[L2_FREE], now) + l2_time * times
     passed = shared[L2_FREE]
@@ -244,7 +248,7 @@ def _stage(
     clock[DONE] = end
     ring[place[RING_SLOT]] = end
     place[RING_SLOT] += 1
-    if place[RING_SLOT] == sizes[BUFFERS]:
+    if place[RING_SLOT] == sizes[IN_FLIGHT]:
         place[RING_SLOT] = 0
     place[STAGE_AT] += times
     place[PART] += 1
@@ -258,15 +262,31 @@ def _stage(
         clock[FREED_BEFORE] = clock[FREED]
         clock[FREED] = clock[WRITE_AT] = freed
         clock[WRITE_KIND] = place[KIND]
-        waves = sizes[RUN] // sizes[CORES]
-        if place[NUMBER] < sizes[CORES]:
-            shared[FIRST_END] = max(shared[FIRST_END], freed)
-        if place[NUMBER] < waves * sizes[CORES]:
-            shared[LAST_END] = max(shared[LAST_END], freed)
+        wave = place[NUMBER] // sizes[CORES]
+        if wave == 1:
+            shared[SECOND_ENDS] += freed
+        if wave == sizes[RUN] // sizes[CORES] - 1:
+            shared[LAST_ENDS] += freed
         if rules[PREFETCH] == 0:
             after = max(after, end)
             after = max(after, clock[FREED] if rules[SETS] == 1 else clock[FREED_BEFORE])
     return after
+
+
+@numba.njit(**OPTIONS)
+def _the_rest(sizes, costs, rules, shared):
+    """What the waves take that are not run: as long as the last ones that were, and once L2 is full
+    no less than DRAM takes for what they read and write."""
+    cores, waves = sizes[CORES], sizes[RUN] // sizes[CORES]
+    tiles = sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS] * sizes[SPLITS]
+    left = (tiles - sizes[RUN]) // cores
+    pace = (shared[LAST_ENDS] - shared[SECOND_ENDS]) / cores / (waves - 2)
+    dram = shared[READING] / (waves - 1) + cores * costs[0, 0, OUTPUT_DRAM]
+    room = (rules[L2_BYTES] - shared[INSERTED]) * waves / shared[INSERTED]
+    room = min(max(room, 0.0), left)
+    if rules[WRITES_TO_DRAM] > 0:
+        room = 0.0
+    return pace * room + max(pace, dram) * (left - room)
 
 
 @numba.njit(**OPTIONS)
@@ -312,9 +332,7 @@ def _rehearse(
     for core in range(cores):
         end = max(end, clocks[core, FREED])
     if run < total:
-        end += (
-            (shared[LAST_END] - shared[FIRST_END]) / (run // cores - 1) * ((total - run) // cores)
-        )
+        end += _the_rest(sizes, costs, rules, shared)
     return end
 
 
