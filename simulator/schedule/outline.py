@@ -23,7 +23,7 @@ LEAST_WAVES, LEAST_PARTS = 4, 10
 
 
 def sizes_of(
-    hardware: Hardware, library: Library, offers: Offers, splits: FloatArray, warm: Any
+    hardware: Hardware, library: Library, offers: Offers, splits: FloatArray, warm: BoolArray
 ) -> IntArray:
     """Grids, and how much of them is run; a row a mapping."""
     from simulator.schedule import rehearsal as at
@@ -54,7 +54,12 @@ def sizes_of(
 
 
 def costs_of(
-    hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers, splits: FloatArray
+    hardware: Hardware,
+    library: Library,
+    problem: GemmProblem,
+    offers: Offers,
+    splits: FloatArray,
+    warm: BoolArray,
 ) -> FloatArray:
     """What the stages and the epilogues of four kinds of tiles take: (mapping, kind, last, cost)."""
     from simulator.schedule import rehearsal as at
@@ -92,6 +97,8 @@ def costs_of(
     out_bytes, partial_bytes = elements * problem.output_bits / 8, elements * ACCUMULATOR_BITS / 8
     slow = rates.dram_latency
     waits = offers.accumulates * output_waits(library, problem.output_bits, shape) * slow
+    latency = hardware.dram_latency_ps * hardware.clock_hz / PS_PER_SECOND
+    latency = np.where(warm, l2.latency_cycles, latency)
     others = (splits - 1) * partial_bytes
     at_once = np.minimum(offers.count * rows * columns, np.maximum(1, offers.cores / splits))
     written = np.where(splits > 1, partial_bytes, out_bytes)
@@ -112,7 +119,7 @@ def costs_of(
         (at.PARTIAL, partial_bytes * rates.carried + rates.epilogue),
         (at.REDUCTION,
          rates.l2_latency + np.maximum(others / rates.port, at_once * others / rates.l2)),
-        (at.READ, slow + out_bytes / rates.port), (at.READ_DRAM, out_bytes / rates.dram_writes),
+        (at.READ, latency + out_bytes / rates.port), (at.READ_DRAM, ~warm * out_bytes / rates.dram_writes),
         (at.OUTPUT_L2, written / l2.bytes_per_cycle),
         (at.OUTPUT_DRAM, written / rates.dram_writes), (at.OUTPUT_BYTES, written),
     ):  # fmt: skip
@@ -146,7 +153,7 @@ def rules_of(hardware: Hardware, library: Library) -> FloatArray:
 
 def rehearsed_ps(
     hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers,
-    splits: FloatArray, warm: Any,
+    splits: FloatArray, warm: BoolArray,
 ) -> tuple[FloatArray, BoolArray]:  # fmt: skip
     """Times of mappings in picoseconds, and whether each was run whole; ``problem`` stands for what
     all share."""
@@ -154,7 +161,10 @@ def rehearsed_ps(
     from simulator.schedule.mapping import restart_ps
 
     sizes = sizes_of(hardware, library, offers, splits, warm)
-    costs, rules = costs_of(hardware, library, problem, offers, splits), rules_of(hardware, library)
+    costs, rules = (
+        costs_of(hardware, library, problem, offers, splits, warm),
+        rules_of(hardware, library),
+    )
     rules[at.ACCUMULATES] = problem.accumulates
     lines = sizes[:, at.COUNT] * (sizes[:, at.ROWS] + sizes[:, at.COLUMNS])
     blocks = int((lines * sizes[:, at.SLOTS]).max())

@@ -158,11 +158,12 @@ def _write(now, kind, splits, costs, rules, shared):
 
 
 @numba.njit(**OPTIONS)
-def _epilogue(end, place, clock, sizes, costs, rules, shared, arrived):
+def _epilogue(end, core, place, clock, sizes, costs, rules, shared, arrived):
     """When a tile's accumulators are free; ``arrived`` has how many splits of an output are in, and
     when the last of them was."""
     cost, splits, output = costs[place[KIND], 0], sizes[SPLITS], place[OUTPUT]
     left = max(end + rules[DRAIN], clock[FREED])
+    side = core // (sizes[CLUSTER_M] * sizes[CLUSTER_N])
     finishes = splits == 1
     if splits > 1:
         left += cost[PARTIAL]
@@ -176,6 +177,9 @@ def _epilogue(end, place, clock, sizes, costs, rules, shared, arrived):
         begun = end if splits == 1 else left
         shared[READS_FREE] = max(shared[READS_FREE], begun) + cost[READ_DRAM]
         read = shared[READS_FREE] + cost[READ]
+        lines = sizes[COUNT] * (sizes[ROWS] + sizes[COLUMNS])
+        if rules[LINK_RATIO] > 0 and (lines * sizes[STAGES] + output ^ side) & 1:
+            read += rules[FAR]
     if splits > 1 and finishes:
         left += cost[REDUCTION]
     return max(left, read) + cost[HOLD] if finishes else left
@@ -258,7 +262,7 @@ def _stage(
     if place[STAGE_AT] == place[STAGE_END]:
         if clock[WRITE_AT] < NEVER:
             _write(now, int(clock[WRITE_KIND]), sizes[SPLITS], costs, rules, shared)
-        freed = _epilogue(end, place, clock, sizes, costs, rules, shared, arrived)
+        freed = _epilogue(end, core, place, clock, sizes, costs, rules, shared, arrived)
         clock[FREED_BEFORE] = clock[FREED]
         clock[FREED] = clock[WRITE_AT] = freed
         clock[WRITE_KIND] = place[KIND]
@@ -297,7 +301,7 @@ def _rehearse(
     cores, run, leaves = sizes[CORES], sizes[RUN], tree.size // 2
     total = sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS] * sizes[SPLITS]
     taken = 0
-    for core in range(min(cores, run)):
+    for core in range(cores):
         _update(tree, core, 0.0)
     while True:
         key = tree[1]
