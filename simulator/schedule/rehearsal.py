@@ -9,7 +9,7 @@ many tiles only the first are run, the rest at their pace. All times are in cycl
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numba
 import numpy as np
@@ -24,8 +24,8 @@ IntArray = npt.NDArray[np.int64]
     COUNT, ROWS, COLUMNS, STAGES, SPLITS, BAND, CLUSTER_M, CLUSTER_N, CORES, BUFFERS, WARM,
     BUNDLE, RUN, SLOTS, IN_FLIGHT,
 ) = range(15)  # fmt: skip
-"""Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``IN_FLIGHT``
-of them are requested at a time, ``RUN`` tiles are run, ``SLOTS`` blocks stand for those of a line."""
+"""Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``IN_FLIGHT`` of them
+are requested at a time, ``RUN`` tiles are run, ``SLOTS`` blocks stand for those of a line."""
 SIZES: Final = 15
 
 (
@@ -56,7 +56,8 @@ SENT_TURN, SENT_FILLED, SENT_PASSED = range(3)
 SENT: Final = 3
 
 (
-    NUMBER, STAGE_AT, STAGE_END, PART, ROWS_LINE, COLUMNS_LINE, KIND, SPLIT, OUTPUT, TAKEN, RING_SLOT,
+    NUMBER, STAGE_AT, STAGE_END, PART, ROWS_LINE, COLUMNS_LINE, KIND, SPLIT, OUTPUT, TAKEN,
+    RING_SLOT,
 ) = range(11)  # fmt: skip
 PLACES: Final = 11
 NEXT, DONE, PORT_FREE, FREED, FREED_BEFORE, WRITE_AT, WRITE_KIND = range(7)
@@ -229,11 +230,13 @@ def _stage(
         sent_slot = slot
     arrive = _fetch(
         now, rows_block, side, times, cost[ROWS_L2], cost[ROWS_PORT], cost[ROWS_DRAM],
-        cost[ROWS_BYTES], shares, sent[of_rows, sent_slot], turn, rules, clock, shared, ready, touched,
+        cost[ROWS_BYTES], shares, sent[of_rows, sent_slot], turn, rules, clock,
+        shared, ready, touched,
     )  # fmt: skip
     arrive = max(arrive, _fetch(
         now, columns_block, side, times, cost[COLUMNS_L2], cost[COLUMNS_PORT], cost[COLUMNS_DRAM],
-        cost[COLUMNS_BYTES], shares, sent[of_columns, sent_slot], turn, rules, clock, shared, ready, touched,
+        cost[COLUMNS_BYTES], shares, sent[of_columns, sent_slot], turn, rules, clock,
+        shared, ready, touched,
     ))  # fmt: skip
     period, latency = cost[STAGE], 0.0
     if times > 1:  # inside a bundle, stages wait for buffers, or for registers to come through
