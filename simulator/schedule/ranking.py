@@ -32,7 +32,7 @@ REHEARSED_RATIO = 0.5
 """By how much the closed-form estimate of a mapping that is rehearsed may exceed the lowest."""
 
 WHOLE_CANDIDATES, WHOLE_RATIO = 2, 0.01
-PART_CANDIDATES, PART_RATIO = 5, 0.15
+PART_CANDIDATES, PART_RATIO = 4, 0.12
 """How many mappings are simulated, at most, before the fastest is taken, and by how much the
 rehearsed time of one may exceed the lowest: where all stages were rehearsed, and where some were.
 """
@@ -86,7 +86,7 @@ def rank(
     ]
     some = np.concatenate(chosen)
     warm = ~stages.cold[some]
-    costs = rehearsed_ps(hardware, library, problem, offers.take(some), splits[some], warm)
+    costs, whole = rehearsed_ps(hardware, library, problem, offers.take(some), splits[some], warm)
     costs = np.maximum(costs, times.dram_ps[some])
     ranked: list[Ranked | MappingError] = []
     first = 0
@@ -96,8 +96,8 @@ def rank(
             for number, split in zip(place[rows].tolist(), splits[rows].tolist(), strict=True)
         ]
         own = costs[first : first + len(rows)].tolist()
+        is_whole = bool(whole[first : first + len(rows)].all())
         first += len(rows)
-        is_whole = bool(len(rows)) and events[rows[int(np.argmin(own))]] <= EVENTS
         best = _fastest(offer, found, own, is_whole)
         ranked.append(best if best or refusal is None else refusal)
     return ranked

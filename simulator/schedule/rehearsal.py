@@ -9,7 +9,7 @@ many tiles only the first are run, the rest at their pace. All times are in cycl
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,11 @@ IntArray = npt.NDArray[np.int64]
 
 (
     COUNT, ROWS, COLUMNS, STAGES, SPLITS, BAND, CLUSTER_M, CLUSTER_N, CORES, BUFFERS, WARM,
-    BUNDLE, RUN, SLOTS,
-) = range(14)  # fmt: skip
-"""Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``RUN`` tiles are run,
-``SLOTS`` blocks stand for those of a line."""
-SIZES: Final = 14
+    BUNDLE, RUN, SLOTS, IN_FLIGHT,
+) = range(15)  # fmt: skip
+"""Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``IN_FLIGHT`` of them
+are requested at a time, ``RUN`` tiles are run, ``SLOTS`` blocks stand for those of a line."""
+SIZES: Final = 15
 
 (
     STAGE, PROLOGUE, ROWS_PORT, COLUMNS_PORT, ROWS_L2, COLUMNS_L2, ROWS_DRAM, COLUMNS_DRAM,
@@ -47,13 +47,16 @@ RULES: Final = 13
 WHO_IS_FREE, IN_TURN, IN_RUNS = range(3)
 """Who takes the next tile."""
 
-L2_FREE, DRAM_FREE, LINK_FREE, INSERTED, READS_FREE, DRAINED, FIRST_END, LAST_END = range(8)
-SHARED: Final = 8
+L2_FREE, DRAM_FREE, LINK_FREE, INSERTED, READS_FREE, DRAINED, SECOND_ENDS, LAST_ENDS, READING = (
+    range(9)
+)
+SHARED: Final = 9
 SENT_TURN, SENT_FILLED, SENT_PASSED = range(3)
 SENT: Final = 3
 
 (
-    NUMBER, STAGE_AT, STAGE_END, PART, ROWS_LINE, COLUMNS_LINE, KIND, SPLIT, OUTPUT, TAKEN, RING_SLOT,
+    NUMBER, STAGE_AT, STAGE_END, PART, ROWS_LINE, COLUMNS_LINE, KIND, SPLIT, OUTPUT, TAKEN,
+    RING_SLOT,
 ) = range(11)  # fmt: skip
 PLACES: Final = 11
 NEXT, DONE, PORT_FREE, FREED, FREED_BEFORE, WRITE_AT, WRITE_KIND = range(7)
@@ -119,6 +122,8 @@ def _fetch(
         shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + dram_time * times
         ready[block] = shared[DRAM_FREE] + rules[DRAM_LATENCY]
         shared[INSERTED] += size * times
+        if turn > 1:
+            shared[READING] += dram_time * times
     touched[block] = shared[INSERTED]
     shared[L2_FREE] = max(shared[L2_FREE], now) + l2_time * times
     passed = shared[L2_FREE]
@@ -153,11 +158,12 @@ def _write(now, kind, splits, costs, rules, shared):
 
 
 @numba.njit(**OPTIONS)
-def _epilogue(end, place, clock, sizes, costs, rules, shared, arrived):
+def _epilogue(end, core, place, clock, sizes, costs, rules, shared, arrived):
     """When a tile's accumulators are free; ``arrived`` has how many splits of an output are in, and
     when the last of them was."""
     cost, splits, output = costs[place[KIND], 0], sizes[SPLITS], place[OUTPUT]
     left = max(end + rules[DRAIN], clock[FREED])
+    side = core // (sizes[CLUSTER_M] * sizes[CLUSTER_N])
     finishes = splits == 1
     if splits > 1:
         left += cost[PARTIAL]
@@ -171,6 +177,9 @@ def _epilogue(end, place, clock, sizes, costs, rules, shared, arrived):
         begun = end if splits == 1 else left
         shared[READS_FREE] = max(shared[READS_FREE], begun) + cost[READ_DRAM]
         read = shared[READS_FREE] + cost[READ]
+        lines = sizes[COUNT] * (sizes[ROWS] + sizes[COLUMNS])
+        if rules[LINK_RATIO] > 0 and (lines * sizes[STAGES] + output ^ side) & 1:
+            read += rules[FAR]
     if splits > 1 and finishes:
         left += cost[REDUCTION]
     return max(left, read) + cost[HOLD] if finishes else left
@@ -220,11 +229,13 @@ def _stage(
         sent_slot = slot
     arrive = _fetch(
         now, rows_block, side, times, cost[ROWS_L2], cost[ROWS_PORT], cost[ROWS_DRAM],
-        cost[ROWS_BYTES], shares, sent[of_rows, sent_slot], turn, rules, clock, shared, ready, touched,
+        cost[ROWS_BYTES], shares, sent[of_rows, sent_slot], turn, rules, clock,
+        shared, ready, touched,
     )  # fmt: skip
     arrive = max(arrive, _fetch(
         now, columns_block, side, times, cost[COLUMNS_L2], cost[COLUMNS_PORT], cost[COLUMNS_DRAM],
-        cost[COLUMNS_BYTES], shares, sent[of_columns, sent_slot], turn, rules, clock, shared, ready, touched,
+        cost[COLUMNS_BYTES], shares, sent[of_columns, sent_slot], turn, rules, clock,
+        shared, ready, touched,
     ))  # fmt: skip
     period, latency = cost[STAGE], 0.0
     if times > 1:  # inside a bundle, stages wait for buffers, or for registers to come through
@@ -243,7 +254,7 @@ def _stage(
     clock[DONE] = end
     ring[place[RING_SLOT]] = end
     place[RING_SLOT] += 1
-    if place[RING_SLOT] == sizes[BUFFERS]:
+    if place[RING_SLOT] == sizes[IN_FLIGHT]:
         place[RING_SLOT] = 0
     place[STAGE_AT] += times
     place[PART] += 1
@@ -253,19 +264,35 @@ def _stage(
     if place[STAGE_AT] == place[STAGE_END]:
         if clock[WRITE_AT] < NEVER:
             _write(now, int(clock[WRITE_KIND]), sizes[SPLITS], costs, rules, shared)
-        freed = _epilogue(end, place, clock, sizes, costs, rules, shared, arrived)
+        freed = _epilogue(end, core, place, clock, sizes, costs, rules, shared, arrived)
         clock[FREED_BEFORE] = clock[FREED]
         clock[FREED] = clock[WRITE_AT] = freed
         clock[WRITE_KIND] = place[KIND]
-        waves = sizes[RUN] // sizes[CORES]
-        if place[NUMBER] < sizes[CORES]:
-            shared[FIRST_END] = max(shared[FIRST_END], freed)
-        if place[NUMBER] < waves * sizes[CORES]:
-            shared[LAST_END] = max(shared[LAST_END], freed)
+        wave = place[NUMBER] // sizes[CORES]
+        if wave == 1:
+            shared[SECOND_ENDS] += freed
+        if wave == sizes[RUN] // sizes[CORES] - 1:
+            shared[LAST_ENDS] += freed
         if rules[PREFETCH] == 0:
             after = max(after, end)
             after = max(after, clock[FREED] if rules[SETS] == 1 else clock[FREED_BEFORE])
     return after
+
+
+@numba.njit(**OPTIONS)
+def _the_rest(sizes, costs, rules, shared):
+    """What the waves take that are not run: as long as the last ones that were, and once L2 is full
+    no less than DRAM takes for what they read and write."""
+    cores, waves = sizes[CORES], sizes[RUN] // sizes[CORES]
+    tiles = sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS] * sizes[SPLITS]
+    left = (tiles - sizes[RUN]) // cores
+    pace = (shared[LAST_ENDS] - shared[SECOND_ENDS]) / cores / (waves - 2)
+    dram = shared[READING] / (waves - 1) + cores * costs[0, 0, OUTPUT_DRAM]
+    room = (rules[L2_BYTES] - shared[INSERTED]) * waves / shared[INSERTED]
+    room = min(max(room, 0.0), left)
+    if rules[WRITES_TO_DRAM] > 0:
+        room = 0.0
+    return pace * room + max(pace, dram) * (left - room)
 
 
 @numba.njit(**OPTIONS)
@@ -276,7 +303,7 @@ def _rehearse(
     cores, run, leaves = sizes[CORES], sizes[RUN], tree.size // 2
     total = sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS] * sizes[SPLITS]
     taken = 0
-    for core in range(min(cores, run)):
+    for core in range(cores):
         _update(tree, core, 0.0)
     while True:
         key = tree[1]
@@ -311,9 +338,7 @@ def _rehearse(
     for core in range(cores):
         end = max(end, clocks[core, FREED])
     if run < total:
-        end += (
-            (shared[LAST_END] - shared[FIRST_END]) / (run // cores - 1) * ((total - run) // cores)
-        )
+        end += _the_rest(sizes, costs, rules, shared)
     return end
 
 
