@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from simulator.hardware import Hardware, Library
 from simulator.schedule.offers import FloatArray, IntArray, Offers, Rates, _core_cycles, whole
@@ -12,10 +13,12 @@ from simulator.schedule.timing import StageShape, executed_work, output_waits
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
 
+BoolArray = npt.NDArray[np.bool_]
+
 EVENTS: Final = 1500
 """Stages, or bundles of them, that a rehearsal has, about; of small products all."""
 
-LEAST_WAVES, LEAST_PARTS = 3, 5
+LEAST_WAVES, LEAST_PARTS = 4, 10
 """Where they are too many: waves of cores that are run at least, and parts of a tile."""
 
 
@@ -33,6 +36,10 @@ def sizes_of(
     parts = np.maximum(LEAST_PARTS, EVENTS // run)
     bundle = np.where(depth <= parts, 1, np.ceil((depth - 2) / (parts - 2)))
     slots = np.where(bundle > 1, splits * (3 + np.ceil(depth / bundle)), stages)
+    in_flight = np.floor(offers.stage_buffers / bundle) + 2
+    in_flight = np.where(
+        bundle > 1, np.minimum(in_flight, offers.stage_buffers), offers.stage_buffers
+    )
     clusters = np.maximum(1, library.swizzle // offers.cluster_m)
     found = np.empty((rows.size, at.SIZES), dtype=np.int64)
     for field, values in (
@@ -40,7 +47,7 @@ def sizes_of(
         (at.SPLITS, splits), (at.BAND, np.minimum(clusters * offers.cluster_m, rows)),
         (at.CLUSTER_M, offers.cluster_m), (at.CLUSTER_N, offers.cluster_n),
         (at.CORES, offers.cores), (at.BUFFERS, offers.stage_buffers), (at.WARM, warm),
-        (at.BUNDLE, bundle), (at.RUN, run), (at.SLOTS, slots),
+        (at.BUNDLE, bundle), (at.RUN, run), (at.SLOTS, slots), (at.IN_FLIGHT, in_flight),
     ):  # fmt: skip
         found[:, field] = values
     return found
@@ -140,8 +147,9 @@ def rules_of(hardware: Hardware, library: Library) -> FloatArray:
 def rehearsed_ps(
     hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers,
     splits: FloatArray, warm: Any,
-) -> FloatArray:  # fmt: skip
-    """Times of mappings in picoseconds; ``problem`` stands for what all share."""
+) -> tuple[FloatArray, BoolArray]:  # fmt: skip
+    """Times of mappings in picoseconds, and whether each was run whole; ``problem`` stands for what
+    all share."""
     from simulator.schedule import rehearsal as at
     from simulator.schedule.mapping import restart_ps
 
@@ -160,7 +168,9 @@ def rehearsed_ps(
         sizes, costs, rules, np.empty(at.SHARED), np.empty(blocks), np.empty(blocks),
         np.empty((*sent, at.SENT)), np.empty((cores, at.PLACES), dtype=np.int64),
         np.empty((cores, at.CLOCKS)), np.empty((cores, int(sizes[:, at.BUFFERS].max()))),
-        np.empty(2 << (cores - 1).bit_length()), np.empty((outputs, 2)), times,
+        np.empty(2 << (cores - 1).bit_length(), dtype=np.int64), np.empty((outputs, 2)), times,
     )  # fmt: skip
     times *= PS_PER_SECOND / hardware.clock_hz
-    return times + np.where(splits > 1, restart_ps(hardware, library), 0)
+    times += np.where(splits > 1, restart_ps(hardware, library), 0)
+    tiles = np.prod(sizes[:, [at.COUNT, at.ROWS, at.COLUMNS, at.SPLITS]], axis=1)
+    return times, (sizes[:, at.BUNDLE] == 1) & (sizes[:, at.RUN] == tiles)

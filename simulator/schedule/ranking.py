@@ -25,18 +25,17 @@ from simulator.schedule.partition import IntArray
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
 
-REHEARSED_EVENTS, LEAST_REHEARSED = 16_000, 8
+REHEARSED_EVENTS, LEAST_REHEARSED = 6_000, 8
 """Events of all mappings of a problem that are rehearsed, about, and mappings at least."""
 
-REHEARSED_RATIO = 0.6
+REHEARSED_RATIO = 0.5
 """By how much the closed-form estimate of a mapping that is rehearsed may exceed the lowest."""
 
-SIMULATED_CANDIDATES = 3
-"""How many mappings are simulated, at most, before the fastest is taken."""
-
-WHOLE_RATIO, PART_RATIO = 0.03, 0.1
-"""By how much the rehearsed time of a mapping that is simulated may exceed the lowest, where all
-stages were rehearsed, and where some were."""
+WHOLE_CANDIDATES, WHOLE_RATIO = 2, 0.01
+PART_CANDIDATES, PART_RATIO = 4, 0.12
+"""How many mappings are simulated, at most, before the fastest is taken, and by how much the
+rehearsed time of one may exceed the lowest: where all stages were rehearsed, and where some were.
+"""
 
 EQUAL_RATIO = 0.005
 """Of mirror images that are rehearsed as closely one is simulated: 128x64 of swapped operands is
@@ -78,13 +77,16 @@ def rank(
     times = times_ps(hardware, library, problem, offers, stages, splits)
     events = offers.count * np.prod(offers.grid, axis=0)
     bounds = np.searchsorted(place, [0, *offer.ends]).tolist()
+    m, n = np.minimum(offers.tile_m, offers.m), np.minimum(offers.tile_n, offers.n)
+    turned = np.array(offer.of_order)[place]
+    alike = np.stack([turned, m, n, offers.tile_k, splits], axis=1)
     chosen = [
-        start + _promising(times.all_ps[start:end], events[start:end])
+        start + _promising(times.all_ps[start:end], events[start:end], alike[start:end])
         for start, end in pairwise(bounds)
     ]
     some = np.concatenate(chosen)
     warm = ~stages.cold[some]
-    costs = rehearsed_ps(hardware, library, problem, offers.take(some), splits[some], warm)
+    costs, whole = rehearsed_ps(hardware, library, problem, offers.take(some), splits[some], warm)
     costs = np.maximum(costs, times.dram_ps[some])
     ranked: list[Ranked | MappingError] = []
     first = 0
@@ -94,31 +96,41 @@ def rank(
             for number, split in zip(place[rows].tolist(), splits[rows].tolist(), strict=True)
         ]
         own = costs[first : first + len(rows)].tolist()
+        is_whole = bool(whole[first : first + len(rows)].all())
         first += len(rows)
-        is_whole = bool(len(rows)) and events[rows[int(np.argmin(own))]] <= EVENTS
-        best = _fastest(offer, found, own, WHOLE_RATIO if is_whole else PART_RATIO)
+        best = _fastest(offer, found, own, is_whole)
         ranked.append(best if best or refusal is None else refusal)
     return ranked
 
 
-def _promising(costs: FloatArray, events: FloatArray) -> IntArray:
-    """Places of the mappings that are rehearsed, lowest estimate first."""
+def _promising(costs: FloatArray, events: FloatArray, alike: FloatArray) -> IntArray:
+    """Places of the mappings that are rehearsed, lowest estimate first, and one of those alike."""
     order = np.argsort(costs, kind="stable")
     near = order[costs[order] <= costs.min(initial=np.inf) * (1 + REHEARSED_RATIO)]
-    spent = np.cumsum(np.minimum(events[near], EVENTS))
-    return near[(spent <= REHEARSED_EVENTS) | (np.arange(near.size) < LEAST_REHEARSED)]
+    found: dict[tuple[float, ...], int] = {}
+    spent = 0.0
+    for at, cost, key in zip(
+        near.tolist(), events[near].tolist(), alike[near].tolist(), strict=True
+    ):
+        if tuple(key) not in found:
+            spent += min(cost, EVENTS)
+            if spent > REHEARSED_EVENTS and len(found) >= LEAST_REHEARSED:
+                break
+            found[tuple(key)] = at
+    return np.array(list(found.values()), dtype=np.int64)
 
 
 def _fastest(
-    offer: _Offer, found: list[tuple[int, Mapping, int]], costs: list[float], reach: float
+    offer: _Offer, found: list[tuple[int, Mapping, int]], costs: list[float], is_whole: bool
 ) -> Ranked:
     """The few that are simulated, fastest rehearsal first."""
+    most, ratio = (WHOLE_CANDIDATES, WHOLE_RATIO) if is_whole else (PART_CANDIDATES, PART_RATIO)
     known: dict[tuple[int, ...], float] = {}
     best: Ranked = []
     for at in sorted(range(len(costs)), key=costs.__getitem__):
         order, mapping, split = found[at]
         key = _alike(offer.orders[order], mapping, split)
-        if costs[at] > min(costs) * (1 + reach) or len(best) == SIMULATED_CANDIDATES:
+        if costs[at] > min(costs) * (1 + ratio) or len(best) == most:
             break
         if key in known and costs[at] <= known[key] * (1 + EQUAL_RATIO):
             continue

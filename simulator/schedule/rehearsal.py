@@ -22,11 +22,11 @@ IntArray = npt.NDArray[np.int64]
 
 (
     COUNT, ROWS, COLUMNS, STAGES, SPLITS, BAND, CLUSTER_M, CLUSTER_N, CORES, BUFFERS, WARM,
-    BUNDLE, RUN, SLOTS,
-) = range(14)  # fmt: skip
-"""Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``RUN`` tiles are run,
-``SLOTS`` blocks stand for those of a line."""
-SIZES: Final = 14
+    BUNDLE, RUN, SLOTS, IN_FLIGHT,
+) = range(15)  # fmt: skip
+"""Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``IN_FLIGHT``
+of them are requested at a time, ``RUN`` tiles are run, ``SLOTS`` blocks stand for those of a line."""
+SIZES: Final = 15
 
 (
     STAGE, PROLOGUE, ROWS_PORT, COLUMNS_PORT, ROWS_L2, COLUMNS_L2, ROWS_DRAM, COLUMNS_DRAM,
@@ -48,19 +48,27 @@ RULES: Final = 13
 WHO_IS_FREE, IN_TURN, IN_RUNS = range(3)
 """Who takes the next tile."""
 
-L2_FREE, DRAM_FREE, LINK_FREE, INSERTED, READS_FREE, DRAINED, FIRST_END, LAST_END = range(8)
-SHARED: Final = 8
+L2_FREE, DRAM_FREE, LINK_FREE, INSERTED, READS_FREE, DRAINED, SECOND_ENDS, LAST_ENDS, READING = (
+    range(9)
+)
+SHARED: Final = 9
 SENT_TURN, SENT_FILLED, SENT_PASSED = range(3)
 SENT: Final = 3
 
 (
-    NUMBER, STAGE_AT, STAGE_END, PART, ROWS_LINE, COLUMNS_LINE, KIND, SPLIT, OUTPUT, TAKEN, ISSUED,
+    NUMBER, STAGE_AT, STAGE_END, PART, ROWS_LINE, COLUMNS_LINE, KIND, SPLIT, OUTPUT, TAKEN, RING_SLOT,
 ) = range(11)  # fmt: skip
 PLACES: Final = 11
-DONE, PORT_FREE, FREED, FREED_BEFORE, WRITE_AT, WRITE_KIND = range(6)
-CLOCKS: Final = 6
+NEXT, DONE, PORT_FREE, FREED, FREED_BEFORE, WRITE_AT, WRITE_KIND = range(7)
+CLOCKS: Final = 7
 
-NEVER: Final = 1e300
+TICKS: Final = 64
+"""Of a cycle, in which the order of requests is kept."""
+
+NEVER: Final = 1e12
+"""Cycles."""
+
+LATE: Final = int(NEVER) * TICKS
 
 
 @numba.njit(**OPTIONS)
@@ -114,6 +122,8 @@ def _fetch(
         shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + dram_time * times
         ready[block] = shared[DRAM_FREE] + rules[DRAM_LATENCY]
         shared[INSERTED] += size * times
+        if turn > 1:
+            shared[READING] += dram_time * times
     touched[block] = shared[INSERTED]
     shared[L2_FREE] = max(shared[L2_FREE], now) + l2_time * times
     passed = shared[L2_FREE]
@@ -171,27 +181,21 @@ def _epilogue(end, place, clock, sizes, costs, rules, shared, arrived):
     return max(left, read) + cost[HOLD] if finishes else left
 
 
-@numba.njit(**OPTIONS)
-def _update(tree, leaf, at_time):
-    """Put a core's next request into the winner tree, whose root is the next of all."""
-    tree[leaf] = at_time
+@numba.njit(inline="always", **OPTIONS)
+def _update(tree, core, at_time):
+    """Put a core's next request into the winner tree, whose root is the next of all; ties go to the
+    lower core."""
+    leaves = tree.size // 2
+    key = np.int64(at_time * TICKS) * leaves + core
+    leaf = leaves + core
+    tree[leaf] = key
     while leaf > 1:
+        key = min(key, tree[leaf ^ 1])
         leaf >>= 1
-        tree[leaf] = min(tree[2 * leaf], tree[2 * leaf + 1])
+        tree[leaf] = key
 
 
-@numba.njit(**OPTIONS)
-def _first(tree):
-    """The leaf of the next request; ties go to the lower core."""
-    leaf, leaves = 1, tree.size // 2
-    while leaf < leaves:
-        leaf *= 2
-        if tree[leaf] > tree[leaf + 1]:
-            leaf += 1
-    return leaf
-
-
-@numba.njit(**OPTIONS)
+@numba.njit(inline="always", **OPTIONS)
 def _stage(
     now, core, place, clock, sizes, costs, rules, shared, ready, touched, sent, ring, arrived
 ):
@@ -242,11 +246,13 @@ def _stage(
         start += cost[PROLOGUE]
     end = max(start + period * times, arrive + cost[STAGE])
     clock[DONE] = end
-    ring[place[ISSUED] % sizes[BUFFERS]] = end
-    place[ISSUED] += 1
+    ring[place[RING_SLOT]] = end
+    place[RING_SLOT] += 1
+    if place[RING_SLOT] == sizes[IN_FLIGHT]:
+        place[RING_SLOT] = 0
     place[STAGE_AT] += times
     place[PART] += 1
-    after = max(now + rules[ISSUE], ring[place[ISSUED] % sizes[BUFFERS]])
+    after = max(now + rules[ISSUE], ring[place[RING_SLOT]])
     if rules[ASYNC] == 0:
         after = max(after, start - cost[PROLOGUE] if first else start)
     if place[STAGE_AT] == place[STAGE_END]:
@@ -256,11 +262,11 @@ def _stage(
         clock[FREED_BEFORE] = clock[FREED]
         clock[FREED] = clock[WRITE_AT] = freed
         clock[WRITE_KIND] = place[KIND]
-        waves = sizes[RUN] // sizes[CORES]
-        if place[NUMBER] < sizes[CORES]:
-            shared[FIRST_END] = max(shared[FIRST_END], freed)
-        if place[NUMBER] < waves * sizes[CORES]:
-            shared[LAST_END] = max(shared[LAST_END], freed)
+        wave = place[NUMBER] // sizes[CORES]
+        if wave == 1:
+            shared[SECOND_ENDS] += freed
+        if wave == sizes[RUN] // sizes[CORES] - 1:
+            shared[LAST_ENDS] += freed
         if rules[PREFETCH] == 0:
             after = max(after, end)
             after = max(after, clock[FREED] if rules[SETS] == 1 else clock[FREED_BEFORE])
@@ -268,22 +274,39 @@ def _stage(
 
 
 @numba.njit(**OPTIONS)
+def _the_rest(sizes, costs, rules, shared):
+    """What the waves take that are not run: as long as the last ones that were, and once L2 is full
+    no less than DRAM takes for what they read and write."""
+    cores, waves = sizes[CORES], sizes[RUN] // sizes[CORES]
+    tiles = sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS] * sizes[SPLITS]
+    left = (tiles - sizes[RUN]) // cores
+    pace = (shared[LAST_ENDS] - shared[SECOND_ENDS]) / cores / (waves - 2)
+    dram = shared[READING] / (waves - 1) + cores * costs[0, 0, OUTPUT_DRAM]
+    room = (rules[L2_BYTES] - shared[INSERTED]) * waves / shared[INSERTED]
+    room = min(max(room, 0.0), left)
+    if rules[WRITES_TO_DRAM] > 0:
+        room = 0.0
+    return pace * room + max(pace, dram) * (left - room)
+
+
+@numba.njit(**OPTIONS)
 def _rehearse(
     sizes, costs, rules, shared, ready, touched, sent, places, clocks, rings, tree, arrived
 ):
     """How long one mapping takes."""
-    cores, run = sizes[CORES], sizes[RUN]
+    cores, run, leaves = sizes[CORES], sizes[RUN], tree.size // 2
     total = sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS] * sizes[SPLITS]
     taken = 0
     for core in range(min(cores, run)):
-        _update(tree, tree.size // 2 + core, 0.0)
+        _update(tree, core, 0.0)
     while True:
-        now = tree[1]
-        if now == NEVER:
+        key = tree[1]
+        at_tick = key // leaves
+        if at_tick >= LATE:
             break
-        leaf = _first(tree)
-        core = leaf - tree.size // 2
+        core = key - at_tick * leaves
         place, clock = places[core], clocks[core]
+        now = clock[NEXT]
         if clock[WRITE_AT] <= now:
             _write(clock[WRITE_AT], int(clock[WRITE_KIND]), sizes[SPLITS], costs, rules, shared)
             clock[WRITE_AT] = NEVER
@@ -294,23 +317,22 @@ def _rehearse(
             elif rules[DISPATCHED] == IN_RUNS:
                 number, end = core * run // cores + place[TAKEN], (core + 1) * run // cores
             if number >= end:
-                _update(tree, leaf, clock[WRITE_AT])
+                clock[NEXT] = clock[WRITE_AT]
+                _update(tree, core, clock[NEXT])
                 continue
             taken += 1
             place[TAKEN] += 1
             _decode(number, sizes, place)
-        after = _stage(
+        clock[NEXT] = _stage(
             now, core, place, clock, sizes, costs, rules, shared, ready, touched, sent,
             rings[core], arrived,
         )  # fmt: skip
-        _update(tree, leaf, after)
+        _update(tree, core, clock[NEXT])
     end = shared[DRAINED]
     for core in range(cores):
         end = max(end, clocks[core, FREED])
     if run < total:
-        end += (
-            (shared[LAST_END] - shared[FIRST_END]) / (run // cores - 1) * ((total - run) // cores)
-        )
+        end += _the_rest(sizes, costs, rules, shared)
     return end
 
 
@@ -335,7 +357,7 @@ def _rehearse_all(
         while leaves < cores:
             leaves *= 2
         tree = trees[: 2 * leaves]
-        tree[:] = NEVER
+        tree[:] = np.iinfo(np.int64).max
         if sizes[SPLITS] > 1:
             arrived[: sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS]] = 0.0
         sent[:, :, SENT_TURN] = 0.0
