@@ -433,6 +433,23 @@ EDITS = (
           "return (taken,)"),),
     ),
     Edit(
+        "channels that groups pad are taken for whole vectors",
+        "tests/unit/test_few_channels.py::"
+        "test_channels_that_groups_pad_are_stored_in_whole_vectors_where_they_are_said_to_be",
+        (("simulator/workload/laid_out.py", "taken.real_run % vector", "taken.run % vector"),),
+    ),
+    Edit(
+        "a library's demand of channels is met by zeros that are not stored",
+        f"{PROFILES}::test_a_demand_is_of_channels_as_they_are_stored",
+        (("simulator/workload/laid_out.py",
+          'library.padded("k", stored, bits) > stored', 'library.padded("k", run, bits) > run'),),
+    ),
+    Edit(
+        "a machine that holds one kernel of a width is offered no other",
+        "tests/unit/test_fused_attention.py::test_more_registers_take_no_tile_away",
+        (("simulator/schedule/attention_ranking.py", "if refusal is None:", "if found:"),),
+    ),
+    Edit(
         "of a convolution's input only what is stored passes L2",
         "tests/unit/test_few_channels.py::"
         "test_inputs_pass_l2_as_they_enter_scratchpads_and_dram_once",

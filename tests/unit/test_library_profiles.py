@@ -182,6 +182,7 @@ def test_a_demand_is_of_channels_as_they_are_stored() -> None:
     conv = Conv("conv", in_channels=22, out_channels=50, in_h=5, in_w=5, kernel=3)
     problem = lower(conv, Pattern(2, 4), contended()).problem
     assert (problem.run, problem.real_run) == (24, 22)
+    assert demanded(problem, library_of(contended())) is problem
     padded = demanded(problem, library)
     assert (padded.run, padded.real_run, padded.k) == (24, 24, problem.k)
     assert padded.unique_input_bytes == 25 * 24 * 2
