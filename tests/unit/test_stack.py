@@ -313,6 +313,14 @@ def test_an_unknown_stack_is_refused() -> None:
     )
 
 
+def test_an_error_that_names_all_stacks_names_them_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        stacked(load_workload("bert-base"), "lazy")
+    assert str(error.value) == (
+        "stack: unknown stack, want eager, compiled, fused, listed, got 'lazy'"
+    )
+
+
 OPS = ["add", "gelu", "scale", "softmax", "normalization", "pool", "copy", "mask"]
 
 
