@@ -18,4 +18,4 @@ def test_a_pattern_takes_no_longer_than_one_that_contains_it(seed: int) -> None:
     found = filter(None, map(slower, cases(random.Random(seed))))
     ratios = [ratio for ratio, _ in islice(found, 60)]
     assert max(ratios) <= SLIP_RATIO
-    assert sum(ratio > EQUAL_RATIO for ratio in ratios) <= 1
+    assert sum(ratio > EQUAL_RATIO for ratio in ratios) <= 3
