@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out
+.PHONY: demo test check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out hosts
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -64,6 +64,9 @@ edits: .venv/installed-dev  ## wrong edits of shared code, each of which must fa
 
 mutants: .venv/installed-dev  ## mutants of shared code, and which of them no test notices; an hour, goes on where it was
 	$(BIN)/python tests/mutants/mutants.py
+
+hosts: .venv/installed-dev  ## how often a pattern takes longer than one that contains it, on cases drawn anew; 2 minutes
+	$(BIN)/python tests/mapping/hosts.py
 
 leave-one-out: .venv/installed-dev  ## spread of the fitted constants
 	$(BIN)/python tests/validation/leave_one_out.py

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from simulator.quantities import count, percent, time
 from simulator.report.account import CORE_TIME
 from simulator.report.report import Report
 from simulator.sparsity import DENSE, parse_pattern
-from simulator.workload.lowering import FASTER
+from simulator.workload.lowering import DENSE_FASTER, FASTER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ class Comparison:
     def explanation(self) -> Iterable[str]:
         """A sentence a pattern: what it gives over the one before, and what holds it back."""
         for before, after in zip(self.reports, self.reports[1:], strict=False):
-            yield self._same(before, after) or self._gain(before, after)
+            yield (self._same(before, after) or self._gain(before, after)) + _faster_dense(after)
 
     def _same(self, before: Report, after: Report) -> str:
         """Why a pattern takes as long as the one before; empty if it does not."""
@@ -72,7 +72,7 @@ class Comparison:
         if not ran_as:
             return f"{start}no layer of {after.workload} has weights to prune."
         if after.pattern and after.pattern not in ran_as and before.pattern in ran_as:
-            is_choice = any(layer.note.endswith(FASTER) for layer in after.layers)
+            is_choice = any(FASTER in layer.note for layer in after.layers)
             start += f"{after.hardware} "
             start += "runs it as " if is_choice else "has no such pattern and runs it as "
             return f"{start}{', '.join(ran_as)}{FASTER * is_choice}."
@@ -116,8 +116,7 @@ class Comparison:
                     if layer.name not in names:
                         names.append(layer.name)
         for note, names in seen.items():
-            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-            yield f"{note} ({shown})"
+            yield f"{note} ({_some(names)})"
         yield from filter(None, map(_pruning, self.reports))
         yield from self.first.notes
         for report in self.reports[1:]:  # what is true of one pattern only, as of its weights
@@ -187,6 +186,17 @@ class Comparison:
             frame.insert(1, "speedup", speedups)
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
+
+
+def _faster_dense(report: Report) -> str:
+    """Which layers dense kernels would run faster, as a sentence; empty if none."""
+    names = [layer.name for layer in report.layers if DENSE_FASTER in layer.note]
+    return f" Dense would be faster for {_some(names)}." if names else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first three of them, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _density(report: Report) -> Fraction:

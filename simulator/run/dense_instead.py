@@ -8,6 +8,7 @@ from dataclasses import replace
 from simulator.errors import MappingError
 from simulator.run.attach import Attached
 from simulator.run.choice import (
+    CLOSE_HOST_RATIO,
     EQUAL_RATIO,
     Option,
     Outcome,
@@ -16,6 +17,7 @@ from simulator.run.choice import (
     fastest,
     ranking,
 )
+from simulator.schedule.capacity import held
 from simulator.sparsity import DENSE, Unstructured
 from simulator.units import PS_PER_SECOND, bits_to_bytes
 from simulator.workload import Attention, Stream
@@ -27,8 +29,8 @@ Found = tuple[Attached, Outcome]
 def with_dense_told(terms: Terms, found: Sequence[Found]) -> list[Found]:
     """The same layers, with a remark on those that dense kernels would run faster.
 
-    Not where mappings are the user's own, where a power limit lowered the clock, which dense might
-    keep, nor where real weights decide what stages cost.
+    Not where mappings are the user's own, where memory does not hold them dense, where a power
+    limit lowered the clock, which dense might keep, nor where real weights decide what stages cost.
     """
     if terms.mapping != "auto":
         return list(found)
@@ -42,6 +44,14 @@ def with_dense_told(terms: Terms, found: Sequence[Found]) -> list[Found]:
         for outcome in {id(outcome): outcome for _, outcome in found}.values()
         if rivals.get(id(outcome)) and _loses(terms, outcome, rivals[id(outcome)], ranked)
     }
+    dense = {one: rivals[one][0] for one in faster}
+    kept = [
+        (work.layer, dense.get(id(outcome), outcome.option.problem if outcome.option else None))
+        for work, outcome in found
+    ]
+    room = terms.hardware.memory.dram.bytes
+    if faster and held(kept, terms.hardware.sparsity.metadata).all_bytes > room:
+        return list(found)
     return [
         (replace(work, remark=DENSE_FASTER) if id(outcome) in faster else work, outcome)
         for work, outcome in found
@@ -49,12 +59,13 @@ def with_dense_told(terms: Terms, found: Sequence[Found]) -> list[Found]:
 
 
 def _is_sparse(terms: Terms, work: Attached, outcome: Outcome) -> bool:
-    """Whether a layer ran as a pattern, with the machine's own clock and no mask."""
+    """Whether a layer could run as patterns alone, with the machine's own clock and no mask."""
     option = outcome.option
     if option is None or option.mask is not None or outcome.hardware is not terms.hardware:
         return False
-    asks_for_groups = not (work.asked.is_dense or isinstance(work.asked, Unstructured))
-    return asks_for_groups and not option.problem.pattern.is_dense
+    if isinstance(work.asked, Unstructured):
+        return False
+    return not any(problem.pattern.is_dense for problem in work.problems)
 
 
 def _rivals(terms: Terms, work: Attached, outcome: Outcome) -> list[GemmProblem]:
@@ -81,12 +92,14 @@ def _least_ps(terms: Terms, problem: GemmProblem) -> float:
 def _loses(
     terms: Terms, outcome: Outcome, problems: Sequence[GemmProblem], ranked: Ranking
 ) -> bool:
-    """Whether dense is faster, simulated where the estimate says so."""
-    options = []
+    """Whether dense is faster, simulated where the estimate says so, or nearly."""
+    options, near = [], outcome.time_ps * (1 + CLOSE_HOST_RATIO)
     for problem in problems:
         best = ranked[problem]
-        if not isinstance(best, MappingError) and best[0][1] < outcome.time_ps:
+        if not isinstance(best, MappingError) and best[0][1] < near:
             options.append(Option(problem))
     if not options:
         return False
-    return outcome.time_ps > fastest(terms, options, ranked).time_ps * (1 + EQUAL_RATIO)
+    start_ps = terms.hardware.start_ps(streaming=False)
+    dense_ps = fastest(terms, options, ranked).time_ps + start_ps
+    return outcome.time_ps + start_ps > dense_ps * (1 + EQUAL_RATIO)

@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -44,6 +44,9 @@ SCALED = (
     "core.register_file.operand_bytes_per_cycle", "memory.l2.bytes", "memory.l2.bytes_per_cycle",
     "memory.dram.bytes_per_second", "memory.dram.latency_ns",
 )  # fmt: skip
+
+UNTOLD = ("name", "pattern", "repeat", "epilogue", "inputs", "stride", "dilation", "groups")
+"""Of layers, what is the same of all cases."""
 
 Written = tuple[int, ...]
 """``keep, group`` or ``rows, keep, group``."""
@@ -97,7 +100,7 @@ def executed_by(hardware: Hardware) -> list[Written]:
     return [one for one in found if one[-2] < one[-1]]
 
 
-def machine(rng: random.Random) -> Hardware:
+def machine_of(rng: random.Random) -> Hardware:
     """A preset, a preset with other patterns and other resources, or a small random machine."""
     kind = rng.choice(["preset", "preset", "changed", "changed", "random"])
     listed = {"patterns": rng.sample(LISTED, rng.randint(1, 5)), "largest_group": 0}
@@ -156,7 +159,7 @@ def asked_of(rng: random.Random, host: Written) -> Written:
 def cases(rng: random.Random) -> Iterator[Case]:
     """Without end."""
     while True:
-        hardware = machine(rng)
+        hardware = machine_of(rng)
         hosts = executed_by(hardware)
         if not hosts:
             continue
@@ -183,6 +186,12 @@ def slower(case: Case) -> tuple[float, str] | None:
     return asked.time_ps / host.time_ps - 1, ran
 
 
+def named(layer: Layer) -> str:
+    """What decides how long a layer takes."""
+    fields = {key: value for key, value in asdict(layer).items() if key not in UNTOLD and value}
+    return f"{type(layer).__name__}({', '.join(f'{k}={v}' for k, v in fields.items())})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=2000)
@@ -203,12 +212,9 @@ def main() -> None:
     for ratio, case, ran in sorted(found, key=lambda one: -one[0])[:SHOWN]:
         if ratio > SLOWER_RATIOS[0]:
             sparsity = case.hardware.sparsity
-            takes = sparsity.largest_group or ",".join(sparsity.patterns)
-            print(
-                f"{ratio:7.2%} {case.asked} in {case.host} on {case.hardware.name} ({takes}), ",
-                end="",
-            )
-            print(f"{case.layer}: {ran}")
+            takes = f"<= {sparsity.largest_group}" * bool(sparsity.largest_group)
+            machine = f"{case.hardware.name} ({takes or ','.join(sparsity.patterns)})"
+            print(f"{ratio:.1%} {case.asked} in {case.host}, {machine}, {named(case.layer)}: {ran}")
 
 
 if __name__ == "__main__":

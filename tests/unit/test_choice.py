@@ -127,12 +127,12 @@ def test_listed_patterns_are_tried_and_the_one_executed_is_named() -> None:
     hardware = load_hardware("nm-flex", listed)
     layer = Gemm("g", m=6000, n=6400, k=64, dtype="int4")
     dense_like, sparse = run(hardware, layer, "2:4"), run(hardware, layer, "1:8")
-    assert (dense_like.executed_as, dense_like.note) == ("2:4", "")
+    assert (dense_like.executed_as, dense_like.note) == ("2:4", "dense would be faster")
     assert (sparse.asked, sparse.executed_as) == ("1:8", "2:4")
-    assert sparse.note == "1:8 runs as 2:4, which is faster"
+    assert sparse.note == "1:8 runs as 2:4, which is faster; dense would be faster"
     assert sparse.time_ps == dense_like.time_ps
     other = run(hardware, layer, "1:16")
-    assert (other.executed_as, other.note) == ("2:4", "1:16 runs as 2:4")
+    assert (other.executed_as, other.note) == ("2:4", "1:16 runs as 2:4; dense would be faster")
 
 
 def test_a_layer_of_few_channels_runs_as_a_smaller_group() -> None:

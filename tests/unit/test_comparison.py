@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from fractions import Fraction
 
 import pytest
 from machines import MIXED, contended, tiny
@@ -14,6 +15,7 @@ from simulator.hardware import Hardware
 from simulator.quantities import time
 from simulator.report.account import CORE_TIME
 from simulator.report.comparison import Comparison
+from simulator.sparsity import Unstructured
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,13 @@ def test_launches_by_the_pattern_they_ran_as(comparison: Comparison) -> None:
         {"2:4": 5, "1:1": 1},
         {"1:8": 5, "1:2": 1},  # a stem of three channels fills groups of two
     ]
+
+
+def test_densities_below_a_billionth_are_explained() -> None:
+    sparse = Unstructured(Fraction(1, 10**10))
+    (sentence,) = compare(tiny(), ONE_TILE, ["1:1", sparse]).explanation()
+    assert sentence.startswith("unstructured:1e-10 is ")
+    assert "density alone would give 10000000000.00x" in sentence
 
 
 def test_an_explanation_tells_gain_ideal_and_what_is_left(comparison: Comparison) -> None:

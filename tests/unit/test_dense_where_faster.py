@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from machines import tiny
 
-from simulator import ConfigError, Gemm, Hardware, Workload, load_hardware, simulate
+from simulator import (
+    ConfigError,
+    Conv,
+    Gemm,
+    Hardware,
+    Mapping,
+    Workload,
+    compare,
+    load_hardware,
+    simulate,
+)
+from simulator.workload import Layer
 
 TIMES_BOTH = {"library.dense_where_faster": True}
 SLOW_TILE = {"m": 64, "n": 8, "slots": 8}
@@ -42,6 +53,39 @@ def test_each_layer_takes_the_faster_of_both() -> None:
     assert [layer.time_ps for layer in both] == [dense[0].time_ps, sparse[1].time_ps]
     assert both[0].note.startswith("2:4 runs dense, which is faster")
     assert both[0].traffic_bytes == dense[0].traffic_bytes
+
+
+def test_elsewhere_the_report_says_that_dense_would_be_faster() -> None:
+    found = compare(_machine(), WORK, ["1:1", "2:4"])
+    few, many = found.reports[1].layers
+    assert (few.executed_as, few.note) == ("2:4", "dense would be faster")
+    assert (many.executed_as, many.note) == ("2:4", "")
+    (sentence,) = found.explanation()
+    assert sentence.endswith(" Dense would be faster for few.")
+    assert "dense would be faster (few)" in list(found.notes())
+    (other,) = simulate(_machine(), Workload("few", [FEW]), "1:4").layers
+    assert other.note == "1:4 runs as 2:4; dense would be faster"
+
+
+def test_it_is_not_said_where_the_mapping_is_the_user_s_own() -> None:
+    own = Mapping(64, 8, 16, 8, 8)
+    (layer,) = simulate(_machine(), Workload("few", [FEW]), "2:4", mapping=own).layers
+    assert layer.note == ""
+
+
+@pytest.mark.parametrize(
+    ("machine", "pattern", "layer"),
+    [
+        ("nm-flex", "1:16", Gemm("g", m=2, n=32, k=2639, dtype="bf16")),
+        ("nm-flex", "3:4", Conv("c", 16, 16, 19, 19, kernel=3, padding=1)),
+        ("h100-sxm", "2:4", Gemm("g", m=1024, n=1024, k=1024)),
+        ("nm-edge", "1:8", Gemm("g", m=512, n=512, k=512, dtype="int8")),
+    ],
+)
+def test_what_is_said_is_what_dense_takes(machine: str, pattern: str, layer: Layer) -> None:
+    one = Workload("one", [layer])
+    dense, sparse = (simulate(machine, one, p).layers[0] for p in ("1:1", pattern))
+    assert ("dense would be faster" in sparse.note) is (sparse.time_ps > 1.005 * dense.time_ps)
 
 
 def test_real_weights_may_run_dense_too() -> None:

@@ -8,6 +8,7 @@ from machines import tiny
 
 from simulator import simulate
 from simulator.hardware import Hardware, load_hardware
+from simulator.schedule.timing import alignment_factors
 from simulator.sparsity import Pattern
 from simulator.workload import Conv, Gemm, Workload
 from simulator.workload.laid_out import laid_out
@@ -73,6 +74,18 @@ def test_channels_that_groups_pad_are_stored_in_whole_vectors_where_they_are_sai
     assert [x.total.time_ps for x in times] == sorted(
         (x.total.time_ps for x in times), reverse=True
     )
+
+
+def test_channels_padded_to_whole_groups_alone_leave_pixels_as_they_lie() -> None:
+    """20 of them fill 24 with three groups of eight; in memory pixels are of 20 still, or of 24."""
+    flex = load_hardware("nm-flex")
+    problem = lower(Conv("c", 20, 64, 56, 56, kernel=3), Pattern(1, 8), flex).problem
+    whole, plain = laid_out(problem, flex, flex.libraries["tensorop"])
+    assert (whole.run, whole.real_run, plain.run, plain.real_run) == (24, 24, 24, 20)
+    assert alignment_factors(A100, whole) == (1, 1)
+    assert alignment_factors(A100, plain) == (1, 2)
+    assert whole.own == plain
+    assert whole.slots_used == plain.slots_used
 
 
 def test_the_faster_way_runs() -> None:

@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from simulator import compare, load_hardware, load_model, simulate
 from simulator.errors import WeightsError, WorkloadError
 from simulator.weights.files import Tensor, write_safetensors
-from simulator.workload import Conv, Gemm
+from simulator.workload import Conv, Gemm, Workload
 from tests.bare import bare
 from tests.onnx_models import LIGHT, OCR, graph_of, node, numbers
 from tests.unit.test_hf_config import GPT2, LLAMA, VIT
@@ -39,6 +39,16 @@ def model_of(path: Path, nodes: Any, inputs: Any, **tensors: Any) -> Path:
     stored = [numpy_helper.from_array(values, name) for name, values in tensors.items()]
     path.write_bytes(graph_of(nodes, inputs, stored).SerializeToString())
     return path
+
+
+@pytest.mark.parametrize("size", [1, 1e-300])
+def test_numbers_of_64_bits_are_weights(tmp_path: Path, size: float) -> None:
+    """As numpy makes them; none that is tiny becomes zero."""
+    rows = np.tile([1.0, 0.0, -2.0, 0.0], (8, 16)) * size
+    np.savez(tmp_path / "w.npz", fc=rows)
+    workload, weights = load_model(Workload("w", [Gemm("fc", m=8, n=8, k=64)]), tmp_path / "w.npz")
+    report = simulate("nm-flex", workload, "2:4", weights=weights)
+    assert report.layers[0].nonzeros == 256
 
 
 # ONNX

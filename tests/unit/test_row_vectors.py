@@ -171,6 +171,13 @@ def test_it_runs_as_equal_parts_of_its_rows_where_that_is_faster() -> None:
     assert whole.time_ps == half.time_ps
 
 
+def test_it_is_never_slower_than_what_fewer_rows_choose() -> None:
+    """Kernels of 64 rows hide epilogues, which no estimate of those of 128 needs to say."""
+    workload = Workload("one", [Gemm("g", m=1024, n=1024, k=128)])
+    times = [simulate("rtx3090", workload, p).total.time_ps for p in ("128:2:20", "64:2:20")]
+    assert times[0] <= 1.005 * times[1]
+
+
 def test_a_library_by_name_runs_what_it_can() -> None:
     workload = Workload("one", [Gemm("g", m=1024, n=4096, k=1024)])
     own, other = (

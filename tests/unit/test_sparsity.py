@@ -18,6 +18,7 @@ from simulator.sparsity import (
     MetadataCode,
     Pattern,
     Unstructured,
+    VectorPattern,
     parse_pattern,
 )
 
@@ -316,6 +317,46 @@ def test_the_host_chosen_is_never_denser_than_another_that_would_do() -> None:
             assert executed.is_dense or executed in containing
 
 
+@pytest.mark.parametrize("largest", [4, 8, 16])
+def test_hosts_hold_half_the_group_and_twice_the_keep(largest: int) -> None:
+    """Or one as dense with no more metadata; of groups of powers of two what these run as, too.
+
+    All contain what is asked.
+    """
+    capability = Capability((), largest_group=largest)
+    for group, keep in ((g, k) for g in range(2, 25) for k in range(1, g)):
+        asked = Pattern(keep, group)
+        hosts = capability.hosts(asked)
+        assert all(asked.fits(host) and capability.executes(host) for host in hosts)
+        densities = {host.density for host in hosts}
+        near = [Pattern(keep, group // 2)] if group % 2 == 0 and keep < group // 2 else []
+        near += [Pattern(2 * keep, group)] if 2 * keep < group else []
+        for host in filter(capability.executes, near):
+            assert host.density in densities
+            if group & (group - 1) == 0:
+                assert {one.density for one in capability.hosts(host)} <= densities
+
+
+def test_of_a_pattern_of_odd_groups_powers_of_two_are_hosts() -> None:
+    """Thirteen channels fill no group of 13 if they are twelve, but one of eight."""
+    names = {str(host) for host in Capability(largest_group=16).hosts(Pattern(1, 13))}
+    assert {"1:13", "2:8", "2:4", "3:4", "12:13"} <= names
+
+
+@pytest.mark.parametrize(
+    ("weights", "hosts"),
+    [
+        (64, ["128:2:20", "64:2:20", "32:2:20"]),
+        (19, ["128:2:10", "64:2:10", "32:2:10"]),
+        (7, ["128:2:5", "64:2:5", "32:2:5"]),
+        (3, ["128:2:20", "64:2:20", "32:2:20"]),
+    ],
+)
+def test_equal_parts_of_rows_may_choose_alike(weights: int, hosts: list[str]) -> None:
+    found = VectorPattern(128, 2, 20).hosts([128, 96, 64, 32], weights)
+    assert [str(host) for host in found] == hosts
+
+
 @pytest.mark.parametrize(
     ("text", "pattern", "printed"),
     [
@@ -325,6 +366,7 @@ def test_the_host_chosen_is_never_denser_than_another_that_would_do() -> None:
         ("unstructured:.125", Unstructured(Fraction(1, 8)), "unstructured:0.125"),
         ("unstructured:1.0", Unstructured(Fraction(1)), "unstructured:1"),
         ("unstructured:0.00001", Unstructured(Fraction(1, 10**5)), "unstructured:0.00001"),
+        ("unstructured:1e-10", Unstructured(Fraction(1, 10**10)), "unstructured:1e-10"),
         (
             "unstructured:0.123456789",
             Unstructured(Fraction(123456789, 10**9)),

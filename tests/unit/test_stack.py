@@ -324,6 +324,14 @@ def test_a_kernel_reads_no_less_than_its_first_part() -> None:
     assert one == Stream("a+b+c", 64, 64, op="scale+gelu+gelu", inputs=("input",))
 
 
+def test_an_error_that_names_all_stacks_names_them_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        stacked(load_workload("bert-base"), "lazy")
+    assert str(error.value) == (
+        "stack: unknown stack, want eager, compiled, fused, listed, got 'lazy'"
+    )
+
+
 OPS = ["add", "gelu", "scale", "softmax", "normalization", "pool", "copy", "mask"]
 
 
