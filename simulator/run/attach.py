@@ -66,7 +66,7 @@ class Attached:
         """What a reader should know of the pattern and the sizes that it ran as."""
         if self.lowered is None or not isinstance(executed, GemmProblem):
             return self.remark
-        notes = self.lowered.note(executed.pattern), executed.padding_note, self.remark
+        notes = self.lowered.note(executed.pattern), executed.padding_note
         return "; ".join(filter(None, notes))
 
     def laid_out(self, lay: Callable[[GemmProblem], tuple[GemmProblem, ...]]) -> Attached:

@@ -18,8 +18,8 @@ dirty. Layers that are alike and find the same are simulated once.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ from simulator.report.moved import foreign_written_bytes
 from simulator.run.choice import Outcome, Terms
 from simulator.run.contents import Contents, Share, Tensor
 from simulator.run.folded import Execution, folded
+from simulator.run.latest import Latest
 from simulator.run.sampling import Estimate
 from simulator.schedule.classes import COLUMNS, OUTPUTS, PARTIALS, ROWS
 from simulator.schedule.partition import IntArray
@@ -50,18 +51,6 @@ class Ran(NamedTuple):
 
     outcome: Outcome
     times: int
-
-
-@dataclass(frozen=True)
-class Carried:
-    """What came of every layer, by the states that it found, and of all together.
-
-    ``left_bytes`` are dirty in L2 at the end, where no other inference begins with that.
-    """
-
-    layers: tuple[tuple[Ran, ...], ...]
-    left_bytes: int = 0
-    note: str = ""
 
 
 class Read(NamedTuple):
@@ -113,7 +102,8 @@ class Taken(NamedTuple):
 
 
 class Kernel:
-    """What is the same of all executions of a layer."""
+    """What is the same of all executions of a layer; what came of it in which state, and what that
+    left."""
 
     def __init__(self, layer: Layer, outcome: Outcome) -> None:
         self.outcome, self.program = outcome, outcome.estimate.program
@@ -122,6 +112,8 @@ class Kernel:
         self.bits, self.output_bits = DTYPE_BITS[layer.dtype], output_bits(layer.dtype)
         is_swapped = outcome.problem is not None and outcome.problem.inputs_are_rows
         self.operands = (COLUMNS, ROWS) if is_swapped else (ROWS, COLUMNS)
+        self.known: dict[Hashable, Outcome] = {}
+        self.left: dict[int, list[list[int]]] = {}
 
     @cached_property
     def bounds(self) -> IntArray:
@@ -130,36 +122,86 @@ class Kernel:
 
 
 class CarriedL2:
-    """Layers one after another, each in the L2 that the ones before left."""
+    """Layers one after another, each in the L2 that the ones before left.
 
-    def __init__(
-        self, terms: Terms, order: Order, layers: Sequence[Layer], outcomes: Sequence[Outcome]
-    ) -> None:
-        self.terms, self.order = terms, order
-        kernels: dict[int, Kernel] = {}
-        for layer, outcome in zip(layers, outcomes, strict=True):
-            if id(outcome) not in kernels:
-                kernels[id(outcome)] = Kernel(layer, outcome)
-        self.kernels = [kernels[id(outcome)] for outcome in outcomes]
+    Mappings, patterns and clocks stay as they were chosen.
+
+    Attributes
+    ----------
+    left_bytes : int
+        Once all have run: dirty in L2 at the end, where no other inference begins with that.
+    """
+
+    def __init__(self, terms: Terms, order: Order, layers: Sequence[Layer]) -> None:
+        self.terms, self.order, self.layers = terms, order, layers
+        self.kernels: dict[int, Kernel] = {}  # of the block that runs
+        self.latest: Latest[int, Kernel] = Latest()
         self.room = terms.hardware.memory.l2.bytes
         self.contents = Contents()
         self.reads: dict[tuple[int, bool], list[Read]] = {}
-        self.known: dict[Hashable, Outcome] = {}
-        self.left: dict[int, list[list[int]]] = {}
         self.outputs: dict[int, Tensor] = {}  # the latest of every layer
-        self.inference = self.count = self.lost_bytes = 0
+        self.inference = self.count = self.lost_bytes = self.left_bytes = 0
 
-    def infer(self) -> tuple[tuple[Ran, ...], ...]:
-        """Run all layers once more, in what L2 holds; what came of each, by state."""
-        ran: list[dict[int, Ran]] = [{} for _ in self.kernels]
+    @property
+    def note(self) -> str:
+        """What a reader should know of it."""
+        is_one = len(self.layers) == 1 and self.layers[0].repeat == 1
+        return NOTE if self.terms.hardware.memory.l2.is_carried and not is_one else ""
+
+    def run(self, outcomes: Iterable[Outcome]) -> Iterator[tuple[Ran, ...]]:
+        """What comes of every layer, by the states that it finds, from the outcomes in an L2 of
+        its own, which are asked for block by block."""
+        l2 = self.terms.hardware.memory.l2
+        if not l2.is_carried:
+            for layer, outcome in zip(self.layers, outcomes, strict=True):
+                yield (Ran(outcome, layer.repeat),)
+        elif l2.start == "carried":
+            yield from self._infer(outcomes)
+            dirty = sum(share.dirty for share in self.contents.shares.values())
+            self.left_bytes = max(0, self.lost_bytes + dirty)
+        else:
+            yield from self._repeated(list(outcomes))
+            self.left_bytes = max(0, self.lost_bytes)
+
+    def _repeated(self, outcomes: Sequence[Outcome]) -> list[tuple[Ran, ...]]:
+        """The last of several inferences: each finds what the one before it left."""
+        ran = list(self._infer(outcomes))
+        for _ in range(MOST_INFERENCES):
+            before, ran = ran, list(self._infer(outcomes))
+            if all(map(_is_same, ran, before)):
+                break
+        return ran
+
+    def _infer(self, outcomes: Iterable[Outcome]) -> Iterator[tuple[Ran, ...]]:
+        """Run all layers once more, in what L2 holds."""
         self.inference += 1
         self.lost_bytes = 0
         self.outputs.clear()
-        for at, iteration in self.order.executions():
-            outcome = self._execute(at, iteration)
-            before = ran[at].get(id(outcome), Ran(outcome, 0))
-            ran[at][id(outcome)] = Ran(outcome, before.times + 1)
-        return tuple(tuple(states.values()) for states in ran)
+        alone = iter(outcomes)
+        for block, times in self._blocks():
+            self.reads.clear()
+            self.kernels = {at: self._kernel(self.layers[at], next(alone)) for at in block}
+            ran: dict[int, dict[int, Ran]] = {at: {} for at in block}
+            for iteration in range(times):
+                for at in block:
+                    outcome = self._execute(at, iteration)
+                    before = ran[at].get(outcome.number, Ran(outcome, 0))
+                    ran[at][outcome.number] = Ran(outcome, before.times + 1)
+            yield from (tuple(states.values()) for states in ran.values())
+
+    def _blocks(self) -> Iterator[tuple[range, int]]:
+        """Layers that run again together, and how often; those that run once, one by one."""
+        for block, times in self.order.blocks:
+            if times > 1:
+                yield block, times
+            else:
+                yield from ((range(at, at + 1), 1) for at in block)
+
+    def _kernel(self, layer: Layer, outcome: Outcome) -> Kernel:
+        """The same for layers of which the same came."""
+        if outcome.number not in self.latest:
+            self.latest[outcome.number] = Kernel(layer, outcome)
+        return self.latest[outcome.number]
 
     def _execute(self, at: int, iteration: int) -> Outcome:
         """One layer, once: take what it reads, simulate, and leave what it has touched."""
@@ -218,7 +260,7 @@ class CarriedL2:
             for part in parts:
                 bits = kernel.bits
                 if part.producer is not None:
-                    bits = self.kernels[part.producer].output_bits
+                    bits = output_bits(self.layers[part.producer].dtype)
                 start, stop = (n * blocks // whole for n in (before, before + part.read))
                 before += part.read
                 size, read = (max(1, bits_to_bytes(n * bits)) for n in (part.elements, part.read))
@@ -254,13 +296,13 @@ class CarriedL2:
     def _simulated(
         self, kernel: Kernel, found: tuple[Found, ...], foreign: tuple[Foreign, ...], kept: int
     ) -> Outcome:
-        key = id(kernel.outcome), found, foreign, kept
-        if key not in self.known:
+        key = found, foreign, kept
+        if key not in kernel.known:
             hardware = kernel.outcome.hardware
             program = started(hardware, kernel.program, found, foreign, kept)
             estimate = Estimate(program, self.terms.engine(program))
-            self.known[key] = replace(kernel.outcome, estimate=estimate)
-        return self.known[key]
+            kernel.known[key] = replace(kernel.outcome, estimate=estimate)
+        return kernel.known[key]
 
     def _leave(self, at: int, taken: Sequence[Taken], outcome: Outcome, clean: int) -> None:
         """What a layer has left of others, and on top of that of what it has touched."""
@@ -288,11 +330,11 @@ class CarriedL2:
 
         Where all blocks fit, those are the same whatever L2 held.
         """
-        key = id(kernel.outcome if kernel.program.fits_l2 else outcome)
-        if key not in self.left:
+        key = (kernel.outcome if kernel.program.fits_l2 else outcome).number
+        if key not in kernel.left:
             counts = outcome.estimate.result.left * kernel.program.block_bytes
-            self.left[key] = counts.reshape(2, -1, 4).sum(axis=2).tolist()
-        return self.left[key]
+            kernel.left[key] = counts.reshape(2, -1, 4).sum(axis=2).tolist()
+        return kernel.left[key]
 
     def _write(self, at: int, left: Sequence[Sequence[int]]) -> None:
         """Partial sums, and what a layer has written, which is newest."""
@@ -327,31 +369,6 @@ class CarriedL2:
         self.lost_bytes += self.contents.evict(self.contents.used - self.room)
 
 
-def carry(
-    terms: Terms, order: Order, layers: Sequence[Layer], outcomes: Sequence[Outcome]
-) -> Carried:
-    """What comes of layers in the L2 that they find; ``outcomes`` are from an L2 of their own.
-
-    Mappings, patterns and clocks stay as they were chosen.
-    """
-    if not terms.hardware.memory.l2.is_carried:
-        alone = [
-            (Ran(outcome, layer.repeat),) for layer, outcome in zip(layers, outcomes, strict=True)
-        ]
-        return Carried(tuple(alone))
-    note = NOTE if len(layers) > 1 or layers[0].repeat > 1 else ""
-    l2 = CarriedL2(terms, order, layers, outcomes)
-    ran = l2.infer()
-    if terms.hardware.memory.l2.start == "carried":
-        dirty = sum(share.dirty for share in l2.contents.shares.values())
-        return Carried(ran, max(0, l2.lost_bytes + dirty), note)
-    for _ in range(MOST_INFERENCES):
-        before, ran = ran, l2.infer()
-        if all(map(_is_same, ran, before)):
-            break
-    return Carried(ran, max(0, l2.lost_bytes), note)
-
-
 def mean_outcome(ran: Sequence[Ran]) -> Outcome:
     """What comes of a layer on the mean of its executions."""
     first = ran[0].outcome
@@ -365,6 +382,6 @@ def mean_outcome(ran: Sequence[Ran]) -> Outcome:
 
 def _is_same(ran: Sequence[Ran], before: Sequence[Ran]) -> bool:
     """Whether the executions of a layer found the same as in the inference before."""
-    return [(id(outcome), times) for outcome, times in ran] == [
-        (id(outcome), times) for outcome, times in before
+    return [(outcome.number, times) for outcome, times in ran] == [
+        (outcome.number, times) for outcome, times in before
     ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -58,6 +59,9 @@ HOST_RATIO, CLOSE_HOST_RATIO = 0.2, 0.05
 for its first mapping to be simulated, and that mapping the fastest, for its other ones. The spread
 of the estimate within a problem is 0.05."""
 
+RANKED_AT_ONCE = 512
+"""Problems: enough for arrays to pay, and few enough that these take little memory."""
+
 MASKED_CANDIDATES = 2
 """Mappings that are tried with real non-zeros, each with stages of several depths."""
 
@@ -87,7 +91,7 @@ class Outcome:
     """What identical layers share; ``hardware`` has the clock that the power limit left.
 
     The problem is in the order in which it ran; it, the mapping and the option are None for a
-    streaming layer, the option for attention.
+    streaming layer, the option for attention. Every outcome has a ``number`` of its own.
     """
 
     hardware: Hardware
@@ -95,6 +99,7 @@ class Outcome:
     problem: Problem | None = None
     mapping: Mapping | None = None
     option: Option | None = None
+    number: int = field(default_factory=count().__next__, init=False, compare=False)
 
     @property
     def time_ps(self) -> int:
@@ -170,9 +175,11 @@ def ranking(terms: Terms, problems: Iterable[GemmProblem]) -> Ranking:
     for problem in problems:
         kind = problem.pattern, problem.dtype, problem.unit, problem.windowed
         alike.setdefault(kind, {})[problem] = None
-    for same in alike.values():
-        ranked = rank(*terms.kernels_of(next(iter(same))), list(same))
-        found.update(zip(same, ranked, strict=True))
+    for same in map(list, alike.values()):
+        for first in range(0, len(same), RANKED_AT_ONCE):
+            some = same[first : first + RANKED_AT_ONCE]
+            ranked = rank(*terms.kernels_of(some[0]), some)
+            found.update(zip(some, ranked, strict=True))
     return found
 
 

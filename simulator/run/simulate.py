@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +23,7 @@ from simulator.run.asked import (
     weights_by_pattern,
 )
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
-from simulator.run.carried import Ran, carry, mean_outcome
+from simulator.run.carried import CarriedL2, Ran, mean_outcome
 from simulator.run.choice import (
     Option,
     Outcome,
@@ -35,8 +35,9 @@ from simulator.run.choice import (
     streamed,
 )
 from simulator.run.compulsory import compulsory_bytes
-from simulator.run.dense_instead import with_dense_told
+from simulator.run.dense_instead import Came, slower_than_dense
 from simulator.run.kernels import kernels_of, of_kernels, with_weights
+from simulator.run.latest import Latest
 from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
@@ -44,7 +45,7 @@ from simulator.schedule.program import Program
 from simulator.sparsity import DENSE, AnyPattern, asked_name, parse_asked
 from simulator.units import ceil_div
 from simulator.workload import Attention, Layer, Stream, Workload
-from simulator.workload.lowering import asked_pattern
+from simulator.workload.lowering import DENSE_FASTER, GemmProblem, asked_pattern
 from simulator.workload.sequence import order_of
 from simulator.workload.stack import Stack, name_of
 
@@ -141,19 +142,19 @@ def simulate(
     works = _attached(terms, kernels, override, stays, tensors)
     require_names(works, weights or {})
     works = works if allow_overflow else _that_fit(hardware, kernels, works)
-    found = with_dense_told(terms, list(_outcomes(terms, works, prune, progress)))
-    executed = [(work.layer, out.option.problem if out.option else None) for work, out in found]
     order, code = order_of(kernels), hardware.sparsity.metadata
-    carried = carry(terms, order, kernels.layers, [outcome for _, outcome in found])
-    compulsory = compulsory_bytes(order, executed, code)
-    ran = [(work, states) for (work, _), states in zip(found, carried.layers, strict=True)]
-    layers = tuple(_layer_reports(terms, ran, kernels.holds, compulsory))
+    l2, run = CarriedL2(terms, order, kernels.layers), _Run(terms)
+    states = l2.run(run.outcomes(works, prune, progress))
+    reports = list(run.reports(states, keeps=observe is not None))
+    compulsory = compulsory_bytes(order, run.executed, code)
+    slower = slower_than_dense(terms, run.works, run.came)
+    layers = tuple(map(_of_layer, reports, run.works, kernels.holds, compulsory, slower))
     if observe is not None:
-        _show(terms, ran, layers, observe)
-    needed = held(executed, code)
+        _show(terms, run, layers, observe)
+    needed = held(run.executed, code)
     under, _ = terms.kernels(DENSE, hardware.dtypes[0])
     said = dense_note(network, stays), weights_note(works), memory_note(hardware, network, needed)
-    total = total_of(under, layers, carried.left_bytes)
+    total = total_of(under, layers, l2.left_bytes)
     least = sum(compulsory)
     return Report(
         hardware=hardware.name,
@@ -162,7 +163,7 @@ def simulate(
         pattern=str(override) if override else None,
         engine=engine,
         accuracy=accuracy,
-        notes=tuple(filter(None, (*network.notes, *said, carried.note))),
+        notes=tuple(filter(None, (*network.notes, *said, l2.note))),
         roof=Roof.of(under),
         total=replace(total, blocks=network.blocks, held=needed, compulsory_dram_bytes=least),
         layers=layers,
@@ -290,56 +291,90 @@ def _terms(
     return Terms(hardware, ENGINES[engine], mapping, library, accuracy)
 
 
-def _outcomes(
-    terms: Terms, works: Sequence[Attached], prune: bool, progress: LayerProgress | None
-) -> Iterator[tuple[Attached, Outcome]]:
-    """What runs of each layer, and what comes of it; layers that are alike are simulated once."""
-    ranked = ranking(terms, [problem for work in works for problem in work.problems])
-    known: dict[Hashable, Outcome] = {}
-    for number, work in enumerate(works):
+class _Run:
+    """Layers as they run, one after another: what comes of one is dropped once it is reported.
+
+    Attributes
+    ----------
+    works : list of Attached
+        What ran of each layer.
+    executed : list of (Layer, GemmProblem or None)
+        As which problem.
+    came : list of Came
+        What came of each, in short.
+    states : list of tuple of Ran
+        What came of each, where that is kept.
+    """
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.works: list[Attached] = []
+        self.executed: list[tuple[Layer, GemmProblem | None]] = []
+        self.came: list[Came] = []
+        self.states: list[tuple[Ran, ...]] = []
+
+    def outcomes(
+        self, works: Sequence[Attached], prune: bool, progress: LayerProgress | None
+    ) -> Iterator[Outcome]:
+        """What comes of each layer; layers that are alike are simulated once."""
+        terms = self.terms
+        ranked = ranking(terms, [problem for work in works for problem in work.problems])
+        known: Latest[Hashable, Outcome] = Latest()
+        for number, work in enumerate(works):
+            if progress is not None:
+                progress(number, len(works), work.layer.name)
+            ran = work.pruned_as_asked if prune else work
+            options = options_of(ran, terms.hardware)
+            key = _alike(work.layer, options)
+            if key not in known:
+                try:
+                    known[key] = _outcome(terms, work.layer, options, ranked)
+                except MappingError as error:
+                    raise MappingError(f"layer {work.layer.name}", str(error)) from None
+            came = Came.of(terms, known[key])
+            self.works.append(ran)
+            self.executed.append((work.layer, came.problem))
+            self.came.append(came)
+            yield known[key]
         if progress is not None:
-            progress(number, len(works), work.layer.name)
-        ran = work.pruned_as_asked if prune else work
-        options = options_of(ran, terms.hardware)
-        key = _alike(work.layer, options)
-        if key not in known:
-            try:
-                known[key] = _outcome(terms, work.layer, options, ranked)
-            except MappingError as error:
-                raise MappingError(f"layer {work.layer.name}", str(error)) from None
-        yield ran, known[key]
-    if progress is not None:
-        progress(len(works), len(works), "")
+            progress(len(works), len(works), "")
+
+    def reports(self, ran: Iterable[tuple[Ran, ...]], keeps: bool) -> Iterator[LayerReport]:
+        """The figures of layers; those of which the same came share one report."""
+        known: Latest[Hashable, LayerReport] = Latest()
+        for at, states in enumerate(ran):
+            if keeps:
+                self.states.append(states)
+            work = self.works[at]
+            layer, note = work.layer, work.note(states[0].outcome.problem)
+            came = tuple((outcome.number, times) for outcome, times in states)
+            key = type(layer), layer.macs, work.asked, note, came
+            if key not in known:
+                outcome = mean_outcome(states)
+                known[key] = report_of(self.terms, layer, outcome, work.asked, note)
+            yield known[key]
 
 
-def _layer_reports(
-    terms: Terms,
-    ran: Sequence[tuple[Attached, Sequence[Ran]]],
-    holds: Sequence[tuple[str, ...]],
-    compulsory: Sequence[int],
-) -> Iterator[LayerReport]:
-    """The figures of layers; those of which the same came are made once."""
-    known: dict[Hashable, LayerReport] = {}
-    for (work, states), members, least in zip(ran, holds, compulsory, strict=True):
-        layer, note = work.layer, work.note(states[0].outcome.problem)
-        came = tuple((id(outcome), times) for outcome, times in states)
-        key = type(layer), layer.macs, work.asked, note, came
-        if key not in known:
-            known[key] = report_of(terms, layer, mean_outcome(states), work.asked, note)
-        report = known[key].of(layer, members, ceil_div(least, layer.repeat))
-        if work.tensor is not None:
-            report = replace(report, nonzeros=work.nonzeros, pruned_away=work.pruned_away)
-        yield report
+def _of_layer(
+    report: LayerReport,
+    work: Attached,
+    members: tuple[str, ...],
+    compulsory: int,
+    is_slower: bool,
+) -> LayerReport:
+    """The figures of a layer, of those that are alike."""
+    layer = work.layer
+    one = report.of(layer, members, ceil_div(compulsory, layer.repeat))
+    if is_slower:
+        one = replace(one, note="; ".join(filter(None, (one.note, DENSE_FASTER))))
+    if work.tensor is None:
+        return one
+    return replace(one, nonzeros=work.nonzeros, pruned_away=work.pruned_away)
 
 
-def _show(
-    terms: Terms,
-    ran: Sequence[tuple[Attached, Sequence[Ran]]],
-    layers: Sequence[LayerReport],
-    observe: Observe,
-) -> None:
+def _show(terms: Terms, run: _Run, layers: Sequence[LayerReport], observe: Observe) -> None:
     """Show an observer of every layer the execution that occurs most often."""
-    for (work, states), report in zip(ran, layers, strict=True):
+    for work, states, report in zip(run.works, run.states, layers, strict=True):
         often = max(states, key=lambda one: one.times).outcome
         one = report_of(terms, work.layer, often, work.asked, report.note)
         one = replace(one, members=report.members)
