@@ -6,6 +6,7 @@ import ctypes
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,14 @@ from simulator.schedule.program import Program
 SOURCE = Path(__file__).with_name("loop.c")
 
 
-def compile_loop(folder: Path) -> ctypes.CDLL | None:
-    """The loop as a library; None where there is no compiler."""
+def compile_loop(folder: Path, macros: Iterable[str] = ()) -> ctypes.CDLL | None:
+    """The loop as a library, as `loop_costs` varies it; None where there is no compiler."""
     compiler = shutil.which("gcc")
     if compiler is None:
         return None
     library = folder / "loop.so"
     flags = ["-O3", "-march=native", "-shared", "-fPIC", "-std=c11"]
+    flags += [f"-D{macro}" for macro in macros]
     subprocess.run([compiler, *flags, "-o", library, SOURCE], check=True)
     loaded = ctypes.CDLL(str(library))
     loaded.run.restype = ctypes.c_int64
