@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out hosts
+.PHONY: demo test check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out hosts bench-more loop-costs
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -26,11 +26,18 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed-dev  ## speed, against a C loop where there is a compiler, and memory
+bench: .venv/installed-dev  ## speed and memory, against a C loop where there is a compiler; 6 minutes
+	$(BIN)/python tests/benchmarks/speed.py
 	$(BIN)/python tests/benchmarks/bench.py
 	$(BIN)/python tests/benchmarks/sweep.py
+
+bench-more: .venv/installed-dev  ## sampled against exact, memory of 10^9 weights, loops over masks
+	$(BIN)/python tests/benchmarks/sampled.py
 	$(BIN)/python tests/benchmarks/memory.py
 	$(BIN)/python -m pytest -o addopts= tests/benchmarks -s -q --benchmark-only --benchmark-disable-gc --benchmark-columns=median
+
+loop-costs: .venv/installed-dev  ## what the C loop's cache lines and branches cost
+	$(BIN)/python tests/benchmarks/loop_costs.py
 
 bench-peers: .venv/installed-dev  ## SCALE-Sim on the same GEMMs, in an environment of its own; 15 minutes
 	$(BIN)/python tests/benchmarks/peers.py

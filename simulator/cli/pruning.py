@@ -146,12 +146,9 @@ def _pruned_tensors(
     weights: Path, options: Mapping[str, Any], output: Path | None
 ) -> tuple[Pruned, Iterable[str]]:
     """A file of weights, by magnitude."""
-    from simulator.weights.files import read_weights, write_safetensors
-    from simulator.weights.prune import prune_tensors
+    from simulator.weights.prune import prune_file
 
-    pruning = prune_tensors(read_weights(weights), **options)
-    if output is not None:
-        write_safetensors(output, pruning.tensors)
+    pruning = prune_file(weights, output, **options)
     return of_tensors(pruning), pruning.notes
 
 

@@ -3,115 +3,78 @@
 from __future__ import annotations
 
 import json
-import lzma
 import math
+import mmap
 import os
-import re
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import WeightsError, writing
-from simulator.weights.masks import all_finite
+from simulator.weights.npz import read_npz
+from simulator.weights.tensor import FORMATS, Entries, Entry, Tensor, check_shape
 
-FORMATS: dict[str, tuple[str, str]] = {
-    "F64": ("fp64", "<f8"), "F32": ("fp32", "<f4"), "F16": ("fp16", "<f2"), "BF16": ("bf16", "<u2"),
-    "I64": ("int64", "<i8"), "I32": ("int32", "<i4"), "I16": ("int16", "<i2"), "I8": ("int8", "i1"),
-    "U64": ("uint64", "<u8"), "U32": ("uint32", "<u4"), "U16": ("uint16", "<u2"),
-    "U8": ("uint8", "u1"), "BOOL": ("bool", "?"),
-}  # fmt: skip
-"""safetensors' names of formats: ours, and numpy's. numpy has no bf16: its bits."""
+__all__ = ["FORMATS", "SafetensorsFile", "Stored", "Tensor", "read_weights", "write_safetensors"]
 
 PARAMETRIZED = "parametrizations."
 """In the names of torch's tensors that masks or other functions still lie over."""
 
-WEIGHT_DTYPES = ("fp64", "fp32", "fp16", "bf16", "int8")
 LARGEST_HEADER_BYTES = 100_000_000
 """As in the safetensors library."""
-LARGEST_DIMENSIONS = 32
-LARGEST_ELEMENTS = 2**59
-ARRAY_HEADER = re.compile(
-    r"\{ *'descr': *'([<>=|]?)([^']{1,20})', *'fortran_order': *(True|False),"
-    r" *'shape': *\(([0-9L, ]*)\),? *\}\s*"
-)
-"""Of an .npy file, as numpy and those who follow it write it."""
-
-LARGEST_ARRAY_HEADER_BYTES = 10_000
-"""As in numpy."""
-
-BLOCK_BYTES = 1 << 20
-ZIP_FREE_BYTES, ZIP_RATIO = 1 << 30, 64
-"""An .npz may declare 1 GiB, or 64 times its size; zip bombs expand a thousandfold."""
 
 
-@dataclass(frozen=True)
-class Tensor:
-    """A named array of a weights file.
+class Stored(Mapping[str, Tensor]):
+    """The tensors of a file, each read anew when it is asked for: none is held.
 
     Attributes
     ----------
-    dtype : str
-        Format: fp64, fp32, fp16, bf16, int8, or another that is no format of weights.
-    data : array
-        As stored, and mapped from the file where it can be; bf16 as raw uint16.
-    source : str
-        The file that it came from, for errors.
+    outlines : dict of str to Tensor
+        Names, formats and shapes; all their numbers are one zero.
+
+    Raises
+    ------
+    WeightsError
+        If there is no such file, or it is not whole, not what it claims, or not safe to read.
     """
 
-    name: str
-    dtype: str
-    data: npt.NDArray[Any]
-    source: str = ""
+    def __init__(self, path: Path | str) -> None:
+        path = Path(path)
+        readers = {".safetensors": _read_safetensors, ".npz": read_npz}
+        if path.suffix.lower() not in readers:
+            hint = "of an ONNX model, give the model itself" if path.suffix == ".json" else None
+            raise WeightsError(str(path), "unknown format", want=" or ".join(readers), hint=hint)
+        if path.is_dir():
+            raise WeightsError(str(path), "is a folder", want="a file")
+        self._path = path
+        with _reading(path):
+            self._entries, self._mapped = readers[path.suffix.lower()](path)
+        self.outlines = {
+            name: Tensor(name, one.dtype, np.broadcast_to(np.zeros((), one.kind), one.shape))
+            for name, one in self._entries.items()
+        }
+        check_baked(str(path), self.outlines)
 
-    @property
-    def is_weights(self) -> bool:
-        """Whether the tensor is a matrix or the weights of a convolution."""
-        return self.dtype in WEIGHT_DTYPES and self.data.ndim in (2, 4) and self.data.size > 0
+    def __getitem__(self, name: str) -> Tensor:
+        entry = self._entries[name]
+        with _reading(self._path):
+            return Tensor(name, entry.dtype, entry.read(), str(self._path))
 
-    def values(self) -> npt.NDArray[Any]:
-        """Numbers that numpy calculates with: bf16 becomes float32, exactly; others stay.
+    def forget(self) -> None:
+        """Let go of what memory holds of the file; what is needed again is read again."""
+        if self._mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
 
-        Raises
-        ------
-        WeightsError
-            If one of them is not finite.
-        """
-        values = self.data
-        if self.dtype == "bf16":
-            values = np.left_shift(values, 16, dtype=np.uint32).view(np.float32)
-        if not all_finite(values):
-            where = f"{self.source} tensor {self.name}".lstrip()
-            raise WeightsError(where, "has weights that are NaN or infinite")
-        return values
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
 
-    def with_values(self, values: npt.NDArray[Any]) -> Tensor:
-        """The same tensor with other numbers, rounded to what its format holds.
-
-        Raises
-        ------
-        WeightsError
-            If one of them is too large for the format.
-        """
-        kind = self.data.dtype
-        if self.dtype == "bf16":  # to nearest, halves to even
-            bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
-            data = ((bits + (bits >> 16 & 1) + 0x7FFF) >> 16).astype(kind)
-        elif kind.kind in "iu":
-            limits = np.iinfo(kind)
-            data = np.clip(np.rint(values), limits.min, limits.max).astype(kind)
-        else:
-            with np.errstate(over="ignore"):  # found below
-                data = values.astype(kind)
-        changed = replace(self, data=data)
-        changed.values()
-        return changed
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
 def read_weights(path: Path | str) -> dict[str, Tensor]:
@@ -120,24 +83,20 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     Raises
     ------
     WeightsError
-        If there is no such file, or it is not whole, not what it claims, or not safe to read.
+        As `Stored`.
     """
-    path = Path(path)
-    readers = {".safetensors": _read_safetensors, ".npz": _read_npz}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        hint = "of an ONNX model, give the model itself" if path.suffix == ".json" else None
-        raise WeightsError(str(path), "unknown format", want=" or ".join(readers), hint=hint)
+    return dict(Stored(path))
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What cannot be read, as one error of ours."""
     try:
-        if path.is_dir():
-            raise WeightsError(str(path), "is a folder", want="a file")
-        tensors = reader(path)
+        yield
     except OSError as error:
         raise WeightsError(str(path), f"cannot be read: {error.strerror or error}") from None
     except MemoryError:
         raise WeightsError(str(path), "does not fit in memory") from None
-    check_baked(str(path), tensors)
-    return tensors
 
 
 def check_baked(source: str, names: Iterable[str]) -> None:
@@ -156,6 +115,77 @@ def check_baked(source: str, names: Iterable[str]) -> None:
         )  # fmt: skip
 
 
+class SafetensorsFile:
+    """A file that tensors are written to in any order, part by part: as ``with`` opens it.
+
+    It has a temporary name, and its own once it is whole.
+
+    Parameters
+    ----------
+    outlines : iterable of Tensor
+        What it will hold; of their data, shapes alone matter.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+
+    def __init__(self, path: Path | str, outlines: Iterable[Tensor]) -> None:
+        self._path = Path(path).resolve()
+        codes = {ours: code for code, (ours, _) in FORMATS.items()}
+        header: dict[str, Any] = {}
+        offset = 0
+        for tensor in sorted(outlines, key=lambda t: (-t.data.dtype.itemsize, t.name)):
+            end = offset + tensor.data.nbytes
+            header[tensor.name] = {
+                "dtype": codes[tensor.dtype],
+                "shape": list(tensor.data.shape),
+                "data_offsets": [offset, end],
+            }
+            offset = end
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        text += b" " * (-len(text) % 8)
+        self._start = len(text).to_bytes(8, "little") + text
+        self._places = {
+            name: (len(self._start) + one["data_offsets"][0], FORMATS[one["dtype"]][1])
+            for name, one in header.items()
+        }
+
+    def __enter__(self) -> SafetensorsFile:
+        with writing(self._path):
+            handle, self._name = tempfile.mkstemp(
+                dir=self._path.parent, prefix=f".{self._path.stem}."
+            )
+            self._stream = os.fdopen(handle, "wb")
+            self._stream.write(self._start)
+        return self
+
+    def put(self, name: str, parts: Iterable[npt.NDArray[Any]]) -> None:
+        """All of one tensor, in the order of its numbers."""
+        at, kind = self._places[name]
+        with writing(self._path):
+            self._stream.seek(at)
+        for part in parts:
+            with writing(self._path):
+                self._stream.write(np.ascontiguousarray(part, dtype=kind).data)
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        try:
+            with writing(self._path), self._stream:
+                if failed is None:
+                    self._stream.flush()
+                    os.fsync(self._stream.fileno())
+            if failed is None:
+                mode = os.umask(0)
+                os.umask(mode)
+                with writing(self._path):
+                    os.chmod(self._name, 0o666 & ~mode)
+                    os.replace(self._name, self._path)
+        finally:
+            Path(self._name).unlink(missing_ok=True)
+
+
 def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors under a temporary name, and rename the file once it is whole.
 
@@ -164,39 +194,12 @@ def write_safetensors(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
     OutputError
         If the file cannot be written.
     """
-    codes = {ours: code for code, (ours, _) in FORMATS.items()}
-    ordered = sorted(tensors.values(), key=lambda t: (-t.data.dtype.itemsize, t.name))
-    header: dict[str, Any] = {}
-    offset = 0
-    for tensor in ordered:
-        end = offset + tensor.data.nbytes
-        header[tensor.name] = {
-            "dtype": codes[tensor.dtype],
-            "shape": list(tensor.data.shape),
-            "data_offsets": [offset, end],
-        }
-        offset = end
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    path = Path(path).resolve()
-    with writing(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(len(text).to_bytes(8, "little") + text)
-                for tensor in ordered:
-                    kind = FORMATS[codes[tensor.dtype]][1]
-                    stream.write(np.ascontiguousarray(tensor.data, dtype=kind).data)
-            mode = os.umask(0)
-            os.umask(mode)
-            os.chmod(name, 0o666 & ~mode)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+    with SafetensorsFile(path, tensors.values()) as file:
+        for tensor in tensors.values():
+            file.put(tensor.name, [tensor.data])
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+def _read_safetensors(path: Path) -> Entries:
     size = path.stat().st_size
     with path.open("rb") as stream:
         start = stream.read(8)
@@ -223,17 +226,25 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     if at != size - 8 - length:
         got = f"{size - 8 - length} bytes of data"
         raise WeightsError(str(path), "tensors do not fill the file", want=str(at), got=got)
-    data = np.memmap(path, mode="r", offset=8 + length, shape=(at,), dtype="u1") if at else b""
-    tensors = {}
-    for name, (code, shape, begin, end) in entries.items():
-        ours, kind = FORMATS[code]
-        array = (
-            np.frombuffer(data, dtype=kind, count=math.prod(shape), offset=begin)
-            if (end > begin)
-            else np.zeros(0, dtype=kind)
+    mapped = _mapped(path)
+    return {
+        name: Entry(
+            *FORMATS[code], shape, partial(_numbers, mapped, 8 + length + begin, code, shape)
         )
-        tensors[name] = Tensor(name, ours, array.reshape(shape), str(path))
-    return tensors
+        for name, (code, shape, begin, _) in entries.items()
+    }, mapped
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _numbers(mapped: mmap.mmap, at: int, code: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """A tensor's numbers, which stay in the file; numpy makes no array of no bytes there."""
+    kind, count = FORMATS[code][1], math.prod(shape)
+    flat = np.frombuffer(mapped, kind, count, at) if count else np.zeros(0, dtype=kind)
+    return flat.reshape(shape)
 
 
 def _entry(where: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
@@ -249,20 +260,12 @@ def _entry(where: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
         )  # fmt: skip
     if not _counts(shape) or not _counts(offsets) or len(offsets) != 2:
         raise WeightsError(where, "shape and data_offsets must be lists of counts")
-    _check_shape(where, shape)
+    check_shape(where, shape)
     size = math.prod(shape) * np.dtype(FORMATS[code][1]).itemsize
     if offsets[1] - offsets[0] != size:
         got = f"{offsets[1] - offsets[0]}"
         raise WeightsError(where, "shape and data_offsets disagree", want=f"{size} bytes", got=got)
     return code, tuple(shape), offsets[0], offsets[1]
-
-
-def _check_shape(where: str, shape: Sequence[int]) -> None:
-    """What numpy refuses: it multiplies the sizes beside a zero, too."""
-    if len(shape) > LARGEST_DIMENSIONS:
-        raise WeightsError(where, "too many dimensions", got=len(shape))
-    if math.prod(size or 1 for size in shape) > LARGEST_ELEMENTS:
-        raise WeightsError(where, "sizes too large", got=shape)
 
 
 def _counts(value: Any) -> bool:
@@ -277,74 +280,3 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"'{name[:40]}' is there twice")
         table[name] = value
     return table
-
-
-def _read_npz(path: Path) -> dict[str, Tensor]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            allowed = max(ZIP_FREE_BYTES, ZIP_RATIO * path.stat().st_size)
-            declared = sum(member.file_size for member in members)
-            if declared > allowed:
-                want = f"<= {allowed} bytes"
-                raise WeightsError(str(path), "expands too far", want=want, got=declared)
-            names = [member.filename.removesuffix(".npy") for member in members]
-            if len(set(names)) < len(names):
-                raise WeightsError(str(path), "has two arrays of one name")
-            return {
-                name: _member(path, name, archive, member)
-                for name, member in zip(names, members, strict=True)
-            }
-    except (
-        zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError,
-        NotImplementedError,
-    ) as error:  # fmt: skip
-        raise WeightsError(str(path), f"not a whole .npz file: {error}") from None
-
-
-def _member(path: Path, name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Tensor:
-    """One array of an .npz; its header is never evaluated, as numpy would."""
-    where = f"{path} {name}"
-    with archive.open(member) as stream:
-        endian, kind, order, shape, header_bytes = _array_header(where, stream)
-        if "O" in kind:
-            raise WeightsError(where, "holds pickled objects", want="numbers")
-        kinds = {code.lstrip("<"): ours for ours, code in FORMATS.values() if ours != "bf16"}
-        kind = "?" if kind == "b1" else kind
-        if kind not in kinds:
-            want = " or ".join(kinds.values())
-            raise WeightsError(where, "unknown format", want=want, got=kind)
-        dtype = np.dtype(endian + kind)
-        size_bytes = math.prod(shape) * dtype.itemsize
-        if size_bytes != member.file_size - header_bytes:
-            raise WeightsError(where, "size and shape disagree", got=shape)
-        data, at = bytearray(size_bytes), 0
-        while block := stream.read(BLOCK_BYTES):
-            data[at : at + len(block)] = block
-            at += len(block)
-        if at < size_bytes:
-            raise WeightsError(where, "is cut off")
-    array = np.ndarray(shape, dtype, data, order=order)
-    return Tensor(name, kinds[kind], array, str(path))
-
-
-def _array_header(
-    where: str, stream: IO[bytes]
-) -> tuple[str, str, Literal["C", "F"], tuple[int, ...], int]:
-    """Byte order, format, order, shape and header bytes of an .npy stream."""
-    start = stream.read(8)
-    if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\1\0", b"\2\0", b"\3\0"):
-        raise WeightsError(where, "not an .npy of a known version", got=start)
-    width = 2 if start[6] == 1 else 4
-    length = int.from_bytes(stream.read(width), "little")
-    if length > LARGEST_ARRAY_HEADER_BYTES:
-        raise WeightsError(where, "header too large", want=f"<= {LARGEST_ARRAY_HEADER_BYTES}")
-    match = ARRAY_HEADER.fullmatch(stream.read(length).decode("latin1"))
-    if match is None:
-        want = "a plain array of numbers"
-        raise WeightsError(where, "header is not one that can be read", want=want)
-    endian, kind, is_fortran, sizes = match.groups()
-    sizes = sizes.replace("L", "").strip(", ")
-    shape = tuple(int(size) for size in sizes.split(",")) if sizes else ()
-    _check_shape(where, shape)
-    return endian, kind, "F" if is_fortran == "True" else "C", shape, 8 + width + length

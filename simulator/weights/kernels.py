@@ -2,8 +2,7 @@
 
 A mask has one byte a weight, 0 or 1, or one bit a weight as ``np.packbits(mask, axis=1)`` packs
 them. Either is read as words of up to eight bytes whose set bits are counted, vectors of words at
-a time. All compiled code of the package is in this file, since numba's cache does not see edits
-across files.
+a time. What these loops call is in this file, since numba's cache does not see edits across files.
 """
 
 from __future__ import annotations

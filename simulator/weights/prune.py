@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from simulator.errors import WeightsError
 from simulator.names import expression
 from simulator.sparsity import Pattern, Prunable, parse_prunable
 from simulator.weights.compressed import left_alone, summary
-from simulator.weights.files import Tensor
+from simulator.weights.files import SafetensorsFile, Stored, Tensor
 from simulator.weights.layout import Array, Axis, from_matrix, to_matrix
 from simulator.weights.masks import kept_and_total, unstructured_mask
 from simulator.weights.methods import (
@@ -25,6 +27,7 @@ from simulator.weights.methods import (
     reconstruction_error,
 )
 from simulator.weights.permutation import search_permutation
+from simulator.weights.selection import Selection
 
 PERMUTATION = ".permutation"
 
@@ -156,25 +159,105 @@ def prune_tensors(
         If the expression is none or finds nothing that can be pruned, weights are not finite, a
         Gram matrix is missing or none, or names clash.
     """
-    pattern = parse_prunable(pattern)
-    if permute and not isinstance(pattern, Pattern):
-        raise WeightsError("--permute", "zeros anywhere need no order", got=str(pattern))
-    chosen, notes = _chosen(tensors, layers)
-    turned = expression(inputs_first, "--inputs-first", WeightsError) if inputs_first else None
-    way = _Way(pattern, method_named(method).name, damping, permute, seed)
-    out, results = dict(tensors), []
-    for name in chosen:
-        tensor = tensors[name]
-        is_turned = turned is not None and tensor.data.ndim == 2 and turned.search(name)
-        axis: Axis = "in_first" if is_turned else "out_first"
-        result, out[name], order = _prune_tensor(tensor, way, axis, (grams or {}).get(name))
-        results.append(result)
-        if order is not None:
-            label = name + PERMUTATION
-            if label in out:
-                raise WeightsError(f"tensor {label}", "is in the file already")
-            out[label] = Tensor(label, "int64", order)
-    return Pruning(pattern, tuple(results), out, notes, way.method)
+    out = dict(tensors)
+
+    def put(tensor: Tensor, parts: Iterable[Array]) -> None:
+        flat = np.concatenate([part.ravel() for part in parts])
+        out[tensor.name] = replace(tensor, data=flat.reshape(tensor.data.shape))
+
+    ways = _Way(parse_prunable(pattern), method_named(method).name, damping, permute, seed)
+    plan = Plan(tensors, ways, layers, inputs_first)
+    return replace(plan.run(tensors, put, grams or {}), tensors=out)
+
+
+def prune_file(
+    source: Path,
+    target: Path | None,
+    pattern: Prunable | str,
+    layers: str | None = None,
+    *,
+    inputs_first: str | None = None,
+    permute: bool = False,
+) -> Pruning:
+    """Prune the tensors of a file by magnitude, one after the other: none but one is in memory.
+
+    Parameters
+    ----------
+    target : Path or None
+        Where all tensors go, .safetensors; None: nowhere.
+    pattern, layers, inputs_first, permute
+        As of `prune_tensors`.
+
+    Returns
+    -------
+    Pruning
+        Without tensors.
+
+    Raises
+    ------
+    WeightsError, OutputError
+        As `prune_tensors`; if a file cannot be read, or written.
+    """
+    stored = Stored(source)
+    way = _Way(parse_prunable(pattern), "magnitude", DAMPING, permute, 0)
+    plan = Plan(stored.outlines, way, layers, inputs_first)
+    if target is None:
+        return plan.run(stored, lambda _, parts: deque(parts, 0), {})
+    with SafetensorsFile(target, plan.outlines.values()) as file:
+        for name in stored:
+            if name not in plan.chosen:
+                file.put(name, [stored[name].data])
+                stored.forget()
+        return plan.run(stored, lambda tensor, parts: file.put(tensor.name, parts), {})
+
+
+Put = Callable[[Tensor, Iterable[Array]], object]
+"""Takes what a tensor is now: its numbers in parts, in order."""
+
+
+class Plan:
+    """Which tensors are pruned how, from their names, formats and shapes alone.
+
+    Attributes
+    ----------
+    chosen : dict of str to Axis
+        Names, in the order of the file, and how matrices are stored.
+    outlines : dict of str to Tensor
+        Everything to write: those of the file, and of permutations. Shapes alone matter.
+    """
+
+    def __init__(
+        self,
+        outlines: Mapping[str, Tensor],
+        way: _Way,
+        layers: str | None,
+        inputs_first: str | None,
+    ) -> None:
+        if way.permute and not isinstance(way.pattern, Pattern):
+            raise WeightsError("--permute", "zeros anywhere need no order", got=str(way.pattern))
+        names, self.notes = _chosen(outlines, layers)
+        turned = expression(inputs_first, "--inputs-first", WeightsError) if inputs_first else None
+        self.way, self.outlines = way, dict(outlines)
+        self.chosen: dict[str, Axis] = {}
+        for name in names:
+            shape = outlines[name].data.shape
+            is_turned = turned is not None and len(shape) == 2 and turned.search(name)
+            self.chosen[name] = "in_first" if is_turned else "out_first"
+            inputs = shape[0 if is_turned else 1]
+            if way.permute and isinstance(way.pattern, Pattern) and inputs >= way.pattern.group:
+                label = name + PERMUTATION
+                if label in outlines:
+                    raise WeightsError(f"tensor {label}", "is in the file already")
+                self.outlines[label] = Tensor(label, "int64", np.zeros(inputs, dtype=np.int64))
+
+    def run(self, tensors: Mapping[str, Tensor], put: Put, grams: Mapping[str, Array]) -> Pruning:
+        """Prune tensor by tensor; all that is new or changed is `Put`."""
+        results = []
+        for name, axis in self.chosen.items():
+            results.append(_prune_tensor(tensors[name], self.way, axis, grams.get(name), put))
+            if isinstance(tensors, Stored):
+                tensors.forget()
+        return Pruning(self.way.pattern, tuple(results), {}, self.notes, self.way.method)
 
 
 @dataclass(frozen=True)
@@ -211,34 +294,60 @@ def _chosen(tensors: Mapping[str, Tensor], layers: str | None) -> tuple[list[str
 
 
 def _prune_tensor(
-    tensor: Tensor, way: _Way, axis: Axis, gram: Array | None
-) -> tuple[PrunedTensor, Tensor, npt.NDArray[np.int64] | None]:
+    tensor: Tensor, way: _Way, axis: Axis, gram: Array | None, put: Put
+) -> PrunedTensor:
+    shape, pattern = tensor.data.shape, way.pattern
+    inputs = shape[0 if axis == "in_first" else 1]
+    if isinstance(pattern, Pattern):
+        if inputs < pattern.group:
+            note = f"stays dense: {inputs} inputs are less than a group"
+            return _selected(tensor, Pattern(1, 1), axis, put, note)
+        if way.method == "magnitude" and gram is None and not way.permute:
+            return _selected(tensor, pattern, axis, put)
+    return _prune_whole(tensor, way, axis, gram, put)
+
+
+def _selected(
+    tensor: Tensor, pattern: Pattern, axis: Axis, put: Put, note: str = ""
+) -> PrunedTensor:
+    """By magnitude, part by part; of a convolution groups run along channels, too."""
+    shape = tensor.data.shape
+    outer, channels = (1, shape[0]) if axis == "in_first" else shape[:2]
+    selection = Selection(
+        tensor, (outer, channels, tensor.data.size // (outer * channels)), pattern
+    )
+    put(tensor, selection.parts())
+    total, kept, free, energy, kept_energy, free_energy = selection.sums.tolist()
+    magnitudes, energies = Kept(kept, free, total), Kept(kept_energy, free_energy, energy)
+    number = tensor.data.size if note else selection.kept
+    return PrunedTensor(tensor.name, shape, number, magnitudes, energies, note)
+
+
+def _prune_whole(
+    tensor: Tensor, way: _Way, axis: Axis, gram: Array | None, put: Put
+) -> PrunedTensor:
+    """By any method, in memory."""
     shape, where = tensor.data.shape, f"tensor {tensor.name}"
     rows = to_matrix(tensor.values(), axis=axis).astype(np.float32, copy=False)
     run = shape[1] if len(shape) == 4 else rows.shape[1]
-    if isinstance(way.pattern, Pattern) and run < way.pattern.group:
-        every = np.ones(rows.shape, dtype=np.bool_)
-        note = f"stays dense: {run} inputs are less than a group"
-        result = PrunedTensor(tensor.name, shape, rows.size, *kept_of(rows, every, every), note)
-        return result, tensor, None
     if gram is not None:
         gram = checked_gram(gram, rows.shape[1], way.method, where)
-    order = None
     if way.permute and isinstance(way.pattern, Pattern):
         importance = importance_of(rows, way.method, gram, where)
         order = search_permutation(importance.reshape(-1, run), way.pattern, way.seed).order
+        put(Tensor(tensor.name + PERMUTATION, "int64", order), [order])
         columns = np.add.outer(np.arange(0, rows.shape[1], run), order).ravel()
         rows = rows[:, columns]
         gram = None if gram is None else gram[np.ix_(columns, columns)]
     pruned = prune_rows(rows, way.pattern, way.method, gram, way.damping, run=run, where=where)
     changed = tensor.with_values(from_matrix(pruned, shape, axis))
+    put(changed, [changed.data])
     stored = to_matrix(changed.values(), axis=axis)
     free = unstructured_mask(rows, way.pattern.density)
-    result = PrunedTensor(
+    return PrunedTensor(
         tensor.name, shape, int(np.count_nonzero(stored)), *kept_of(rows, stored != 0, free),
         error=None if gram is None else reconstruction_error(rows, stored, gram),
     )  # fmt: skip
-    return result, changed, order
 
 
 def kept_of(

@@ -6,6 +6,7 @@ import ctypes
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,14 @@ from simulator.schedule.program import Program
 SOURCE = Path(__file__).with_name("loop.c")
 
 
-def compile_loop(folder: Path) -> ctypes.CDLL | None:
-    """The loop as a library; None where there is no compiler."""
+def compile_loop(folder: Path, macros: Iterable[str] = ()) -> ctypes.CDLL | None:
+    """The loop as a library, as `loop_costs` varies it; None where there is no compiler."""
     compiler = shutil.which("gcc")
     if compiler is None:
         return None
     library = folder / "loop.so"
     flags = ["-O3", "-march=native", "-shared", "-fPIC", "-std=c11"]
+    flags += [f"-D{macro}" for macro in macros]
     subprocess.run([compiler, *flags, "-o", library, SOURCE], check=True)
     loaded = ctypes.CDLL(str(library))
     loaded.run.restype = ctypes.c_int64
@@ -30,7 +32,7 @@ def compile_loop(folder: Path) -> ctypes.CDLL | None:
 
 
 def run_loop(library: ctypes.CDLL, program: Program) -> tuple[int, int, float]:
-    """Makespan in picoseconds, evictions, and seconds that the loop took."""
+    """Makespan in picoseconds, evictions, and CPU seconds that the loop took."""
     grid = program.grid
     assert grid.splits == grid.count == program.accumulator_sets == 1
     assert not program.prefetch
@@ -64,7 +66,7 @@ def run_loop(library: ctypes.CDLL, program: Program) -> tuple[int, int, float]:
     )
     stages, counts = np.zeros((cores, 8), dtype=np.int64), np.zeros((5, 16), dtype=np.int64)
     pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in arrays]
-    started = time.perf_counter()
+    started = time.process_time()
     makespan = library.run(
         *pointers,
         ctypes.c_int64(leaves),
@@ -73,4 +75,4 @@ def run_loop(library: ctypes.CDLL, program: Program) -> tuple[int, int, float]:
         ctypes.c_int64(blocks),
         evictions.ctypes.data_as(ctypes.c_void_p),
     )
-    return makespan, int(evictions[0]), time.perf_counter() - started
+    return makespan, int(evictions[0]), time.process_time() - started

@@ -7,6 +7,29 @@
 #include <stdlib.h>
 
 typedef int64_t i64;
+
+/* What loop_costs.py varies; none of it is defined for `make bench`. */
+#ifdef HOT_TABLES
+#define AT(block) ((block) & 255)
+#else
+#define AT(block) (block)
+#endif
+#ifdef NO_RECENCY
+#define RECENCY 0
+#else
+#define RECENCY k->recency
+#endif
+#ifdef NO_HALVES
+#define HALVES 0
+#else
+#define HALVES k->halves
+#endif
+#ifdef NO_COUNTERS
+#define COUNT(counter)
+#else
+#define COUNT(counter) (counter)++
+#endif
+
 #define NEVER INT64_MAX
 enum { ABSENT, CLEAN, DIRTY };
 
@@ -36,7 +59,7 @@ static int insert(const run_t *k, shared_t *s, i64 now, i64 block, uint8_t state
                   i64 (*counts)[16], i64 sentinel) {
     i64 size = costs[classes[block]][0];
     if (size > k->l2_bytes) return 0;
-    if (k->recency) {
+    if (RECENCY) {
         while (s->l2_used + size > k->l2_bytes) {
             int32_t victim = lru[sentinel][0], before = lru[victim][0];
             uint8_t kind = classes[victim];
@@ -68,11 +91,11 @@ static inline i64 fetch(const run_t *k, shared_t *s, core_t *c, i64 core, i64 no
                         i64 sentinel) {
     uint8_t kind = classes[block];
     i64 filled;
-    counts[0][kind]++;
+    COUNT(counts[0][kind]);
     if (resident[block] != ABSENT) {
         filled = ready[block];
         s->hits_in_flight += filled > now;
-        if (k->recency && lru[sentinel][1] != block) {
+        if (RECENCY && lru[sentinel][1] != block) {
             int32_t first = lru[sentinel][1], before = lru[block][0], after = lru[block][1];
             lru[before][1] = after;
             lru[after][0] = before;
@@ -91,8 +114,8 @@ static inline i64 fetch(const run_t *k, shared_t *s, core_t *c, i64 core, i64 no
     c->port_free = max(c->port_free, now) + port_ps;
     path = max(path, c->port_free);
     i64 extra = 0;
-    if (k->halves && ((block ^ core) & 1)) {
-        counts[2][kind]++;
+    if (HALVES && ((block ^ core) & 1)) {
+        COUNT(counts[2][kind]);
         s->link_free = max(s->link_free, now) + costs[kind][3];
         path = max(path, s->link_free);
         extra = k->far_latency;
@@ -147,11 +170,11 @@ i64 run(const run_t *k, const i64 *tiles, const i64 (*times)[4], const i64 (*cos
             i64 stage = c->stage, kind = c->tile_class + (stage == k->stages - 1);
             s.ties += s.last == now;
             s.last = now;
-            i64 arrive = fetch(k, &s, c, core, now, c->rows_block + stage, times[kind][2], lru,
+            i64 arrive = fetch(k, &s, c, core, now, AT(c->rows_block + stage), times[kind][2], lru,
                                resident, ready, classes, costs, counts, blocks);
-            i64 also = fetch(k, &s, c, core, now, c->columns_block + stage, times[kind][3], lru,
+            i64 also = fetch(k, &s, c, core, now, AT(c->columns_block + stage), times[kind][3], lru,
                              resident, ready, classes, costs, counts, blocks);
-            stages[core][kind]++;
+            COUNT(stages[core][kind]);
             if (stage + 1 == c->stage_end) flags |= 16;
             flight_t *f = &flight[c->issue_slot];
             f->arrive = max(arrive, also);
@@ -213,6 +236,19 @@ i64 run(const run_t *k, const i64 *tiles, const i64 (*times)[4], const i64 (*cos
             }
             if (known) c->request_key = ((at << 1) | 1) << k->core_bits | core;
         }
+#ifdef PREFETCH
+        i64 next[2] = {c->rows_block + c->stage, c->columns_block + c->stage};
+        for (int one = 0; one < 2; one++) {
+            __builtin_prefetch(&resident[next[one]]);
+            __builtin_prefetch(&classes[next[one]]);
+            __builtin_prefetch(&ready[next[one]]);
+            __builtin_prefetch(&lru[next[one]]);
+        }
+#endif
+#ifdef TREE_TWICE
+        update(tree, leaves + core, c->issue_time);
+        __asm__ volatile("" ::: "memory");
+#endif
         update(tree, leaves + core,
                c->request_key < c->epilogue_key ? c->request_key : c->epilogue_key);
     }

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
+from table import row
+
 from simulator import sweep
-from simulator.exploration import row
+from simulator.exploration import row as rows
 from simulator.exploration.plan import Point
 from simulator.exploration.row import Row
 from simulator.workers.dispatch import Batch, Dispatch
@@ -76,34 +78,22 @@ def rate(points: int, workers: int) -> Rate:
 
 def bookkeeping_ms() -> float:
     """Everything of a point but its simulation: settings, hash, machine, row, store."""
-    real, known = row.simulate, row.simulate("a100-sxm4-80gb", "resnet50", "2:4")
-    row.simulate = lambda *_, **__: known
+    real, known = rows.simulate, rows.simulate("a100-sxm4-80gb", "resnet50", "2:4")
+    rows.simulate = lambda *_, **__: known
     try:
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
             sweep(spec(POINTS), store=Path(folder) / "runs.sqlite", executor="serial")
             return (time.perf_counter() - started) / POINTS * 1e3
     finally:
-        row.simulate = real
-
-
-def line(what: str, reach: str, seen: str) -> None:
-    print(f"{what:58} {reach:>22} {seen:>22}", flush=True)
+        rows.simulate = real
 
 
 def main() -> int:
     overhead = bookkeeping_ms()
-    line("sweep, bookkeeping of a point, ms", f"<= {MOST_BOOKKEEPING_MS}", f"{overhead:.2f}")
-    two = rate(POINTS, 2)
-    what = f"sweep, {POINTS:,} x ResNet-50, 2 workers, points/s"
-    line(what, ">= 60", f"{two.points_per_second:.1f}")
-    line("sweep, share of the time that workers work", ">= 0.95", f"{two.at_work_ratio:.3f}")
-    # Alternately, and the best of each: whatever else runs here slows down both, but not equally.
-    rounds = [(rate(FEWER, 2), rate(FEWER, 1)) for _ in range(2)]
-    pairs = [two.points_per_second, *(pair.points_per_second for pair, _ in rounds)]
-    ratio = max(pairs) / max(single.points_per_second for _, single in rounds)
-    line("sweep, 2 workers over 1", ">= 1.8", f"{ratio:.2f}")
-    return int(overhead > MOST_BOOKKEEPING_MS)
+    fits = row("sweep, bookkeeping of a point, ms", overhead, f"<= {MOST_BOOKKEEPING_MS}")
+    row("sweep, share of the time that workers work", rate(FEWER, 2).at_work_ratio, ">= 0.95", 3)
+    return int(not fits)
 
 
 if __name__ == "__main__":

@@ -202,7 +202,7 @@ def test_bad_npz_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(WeightsError, match=r"w\.npz"):
         read_weights(path)
     np.savez_compressed(path, w=np.zeros(1 << 20))
-    monkeypatch.setattr(files, "ZIP_FREE_BYTES", 1 << 20)
+    monkeypatch.setattr("simulator.weights.npz.ZIP_FREE_BYTES", 1 << 20)
     with pytest.raises(WeightsError, match="expands too far"):
         read_weights(path)
 
