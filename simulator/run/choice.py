@@ -33,9 +33,9 @@ EQUAL_RATIO = 0.005
 """Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
 then; and which one it is does not hang on the last nanosecond, nor on a sample's error."""
 
-FIRST_STAGES, FINAL_STAGES = 80_000, 520_000
-"""Stages of a sample: of each mapping that is tried, and of those that look fastest together.
-25 ms at 35 ns a stage."""
+FIRST_STAGES, FINAL_STAGES = 80_000, 260_000
+"""Stages of a sample: of each mapping that is tried, and of the first one of those that look
+fastest. 9 ms at 35 ns a stage."""
 
 CLOSE_RATIO, FEW_CLOSE_RATIO = 0.01, 0.05
 """Mappings that a small sample shows closer to the fastest are sampled again; the second where only
@@ -341,7 +341,7 @@ def _sampled(terms: Terms, tried: list[_Tried]) -> Outcome:
     # Two would both be simulated exactly, however far apart they look.
     is_few = len(tried) <= LARGE_CANDIDATES
     tried = _narrowed(terms, tried, FEW_CLOSE_RATIO if is_few else CLOSE_RATIO)
-    return _first_of_fastest(terms, [_part(terms, *one, budget // len(tried)) for one in tried])
+    return _first_of_fastest(terms, [_part(terms, *one, budget) for one in tried])
 
 
 def _first_of_fastest(terms: Terms, outcomes: Sequence[Outcome]) -> Outcome:

@@ -30,7 +30,7 @@ WHOLE_STAGES, MOST_SAMPLED_STAGES = 57_000_000, 12_000_000
 """GEMMs of up to so many stages, two seconds at 35 ns each, are simulated whole where samples do
 not agree; samples of larger ones grow up to the second."""
 
-WORTHWHILE = 3
+WORTHWHILE = 2
 """A sample is worth it where the whole has so many times its stages."""
 
 

@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
-from cases import Case, cases
+from cases import MOST_STAGES, Case, cases
 
 from simulator import Gemm, LayerReport, Workload, simulate
 
@@ -171,17 +171,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="repeat a run")
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rows", type=Path, help="also write every row, a JSON object a line")
+    parser.add_argument("--most-stages", type=int, default=MOST_STAGES, help="of a layer")
+    parser.add_argument("--rows", type=Path, help="also append every row, a JSON object a line")
     given = parser.parse_args()
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     print(f"seed {seed}")
     rows = []
-    for row in compared(cases(seed, given.count), given.workers):
+    for row in compared(cases(seed, given.count, given.most_stages), given.workers):
         rows.append(row)
+        if given.rows:
+            with given.rows.open("a") as file:
+                file.write(json.dumps(asdict(row)) + "\n")
         if sys.stderr.isatty():
             print(f"\r{len(rows)} of {given.count}", end="", file=sys.stderr, flush=True)
-    if given.rows:
-        given.rows.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
     return 0 if show(rows, seed) else 1
 
 
