@@ -35,8 +35,8 @@ WORTHWHILE = 2
 """A sample is worth it where the whole has so many times its stages."""
 
 FEW_CORES, UNSURE = 8, Errors(0.1, 0.7)
-"""So few cores share little of what L2 holds: what a tile finds there again hangs on L2's size, to a
-block, and samples agree on what is wrong. What they may be off by then."""
+"""So few cores share little of what L2 holds: what a tile finds there again hangs on L2's size, to
+a block, and samples agree on what is wrong. What they may be off by then."""
 
 
 def close_estimate(
