@@ -16,7 +16,7 @@ from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library
 from simulator.hardware.library import Unit
 from simulator.run.sampling import Estimate, estimate
-from simulator.run.sampling_growth import close_estimate
+from simulator.run.sampling_growth import WHOLE_STAGES, close_estimate
 from simulator.schedule.attention import attention_program
 from simulator.schedule.attention_ranking import attention_candidates
 from simulator.schedule.laid import Bench
@@ -35,13 +35,15 @@ EQUAL_RATIO = 0.005
 """Mappings are equally fast if their times differ by less. Model: a library's own ranking decides
 then; and which one it is does not hang on the last nanosecond, nor on a sample's error."""
 
-FIRST_STAGES, FINAL_STAGES = 80_000, 520_000
-"""Stages of a sample: of each mapping that is tried, and of those that look fastest together.
-25 ms at 35 ns a stage."""
+FIRST_STAGES, FINAL_STAGES = 80_000, 260_000
+"""Stages of a sample: of each mapping that is tried, and of the first one of those that look
+fastest. 9 ms at 35 ns a stage."""
 
-CLOSE_RATIO, FEW_CLOSE_RATIO = 0.01, 0.05
-"""Mappings that a small sample shows closer to the fastest are sampled again; the second where only
-two are tried."""
+UNSURE_RATIO = 0.001
+"""Samples that come so near to `EQUAL_RATIO` do not tell whether mappings are equally fast."""
+
+CLOSE_RATIO = 0.01
+"""Mappings that a small sample shows closer to the fastest are sampled again."""
 
 LARGE_STAGES, LARGE_SCALE = 10**8, 4
 """GEMMs of more stages are sampled so much more."""
@@ -348,7 +350,7 @@ def _part(
     return Outcome(terms.hardware, found, order, mapping, option)
 
 
-def _narrowed(terms: Terms, tried: list[_Tried], close_ratio: float = CLOSE_RATIO) -> list[_Tried]:
+def _narrowed(terms: Terms, tried: list[_Tried]) -> list[_Tried]:
     """The fastest on small samples, and another one that looks as fast.
 
     Patterns as dense with the same mapping differ in metadata alone: the first has the least.
@@ -362,7 +364,7 @@ def _narrowed(terms: Terms, tried: list[_Tried], close_ratio: float = CLOSE_RATI
         return tried
     budget = FIRST_STAGES * _sample_scale(tried)
     times = [_part(terms, *one, budget, check=False).time_ps for one in tried]
-    close = min(times) * (1 + close_ratio)
+    close = min(times) * (1 + CLOSE_RATIO)
     first = np.argsort(times, kind="stable")[:LARGE_CANDIDATES].tolist()
     return [tried[at] for at in sorted(first) if times[at] <= close]
 
@@ -370,10 +372,14 @@ def _narrowed(terms: Terms, tried: list[_Tried], close_ratio: float = CLOSE_RATI
 def _sampled(terms: Terms, tried: list[_Tried]) -> Outcome:
     """The fastest mapping, by larger samples of those that look fastest."""
     budget = FINAL_STAGES * _sample_scale(tried)
-    # Two would both be simulated exactly, however far apart they look.
-    is_few = len(tried) <= LARGE_CANDIDATES
-    tried = _narrowed(terms, tried, FEW_CLOSE_RATIO if is_few else CLOSE_RATIO)
-    return _first_of_fastest(terms, [_part(terms, *one, budget // len(tried)) for one in tried])
+    if len(tried) > LARGE_CANDIDATES:  # as exactly: fewer are all simulated
+        tried = _narrowed(terms, tried)
+    outcomes = [_part(terms, *one, budget) for one in tried]
+    least = min(outcome.time_ps for outcome in outcomes)
+    apart = [outcome.time_ps / least - 1 - EQUAL_RATIO for outcome in outcomes]
+    if min(map(abs, apart)) < UNSURE_RATIO and _most_stages(tried) <= WHOLE_STAGES:
+        outcomes = [_whole(terms, *one) for one in tried]
+    return _first_of_fastest(terms, outcomes)
 
 
 def _first_of_fastest(terms: Terms, outcomes: Sequence[Outcome]) -> Outcome:

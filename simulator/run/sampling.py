@@ -195,7 +195,7 @@ class _Sampler:
         if not total.end_ps < 2**62:
             raise MappingError("simulated time", "exceeds 62 bits of picoseconds")
         time_floor, dram_floor = TIME_FLOOR_RATIO, DRAM_FLOOR_RATIO
-        if not _keeps_step(program):
+        if not keeps_step(program):
             time_floor, dram_floor = UNEVEN_TIME_FLOOR_RATIO, UNEVEN_DRAM_FLOOR_RATIO
         if not is_safe:
             time_floor, dram_floor = SHORT_TIME_FLOOR_RATIO, SHORT_DRAM_FLOOR_RATIO
@@ -246,7 +246,7 @@ class _Sampler:
         grid, program = self.grid, self.longest.program
         dealt_in_waves = DISPATCH[self.whole.library.dispatch].in_waves and grid.splits == 1
         reads_anew = self._wave_bytes(program) * grid.stages > self.whole.l2_bytes
-        if not (dealt_in_waves and _keeps_step(program) and reads_anew):
+        if not (dealt_in_waves and keeps_step(program) and reads_anew):
             return 1.0, 1.0
         suggested = extrapolated(
             self.cuts.tiles,
@@ -359,7 +359,7 @@ class _Sampler:
         return rows * one_row + columns * one_column
 
 
-def _keeps_step(program: Program) -> bool:
+def keeps_step(program: Program) -> bool:
     """Whether all tiles take equally long, so that cores that share blocks stay side by side.
 
     Edges that are done sooner put their cores out of step for all waves that follow.

@@ -10,8 +10,9 @@ from dataclasses import replace
 from functools import partial
 
 from simulator.hardware import Hardware, Library
-from simulator.run.sampling import Engine, Errors, Estimate, estimate
+from simulator.run.sampling import Engine, Errors, Estimate, estimate, keeps_step
 from simulator.schedule.mapping import Mapping
+from simulator.schedule.partition import TileGrid
 from simulator.workload.lowering import GemmProblem
 
 PROMISED = Errors(0.01, 0.03)
@@ -30,8 +31,12 @@ WHOLE_STAGES, MOST_SAMPLED_STAGES = 57_000_000, 12_000_000
 """GEMMs of up to so many stages, two seconds at 35 ns each, are simulated whole where samples do
 not agree; samples of larger ones grow up to the second."""
 
-WORTHWHILE = 3
+WORTHWHILE = 2
 """A sample is worth it where the whole has so many times its stages."""
+
+FEW_CORES, UNSURE = 8, Errors(0.1, 0.7)
+"""So few cores share little of what L2 holds: what a tile finds there again hangs on L2's size, to
+a block, and samples agree on what is wrong. What they may be off by then."""
 
 
 def close_estimate(
@@ -50,6 +55,8 @@ def close_estimate(
     grid = mapping.grid(problem)
     stages = grid.outputs * grid.stages
     simulated = partial(estimate, hardware, library, problem, mapping, engine)
+    if hardware.core.count < FEW_CORES:
+        return simulated(stages) if stages <= WHOLE_STAGES else _unsure(simulated(budget_stages))
     found = simulated(budget_stages)
     while not found.errors.within(CLOSE):
         budget_stages *= GROWTH
@@ -57,16 +64,27 @@ def close_estimate(
             return simulated(stages)
         if budget_stages > MOST_SAMPLED_STAGES:
             return simulated(stages) if stages <= WHOLE_STAGES else found
-        found = _believed(found, simulated(budget_stages))
+        found = _believed(found, simulated(budget_stages), grid)
     return found
 
 
-def _believed(small: Estimate, large: Estimate) -> Estimate:
-    """The larger of two samples, with what the smaller one says of its error."""
-    apart = large.apart(small)
-    is_another = small.program.grid != large.program.grid
-    if is_another and apart.within(AGREEMENT) and large.checked.within(CHECKED):
-        time, dram = PROMISED
-    else:
-        time, dram = (max(both) for both in zip(large.errors, apart, strict=True))
-    return replace(large, time_error_ratio=time, dram_error_ratio=dram)
+def _believed(small: Estimate, large: Estimate, whole: TileGrid) -> Estimate:
+    """The larger of two samples, with what the smaller one says of its error.
+
+    Where tiles are unequal cores drift apart for as long as there are stages: shorter tiles do not
+    tell how far.
+    """
+    apart, part = large.apart(small), large.program.grid
+    is_another = small.program.grid != part
+    drifts = part.stages < whole.stages and not keeps_step(large.program)
+    if is_another and not drifts and apart.within(AGREEMENT) and large.checked.within(CHECKED):
+        return _off_by(large, PROMISED)
+    return _off_by(large, Errors(*map(max, large.errors, apart)))
+
+
+def _unsure(found: Estimate) -> Estimate:
+    return _off_by(found, Errors(*map(max, found.errors, UNSURE)))
+
+
+def _off_by(found: Estimate, errors: Errors) -> Estimate:
+    return replace(found, time_error_ratio=errors.time, dram_error_ratio=errors.dram)

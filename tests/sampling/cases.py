@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import exp, log
 from typing import Any
@@ -51,10 +51,10 @@ class Case:
         return f"{self.machine} {layer.dtype} {self.pattern} {what}{changes}"
 
 
-def cases(seed: int, count: int, most_stages: int = MOST_STAGES) -> Iterator[Case]:
-    """So many cases, the same for the same seed."""
-    rng = random.Random(seed)
-    while count:
+def case_of(seed: int, number: int, most_stages: int = MOST_STAGES) -> Case:
+    """The same for the same seed and number."""
+    rng = random.Random(f"{seed} {number}")
+    while True:
         machine = rng.choice([*presets("configs", ".yaml")])
         preset = load_hardware(machine)
         changes = rng.choice(CHANGES)(rng, preset) if rng.random() < 0.4 else {}
@@ -69,9 +69,7 @@ def cases(seed: int, count: int, most_stages: int = MOST_STAGES) -> Iterator[Cas
         for layer in (draw(rng, dtype) for _ in range(PATIENCE)):
             asked = "1:1" if isinstance(layer, Matmul) else pattern
             if least <= _stages(hardware, asked, layer) <= most_stages:
-                count -= 1
-                yield Case(machine, changes, asked, layer)
-                break
+                return Case(machine, changes, asked, layer)
 
 
 def _stages(hardware: Hardware, pattern: str, layer: Layer) -> int:

