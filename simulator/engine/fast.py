@@ -1171,7 +1171,7 @@ def _run_in_leaps(program: Program, arguments: tuple[Any, ...]) -> bool:
         pause = shortest if leapt else min(2 * pause, longest)
         if not leapt:
             finished = _run(min(key + pause * stage_key, NEVER), *arguments)
-    return finished
+    return bool(finished)
 
 
 def run(program: Program) -> EngineResult:
