@@ -144,6 +144,8 @@ def simulate(
     l2, run = CarriedL2(terms, order, kernels.layers), _Run(terms)
     states = l2.run(run.outcomes(works, prune, progress))
     reports = list(run.reports(states, keeps=observe is not None))
+    if progress is not None:
+        progress(len(works), len(works), "")
     compulsory = compulsory_bytes(order, run.executed, code)
     layers = tuple(map(_of_layer, reports, run.works, kernels.holds, compulsory))
     if observe is not None:
@@ -325,8 +327,6 @@ class _Run:
             self.works.append(ran)
             self.executed.append((work.layer, option.problem if option else None))
             yield known[key]
-        if progress is not None:
-            progress(len(works), len(works), "")
 
     def reports(self, ran: Iterable[tuple[Ran, ...]], keeps: bool) -> Iterator[LayerReport]:
         """The figures of layers; those of which the same came share one report."""
