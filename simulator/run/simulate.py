@@ -146,6 +146,8 @@ def simulate(
     l2, run = CarriedL2(terms, order, kernels.layers), _Run(terms)
     states = l2.run(run.outcomes(works, prune, progress))
     reports = list(run.reports(states, keeps=observe is not None))
+    if progress is not None:
+        progress(len(works), len(works), "")
     compulsory = compulsory_bytes(order, run.executed, code)
     slower = slower_than_dense(terms, run.works, run.came)
     layers = tuple(map(_of_layer, reports, run.works, kernels.holds, compulsory, slower))
@@ -336,8 +338,6 @@ class _Run:
             self.executed.append((work.layer, came.problem))
             self.came.append(came)
             yield known[key]
-        if progress is not None:
-            progress(len(works), len(works), "")
 
     def reports(self, ran: Iterable[tuple[Ran, ...]], keeps: bool) -> Iterator[LayerReport]:
         """The figures of layers; those of which the same came share one report."""
