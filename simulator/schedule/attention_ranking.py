@@ -22,7 +22,7 @@ from simulator.schedule.ranking import SPLIT_WAVES
 from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div
 from simulator.workload.attention_problem import AttentionProblem
 
-SIMULATED: Final = 3
+SIMULATED: Final = 5
 """How many mappings of the ranking are simulated, at most."""
 
 

@@ -73,7 +73,7 @@ def costs_of(
     n = np.repeat(np.stack([full[1], full[1], last_n, last_n]), 2, axis=0)
     k = np.tile(np.stack([np.minimum(offers.tile_k, offers.k), last_k]), (4, 1))
     fragment = offers.fragment_m, offers.fragment_n
-    shape = StageShape(m, n, k, offers.fragment_m, offers.fragment_n)  # type: ignore[arg-type]  # arrays, as `stage_work` takes
+    shape = StageShape(m, n, k, offers.fragment_m, offers.fragment_n)  # type: ignore[arg-type]  # arrays
     whole_tile: Any = [
         np.broadcast_to(x, m.shape) for x in (offers.tile_m, offers.tile_n, offers.tile_k)
     ]
