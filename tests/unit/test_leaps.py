@@ -38,6 +38,8 @@ def leapt(monkeypatch: pytest.MonkeyPatch, program: Program) -> int:
         return found[-1]
 
     monkeypatch.setattr(fast, "_leap", counted)
+    for name in ("FEWEST_EVENTS", "SHORTEST_PAUSE"):  # also where they do not pay
+        monkeypatch.setattr(fast, name, 1)
     monkeypatch.setattr(fast, "_may_leap", lambda _program: False)
     plain = fast.run(program)
     monkeypatch.setattr(fast, "_may_leap", lambda _program: True)
