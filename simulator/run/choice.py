@@ -375,11 +375,21 @@ def _sampled(terms: Terms, tried: list[_Tried]) -> Outcome:
     if len(tried) > LARGE_CANDIDATES:  # as exactly: fewer are all simulated
         tried = _narrowed(terms, tried)
     outcomes = [_part(terms, *one, budget) for one in tried]
-    least = min(outcome.time_ps for outcome in outcomes)
-    apart = [outcome.time_ps / least - 1 - EQUAL_RATIO for outcome in outcomes]
-    if min(map(abs, apart)) < UNSURE_RATIO and _most_stages(tried) <= WHOLE_STAGES:
+    if _is_open(outcomes) and _most_stages(tried) <= WHOLE_STAGES:
         outcomes = [_whole(terms, *one) for one in tried]
     return _first_of_fastest(terms, outcomes)
+
+
+def _is_open(outcomes: Sequence[Outcome]) -> bool:
+    """Whether samples leave open which mapping is chosen: some are compared with whole runs, or are
+    too near to where mappings are equally fast."""
+    exact = [outcome.estimate.time_error_ratio == 0 for outcome in outcomes]
+    if any(exact):
+        return not all(exact)
+    least = min(outcome.time_ps for outcome in outcomes)
+    return any(
+        abs(outcome.time_ps / least - 1 - EQUAL_RATIO) < UNSURE_RATIO for outcome in outcomes
+    )
 
 
 def _first_of_fastest(terms: Terms, outcomes: Sequence[Outcome]) -> Outcome:

@@ -170,13 +170,13 @@ def _shallow(rng: random.Random, dtype: str) -> Layer:
 
 def _small_batch(rng: random.Random, dtype: str) -> Layer:
     m, n, k = (_side(rng, 32, 1024) for _ in range(3))
-    kind = rng.choice([Gemm, Matmul])
+    kind: type[Gemm | Matmul] = rng.choice([Gemm, Matmul])
     return kind("g", m=m, n=n, k=k, batch=_log_uniform(rng, 64, 30000), dtype=dtype)
 
 
 def _large_batch(rng: random.Random, dtype: str) -> Layer:
     m, n, k = (_side(rng, 512, 8192) for _ in range(3))
-    kind = rng.choice([Gemm, Matmul])
+    kind: type[Gemm | Matmul] = rng.choice([Gemm, Matmul])
     return kind("g", m=m, n=n, k=k, batch=_log_uniform(rng, 2, 128), dtype=dtype)
 
 

@@ -49,7 +49,8 @@ def dram_bytes(layer: LayerReport) -> int:
 def compare(case: Case) -> Compared:
     """Both runs; times are of this process."""
     hardware, workload = case.hardware, Workload("one", [case.layer])
-    layers, seconds = [], []
+    layers: list[LayerReport] = []
+    seconds: list[float] = []
     for accuracy in ("exact", "sampled"):
         started = time.process_time()
         report = simulate(hardware, workload, case.pattern, accuracy=accuracy, allow_overflow=True)
@@ -59,7 +60,8 @@ def compare(case: Case) -> Compared:
     return Compared(
         str(case),
         exact.stages,
-        *seconds,
+        seconds[0],
+        seconds[1],
         sampled.time_ps / exact.time_ps - 1,
         dram_bytes(sampled) / max(1, dram_bytes(exact)) - 1,
         sampled.time_error_ratio,

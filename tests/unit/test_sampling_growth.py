@@ -43,7 +43,8 @@ def test_one_sample_is_enough_where_its_error_is_known() -> None:
     engine = Linear()
     found = grown(engine)
     assert simulated(engine) <= BUDGET
-    assert found.errors == (pytest.approx(0.009), pytest.approx(0.03))
+    assert found.time_error_ratio == pytest.approx(0.009)
+    assert found.dram_error_ratio == pytest.approx(0.03)
 
 
 def test_the_whole_is_run_where_no_two_samples_agree() -> None:
