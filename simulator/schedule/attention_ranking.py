@@ -22,8 +22,10 @@ from simulator.schedule.ranking import SPLIT_WAVES
 from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div
 from simulator.workload.attention_problem import AttentionProblem
 
-SIMULATED: Final = 3
-"""How many mappings of the ranking are simulated, at most."""
+SIMULATED: Final = 6
+"""How many mappings of the ranking are simulated, at most. On 700 random layers and machines the
+best of six was within 2 % of the best of all offered in 697, and within 2.4 % in all; the best of
+three was not in 13, by up to 22 %."""
 
 
 def attention_candidates(
@@ -31,8 +33,9 @@ def attention_candidates(
 ) -> list[Mapping]:
     """The best few mappings that the machine's kernels offer, fastest estimate first.
 
-    A machine that holds all tiles of the heads' width runs one of those; one that does not, any
-    tile of wider heads, too, so that with a little more room it is not left with worse ones.
+    A machine that holds all tiles of the heads' width, with the buffers that their kernels use,
+    runs one of those; one that does not, any tile of wider heads, too, so that with a little more
+    room it is not left with worse ones.
 
     Raises
     ------
@@ -41,15 +44,18 @@ def attention_candidates(
     """
     found: list[Mapping] = []
     refusal: MappingError | None = None
+    is_short = False
     for tiles in hardware.attention.offered(problem.head_dim):
         for tile in tiles:
+            mapping = attention_mapping(hardware, problem, tile)
+            is_short |= mapping.stage_buffers < hardware.attention.stage_buffers
             try:
-                check_attention(hardware, problem, attention_mapping(hardware, problem, tile))
+                check_attention(hardware, problem, mapping)
             except MappingError as error:
                 refusal = error
             else:
                 found += _split(hardware, problem, tile)
-        if refusal is None:
+        if not is_short and refusal is None:
             break
     if not found:
         assert refusal is not None
