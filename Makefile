@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check quality bench bench-peers networks regret better fuzz edits mutants leave-one-out figures mechanisms train-fashion format coverage clean
+.PHONY: demo test check quality bench bench-peers networks regret better edges-of-tiles fuzz edits mutants leave-one-out figures mechanisms train-fashion format coverage clean
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -46,6 +46,9 @@ regret: .venv/installed-dev  ## the automatic mapping against all that libraries
 
 better: .venv/installed-dev  ## machines with twice as much of each resource in turn, which may not be slower; 10 minutes
 	$(BIN)/python tests/mapping/better.py --seed $(SEED) --pairs 2000
+
+edges-of-tiles: .venv/installed-dev  ## layers whose one side grows by 1: the largest jumps, and why
+	$(BIN)/python tests/mapping/edges.py --seed $(SEED)
 
 RECOGNISER = $$($(BIN)/python -c "from importlib.util import find_spec; print(find_spec('rapidocr_onnxruntime').submodule_search_locations[0] + '/models/ch_PP-OCRv4_rec_infer.onnx')")
 

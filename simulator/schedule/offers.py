@@ -210,7 +210,7 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     full: Any = [np.broadcast_to(x, m.shape) for x in (offers.tile_m, offers.tile_n, offers.tile_k)]
     tile = StageShape(full[0], full[1], full[2], *fragment)
     work = executed_work(hardware, problem, shape, tile)
-    core, written, prologue = _core_cycles(hardware, problem, work, offers)
+    core, written, prologue = core_cycles(hardware, problem, work, offers)
     port = written / rates.port
 
     def period(latency: Any) -> Any:
@@ -270,7 +270,7 @@ def _kinds(offers: Offers) -> tuple[Any, Any, Any]:
     return outputs[occurs], m[occurs], n[occurs]
 
 
-def _core_cycles(
+def core_cycles(
     hardware: Hardware, problem: GemmProblem, work: StageWork, offers: Offers
 ) -> tuple[Any, Any, Any]:
     """Cycles of a stage in the core, bytes through its port, and cycles of the first load."""

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simulator.hardware import Hardware, Library
-from simulator.schedule.offers import FloatArray, IntArray, Offers, Rates, _core_cycles, whole
+from simulator.schedule.offers import FloatArray, Offers, Rates, core_cycles
+from simulator.schedule.partition import IntArray
 from simulator.schedule.timing import StageShape, executed_work, output_waits
 from simulator.units import ACCUMULATOR_BITS, PS_PER_SECOND
 from simulator.workload.lowering import GemmProblem
@@ -22,9 +23,7 @@ LEAST_WAVES, LEAST_PARTS = 4, 10
 """Where they are too many: waves of cores that are run at least, and parts of a tile."""
 
 
-def sizes_of(
-    hardware: Hardware, library: Library, offers: Offers, splits: FloatArray, warm: Any
-) -> IntArray:
+def sizes_of(library: Library, offers: Offers, splits: FloatArray, warm: BoolArray) -> IntArray:
     """Grids, and how much of them is run; a row a mapping."""
     from simulator.schedule import rehearsal as at
 
@@ -54,9 +53,14 @@ def sizes_of(
 
 
 def costs_of(
-    hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers, splits: FloatArray
+    hardware: Hardware,
+    library: Library,
+    problem: GemmProblem,
+    offers: Offers,
+    splits: FloatArray,
+    warm: BoolArray,
 ) -> FloatArray:
-    """What the stages and the epilogues of four kinds of tiles take: (mapping, kind, last, cost)."""
+    """What stages and epilogues of four kinds of tiles take: (mapping, kind, last, cost)."""
     from simulator.schedule import rehearsal as at
 
     rates, l2 = Rates.of(hardware, library), hardware.memory.l2
@@ -69,12 +73,14 @@ def costs_of(
     n = np.repeat(np.stack([full[1], full[1], last_n, last_n]), 2, axis=0)
     k = np.tile(np.stack([np.minimum(offers.tile_k, offers.k), last_k]), (4, 1))
     fragment = offers.fragment_m, offers.fragment_n
-    shape = StageShape(m, n, k, *fragment)  # type: ignore[arg-type]  # arrays, as `stage_work` takes
+    shape = StageShape(m, n, k, offers.fragment_m, offers.fragment_n)  # type: ignore[arg-type]  # arrays
     whole_tile: Any = [
         np.broadcast_to(x, m.shape) for x in (offers.tile_m, offers.tile_n, offers.tile_k)
     ]
-    work = executed_work(hardware, problem, shape, StageShape(*whole_tile, *fragment))
-    core, _, prologue = _core_cycles(hardware, problem, work, offers)
+    work = executed_work(
+        hardware, problem, shape, StageShape(whole_tile[0], whole_tile[1], whole_tile[2], *fragment)
+    )
+    core, _, prologue = core_cycles(hardware, problem, work, offers)
     rows_bytes: Any = work.rows_bytes + work.metadata_bytes
     columns_bytes: Any = work.columns_bytes
     moved = [rows_bytes, columns_bytes]
@@ -92,6 +98,8 @@ def costs_of(
     out_bytes, partial_bytes = elements * problem.output_bits / 8, elements * ACCUMULATOR_BITS / 8
     slow = rates.dram_latency
     waits = offers.accumulates * output_waits(library, problem.output_bits, shape) * slow
+    latency: Any = hardware.dram_latency_ps * hardware.clock_hz / PS_PER_SECOND
+    latency = np.where(warm, l2.latency_cycles, latency)
     others = (splits - 1) * partial_bytes
     at_once = np.minimum(offers.count * rows * columns, np.maximum(1, offers.cores / splits))
     written = np.where(splits > 1, partial_bytes, out_bytes)
@@ -112,7 +120,8 @@ def costs_of(
         (at.PARTIAL, partial_bytes * rates.carried + rates.epilogue),
         (at.REDUCTION,
          rates.l2_latency + np.maximum(others / rates.port, at_once * others / rates.l2)),
-        (at.READ, slow + out_bytes / rates.port), (at.READ_DRAM, out_bytes / rates.dram_writes),
+        (at.READ, latency + out_bytes / rates.port),
+        (at.READ_DRAM, ~warm * out_bytes / rates.dram_writes),
         (at.OUTPUT_L2, written / l2.bytes_per_cycle),
         (at.OUTPUT_DRAM, written / rates.dram_writes), (at.OUTPUT_BYTES, written),
     ):  # fmt: skip
@@ -146,15 +155,18 @@ def rules_of(hardware: Hardware, library: Library) -> FloatArray:
 
 def rehearsed_ps(
     hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers,
-    splits: FloatArray, warm: Any,
+    splits: FloatArray, warm: BoolArray,
 ) -> tuple[FloatArray, BoolArray]:  # fmt: skip
     """Times of mappings in picoseconds, and whether each was run whole; ``problem`` stands for what
     all share."""
     from simulator.schedule import rehearsal as at
     from simulator.schedule.mapping import restart_ps
 
-    sizes = sizes_of(hardware, library, offers, splits, warm)
-    costs, rules = costs_of(hardware, library, problem, offers, splits), rules_of(hardware, library)
+    sizes = sizes_of(library, offers, splits, warm)
+    costs, rules = (
+        costs_of(hardware, library, problem, offers, splits, warm),
+        rules_of(hardware, library),
+    )
     rules[at.ACCUMULATES] = problem.accumulates
     lines = sizes[:, at.COUNT] * (sizes[:, at.ROWS] + sizes[:, at.COLUMNS])
     blocks = int((lines * sizes[:, at.SLOTS]).max())

@@ -9,7 +9,7 @@ many tiles only the first are run, the rest at their pace. All times are in cycl
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numba
 import numpy as np
@@ -24,8 +24,8 @@ IntArray = npt.NDArray[np.int64]
     COUNT, ROWS, COLUMNS, STAGES, SPLITS, BAND, CLUSTER_M, CLUSTER_N, CORES, BUFFERS, WARM,
     BUNDLE, RUN, SLOTS, IN_FLIGHT,
 ) = range(15)  # fmt: skip
-"""Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``IN_FLIGHT``
-of them are requested at a time, ``RUN`` tiles are run, ``SLOTS`` blocks stand for those of a line."""
+"""Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``IN_FLIGHT`` of them
+are requested at a time, ``RUN`` tiles are run, ``SLOTS`` blocks stand for those of a line."""
 SIZES: Final = 15
 
 (
@@ -56,7 +56,8 @@ SENT_TURN, SENT_FILLED, SENT_PASSED = range(3)
 SENT: Final = 3
 
 (
-    NUMBER, STAGE_AT, STAGE_END, PART, ROWS_LINE, COLUMNS_LINE, KIND, SPLIT, OUTPUT, TAKEN, RING_SLOT,
+    NUMBER, STAGE_AT, STAGE_END, PART, ROWS_LINE, COLUMNS_LINE, KIND, SPLIT, OUTPUT, TAKEN,
+    RING_SLOT,
 ) = range(11)  # fmt: skip
 PLACES: Final = 11
 NEXT, DONE, PORT_FREE, FREED, FREED_BEFORE, WRITE_AT, WRITE_KIND = range(7)
@@ -158,11 +159,12 @@ def _write(now, kind, splits, costs, rules, shared):
 
 
 @numba.njit(**OPTIONS)
-def _epilogue(end, place, clock, sizes, costs, rules, shared, arrived):
+def _epilogue(end, core, place, clock, sizes, costs, rules, shared, arrived):
     """When a tile's accumulators are free; ``arrived`` has how many splits of an output are in, and
     when the last of them was."""
     cost, splits, output = costs[place[KIND], 0], sizes[SPLITS], place[OUTPUT]
     left = max(end + rules[DRAIN], clock[FREED])
+    side = core // (sizes[CLUSTER_M] * sizes[CLUSTER_N])
     finishes = splits == 1
     if splits > 1:
         left += cost[PARTIAL]
@@ -176,6 +178,9 @@ def _epilogue(end, place, clock, sizes, costs, rules, shared, arrived):
         begun = end if splits == 1 else left
         shared[READS_FREE] = max(shared[READS_FREE], begun) + cost[READ_DRAM]
         read = shared[READS_FREE] + cost[READ]
+        lines = sizes[COUNT] * (sizes[ROWS] + sizes[COLUMNS])
+        if rules[LINK_RATIO] > 0 and (lines * sizes[STAGES] + output ^ side) & 1:
+            read += rules[FAR]
     if splits > 1 and finishes:
         left += cost[REDUCTION]
     return max(left, read) + cost[HOLD] if finishes else left
@@ -225,11 +230,13 @@ def _stage(
         sent_slot = slot
     arrive = _fetch(
         now, rows_block, side, times, cost[ROWS_L2], cost[ROWS_PORT], cost[ROWS_DRAM],
-        cost[ROWS_BYTES], shares, sent[of_rows, sent_slot], turn, rules, clock, shared, ready, touched,
+        cost[ROWS_BYTES], shares, sent[of_rows, sent_slot], turn, rules, clock,
+        shared, ready, touched,
     )  # fmt: skip
     arrive = max(arrive, _fetch(
         now, columns_block, side, times, cost[COLUMNS_L2], cost[COLUMNS_PORT], cost[COLUMNS_DRAM],
-        cost[COLUMNS_BYTES], shares, sent[of_columns, sent_slot], turn, rules, clock, shared, ready, touched,
+        cost[COLUMNS_BYTES], shares, sent[of_columns, sent_slot], turn, rules, clock,
+        shared, ready, touched,
     ))  # fmt: skip
     period, latency = cost[STAGE], 0.0
     if times > 1:  # inside a bundle, stages wait for buffers, or for registers to come through
@@ -258,7 +265,7 @@ def _stage(
     if place[STAGE_AT] == place[STAGE_END]:
         if clock[WRITE_AT] < NEVER:
             _write(now, int(clock[WRITE_KIND]), sizes[SPLITS], costs, rules, shared)
-        freed = _epilogue(end, place, clock, sizes, costs, rules, shared, arrived)
+        freed = _epilogue(end, core, place, clock, sizes, costs, rules, shared, arrived)
         clock[FREED_BEFORE] = clock[FREED]
         clock[FREED] = clock[WRITE_AT] = freed
         clock[WRITE_KIND] = place[KIND]
@@ -297,7 +304,7 @@ def _rehearse(
     cores, run, leaves = sizes[CORES], sizes[RUN], tree.size // 2
     total = sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS] * sizes[SPLITS]
     taken = 0
-    for core in range(min(cores, run)):
+    for core in range(cores):
         _update(tree, core, 0.0)
     while True:
         key = tree[1]

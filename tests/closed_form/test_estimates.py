@@ -194,7 +194,10 @@ class ByHand:
             straight = outputs
         else:
             dirty += outputs
-        return straight + min(dirty, max(0, read + dirty - self.hardware.memory.l2.bytes))
+        # Evicted is what was inserted first, reads and writes alike; L2 is full at the end.
+        all_bytes = max(1, read + dirty)
+        evicted = max(0, all_bytes - self.hardware.memory.l2.bytes)
+        return straight + dirty * evicted / all_bytes
 
     @property
     def _output_bytes(self) -> float:

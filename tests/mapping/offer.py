@@ -138,7 +138,7 @@ def least_ps(
     return found
 
 
-def attention_times(terms: Terms, case: Case) -> dict[str, int]:
+def attention_times(case: Case) -> dict[str, int]:
     """Of every mapping that the machine's kernels of attention offer."""
     assert isinstance(case.work.layer, Attention)
     problem = AttentionProblem.of(case.work.layer, case.hardware)
