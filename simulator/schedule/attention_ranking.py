@@ -33,9 +33,8 @@ def attention_candidates(
 ) -> list[Mapping]:
     """The best few mappings that the machine's kernels offer, fastest estimate first.
 
-    A machine that holds all tiles of the heads' width, with the buffers that their kernels use,
-    runs one of those; one that does not, any tile of wider heads, too, so that with a little more
-    room it is not left with worse ones.
+    A machine that holds all tiles of the heads' width runs one of those; one that does not, any
+    tile of wider heads, too, so that with a little more room it is not left with worse ones.
 
     Raises
     ------
@@ -44,18 +43,16 @@ def attention_candidates(
     """
     found: list[Mapping] = []
     refusal: MappingError | None = None
-    is_short = False
     for tiles in hardware.attention.offered(problem.head_dim):
         for tile in tiles:
             mapping = attention_mapping(hardware, problem, tile)
-            is_short |= mapping.stage_buffers < hardware.attention.stage_buffers
             try:
                 check_attention(hardware, problem, mapping)
             except MappingError as error:
                 refusal = error
             else:
                 found += _split(hardware, problem, tile)
-        if not is_short and refusal is None:
+        if refusal is None:
             break
     if not found:
         assert refusal is not None

@@ -186,8 +186,7 @@ def offered_tiles(hardware: Hardware, width: int) -> set[tuple[int, int]]:
 @pytest.mark.parametrize("room", ["core.register_file.bytes", "core.scratchpad.bytes"])
 @pytest.mark.parametrize("width", [64, 128, 256])
 def test_more_room_takes_no_tile_away(width: int, room: str) -> None:
-    """Until all kernels of the heads' width fit with their buffers, which are then alone, as on
-    GPUs that the kernels are written for."""
+    """Until all kernels of the heads' width fit, which are then alone, as on GPUs."""
     plenty = {"core.register_file.bytes": 2**18, "core.scratchpad.bytes": 2**18}
     before: set[tuple[int, int]] = set()
     for size in range(65536, 2**18 + 1, 16384):
