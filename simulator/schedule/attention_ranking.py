@@ -23,9 +23,9 @@ from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div
 from simulator.workload.attention_problem import AttentionProblem
 
 SIMULATED: Final = 8
-"""How many mappings of the ranking are simulated, at most. Of 1000 random layers on presets and
-variations of them the best of eight was that of all offered in 990, and within 2 % of it in 995,
-9 % in all; of three 29 were slower by more than 2 %, one by 95 %."""
+"""How many mappings of the ranking are simulated, at most. On 1000 random layers, presets and
+variations of them, the best of eight was within 2 % of the best of all offered in 997, and within
+16 % in all; the best of three in 981, and within 75 %."""
 
 
 def attention_candidates(
