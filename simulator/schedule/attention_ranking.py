@@ -22,8 +22,10 @@ from simulator.schedule.ranking import SPLIT_WAVES
 from simulator.units import ACCUMULATOR_BITS, bits_to_bytes, ceil_div
 from simulator.workload.attention_problem import AttentionProblem
 
-SIMULATED: Final = 5
-"""How many mappings of the ranking are simulated, at most."""
+SIMULATED: Final = 8
+"""How many mappings of the ranking are simulated, at most. On 1000 random layers, presets and
+variations of them, the best of eight was within 2 % of the best of all offered in 997, and within
+16 % in all; the best of three in 981, and within 75 %."""
 
 
 def attention_candidates(
@@ -43,8 +45,9 @@ def attention_candidates(
     refusal: MappingError | None = None
     for tiles in hardware.attention.offered(problem.head_dim):
         for tile in tiles:
+            mapping = attention_mapping(hardware, problem, tile)
             try:
-                check_attention(hardware, problem, attention_mapping(hardware, problem, tile))
+                check_attention(hardware, problem, mapping)
             except MappingError as error:
                 refusal = error
             else:
@@ -74,18 +77,25 @@ def attention_ps(hardware: Hardware, problem: AttentionProblem, mapping: Mapping
     """About how long a mapping takes, in picoseconds.
 
     Tiles at the slowest rate of core, port and L2, in waves of cores where they are equal, and no
-    less than DRAM takes for what is moved once.
+    less than DRAM takes for what is moved once, before the last stage and epilogue.
     """
     grid, cores, splits = attention_grid(problem, mapping), hardware.core.count, mapping.splits
     inside = StageSides(grid.extent("m", False), grid.extent("k", False), True)
     work, cost = attention_stage(hardware, problem, mapping, inside)
     busy = min(grid.tiles, cores)
-    port, l2 = hardware.port_rate, hardware.l2_rate
-    latency_ps = hardware.cycles_ps(hardware.memory.l2.latency_cycles)
-    arriving_ps = max(port.ps(work.columns_bytes), l2.ps(work.columns_bytes * busy))
-    waiting_ps = (latency_ps + arriving_ps + cost.stage_ps) / mapping.stage_buffers
-    period_ps = max(cost.stage_ps, arriving_ps, waiting_ps)
-    ends_ps = latency_ps + arriving_ps + cost.prologue_ps + _epilogue_ps(hardware, problem, mapping)
+    near_ps = hardware.cycles_ps(hardware.memory.l2.latency_cycles)
+    far_ps = max(near_ps, hardware.dram_latency_ps)
+
+    def arriving_ps(size: int) -> int:
+        """Of so many bytes for every core."""
+        return max(hardware.port_rate.ps(size), hardware.l2_rate.ps(size * busy))
+
+    moved_ps = arriving_ps(work.columns_bytes)
+    waiting_ps = (near_ps + moved_ps + cost.stage_ps) / mapping.stage_buffers
+    period_ps = max(cost.stage_ps, moved_ps, waiting_ps)
+    epilogue_ps = _epilogue_ps(hardware, problem, mapping)
+    first_ps = far_ps + arriving_ps(work.rows_bytes + work.columns_bytes) + cost.prologue_ps
+    ends_ps = first_ps + epilogue_ps
     mean = grid.stage_events / grid.tiles
     longest = max(grid.row_ends, default=grid.stages) / splits
     if mean > 0.99 * longest:
@@ -94,7 +104,8 @@ def attention_ps(hardware: Hardware, problem: AttentionProblem, mapping: Mapping
         shared_ps = grid.tiles / cores * (ends_ps + mean * period_ps)
         longest_ps = ends_ps + longest * period_ps
         computed_ps = max(longest_ps, shared_ps + OUT_OF_STEP_RATIO * longest_ps)
-    return max(computed_ps, _dram_ps(hardware, problem, grid)) + (
+    dram_ps = _dram_ps(hardware, problem, grid) + far_ps + cost.stage_ps + epilogue_ps
+    return max(computed_ps, dram_ps) + (
         restart_ps(hardware, hardware.attention) if splits > 1 else 0
     )
 

@@ -17,7 +17,7 @@ from simulator.workload.lowering import GemmProblem
 
 DRAM_BYTES = "DRAM bytes"
 
-MOST_STAGES = 60_000
+MOST_STAGES = 40_000
 """Of a layer with any of its mappings: what one waits for."""
 
 LEAST_MACS = 2**20

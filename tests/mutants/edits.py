@@ -446,7 +446,7 @@ EDITS = (
     ),
     Edit(
         "a machine that holds one kernel of a width is offered no other",
-        "tests/unit/test_fused_attention.py::test_more_registers_take_no_tile_away",
+        "tests/unit/test_fused_attention.py::test_more_room_takes_no_tile_away",
         (("simulator/schedule/attention_ranking.py", "if refusal is None:", "if found:"),),
     ),
     Edit(

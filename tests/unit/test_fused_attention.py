@@ -183,16 +183,17 @@ def offered_tiles(hardware: Hardware, width: int) -> set[tuple[int, int]]:
     return {(x.tile_m, x.tile_k) for x in attention_candidates(hardware, problem, most=1000)}
 
 
+@pytest.mark.parametrize("room", ["core.register_file.bytes", "core.scratchpad.bytes"])
 @pytest.mark.parametrize("width", [64, 128, 256])
-def test_more_registers_take_no_tile_away(width: int) -> None:
+def test_more_room_takes_no_tile_away(width: int, room: str) -> None:
     """Until all kernels of the heads' width fit, which are then alone, as on GPUs."""
+    plenty = {"core.register_file.bytes": 2**18, "core.scratchpad.bytes": 2**18}
     before: set[tuple[int, int]] = set()
-    for registers in range(65536, 2**18 + 1, 16384):
-        machine = load_hardware("nm-edge", {"core.register_file.bytes": registers})
-        tiles = offered_tiles(machine, width)
+    for size in range(65536, 2**18 + 1, 16384):
+        tiles = offered_tiles(load_hardware("nm-edge", plenty | {room: size}), width)
         assert tiles >= before or tiles == OWN_TILES[width]
         before = tiles
-    assert offered_tiles(A100, width) == OWN_TILES[width]
+    assert before == OWN_TILES[width] == offered_tiles(A100, width)
 
 
 def test_what_does_not_fit_is_one_line() -> None:
