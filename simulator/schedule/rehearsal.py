@@ -45,34 +45,27 @@ COSTS: Final = 18
 between its halves, 0 where it has none."""
 RULES: Final = 12
 
-OF_PROBLEM, LEAST, REACH, AFTERWARDS = range(4)
-LIMITS: Final = 4
-"""Of a mapping among those of its problem: what it takes at least, how many times as long as the
-fastest still matters, and what follows once all tiles are done."""
+OF_PROBLEM, LEAST, REACH, AFTERWARDS, LIMITS = range(5)
+"""Of a mapping: its least time, how many fastest times still matter, what follows its tiles."""
 
 WHO_IS_FREE, IN_TURN, IN_RUNS = range(3)
 """Who takes the next tile."""
 
-L2_FREE, DRAM_FREE, LINK_FREE, INSERTED, READS_FREE, DRAINED, SECOND_ENDS, LAST_ENDS, READING = (
-    range(9)
-)
-SHARED: Final = 9
-SENT_TURN, SENT_FILLED, SENT_PASSED = range(3)
-SENT: Final = 3
+(
+    L2_FREE, DRAM_FREE, LINK_FREE, INSERTED, READS_FREE, DRAINED, SECOND_ENDS, LAST_ENDS, READING,
+    SHARED,
+) = range(10)  # fmt: skip
+SENT_TURN, SENT_FILLED, SENT_PASSED, SENT = range(4)
 
 (
     NUMBER, STAGE_AT, STAGE_END, PART, ROWS_LINE, COLUMNS_LINE, KIND, SPLIT, OUTPUT, TAKEN,
-    RING_SLOT,
-) = range(11)  # fmt: skip
-PLACES: Final = 11
-NEXT, DONE, PORT_FREE, FREED, FREED_BEFORE, WRITE_AT, WRITE_KIND = range(7)
-CLOCKS: Final = 7
+    RING_SLOT, PLACES,
+) = range(12)  # fmt: skip
+NEXT, DONE, PORT_FREE, FREED, FREED_BEFORE, WRITE_AT, WRITE_KIND, CLOCKS = range(8)
 
 TICKS: Final = 64
-"""Of a cycle, in which the order of requests is kept."""
-
 NEVER: Final = 1e12
-"""Cycles."""
+"""Of a cycle, in which the order of requests is kept; and cycles."""
 
 LATE: Final = int(NEVER) * TICKS
 
@@ -302,6 +295,17 @@ def _the_rest(sizes, costs, rules, shared):
 
 
 @numba.njit(**OPTIONS)
+def _least(sizes, costs, rules):
+    """What any full stage takes, one from its request on, and what follows a tile's stages."""
+    stage = trip = end = NEVER
+    for kind in range(4):
+        cost = costs[kind, 0]
+        stage, end = min(stage, cost[STAGE]), min(end, cost[HOLD])
+        trip = min(trip, cost[STAGE] + cost[ROWS_PORT] + cost[COLUMNS_PORT])
+    return stage, 0.0 if sizes[BUNDLE] > 1 else rules[L2_LATENCY] + trip, rules[DRAIN] + end
+
+
+@numba.njit(**OPTIONS)
 def _rehearse(
     sizes, costs, limit, rules, shared, ready, touched, sent, places, clocks, rings, tree, arrived
 ):
@@ -309,12 +313,24 @@ def _rehearse(
     cores, run, leaves = sizes[CORES], sizes[RUN], tree.size // 2
     total = sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS] * sizes[SPLITS]
     taken = 0
-    stage, end_of_tile = costs[0, 0, STAGE], costs[0, 0, HOLD]
-    for kind in range(1, 4):
-        stage = min(stage, costs[kind, 0, STAGE])
-        end_of_tile = min(end_of_tile, costs[kind, 0, HOLD])
-    end_of_tile += rules[DRAIN]
-    of_tile = stage * (sizes[STAGES] // sizes[SPLITS] - 1) / cores
+    stage, trip, end_of_tile = _least(sizes, costs, rules)
+    full, buffers = sizes[STAGES] // sizes[SPLITS] - 1, sizes[BUFFERS]
+    of_tile = max(stage * full, trip * (full // buffers))
+    left = max(rules[L2_LATENCY] + of_tile, of_tile / cores * run) + end_of_tile
+    if left > limit:
+        return left
+    blocks = sizes[COUNT] * (sizes[ROWS] + sizes[COLUMNS]) * sizes[SLOTS]
+    touched[:blocks] = sizes[WARM] - 1.0
+    ready[:blocks] = 0.0
+    shared[:] = 0.0
+    places[:cores] = 0
+    clocks[:cores] = 0.0
+    clocks[:cores, WRITE_AT] = NEVER
+    rings[:cores] = 0.0
+    tree[:] = np.iinfo(np.int64).max
+    if sizes[SPLITS] > 1:
+        arrived[: sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS]] = 0.0
+    sent[:, :, SENT_TURN] = 0.0
     for core in range(cores):
         _update(tree, core, 0.0)
     while True:
@@ -326,7 +342,8 @@ def _rehearse(
         place, clock = places[core], clocks[core]
         now = clock[NEXT]
         # All but the last of the stages that are left, of this core and of a share of all tiles.
-        left = max(stage * (place[STAGE_END] - place[STAGE_AT] - 1), of_tile * (run - taken))
+        stages = max(0, place[STAGE_END] - place[STAGE_AT] - 1)
+        left = max(stage * stages, trip * (stages // buffers), of_tile / cores * (run - taken))
         if now + left + end_of_tile > limit and (left > 0 or taken < run):
             return now + left + end_of_tile
         if clock[WRITE_AT] <= now:
@@ -373,25 +390,11 @@ def _rehearse_all(
         within = best * of[REACH] + 1  # of a cycle, parts are rounded off
         if of[LEAST] > within:
             continue
-        lines = sizes[COUNT] * (sizes[ROWS] + sizes[COLUMNS])
-        cores, blocks = sizes[CORES], lines * sizes[SLOTS]
-        touched[:blocks] = sizes[WARM] - 1.0
-        ready[:blocks] = 0.0
-        shared[:] = 0.0
-        places[:cores] = 0
-        clocks[:cores] = 0.0
-        clocks[:cores, WRITE_AT] = NEVER
-        rings[:cores] = 0.0
         leaves = 1
-        while leaves < cores:
+        while leaves < sizes[CORES]:
             leaves *= 2
-        tree = trees[: 2 * leaves]
-        tree[:] = np.iinfo(np.int64).max
-        if sizes[SPLITS] > 1:
-            arrived[: sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS]] = 0.0
-        sent[:, :, SENT_TURN] = 0.0
         times[at] = _rehearse(
             sizes, all_costs[at], within - of[AFTERWARDS], rules, shared, ready, touched, sent,
-            places, clocks, rings, tree, arrived,
+            places, clocks, rings, trees[: 2 * leaves], arrived,
         )  # fmt: skip
         best = min(best, max(times[at] + of[AFTERWARDS], of[LEAST]))
