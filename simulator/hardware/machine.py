@@ -205,7 +205,8 @@ class Hardware(Section):
 
     @property
     def scratchpad_rate(self) -> Rate:
-        return Rate.from_bytes_per_second(self.scratchpad_bytes_per_cycle * self.clock_hz)
+        pad = self.core.scratchpad
+        return _rate(pad.bytes_per_cycle, pad.efficiency_ratio, self.clock_hz)
 
     @property
     def scratchpad_bytes_per_cycle(self) -> Fraction:
@@ -291,9 +292,9 @@ class Hardware(Section):
 
 
 @lru_cache(maxsize=4096)
-def _rate(count_bytes: float, per_second: float) -> Rate:
-    """Bytes a second as the exact product of two numbers as they are written."""
-    return Rate.from_bytes_per_second(exact(count_bytes) * exact(per_second))
+def _rate(*factors: float) -> Rate:
+    """Bytes a second as the exact product of numbers as they are written."""
+    return Rate.from_bytes_per_second(math.prod(map(exact, factors), start=Fraction(1)))
 
 
 _SectionT = TypeVar("_SectionT", bound=BaseModel)

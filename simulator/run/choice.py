@@ -19,7 +19,7 @@ from simulator.run.sampling import Estimate, estimate
 from simulator.run.sampling_growth import WHOLE_STAGES, close_estimate
 from simulator.schedule.attention import attention_program
 from simulator.schedule.attention_ranking import attention_candidates
-from simulator.schedule.laid import Bench
+from simulator.schedule.bench import Bench
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
 from simulator.schedule.program import Program, gemm_program, stream_program
@@ -180,7 +180,8 @@ def ranking(terms: Terms, problems: Iterable[GemmProblem]) -> Ranking:
     for same in map(list, alike.values()):
         for first in range(0, len(same), RANKED_AT_ONCE):
             some = same[first : first + RANKED_AT_ONCE]
-            ranked = rank(*terms.kernels_of(some[0]), some)
+            bench = terms.bench(some[0].pattern, some[0].dtype, some[0].unit)
+            ranked = rank(bench.hardware, bench.library, some, bench)
             found.update(zip(some, ranked, strict=True))
     return found
 

@@ -6,11 +6,11 @@ differ in memory alone, or in how many cores there are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from simulator.hardware import Hardware, Library
+from simulator.schedule.bench import Bench
 from simulator.schedule.blocks import (
     Blocks,
     class_stages,
@@ -32,26 +32,6 @@ from simulator.workload.lowering import GemmProblem
 
 KEPT, KEPT_BYTES = 512, 65536
 """How many layouts are kept, the latest used, and how large each may be: 32 MiB in all."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A core and a library, on which layers are laid out; equal where all of both is.
-
-    ``content`` is everything that a layout may depend on. Of ``hardware`` and ``library`` nothing
-    else may be read here.
-    """
-
-    content: tuple[object, ...]
-    hardware: Hardware = field(compare=False, repr=False)
-    library: Library = field(compare=False, repr=False)
-
-    @classmethod
-    def of(cls, hardware: Hardware, library: Library) -> Bench:
-        """That of a machine as its library finds it."""
-        core = hardware.core.model_dump_json(exclude={"count"})
-        rest = hardware.sparsity.model_dump_json(), library.model_dump_json()
-        return cls((core, *rest, hardware.clock_hz), hardware, library)
 
 
 @dataclass(frozen=True)

@@ -197,9 +197,31 @@ class Stages(NamedTuple):
         return Stages(*(each[..., places] for each in self))
 
 
+class CoreStages(NamedTuple):
+    """Of `Stages` what hangs on no memory, and the bytes of all operands and outputs."""
+
+    outputs: Any
+    core: Any
+    port: Any
+    prologue: Any
+    l2_bytes: Any
+    elements: Any
+    rows_bytes: Any
+    columns_bytes: Any
+    output_waits: Any
+    all_bytes: Any
+
+
 def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers) -> Stages:
     """What mappings' stages move and take; ``problem`` stands for what all share."""
-    rates = Rates.of(hardware, library)
+    in_core = core_stages_of(hardware, library, problem, offers)
+    return beside_memory(hardware, library, offers, in_core)
+
+
+def core_stages_of(
+    hardware: Hardware, library: Library, problem: GemmProblem, offers: Offers
+) -> CoreStages:
+    """The same, of a bench alone."""
     rows, columns, _ = offers.grid
     outputs, m, n = _kinds(offers)
     k = np.minimum(offers.tile_k, offers.k)
@@ -211,14 +233,6 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     tile = StageShape(full[0], full[1], full[2], *fragment)
     work = executed_work(hardware, problem, shape, tile)
     core, written, prologue = core_cycles(hardware, problem, work, offers)
-    port = written / rates.port
-
-    def period(latency: Any) -> Any:
-        """From stage to stage where all comes from as far as that."""
-        waits = (latency + port + core) / offers.stage_buffers
-        if not hardware.core.async_copies:  # a stage is requested when the one before starts
-            waits = np.maximum(waits, latency + port)
-        return np.maximum(np.maximum(core, port), waits)
 
     def mean(of_kind: Any) -> Any:
         return (of_kind * outputs).sum(axis=0) / (rows * columns * offers.count)
@@ -236,21 +250,42 @@ def stages_of(hardware: Hardware, library: Library, problem: GemmProblem, offers
     stored = passed[0], passed[1] * offers.distinct
     all_bytes = (stored[0] * rows + stored[1] * columns) * (offers.k / k)
     all_bytes = offers.count * (all_bytes + offers.m * offers.n * problem.output_bits / 8)
-    cold = (hardware.memory.l2.start != "warm") | (all_bytes > hardware.memory.l2.bytes)
-    stages = Stages(
-        outputs,
+    waits = offers.accumulates * output_waits(library, problem.output_bits, shape)
+    port = written / hardware.core.port_bytes_per_cycle
+    return CoreStages(outputs, core, port, prologue, shared, m * n, *stored, waits, all_bytes)
+
+
+def beside_memory(
+    hardware: Hardware, library: Library, offers: Offers, in_core: CoreStages
+) -> Stages:
+    """Stages of a core beside a machine's memory."""
+    rates, l2 = Rates.of(hardware, library), hardware.memory.l2
+    core, port = in_core.core, in_core.port
+    busiest = np.maximum(core, port)
+
+    def period(latency: Any) -> Any:
+        """From stage to stage where all comes from as far as that."""
+        waits = (latency + port + core) / offers.stage_buffers
+        if not hardware.core.async_copies:  # a stage is requested when the one before starts
+            waits = np.maximum(waits, latency + port)
+        return np.maximum(busiest, waits)
+
+    cold = (l2.start != "warm") | (in_core.all_bytes > l2.bytes)
+    latency = np.where(cold, rates.dram_latency, rates.l2_latency)
+    return Stages(
+        in_core.outputs,
         core,
         port,
         period(rates.l2_latency),
-        core,  # until it is known what is cold
-        prologue,
-        shared,
-        m * n,
-        *stored,
+        period(latency),
+        in_core.prologue,
+        in_core.l2_bytes,
+        in_core.elements,
+        in_core.rows_bytes,
+        in_core.columns_bytes,
         cold,
-        offers.accumulates * output_waits(library, problem.output_bits, shape),
+        in_core.output_waits,
     )
-    return stages._replace(far_period=period(stages.far_latency(rates)))
 
 
 def _kinds(offers: Offers) -> tuple[Any, Any, Any]:

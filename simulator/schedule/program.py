@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from simulator.hardware import Hardware, Library
 from simulator.hardware.library import Kernels
+from simulator.schedule.bench import Bench
 from simulator.schedule.blocks import Blocks, MemoryTimes
 from simulator.schedule.classes import FIRST_STAGE, stage_code
-from simulator.schedule.laid import Bench, Laid, laid_gemm, laid_stream
+from simulator.schedule.laid import Laid, laid_gemm, laid_stream
 from simulator.schedule.limits import check_dram, check_time
 from simulator.schedule.mapping import Mapping, restart_ps
 from simulator.schedule.masking import Mask, MaskedStages

@@ -10,17 +10,25 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Library, Tile
+from simulator.schedule.bench import Bench
 from simulator.schedule.closed_form import times_ps
 from simulator.schedule.mapping import Mapping, fitting, stage_depth
-from simulator.schedule.offers import FloatArray, Offers, stages_of
-from simulator.schedule.outline import EVENTS, rehearsed_ps
+from simulator.schedule.offers import (
+    FloatArray,
+    Offers,
+    beside_memory,
+    core_stages_of,
+    stages_of,
+)
+from simulator.schedule.outline import EVENTS, Outline, Rivals
 from simulator.schedule.partition import IntArray
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
@@ -40,6 +48,10 @@ rehearsed time of one may exceed the lowest: where all stages were rehearsed, an
 EQUAL_RATIO = 0.005
 """Of mirror images that are rehearsed as closely one is simulated: 128x64 of swapped operands is
 64x128; so are tiles that differ only in what exceeds the GEMM."""
+
+KEPT_LISTS, KEPT_PROBLEMS = 8, 64
+"""Lists of mappings that are kept, for machines that differ in memory alone, and of how many
+problems each may be."""
 
 SPLIT_WAVES = 4
 """Waves of cores up to which k-splits are ranked. Beyond two they only even out the last wave."""
@@ -64,74 +76,102 @@ Ranked = list[tuple[Mapping, float]]
 
 
 def rank(
-    hardware: Hardware, library: Library, problems: Sequence[GemmProblem]
+    hardware: Hardware,
+    library: Library,
+    problems: Sequence[GemmProblem],
+    bench: Bench | None = None,
 ) -> list[Ranked | MappingError]:
-    """`candidates` of many problems, estimated together; they share pattern, dtype and unit."""
-    offer = _Offer.of(hardware, library, problems)
+    """`candidates` of many problems, estimated together; they share pattern, dtype and unit.
+
+    ``bench`` is that of the machine and the library, where it is known.
+    """
+    drawn_up = _kept_list if len(problems) <= KEPT_PROBLEMS else _List
+    listed = drawn_up(bench or Bench.of(hardware, library), hardware.core.count, tuple(problems))
+    offer = listed.offer
     if not offer.mappings:
         return [refusal for refusal in offer.refusals if refusal is not None]
-    offers = Offers.of(hardware, library, offer.orders, offer.of_order, offer.mappings)
-    place, splits = _splits(hardware, library, offers, np.array(offer.whole))
-    problem, offers = offer.orders[0], offers.take(place)
-    stages = stages_of(hardware, library, problem, offers)
-    times = times_ps(hardware, library, problem, offers, stages, splits)
-    events = offers.count * np.prod(offers.grid, axis=0)
-    bounds = np.searchsorted(place, [0, *offer.ends]).tolist()
-    m, n = np.minimum(offers.tile_m, offers.m), np.minimum(offers.tile_n, offers.n)
-    turned = np.array(offer.of_order)[place]
-    alike = np.stack([turned, m, n, offers.tile_k, splits], axis=1)
+    stages = beside_memory(hardware, library, listed.offers, listed.in_core)
+    times = times_ps(hardware, library, listed.problem, listed.offers, stages, listed.splits)
     chosen = [
-        start + _promising(times.all_ps[start:end], events[start:end], alike[start:end])
-        for start, end in pairwise(bounds)
+        _promising(times.all_ps[start:end], start, listed) for start, end in pairwise(listed.bounds)
     ]
-    some = np.concatenate(chosen)
+    some = np.array(list(chain.from_iterable(chosen)), dtype=np.int64)
+    is_whole = listed.outline.whole(some)
+    ends = np.cumsum([0, *map(len, chosen)]).tolist()
+    wholes = [bool(is_whole[start:end].all()) for start, end in pairwise(ends)]
+    lengths = np.diff(ends)
+    reach = np.repeat(np.where(wholes, WHOLE_RATIO, PART_RATIO), lengths)
+    rivals = Rivals(np.repeat(np.arange(lengths.size), lengths), times.dram_ps[some], reach)
     warm = ~stages.cold[some]
-    costs, whole = rehearsed_ps(hardware, library, problem, offers.take(some), splits[some], warm)
-    costs = np.maximum(costs, times.dram_ps[some])
+    costs = listed.outline.rehearsed_ps(hardware, library, some, warm, rivals)
+    costs = np.maximum(costs, rivals.least_ps).tolist()
     ranked: list[Ranked | MappingError] = []
-    first = 0
-    for rows, refusal in zip(chosen, offer.refusals, strict=True):
-        found = [
-            (offer.of_order[number], offer.mappings[number], int(split))
-            for number, split in zip(place[rows].tolist(), splits[rows].tolist(), strict=True)
-        ]
-        own = costs[first : first + len(rows)].tolist()
-        is_whole = bool(whole[first : first + len(rows)].all())
-        first += len(rows)
-        best = _fastest(offer, found, own, is_whole)
+    for number, refusal in enumerate(offer.refusals):
+        own = costs[ends[number] : ends[number + 1]]
+        best = _fastest(listed, chosen[number], own, wholes[number])
         ranked.append(best if best or refusal is None else refusal)
     return ranked
 
 
-def _promising(costs: FloatArray, events: FloatArray, alike: FloatArray) -> IntArray:
+class _List:
+    """The mappings that are ranked for some problems, and what of them hangs on no memory."""
+
+    def __init__(self, bench: Bench, cores: int, problems: tuple[GemmProblem, ...]) -> None:
+        hardware, library = bench.hardware, bench.library
+        assert cores == hardware.core.count
+        self.offer = offer = _Offer.of(hardware, library, problems)
+        if not offer.mappings:
+            return
+        offers = Offers.of(hardware, library, offer.orders, offer.of_order, offer.mappings)
+        place, splits = _splits(hardware, library, offers, np.array(offer.whole))
+        self.problem, self.offers = offer.orders[0], offers.take(place)
+        self.splits = splits
+        self.in_core = core_stages_of(hardware, library, self.problem, self.offers)
+        self.outline = Outline(hardware, library, self.problem, self.offers, splits)
+        self.bounds = np.searchsorted(place, [0, *offer.ends]).tolist()
+        events = self.offers.count * np.prod(self.offers.grid, axis=0)
+        self.events = np.minimum(events, EVENTS).tolist()
+        self.mappings = [
+            (offer.of_order[number], offer.mappings[number], int(split))
+            for number, split in zip(place.tolist(), splits.tolist(), strict=True)
+        ]
+        m = np.minimum(self.offers.tile_m, self.offers.m)
+        n = np.minimum(self.offers.tile_n, self.offers.n)
+        turned = np.array(offer.of_order)[place]
+        alike = np.stack([turned, m, n, self.offers.tile_k, splits], axis=1)
+        self.alike = list(map(tuple, alike.tolist()))
+
+
+_kept_list: Final = lru_cache(maxsize=KEPT_LISTS)(_List)
+
+
+def _promising(costs: FloatArray, start: int, listed: _List) -> list[int]:
     """Places of the mappings that are rehearsed, lowest estimate first, and one of those alike."""
     order = np.argsort(costs, kind="stable")
-    near = order[costs[order] <= costs.min(initial=np.inf) * (1 + REHEARSED_RATIO)]
+    near = order[costs[order] <= costs.min(initial=np.inf) * (1 + REHEARSED_RATIO)] + start
     found: dict[tuple[float, ...], int] = {}
     spent = 0.0
-    for at, cost, key in zip(
-        near.tolist(), events[near].tolist(), alike[near].tolist(), strict=True
-    ):
-        if tuple(key) not in found:
-            spent += min(cost, EVENTS)
+    for at in near.tolist():
+        key = listed.alike[at]
+        if key not in found:
+            spent += listed.events[at]
             if spent > REHEARSED_EVENTS and len(found) >= LEAST_REHEARSED:
                 break
-            found[tuple(key)] = at
-    return np.array(list(found.values()), dtype=np.int64)
+            found[key] = at
+    return list(found.values())
 
 
-def _fastest(
-    offer: _Offer, found: list[tuple[int, Mapping, int]], costs: list[float], is_whole: bool
-) -> Ranked:
+def _fastest(listed: _List, places: list[int], costs: list[float], is_whole: bool) -> Ranked:
     """The few that are simulated, fastest rehearsal first."""
     most, ratio = (WHOLE_CANDIDATES, WHOLE_RATIO) if is_whole else (PART_CANDIDATES, PART_RATIO)
+    reach = min(costs, default=0.0) * (1 + ratio)
     known: dict[tuple[int, ...], float] = {}
     best: Ranked = []
     for at in sorted(range(len(costs)), key=costs.__getitem__):
-        order, mapping, split = found[at]
-        key = _alike(offer.orders[order], mapping, split)
-        if costs[at] > min(costs) * (1 + ratio) or len(best) == most:
+        if costs[at] > reach or len(best) == most:
             break
+        order, mapping, split = listed.mappings[places[at]]
+        key = _alike(listed.offer.orders[order], mapping, split)
         if key in known and costs[at] <= known[key] * (1 + EQUAL_RATIO):
             continue
         known[key] = costs[at]

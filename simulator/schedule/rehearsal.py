@@ -21,11 +21,12 @@ IntArray = npt.NDArray[np.int64]
 
 (
     COUNT, ROWS, COLUMNS, STAGES, SPLITS, BAND, CLUSTER_M, CLUSTER_N, CORES, BUFFERS, WARM,
-    BUNDLE, RUN, SLOTS, IN_FLIGHT,
-) = range(15)  # fmt: skip
+    BUNDLE, RUN, SLOTS, IN_FLIGHT, ADDS,
+) = range(16)  # fmt: skip
 """Of a mapping: its grid and what of it is run. ``BUNDLE`` stages are one, ``IN_FLIGHT`` of them
-are requested at a time, ``RUN`` tiles are run, ``SLOTS`` blocks stand for those of a line."""
-SIZES: Final = 15
+are requested at a time, ``RUN`` tiles are run, ``SLOTS`` blocks stand for those of a line; ``ADDS``
+where the product is added to what Y holds."""
+SIZES: Final = 16
 
 (
     STAGE, PROLOGUE, ROWS_PORT, COLUMNS_PORT, ROWS_L2, COLUMNS_L2, ROWS_DRAM, COLUMNS_DRAM,
@@ -38,35 +39,33 @@ COSTS: Final = 18
 
 (
     L2_LATENCY, FAR, LINK_RATIO, DRAM_LATENCY, ISSUE, DRAIN, L2_BYTES, DISPATCHED, PREFETCH, SETS,
-    ASYNC, ACCUMULATES, WRITES_TO_DRAM,
-) = range(13)  # fmt: skip
+    ASYNC, WRITES_TO_DRAM,
+) = range(12)  # fmt: skip
 """Of the machine and its library; ``LINK_RATIO`` is how much longer than through L2 bytes take
 between its halves, 0 where it has none."""
-RULES: Final = 13
+RULES: Final = 12
+
+OF_PROBLEM, LEAST, REACH, AFTERWARDS, LIMITS = range(5)
+"""Of a mapping: its least time, how many fastest times still matter, what follows its tiles."""
 
 WHO_IS_FREE, IN_TURN, IN_RUNS = range(3)
 """Who takes the next tile."""
 
-L2_FREE, DRAM_FREE, LINK_FREE, INSERTED, READS_FREE, DRAINED, SECOND_ENDS, LAST_ENDS, READING = (
-    range(9)
-)
-SHARED: Final = 9
-SENT_TURN, SENT_FILLED, SENT_PASSED = range(3)
-SENT: Final = 3
+(
+    L2_FREE, DRAM_FREE, LINK_FREE, INSERTED, READS_FREE, DRAINED, SECOND_ENDS, LAST_ENDS, READING,
+    SHARED,
+) = range(10)  # fmt: skip
+SENT_TURN, SENT_FILLED, SENT_PASSED, SENT = range(4)
 
 (
     NUMBER, STAGE_AT, STAGE_END, PART, ROWS_LINE, COLUMNS_LINE, KIND, SPLIT, OUTPUT, TAKEN,
-    RING_SLOT,
-) = range(11)  # fmt: skip
-PLACES: Final = 11
-NEXT, DONE, PORT_FREE, FREED, FREED_BEFORE, WRITE_AT, WRITE_KIND = range(7)
-CLOCKS: Final = 7
+    RING_SLOT, PLACES,
+) = range(12)  # fmt: skip
+NEXT, DONE, PORT_FREE, FREED, FREED_BEFORE, WRITE_AT, WRITE_KIND, CLOCKS = range(8)
 
 TICKS: Final = 64
-"""Of a cycle, in which the order of requests is kept."""
-
 NEVER: Final = 1e12
-"""Cycles."""
+"""Of a cycle, in which the order of requests is kept; and cycles."""
 
 LATE: Final = int(NEVER) * TICKS
 
@@ -141,16 +140,16 @@ def _fetch(
 
 
 @numba.njit(**OPTIONS)
-def _write(now, kind, splits, costs, rules, shared):
+def _write(now, kind, sizes, costs, rules, shared):
     """An output, or partial sums, join the queue of writes."""
-    cost = costs[kind, 0]
+    cost, splits = costs[kind, 0], sizes[SPLITS]
     to_dram = rules[WRITES_TO_DRAM] > 0 and splits == 1
     if not to_dram:
         shared[L2_FREE] = max(shared[L2_FREE], now) + cost[OUTPUT_L2]
         shared[INSERTED] += cost[OUTPUT_BYTES]
         to_dram = shared[INSERTED] > rules[L2_BYTES]
         shared[DRAINED] = max(shared[DRAINED], shared[L2_FREE])
-    if rules[ACCUMULATES] > 0:
+    if sizes[ADDS]:
         shared[DRAM_FREE] += cost[READ_DRAM] / splits
     if to_dram:
         shared[DRAM_FREE] = max(shared[DRAM_FREE], now) + cost[OUTPUT_DRAM]
@@ -173,7 +172,7 @@ def _epilogue(end, core, place, clock, sizes, costs, rules, shared, arrived):
         if finishes:
             left = arrived[output, 1]
     read = 0.0
-    if finishes and rules[ACCUMULATES] > 0:
+    if finishes and sizes[ADDS]:
         begun = end if splits == 1 else left
         shared[READS_FREE] = max(shared[READS_FREE], begun) + cost[READ_DRAM]
         read = shared[READS_FREE] + cost[READ]
@@ -263,7 +262,7 @@ def _stage(
         after = max(after, start - cost[PROLOGUE] if first else start)
     if place[STAGE_AT] == place[STAGE_END]:
         if clock[WRITE_AT] < NEVER:
-            _write(now, int(clock[WRITE_KIND]), sizes[SPLITS], costs, rules, shared)
+            _write(now, int(clock[WRITE_KIND]), sizes, costs, rules, shared)
         freed = _epilogue(end, core, place, clock, sizes, costs, rules, shared, arrived)
         clock[FREED_BEFORE] = clock[FREED]
         clock[FREED] = clock[WRITE_AT] = freed
@@ -296,13 +295,42 @@ def _the_rest(sizes, costs, rules, shared):
 
 
 @numba.njit(**OPTIONS)
+def _least(sizes, costs, rules):
+    """What any full stage takes, one from its request on, and what follows a tile's stages."""
+    stage = trip = end = NEVER
+    for kind in range(4):
+        cost = costs[kind, 0]
+        stage, end = min(stage, cost[STAGE]), min(end, cost[HOLD])
+        trip = min(trip, cost[STAGE] + cost[ROWS_PORT] + cost[COLUMNS_PORT])
+    return stage, 0.0 if sizes[BUNDLE] > 1 else rules[L2_LATENCY] + trip, rules[DRAIN] + end
+
+
+@numba.njit(**OPTIONS)
 def _rehearse(
-    sizes, costs, rules, shared, ready, touched, sent, places, clocks, rings, tree, arrived
+    sizes, costs, limit, rules, shared, ready, touched, sent, places, clocks, rings, tree, arrived
 ):
-    """How long one mapping takes."""
+    """How long one mapping takes; if it is longer than ``limit``, what is seen to exceed that."""
     cores, run, leaves = sizes[CORES], sizes[RUN], tree.size // 2
     total = sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS] * sizes[SPLITS]
     taken = 0
+    stage, trip, end_of_tile = _least(sizes, costs, rules)
+    full, buffers = sizes[STAGES] // sizes[SPLITS] - 1, sizes[BUFFERS]
+    of_tile = max(stage * full, trip * (full // buffers))
+    left = max(rules[L2_LATENCY] + of_tile, of_tile / cores * run) + end_of_tile
+    if left > limit:
+        return left
+    blocks = sizes[COUNT] * (sizes[ROWS] + sizes[COLUMNS]) * sizes[SLOTS]
+    touched[:blocks] = sizes[WARM] - 1.0
+    ready[:blocks] = 0.0
+    shared[:] = 0.0
+    places[:cores] = 0
+    clocks[:cores] = 0.0
+    clocks[:cores, WRITE_AT] = NEVER
+    rings[:cores] = 0.0
+    tree[:] = np.iinfo(np.int64).max
+    if sizes[SPLITS] > 1:
+        arrived[: sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS]] = 0.0
+    sent[:, :, SENT_TURN] = 0.0
     for core in range(cores):
         _update(tree, core, 0.0)
     while True:
@@ -313,8 +341,13 @@ def _rehearse(
         core = key - at_tick * leaves
         place, clock = places[core], clocks[core]
         now = clock[NEXT]
+        # All but the last of the stages that are left, of this core and of a share of all tiles.
+        stages = max(0, place[STAGE_END] - place[STAGE_AT] - 1)
+        left = max(stage * stages, trip * (stages // buffers), of_tile / cores * (run - taken))
+        if now + left + end_of_tile > limit and (left > 0 or taken < run):
+            return now + left + end_of_tile
         if clock[WRITE_AT] <= now:
-            _write(clock[WRITE_AT], int(clock[WRITE_KIND]), sizes[SPLITS], costs, rules, shared)
+            _write(clock[WRITE_AT], int(clock[WRITE_KIND]), sizes, costs, rules, shared)
             clock[WRITE_AT] = NEVER
         if place[STAGE_AT] == place[STAGE_END]:
             number, end = taken, run
@@ -344,30 +377,24 @@ def _rehearse(
 
 @numba.njit(**OPTIONS)
 def _rehearse_all(
-    all_sizes, all_costs, rules, shared, ready, touched, sent, places, clocks, rings, trees,
+    all_sizes, all_costs, limits, rules, shared, ready, touched, sent, places, clocks, rings, trees,
     arrived, times,
 ):  # fmt: skip
-    """How long each of many mappings takes; what is passed between is room to work in."""
+    """How long each of many mappings takes; what is passed last is room to work in."""
+    best, problem = np.inf, -1.0
     for at in range(times.size):
-        sizes = all_sizes[at]
-        lines = sizes[COUNT] * (sizes[ROWS] + sizes[COLUMNS])
-        cores, blocks = sizes[CORES], lines * sizes[SLOTS]
-        touched[:blocks] = sizes[WARM] - 1.0
-        ready[:blocks] = 0.0
-        shared[:] = 0.0
-        places[:cores] = 0
-        clocks[:cores] = 0.0
-        clocks[:cores, WRITE_AT] = NEVER
-        rings[:cores] = 0.0
+        sizes, of = all_sizes[at], limits[at]
+        if of[OF_PROBLEM] != problem:
+            best, problem = np.inf, of[OF_PROBLEM]
+        times[at] = of[LEAST]
+        within = best * of[REACH] + 1  # of a cycle, parts are rounded off
+        if of[LEAST] > within:
+            continue
         leaves = 1
-        while leaves < cores:
+        while leaves < sizes[CORES]:
             leaves *= 2
-        tree = trees[: 2 * leaves]
-        tree[:] = np.iinfo(np.int64).max
-        if sizes[SPLITS] > 1:
-            arrived[: sizes[COUNT] * sizes[ROWS] * sizes[COLUMNS]] = 0.0
-        sent[:, :, SENT_TURN] = 0.0
         times[at] = _rehearse(
-            sizes, all_costs[at], rules, shared, ready, touched, sent, places, clocks, rings, tree,
-            arrived,
+            sizes, all_costs[at], within - of[AFTERWARDS], rules, shared, ready, touched, sent,
+            places, clocks, rings, trees[: 2 * leaves], arrived,
         )  # fmt: skip
+        best = min(best, max(times[at] + of[AFTERWARDS], of[LEAST]))

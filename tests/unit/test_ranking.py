@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from machines import library_of, problem_of, tiny
 
@@ -115,6 +117,17 @@ def test_a_problem_that_nothing_fits_is_refused_and_the_others_are_not() -> None
     found = rank(hardware, library, [deep, shallow])
     assert isinstance(found[0], MappingError)
     assert isinstance(found[1], list)
+
+
+def test_problems_that_add_to_their_outputs_are_ranked_as_alone_beside_others() -> None:
+    hardware = tiny()
+    library = library_of(hardware, splits=(1, 2, 4))
+    plain = problem_of(hardware, "1:1", m=64, n=48, k=256)
+    adding = replace(plain, accumulates=True)
+    (alone,), (other,) = rank(hardware, library, [adding]), rank(hardware, library, [plain])
+    assert alone != other
+    assert rank(hardware, library, [plain, adding]) == [other, alone]
+    assert rank(hardware, library, [adding, plain]) == [alone, other]
 
 
 CHANGES = {
