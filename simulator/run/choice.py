@@ -64,8 +64,12 @@ of the estimate within a problem is 0.05."""
 RANKED_AT_ONCE = 512
 """Problems: enough for arrays to pay, and few enough that these take little memory."""
 
-MASKED_CANDIDATES = 2
-"""Mappings that are tried with real non-zeros, each with stages of several depths."""
+MASKED_FEW = 12, 0.6
+"""With real non-zeros: how many mappings are tried at most, each with stages of several depths, and
+by how much the estimate of one, which sees no zeros, may exceed the lowest."""
+
+LEAST_MASKED, MASKED_STAGES = 2, 60_000
+"""So many of them are tried in any case, and others until that many stages are simulated in all."""
 
 _Found = TypeVar("_Found")
 
@@ -306,18 +310,21 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
 
     Only the rows operand can be masked, in whole blocks of rows; and a step that skipping leaves
     half empty is filled only if a stage holds more groups. No estimate sees a mask: all of those
-    cost the same.
+    cost the same, and of a small layer many are tried.
     """
     problem = option.problem
     hardware, library = terms.kernels_of(problem)
     lanes = hardware.sparsity.lockstep_rows
     tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
     offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
-    (ranked,) = rank(hardware, offer, [problem])
+    (ranked,) = rank(hardware, offer, [problem], MASKED_FEW)
     if isinstance(ranked, MappingError):
         return ranked
     found: Ranked = []
-    for mapping, _ in ranked[:MASKED_CANDIDATES]:
+    for place, (mapping, _) in enumerate(ranked):
+        stages = sum(one.stage_events(problem) for one, _ in found)
+        if place >= LEAST_MASKED and stages > MASKED_STAGES:
+            break
         for factor in (1, 2, 4):
             buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
             deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)

@@ -31,11 +31,14 @@ REHEARSED_EVENTS, LEAST_REHEARSED = 6_000, 8
 REHEARSED_RATIO = 0.5
 """By how much the closed-form estimate of a mapping that is rehearsed may exceed the lowest."""
 
-WHOLE_CANDIDATES, WHOLE_RATIO = 2, 0.01
-PART_CANDIDATES, PART_RATIO = 4, 0.12
-"""How many mappings are simulated, at most, before the fastest is taken, and by how much the
-rehearsed time of one may exceed the lowest: where all stages were rehearsed, and where some were.
-"""
+WHOLE_FEW = 2, 0.01
+PART_FEW = 4, 0.12
+"""How many mappings are simulated before the fastest is taken, and by how much the rehearsed time
+of one may exceed the lowest: where all stages were rehearsed, and where some were."""
+
+SMALL_STAGES = 40_000
+"""Where some were rehearsed, others within that ratio are simulated, too, until all of them have so
+many stages: 1.5 ms."""
 
 EQUAL_RATIO = 0.005
 """Of mirror images that are rehearsed as closely one is simulated: 128x64 of swapped operands is
@@ -64,9 +67,19 @@ Ranked = list[tuple[Mapping, float]]
 
 
 def rank(
-    hardware: Hardware, library: Library, problems: Sequence[GemmProblem]
+    hardware: Hardware,
+    library: Library,
+    problems: Sequence[GemmProblem],
+    few: tuple[int, float] | None = None,
 ) -> list[Ranked | MappingError]:
-    """`candidates` of many problems, estimated together; they share pattern, dtype and unit."""
+    """`candidates` of many problems, estimated together; they share pattern, dtype and unit.
+
+    Parameters
+    ----------
+    few : (int, float), optional
+        How many of a problem at most, and by how much the estimate of one may exceed the lowest;
+        by default as closely as they were rehearsed.
+    """
     offer = _Offer.of(hardware, library, problems)
     if not offer.mappings:
         return [refusal for refusal in offer.refusals if refusal is not None]
@@ -98,7 +111,7 @@ def rank(
         own = costs[first : first + len(rows)].tolist()
         is_whole = bool(whole[first : first + len(rows)].all())
         first += len(rows)
-        best = _fastest(offer, found, own, is_whole)
+        best = _fastest(offer, found, own, few or (WHOLE_FEW if is_whole else PART_FEW))
         ranked.append(best if best or refusal is None else refusal)
     return ranked
 
@@ -121,20 +134,26 @@ def _promising(costs: FloatArray, events: FloatArray, alike: FloatArray) -> IntA
 
 
 def _fastest(
-    offer: _Offer, found: list[tuple[int, Mapping, int]], costs: list[float], is_whole: bool
+    offer: _Offer,
+    found: list[tuple[int, Mapping, int]],
+    costs: list[float],
+    few: tuple[int, float],
 ) -> Ranked:
     """The few that are simulated, fastest rehearsal first."""
-    most, ratio = (WHOLE_CANDIDATES, WHOLE_RATIO) if is_whole else (PART_CANDIDATES, PART_RATIO)
+    most, ratio = few
+    stages = 0
     known: dict[tuple[int, ...], float] = {}
     best: Ranked = []
     for at in sorted(range(len(costs)), key=costs.__getitem__):
         order, mapping, split = found[at]
         key = _alike(offer.orders[order], mapping, split)
-        if costs[at] > min(costs) * (1 + ratio) or len(best) == most:
+        is_many = len(best) >= most and (few is WHOLE_FEW or stages > SMALL_STAGES)
+        if costs[at] > min(costs) * (1 + ratio) or is_many:
             break
         if key in known and costs[at] <= known[key] * (1 + EQUAL_RATIO):
             continue
         known[key] = costs[at]
+        stages += mapping.stage_events(offer.orders[order])
         best.append((replace(mapping, splits=split) if split > 1 else mapping, costs[at]))
     return best
 
