@@ -23,7 +23,7 @@ from simulator.schedule.laid import Bench
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
 from simulator.schedule.program import Program, gemm_program, stream_program
-from simulator.schedule.ranking import Ranked, rank
+from simulator.schedule.ranking import Few, Ranked, rank
 from simulator.sparsity import DENSE, VectorPattern
 from simulator.workload import Attention, Stream
 from simulator.workload.attention_problem import AttentionProblem, Problem
@@ -64,12 +64,8 @@ of the estimate within a problem is 0.05."""
 RANKED_AT_ONCE = 512
 """Problems: enough for arrays to pay, and few enough that these take little memory."""
 
-MASKED_FEW = 12, 0.6
-"""With real non-zeros: how many mappings are tried at most, each with stages of several depths, and
-by how much the estimate of one, which sees no zeros, may exceed the lowest."""
-
-LEAST_MASKED, MASKED_STAGES = 2, 60_000
-"""So many of them are tried in any case, and others until that many stages are simulated in all."""
+MASKED_FEW = Few(2, 0.5, 40_000)
+"""Mappings that are tried with real non-zeros, each with stages of several depths."""
 
 _Found = TypeVar("_Found")
 
@@ -321,10 +317,7 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
     if isinstance(ranked, MappingError):
         return ranked
     found: Ranked = []
-    for place, (mapping, _) in enumerate(ranked):
-        stages = sum(one.stage_events(problem) for one, _ in found)
-        if place >= LEAST_MASKED and stages > MASKED_STAGES:
-            break
+    for mapping, _ in ranked:
         for factor in (1, 2, 4):
             buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
             deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)

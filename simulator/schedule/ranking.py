@@ -8,7 +8,7 @@ engine.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -25,20 +25,34 @@ from simulator.schedule.partition import IntArray
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
 
-REHEARSED_EVENTS, LEAST_REHEARSED = 6_000, 8
+REHEARSED_EVENTS, LEAST_REHEARSED = 6_000, 10
 """Events of all mappings of a problem that are rehearsed, about, and mappings at least."""
 
 REHEARSED_RATIO = 0.5
 """By how much the closed-form estimate of a mapping that is rehearsed may exceed the lowest."""
 
-WHOLE_FEW = 2, 0.01
-PART_FEW = 4, 0.12
-"""How many mappings are simulated before the fastest is taken, and by how much the rehearsed time
-of one may exceed the lowest: where all stages were rehearsed, and where some were."""
 
-SMALL_STAGES = 40_000
-"""Where some were rehearsed, others within that ratio are simulated, too, until all of them have so
-many stages: 1.5 ms."""
+@dataclass(frozen=True)
+class Few:
+    """Which of a problem's mappings are simulated before the fastest is taken.
+
+    Attributes
+    ----------
+    most : int
+        How many, whatever their stages.
+    ratio : float
+        By how much the rehearsed time of one may exceed the lowest.
+    stages : int
+        More of them are simulated until all together have so many: 1.4 ms for 40,000.
+    """
+
+    most: int
+    ratio: float
+    stages: int = 0
+
+
+WHOLE_FEW, PART_FEW = Few(2, 0.01), Few(4, 0.12, 40_000)
+"""Where all stages were rehearsed, and where some were."""
 
 EQUAL_RATIO = 0.005
 """Of mirror images that are rehearsed as closely one is simulated: 128x64 of swapped operands is
@@ -70,15 +84,14 @@ def rank(
     hardware: Hardware,
     library: Library,
     problems: Sequence[GemmProblem],
-    few: tuple[int, float] | None = None,
+    few: Few | None = None,
 ) -> list[Ranked | MappingError]:
     """`candidates` of many problems, estimated together; they share pattern, dtype and unit.
 
     Parameters
     ----------
-    few : (int, float), optional
-        How many of a problem at most, and by how much the estimate of one may exceed the lowest;
-        by default as closely as they were rehearsed.
+    few : Few, optional
+        By default as closely as they were rehearsed.
     """
     offer = _Offer.of(hardware, library, problems)
     if not offer.mappings:
@@ -137,25 +150,34 @@ def _fastest(
     offer: _Offer,
     found: list[tuple[int, Mapping, int]],
     costs: list[float],
-    few: tuple[int, float],
+    few: Few,
 ) -> Ranked:
     """The few that are simulated, fastest rehearsal first."""
-    most, ratio = few
-    stages = 0
+    stages = [0] * len(found)
+    if few.stages:
+        stages = [mapping.stage_events(offer.orders[order]) for order, mapping, _ in found]
+    lowest = min(costs, default=0.0)
+
+    def doubt(at: int) -> tuple[float, float]:
+        """What rehearsals cannot tell apart goes by stages: the fewer, the less is between them."""
+        is_equal = costs[at] <= lowest * (1 + EQUAL_RATIO)
+        return (lowest, stages[at]) if is_equal and few.stages else (costs[at], 0)
+
     known: dict[tuple[int, ...], float] = {}
     best: Ranked = []
-    for at in sorted(range(len(costs)), key=costs.__getitem__):
+    spent = 0
+    for at in sorted(range(len(costs)), key=doubt):
         order, mapping, split = found[at]
         key = _alike(offer.orders[order], mapping, split)
-        is_many = len(best) >= most and (few is WHOLE_FEW or stages > SMALL_STAGES)
-        if costs[at] > min(costs) * (1 + ratio) or is_many:
+        is_many = len(best) >= few.most and spent >= few.stages
+        if costs[at] > lowest * (1 + few.ratio) or is_many:
             break
         if key in known and costs[at] <= known[key] * (1 + EQUAL_RATIO):
             continue
         known[key] = costs[at]
-        stages += mapping.stage_events(offer.orders[order])
+        spent += stages[at]
         best.append((replace(mapping, splits=split) if split > 1 else mapping, costs[at]))
-    return best
+    return sorted(best, key=lambda one: one[1])
 
 
 def estimate_ps(

@@ -46,10 +46,9 @@ def test_those_simulated_are_few_and_nearly_as_fast_as_the_first() -> None:
     (ranked,) = rank(hardware, library_of(hardware), [problem])
     assert not isinstance(ranked, MappingError)
     costs = [cost for _, cost in ranked]
-    most, ratio = PART_FEW
-    assert 1 <= len(costs) <= most
+    assert 1 <= len(costs) <= PART_FEW.most
     assert costs == sorted(costs)
-    assert costs[-1] <= costs[0] * (1 + ratio)
+    assert costs[-1] <= costs[0] * (1 + PART_FEW.ratio)
 
 
 @pytest.mark.parametrize(
