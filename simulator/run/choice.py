@@ -175,7 +175,9 @@ def ranking(terms: Terms, problems: Iterable[GemmProblem]) -> Ranking:
         return found
     alike: dict[Hashable, dict[GemmProblem, None]] = {}
     for problem in problems:
-        kind = problem.pattern, problem.dtype, problem.unit, problem.windowed
+        kind = (
+            problem.pattern, problem.dtype, problem.unit, problem.windowed, problem.accumulates,
+        )  # fmt: skip
         alike.setdefault(kind, {})[problem] = None
     for same in map(list, alike.values()):
         for first in range(0, len(same), RANKED_AT_ONCE):

@@ -52,14 +52,16 @@ class Few:
 
 
 WHOLE_FEW, PART_FEW = Few(2, 0.01), Few(4, 0.12, 40_000)
-"""Where all stages were rehearsed, and where some were."""
+"""Where all stages were rehearsed, and where some were, or outputs are read, too, whose place in the
+queues a rehearsal does not keep."""
 
 EQUAL_RATIO = 0.005
 """Of mirror images that are rehearsed as closely one is simulated: 128x64 of swapped operands is
 64x128; so are tiles that differ only in what exceeds the GEMM."""
 
-SPLIT_WAVES = 4
-"""Waves of cores up to which k-splits are ranked. Beyond two they only even out the last wave."""
+SPLIT_WAVES = 10
+"""Waves of cores up to which k-splits are ranked. Beyond two they only even out the last wave: of
+2.1 waves of tiles, 8.6 of their splits."""
 
 
 def candidates(hardware: Hardware, library: Library, problem: GemmProblem) -> list[Mapping]:
@@ -86,7 +88,8 @@ def rank(
     problems: Sequence[GemmProblem],
     few: Few | None = None,
 ) -> list[Ranked | MappingError]:
-    """`candidates` of many problems, estimated together; they share pattern, dtype and unit.
+    """`candidates` of many problems, estimated together; they share pattern, dtype and unit, and
+    whether they are added to what is there.
 
     Parameters
     ----------
@@ -122,9 +125,9 @@ def rank(
             for number, split in zip(place[rows].tolist(), splits[rows].tolist(), strict=True)
         ]
         own = costs[first : first + len(rows)].tolist()
-        is_whole = bool(whole[first : first + len(rows)].all())
+        is_sure = whole[first : first + len(rows)].all() and not problem.accumulates
         first += len(rows)
-        best = _fastest(offer, found, own, few or (WHOLE_FEW if is_whole else PART_FEW))
+        best = _fastest(offer, found, own, few or (WHOLE_FEW if is_sure else PART_FEW))
         ranked.append(best if best or refusal is None else refusal)
     return ranked
 
