@@ -52,8 +52,8 @@ class Few:
 
 
 WHOLE_FEW, PART_FEW = Few(2, 0.01), Few(4, 0.12, 40_000)
-"""Where all stages were rehearsed, and where some were, or outputs are read, too, whose place in the
-queues a rehearsal does not keep."""
+"""Where all stages were rehearsed; and where some were, or where outputs are read as well, whose
+place in the queues a rehearsal does not keep."""
 
 EQUAL_RATIO = 0.005
 """Of mirror images that are rehearsed as closely one is simulated: 128x64 of swapped operands is
