@@ -25,8 +25,9 @@ from simulator.schedule.partition import IntArray
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
 
-REHEARSED_EVENTS, LEAST_REHEARSED = 6_000, 10
-"""Events of all mappings of a problem that are rehearsed, about, and mappings at least."""
+REHEARSED_EVENTS, LEAST_REHEARSED, LEAST_IN_PARTS = 6_000, 8, 14
+"""Events of all mappings of a problem that are rehearsed, about, and mappings at least: of small
+products, and of those that are rehearsed in parts."""
 
 REHEARSED_RATIO = 0.5
 """By how much the closed-form estimate of a mapping that is rehearsed may exceed the lowest."""
@@ -51,9 +52,9 @@ class Few:
     stages: int = 0
 
 
-WHOLE_FEW, PART_FEW = Few(2, 0.01), Few(4, 0.12, 40_000)
-"""Where all stages were rehearsed; and where some were, or where outputs are read as well, whose
-place in the queues a rehearsal does not keep."""
+WHOLE_FEW, ADDED_FEW, PART_FEW = Few(2, 0.01), Few(3, 0.1), Few(4, 0.12, 40_000)
+"""Where all stages were rehearsed; where outputs are read as well, whose place in the queues a
+rehearsal does not keep; and where some stages were rehearsed."""
 
 EQUAL_RATIO = 0.005
 """Of mirror images that are rehearsed as closely one is simulated: 128x64 of swapped operands is
@@ -125,9 +126,10 @@ def rank(
             for number, split in zip(place[rows].tolist(), splits[rows].tolist(), strict=True)
         ]
         own = costs[first : first + len(rows)].tolist()
-        is_sure = whole[first : first + len(rows)].all() and not problem.accumulates
+        closely = ADDED_FEW if problem.accumulates else WHOLE_FEW
+        is_whole = bool(whole[first : first + len(rows)].all())
         first += len(rows)
-        best = _fastest(offer, found, own, few or (WHOLE_FEW if is_sure else PART_FEW))
+        best = _fastest(offer, found, own, few or (closely if is_whole else PART_FEW))
         ranked.append(best if best or refusal is None else refusal)
     return ranked
 
@@ -136,6 +138,7 @@ def _promising(costs: FloatArray, events: FloatArray, alike: FloatArray) -> IntA
     """Places of the mappings that are rehearsed, lowest estimate first, and one of those alike."""
     order = np.argsort(costs, kind="stable")
     near = order[costs[order] <= costs.min(initial=np.inf) * (1 + REHEARSED_RATIO)]
+    least = LEAST_IN_PARTS if events[near].max(initial=0) > EVENTS else LEAST_REHEARSED
     found: dict[tuple[float, ...], int] = {}
     spent = 0.0
     for at, cost, key in zip(
@@ -143,7 +146,7 @@ def _promising(costs: FloatArray, events: FloatArray, alike: FloatArray) -> IntA
     ):
         if tuple(key) not in found:
             spent += min(cost, EVENTS)
-            if spent > REHEARSED_EVENTS and len(found) >= LEAST_REHEARSED:
+            if spent > REHEARSED_EVENTS and len(found) >= least:
                 break
             found[tuple(key)] = at
     return np.array(list(found.values()), dtype=np.int64)
@@ -166,14 +169,16 @@ def _fastest(
         is_equal = costs[at] <= lowest * (1 + EQUAL_RATIO)
         return (lowest, stages[at]) if is_equal and few.stages else (costs[at], 0)
 
+    near = [at for at, cost in enumerate(costs) if cost <= lowest * (1 + few.ratio)]
+    near.sort(key=doubt)
+    near[2:] = sorted(near[2:], key=stages.__getitem__)  # so that many are simulated
     known: dict[tuple[int, ...], float] = {}
     best: Ranked = []
     spent = 0
-    for at in sorted(range(len(costs)), key=doubt):
+    for at in near:
         order, mapping, split = found[at]
         key = _alike(offer.orders[order], mapping, split)
-        is_many = len(best) >= few.most and spent >= few.stages
-        if costs[at] > lowest * (1 + few.ratio) or is_many:
+        if len(best) >= few.most and spent >= few.stages:
             break
         if key in known and costs[at] <= known[key] * (1 + EQUAL_RATIO):
             continue
