@@ -23,7 +23,7 @@ from simulator.schedule.bench import Bench
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.masking import Mask
 from simulator.schedule.program import Program, gemm_program, stream_program
-from simulator.schedule.ranking import Ranked, rank
+from simulator.schedule.ranking import Few, Ranked, rank
 from simulator.sparsity import DENSE, VectorPattern
 from simulator.workload import Attention, Stream
 from simulator.workload.attention_problem import AttentionProblem, Problem
@@ -64,7 +64,7 @@ of the estimate within a problem is 0.05."""
 RANKED_AT_ONCE = 512
 """Problems: enough for arrays to pay, and few enough that these take little memory."""
 
-MASKED_CANDIDATES = 2
+MASKED_FEW = Few(2, 0.5, 40_000)
 """Mappings that are tried with real non-zeros, each with stages of several depths."""
 
 _Found = TypeVar("_Found")
@@ -181,7 +181,7 @@ def ranking(terms: Terms, problems: Iterable[GemmProblem]) -> Ranking:
         for first in range(0, len(same), RANKED_AT_ONCE):
             some = same[first : first + RANKED_AT_ONCE]
             bench = terms.bench(some[0].pattern, some[0].dtype, some[0].unit)
-            ranked = rank(bench.hardware, bench.library, some, bench)
+            ranked = rank(bench.hardware, bench.library, some, bench=bench)
             found.update(zip(some, ranked, strict=True))
     return found
 
@@ -307,18 +307,18 @@ def _deepened(terms: Terms, option: Option) -> Ranked | MappingError:
 
     Only the rows operand can be masked, in whole blocks of rows; and a step that skipping leaves
     half empty is filled only if a stage holds more groups. No estimate sees a mask: all of those
-    cost the same.
+    cost the same, and of a small layer many are tried.
     """
     problem = option.problem
     hardware, library = terms.kernels_of(problem)
     lanes = hardware.sparsity.lockstep_rows
     tiles = tuple(tile for tile in library.tiles if tile.m % lanes == 0)
     offer = library.model_copy(update={"swap": False, "tiles": tiles or library.tiles})
-    (ranked,) = rank(hardware, offer, [problem])
+    (ranked,) = rank(hardware, offer, [problem], MASKED_FEW)
     if isinstance(ranked, MappingError):
         return ranked
     found: Ranked = []
-    for mapping, _ in ranked[:MASKED_CANDIDATES]:
+    for mapping, _ in ranked:
         for factor in (1, 2, 4):
             buffers = max(min(2, mapping.stage_buffers), mapping.stage_buffers // factor)
             deeper = replace(mapping, tile_k=mapping.tile_k * factor, stage_buffers=buffers)

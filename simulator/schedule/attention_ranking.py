@@ -27,11 +27,33 @@ SIMULATED: Final = 8
 variations of them, the best of eight was within 2 % of the best of all offered in 997, and within
 16 % in all; the best of three in 981, and within 75 %."""
 
+SPLIT_TILES, SPLIT_STAGES = 2, 40_000
+"""Of so many of the best tiles all splits are simulated as well, each of no more stages."""
 
-def attention_candidates(
-    hardware: Hardware, problem: AttentionProblem, most: int = SIMULATED
-) -> list[Mapping]:
+
+def attention_candidates(hardware: Hardware, problem: AttentionProblem) -> list[Mapping]:
     """The best few mappings that the machine's kernels offer, fastest estimate first.
+
+    Raises
+    ------
+    MappingError
+        If none of the tiles fits; it tells what the last one lacks.
+    """
+    ranked = attention_offer(hardware, problem)
+    tiles = list(dict.fromkeys((one.tile_m, one.tile_k) for one in ranked))[:SPLIT_TILES]
+    return [
+        one
+        for place, one in enumerate(ranked)
+        if place < SIMULATED
+        or (
+            (one.tile_m, one.tile_k) in tiles
+            and attention_grid(problem, one).stage_events <= SPLIT_STAGES
+        )
+    ]
+
+
+def attention_offer(hardware: Hardware, problem: AttentionProblem) -> list[Mapping]:
+    """All that the machine's kernels offer, fastest estimate first.
 
     A machine that holds all tiles of the heads' width runs one of those; one that does not, any
     tile of wider heads, too, so that with a little more room it is not left with worse ones.
@@ -58,7 +80,7 @@ def attention_candidates(
         assert refusal is not None
         raise refusal
     times = {mapping: attention_ps(hardware, problem, mapping) for mapping in found}
-    return sorted(found, key=lambda mapping: times[mapping])[:most]
+    return sorted(found, key=lambda mapping: times[mapping])
 
 
 def _split(hardware: Hardware, problem: AttentionProblem, tile: AttentionTile) -> list[Mapping]:

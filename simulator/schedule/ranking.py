@@ -8,7 +8,7 @@ engine.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Final
@@ -33,17 +33,36 @@ from simulator.schedule.partition import IntArray
 from simulator.units import ceil_div
 from simulator.workload.lowering import GemmProblem
 
-REHEARSED_EVENTS, LEAST_REHEARSED = 6_000, 8
-"""Events of all mappings of a problem that are rehearsed, about, and mappings at least."""
+REHEARSED_EVENTS, LEAST_REHEARSED, LEAST_IN_PARTS = 6_000, 8, 14
+"""Events of all mappings of a problem that are rehearsed, about, and mappings at least: of small
+products, and of those that are rehearsed in parts."""
 
 REHEARSED_RATIO = 0.5
 """By how much the closed-form estimate of a mapping that is rehearsed may exceed the lowest."""
 
-WHOLE_CANDIDATES, WHOLE_RATIO = 2, 0.01
-PART_CANDIDATES, PART_RATIO = 4, 0.12
-"""How many mappings are simulated, at most, before the fastest is taken, and by how much the
-rehearsed time of one may exceed the lowest: where all stages were rehearsed, and where some were.
-"""
+
+@dataclass(frozen=True)
+class Few:
+    """Which of a problem's mappings are simulated before the fastest is taken.
+
+    Attributes
+    ----------
+    most : int
+        How many, whatever their stages.
+    ratio : float
+        By how much the rehearsed time of one may exceed the lowest.
+    stages : int
+        More of them are simulated until all together have so many: 1.4 ms for 40,000.
+    """
+
+    most: int
+    ratio: float
+    stages: int = 0
+
+
+WHOLE_FEW, ADDED_FEW, PART_FEW = Few(2, 0.01), Few(3, 0.1), Few(4, 0.12, 40_000)
+"""Where all stages were rehearsed; where outputs are read as well, whose place in the queues a
+rehearsal does not keep; and where some stages were rehearsed."""
 
 EQUAL_RATIO = 0.005
 """Of mirror images that are rehearsed as closely one is simulated: 128x64 of swapped operands is
@@ -53,8 +72,9 @@ KEPT_LISTS, KEPT_PROBLEMS = 8, 64
 """Lists of mappings that are kept, for machines that differ in memory alone, and of how many
 problems each may be."""
 
-SPLIT_WAVES = 4
-"""Waves of cores up to which k-splits are ranked. Beyond two they only even out the last wave."""
+SPLIT_WAVES = 10
+"""Waves of cores up to which k-splits are ranked. Beyond two they only even out the last wave: of
+2.1 waves of tiles, 8.6 of their splits."""
 
 
 def candidates(hardware: Hardware, library: Library, problem: GemmProblem) -> list[Mapping]:
@@ -79,11 +99,17 @@ def rank(
     hardware: Hardware,
     library: Library,
     problems: Sequence[GemmProblem],
+    few: Few | None = None,
     bench: Bench | None = None,
 ) -> list[Ranked | MappingError]:
     """`candidates` of many problems, estimated together; they share pattern, dtype and unit.
 
-    ``bench`` is that of the machine and the library, where it is known.
+    Parameters
+    ----------
+    few : Few, optional
+        By default as closely as they were rehearsed.
+    bench : Bench, optional
+        That of the machine and the library, where it is known.
     """
     drawn_up = _kept_list if len(problems) <= KEPT_PROBLEMS else _List
     listed = drawn_up(bench or Bench.of(hardware, library), hardware.core.count, tuple(problems))
@@ -98,9 +124,12 @@ def rank(
     some = np.array(list(chain.from_iterable(chosen)), dtype=np.int64)
     is_whole = listed.outline.whole(some)
     ends = np.cumsum([0, *map(len, chosen)]).tolist()
-    wholes = [bool(is_whole[start:end].all()) for start, end in pairwise(ends)]
+    closely = [
+        few or _few(listed, rows[:1], bool(is_whole[start:end].all()))
+        for rows, (start, end) in zip(chosen, pairwise(ends), strict=True)
+    ]
     lengths = np.diff(ends)
-    reach = np.repeat(np.where(wholes, WHOLE_RATIO, PART_RATIO), lengths)
+    reach = np.repeat([one.ratio for one in closely], lengths)
     rivals = Rivals(np.repeat(np.arange(lengths.size), lengths), times.dram_ps[some], reach)
     warm = ~stages.cold[some]
     costs = listed.outline.rehearsed_ps(hardware, library, some, warm, rivals)
@@ -108,7 +137,7 @@ def rank(
     ranked: list[Ranked | MappingError] = []
     for number, refusal in enumerate(offer.refusals):
         own = costs[ends[number] : ends[number + 1]]
-        best = _fastest(listed, chosen[number], own, wholes[number])
+        best = _fastest(listed, chosen[number], own, closely[number])
         ranked.append(best if best or refusal is None else refusal)
     return ranked
 
@@ -129,8 +158,8 @@ class _List:
         self.in_core = core_stages_of(hardware, library, self.problem, self.offers)
         self.outline = Outline(hardware, library, self.problem, self.offers, splits)
         self.bounds = np.searchsorted(place, [0, *offer.ends]).tolist()
-        events = self.offers.count * np.prod(self.offers.grid, axis=0)
-        self.events = np.minimum(events, EVENTS).tolist()
+        self.stages = self.offers.count * np.prod(self.offers.grid, axis=0)
+        self.events = np.minimum(self.stages, EVENTS).tolist()
         self.mappings = [
             (offer.of_order[number], offer.mappings[number], int(split))
             for number, split in zip(place.tolist(), splits.tolist(), strict=True)
@@ -149,34 +178,56 @@ def _promising(costs: FloatArray, start: int, listed: _List) -> list[int]:
     """Places of the mappings that are rehearsed, lowest estimate first, and one of those alike."""
     order = np.argsort(costs, kind="stable")
     near = order[costs[order] <= costs.min(initial=np.inf) * (1 + REHEARSED_RATIO)] + start
+    least = LEAST_IN_PARTS if listed.stages[near].max(initial=0) > EVENTS else LEAST_REHEARSED
     found: dict[tuple[float, ...], int] = {}
     spent = 0.0
     for at in near.tolist():
         key = listed.alike[at]
         if key not in found:
             spent += listed.events[at]
-            if spent > REHEARSED_EVENTS and len(found) >= LEAST_REHEARSED:
+            if spent > REHEARSED_EVENTS and len(found) >= least:
                 break
             found[key] = at
     return list(found.values())
 
 
-def _fastest(listed: _List, places: list[int], costs: list[float], is_whole: bool) -> Ranked:
+def _few(listed: _List, first: list[int], is_whole: bool) -> Few:
+    """How many are simulated of a problem's mappings, of which the first is given."""
+    if not is_whole:
+        return PART_FEW
+    adds = any(listed.offer.orders[listed.mappings[at][0]].accumulates for at in first)
+    return ADDED_FEW if adds else WHOLE_FEW
+
+
+def _fastest(listed: _List, places: list[int], costs: list[float], few: Few) -> Ranked:
     """The few that are simulated, fastest rehearsal first."""
-    most, ratio = (WHOLE_CANDIDATES, WHOLE_RATIO) if is_whole else (PART_CANDIDATES, PART_RATIO)
-    reach = min(costs, default=0.0) * (1 + ratio)
+    stages = [0] * len(places)
+    if few.stages:
+        stages = listed.stages[places].tolist()
+    lowest = min(costs, default=0.0)
+
+    def doubt(at: int) -> tuple[float, float]:
+        """What rehearsals cannot tell apart goes by stages: the fewer, the less is between them."""
+        is_equal = costs[at] <= lowest * (1 + EQUAL_RATIO)
+        return (lowest, stages[at]) if is_equal and few.stages else (costs[at], 0)
+
+    near = [at for at, cost in enumerate(costs) if cost <= lowest * (1 + few.ratio)]
+    near.sort(key=doubt)
+    near[2:] = sorted(near[2:], key=stages.__getitem__)  # so that many are simulated
     known: dict[tuple[int, ...], float] = {}
     best: Ranked = []
-    for at in sorted(range(len(costs)), key=costs.__getitem__):
-        if costs[at] > reach or len(best) == most:
+    spent = 0
+    for at in near:
+        if len(best) >= few.most and spent >= few.stages:
             break
         order, mapping, split = listed.mappings[places[at]]
         key = _alike(listed.offer.orders[order], mapping, split)
         if key in known and costs[at] <= known[key] * (1 + EQUAL_RATIO):
             continue
         known[key] = costs[at]
+        spent += stages[at]
         best.append((replace(mapping, splits=split) if split > 1 else mapping, costs[at]))
-    return best
+    return sorted(best, key=lambda one: one[1])
 
 
 def estimate_ps(

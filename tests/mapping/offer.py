@@ -15,7 +15,7 @@ from simulator.hardware import Hardware, Library
 from simulator.run.attach import options_of
 from simulator.run.choice import Option, Outcome, Terms, attended, fastest, ranking
 from simulator.schedule.attention import attention_program
-from simulator.schedule.attention_ranking import attention_candidates
+from simulator.schedule.attention_ranking import attention_offer
 from simulator.schedule.mapping import Mapping, check
 from simulator.schedule.offers import FloatArray, Offers, Rates, stages_of
 from simulator.schedule.program import gemm_program
@@ -143,7 +143,7 @@ def attention_times(case: Case) -> dict[str, int]:
     assert isinstance(case.work.layer, Attention)
     problem = AttentionProblem.of(case.work.layer, case.hardware)
     times = {}
-    for mapping in attention_candidates(case.hardware, problem, most=10**6):
+    for mapping in attention_offer(case.hardware, problem):
         program = attention_program(case.hardware, problem, mapping)
         times[str(mapping)] = fast.run(program).makespan_ps + program.restart_ps
     return times

@@ -17,7 +17,7 @@ from simulator.report.layer import LayerReport
 from simulator.run.choice import Terms, attended
 from simulator.run.simulate import ENGINES
 from simulator.schedule.attention import attention_program
-from simulator.schedule.attention_ranking import attention_candidates
+from simulator.schedule.attention_ranking import attention_offer
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program
 from simulator.timeline.trace_file import Timeline
@@ -169,7 +169,7 @@ def test_ranking_finds_the_fastest_of_all_that_is_offered() -> None:
             terms = Terms(hardware, ENGINES["fast"])
             problem = AttentionProblem.of(layer, hardware)
             chosen = attended(terms, layer)
-            every = attention_candidates(hardware, problem, most=1000)
+            every = attention_offer(hardware, problem)
             best = min(attended(terms, layer, one).time_ps for one in every)
             assert chosen.time_ps <= 1.1 * best, (hardware.name, layer)
 
@@ -180,7 +180,7 @@ OWN_TILES = {64: {(128, 128), (64, 256)}, 128: {(128, 64), (64, 128)}, 256: {(64
 
 def offered_tiles(hardware: Hardware, width: int) -> set[tuple[int, int]]:
     problem = AttentionProblem.of(replace(PREFILL, head_dim=width), hardware)
-    return {(x.tile_m, x.tile_k) for x in attention_candidates(hardware, problem, most=1000)}
+    return {(x.tile_m, x.tile_k) for x in attention_offer(hardware, problem)}
 
 
 @pytest.mark.parametrize("room", ["core.register_file.bytes", "core.scratchpad.bytes"])

@@ -14,7 +14,7 @@ from simulator.hardware import Hardware, Tile
 from simulator.schedule import ranking
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import gemm_program
-from simulator.schedule.ranking import PART_CANDIDATES, PART_RATIO, candidates, rank
+from simulator.schedule.ranking import PART_FEW, candidates, rank
 from simulator.sparsity import Pattern
 from simulator.workload.lowering import lower
 
@@ -48,9 +48,19 @@ def test_those_simulated_are_few_and_nearly_as_fast_as_the_first() -> None:
     (ranked,) = rank(hardware, library_of(hardware), [problem])
     assert not isinstance(ranked, MappingError)
     costs = [cost for _, cost in ranked]
-    assert 1 <= len(costs) <= PART_CANDIDATES
+    stages = [mapping.stage_events(problem) for mapping, _ in ranked]
+    assert 1 <= len(costs) <= PART_FEW.most or sum(stages) - max(stages) < PART_FEW.stages
     assert costs == sorted(costs)
-    assert costs[-1] <= costs[0] * (1 + PART_RATIO)
+    assert costs[-1] <= costs[0] * (1 + PART_FEW.ratio)
+
+
+def test_what_rehearsals_cannot_tell_apart_goes_by_stages() -> None:
+    """On a long product by few rows, deeper stages wait less often; both are rehearsed in parts."""
+    hardware = load_hardware("nm-micro")
+    library = hardware.libraries[hardware.library.of(is_dense=False, dtype="int8")]
+    problem = problem_of(hardware, "1:2", m=4, n=1488, k=15168, dtype="int8")
+    tiles = {(one.tile_m, one.tile_n, one.tile_k) for one in candidates(hardware, library, problem)}
+    assert (32, 32, 64) in tiles
 
 
 @pytest.mark.parametrize(
