@@ -13,9 +13,10 @@ from simulator import Conv, Gemm, LayerReport, Mapping, Workload, load_hardware,
 from simulator.engine import fast
 from simulator.errors import MappingError
 from simulator.hardware import Hardware
+from simulator.run.choice import Terms, ranking
 from simulator.schedule.mapping import check, fitting
 from simulator.schedule.program import gemm_program
-from simulator.sparsity import Pattern, parse_pattern
+from simulator.sparsity import DENSE, Pattern, parse_pattern
 from simulator.workload import Layer
 from simulator.workload.lowering import lower
 
@@ -179,3 +180,14 @@ def test_large_gemms_choose_the_same_exact_and_sampled() -> None:
     hardware, layer = load_hardware("nm-flex"), Gemm("g", m=8192, n=8192, k=8192)
     exact, sampled = (run(hardware, layer, "1:8", accuracy=a) for a in ("exact", "sampled"))
     assert (exact.mapping, exact.executed_as) == (sampled.mapping, sampled.executed_as)
+
+
+def test_layers_that_add_to_their_outputs_rank_beside_others_as_alone() -> None:
+    terms = Terms(load_hardware("nm-flex"), fast.run)
+    plain, added = (
+        lower(Gemm("g", m=5312, n=368, k=432, accumulate=one), DENSE, terms.hardware).problem
+        for one in (False, True)
+    )
+    together = ranking(terms, [plain, added])
+    for problem in (plain, added):
+        assert together[problem] == ranking(terms, [problem])[problem]
