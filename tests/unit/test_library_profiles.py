@@ -75,7 +75,9 @@ def test_sums_in_fp16_run_at_their_own_rate(terms: str) -> None:
         )
         assert found.layers == same.layers
         assert (found.total, found.roof) == (same.total, same.roof)
-        assert found.total.time_ps < slower.total.time_ps
+        # Where the power limit binds, faster MACs lower the clock, and need not be faster in all.
+        assert found.roof.macs_per_second["fp16"] > slower.roof.macs_per_second["fp16"]
+        assert found.layers != slower.layers
     unstated = _limited(**{rates[0]: 8, "libraries.own.sums": "fp16"})
     assert simulate(unstated, WORK, "1:1").layers == simulate(other, WORK, "1:1").layers
 

@@ -10,10 +10,12 @@ import pytest
 from machines import library_of, problem_of, tiny
 
 from simulator import Gemm
+from simulator.engine import fast
 from simulator.errors import MappingError
 from simulator.hardware import Hardware, Tile
 from simulator.schedule.mapping import Mapping, check, register_bytes, scratchpad_bytes
-from simulator.schedule.ranking import candidates, estimate_ps
+from simulator.schedule.program import gemm_program
+from simulator.schedule.ranking import Few, candidates, rank
 from simulator.sparsity import parse_pattern
 from simulator.workload.lowering import GemmProblem, lower
 
@@ -21,8 +23,9 @@ from simulator.workload.lowering import GemmProblem, lower
 @pytest.fixture(autouse=True)
 def more_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than are simulated, however slow, so that more of what is offered shows."""
-    monkeypatch.setattr("simulator.schedule.ranking.SIMULATED_CANDIDATES", SHOWN)
-    monkeypatch.setattr("simulator.schedule.ranking.SIMULATED_RATIO", float("inf"))
+    monkeypatch.setattr("simulator.schedule.ranking.REHEARSED_RATIO", float("inf"))
+    for few in ("WHOLE_FEW", "ADDED_FEW", "PART_FEW"):
+        monkeypatch.setattr(f"simulator.schedule.ranking.{few}", Few(SHOWN, float("inf")))
 
 
 SHOWN = 5
@@ -280,37 +283,37 @@ def test_candidates_are_few_sorted_fitting_and_always_the_same(
     library = library_of(hardware)
     m, n, k = shape
     problem = problem_of(hardware, pattern, m=m, n=n, k=k)
-    found = candidates(hardware, library, problem)
+    (ranked,) = rank(hardware, library, [problem])
+    assert isinstance(ranked, list)
+    found, times = [mapping for mapping, _ in ranked], [time for _, time in ranked]
     assert 1 <= len(found) <= SHOWN
+    assert times == sorted(times)
     assert len(set(found)) == len(found)
     shapes = {(x.tile_m, x.tile_n, x.tile_k, x.splits, x.swapped) for x in found}
     assert not any((n, m, k, splits, not turned) in shapes for m, n, k, splits, turned in shapes)
-    costs = []
     for mapping in found:
-        order = problem.swapped() if mapping.swapped else problem
-        check(hardware, library, order, mapping)
-        costs.append(estimate_ps(hardware, library, order, [mapping])[0])
-    assert costs == sorted(costs)
+        check(hardware, library, problem.swapped() if mapping.swapped else problem, mapping)
     assert candidates(wide(), library_of(wide()), problem) == found
 
 
 def test_the_best_candidate_is_the_best_of_all_that_fit() -> None:
-    """Against every tile and split of the library, tried one at a time."""
+    """Against every tile and split of the library, tried one at a time, by the engine."""
     hardware = wide()
     library = library_of(hardware)
+
+    def time_ps(problem: GemmProblem, mapping: Mapping) -> int:
+        order = problem.swapped() if mapping.swapped else problem
+        return fast.run(gemm_program(hardware, library, order, mapping)).makespan_ps
+
     for m, n, k in SHAPES:
         problem = problem_of(hardware, "1:1", m=m, n=n, k=k)
-        costs = []
+        all_ps = []
         for tile in library.tiles:
             for splits in library.splits:
                 one = library_of(hardware, tiles=(tile,), splits=(1, splits))
-                costs += [
-                    estimate_ps(hardware, one, problem.swapped() if x.swapped else problem, [x])[0]
-                    for x in candidates(hardware, one, problem)
-                ]
-        (first, *_) = candidates(hardware, library, problem)
-        order = problem.swapped() if first.swapped else problem
-        assert estimate_ps(hardware, library, order, [first])[0] == min(costs)
+                all_ps += [time_ps(problem, x) for x in candidates(hardware, one, problem)]
+        few_ps = [time_ps(problem, x) for x in candidates(hardware, library, problem)]
+        assert min(few_ps) == min(all_ps)
 
 
 def test_only_dense_gemms_swap_and_only_where_the_library_may() -> None:
