@@ -184,15 +184,21 @@ def rules_of(hardware: Hardware, library: Library) -> FloatArray:
     return rules
 
 
+MOST_BLOCKS: Final = 1 << 22
+"""Of a mapping that is rehearsed: 64 MiB."""
+
+
 class Rivals(NamedTuple):
     """Mappings that are rehearsed because one of them may be the fastest, a place each.
 
     Those of a problem stand together, the likely fastest first; ``least_ps`` is what each takes at
-    least. Beyond the fastest by more than its ``reach``, a ratio, it does not matter how far.
+    least, ``about_ps`` what it takes by the closed form. Beyond the fastest by more than its
+    ``reach``, a ratio, it does not matter how far.
     """
 
     of_problem: IntArray
     least_ps: FloatArray
+    about_ps: FloatArray
     reach: FloatArray
 
 
@@ -235,9 +241,16 @@ class Outline:
         self, hardware: Hardware, library: Library, some: IntArray, warm: BoolArray, rivals: Rivals
     ) -> FloatArray:
         """Times of some mappings in picoseconds, beside a machine's memory; of those beyond reach,
-        times beyond reach."""
+        times beyond reach, and of those with too many blocks, the closed form's."""
         from simulator.schedule import rehearsal as at
 
+        fits = _blocks(self.sizes[some]) <= MOST_BLOCKS
+        if not fits.all():
+            times = rivals.about_ps.copy()
+            if fits.any():
+                fitting = Rivals(*(one[fits] for one in rivals))
+                times[fits] = self.rehearsed_ps(hardware, library, some[fits], warm[fits], fitting)
+            return times
         sizes, to_ps = self.sizes[some], PS_PER_SECOND / hardware.clock_hz
         sizes[:, at.WARM] = warm
         outputs = (self.offers.m * self.offers.n)[some]
@@ -249,6 +262,15 @@ class Outline:
         limits[:, at.REACH] = 1 + rivals.reach
         limits[:, at.AFTERWARDS] = restart / to_ps
         return _rehearsed(hardware, library, sizes, costs, limits) * to_ps + restart
+
+
+def _blocks(sizes: IntArray) -> IntArray:
+    """Blocks of inputs and outputs that rehearsals keep in mind."""
+    from simulator.schedule import rehearsal as at
+
+    count, rows, columns = sizes[:, at.COUNT], sizes[:, at.ROWS], sizes[:, at.COLUMNS]
+    found: IntArray = count * np.maximum((rows + columns) * sizes[:, at.SLOTS], rows * columns)
+    return found
 
 
 def _rehearsed(

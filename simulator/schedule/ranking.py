@@ -130,7 +130,8 @@ def rank(
     ]
     lengths = np.diff(ends)
     reach = np.repeat([one.ratio for one in closely], lengths)
-    rivals = Rivals(np.repeat(np.arange(lengths.size), lengths), times.dram_ps[some], reach)
+    of_problem = np.repeat(np.arange(lengths.size), lengths)
+    rivals = Rivals(of_problem, times.dram_ps[some], times.all_ps[some], reach)
     warm = ~stages.cold[some]
     costs = listed.outline.rehearsed_ps(hardware, library, some, warm, rivals)
     costs = np.maximum(costs, rivals.least_ps).tolist()

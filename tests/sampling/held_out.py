@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
-from cases import MOST_STAGES, Case, case_of
+from sampled_cases import MOST_STAGES, Case, case_of
 
 from simulator import Gemm, LayerReport, Workload, simulate
 

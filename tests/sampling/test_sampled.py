@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from cases import case_of
 from held_out import compare
+from sampled_cases import case_of
 
 SEED, MOST_STAGES = 2026, 4_000_000
 

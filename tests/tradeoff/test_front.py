@@ -88,8 +88,8 @@ def test_sentences_tell_the_front_alone(clock: Clock) -> None:
         "3:4 by sparsegpt costs no accuracy that shows (0.1 points ±0.6) and gains 22%: "
         "worth it on nm-edge.",
         "2:4 by sparsegpt costs 2.0 points of accuracy (±0.7) and gains 84%: worth it on nm-edge.",
-        "1:4 by sparsegpt costs 89.0 points of accuracy (±4.0) and gains 178%: not worth it on "
-        "nm-edge, where that gain may cost 17.6 points.",
+        "1:4 by sparsegpt costs 89.0 points of accuracy (±4.0) and gains 179%: not worth it on "
+        "nm-edge, where that gain may cost 17.7 points.",
         "2 others are beaten: something no slower is better.",
     ]
 

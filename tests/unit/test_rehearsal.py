@@ -67,7 +67,7 @@ def rehearsed_ps(
     """Times of mappings of a problem, and whether each was run whole."""
     outline, some = Outline(hardware, library, problem, offers, splits), np.arange(splits.size)
     whole = outline.whole(some)
-    rivals = Rivals(0 * some, np.zeros(some.size), np.full(some.size, reach))
+    rivals = Rivals(0 * some, np.zeros(some.size), np.zeros(some.size), np.full(some.size, reach))
     return outline.rehearsed_ps(hardware, library, some, warm, rivals), whole
 
 
