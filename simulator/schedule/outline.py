@@ -201,6 +201,12 @@ class Rivals(NamedTuple):
     about_ps: FloatArray
     reach: FloatArray
 
+    def those(self, kept: BoolArray) -> Rivals:
+        """Some of them."""
+        return Rivals(
+            self.of_problem[kept], self.least_ps[kept], self.about_ps[kept], self.reach[kept]
+        )
+
 
 class Outline:
     """Mappings as they are rehearsed: of each what hangs on no memory, worked out when it is first
@@ -248,7 +254,7 @@ class Outline:
         if not fits.all():
             times = rivals.about_ps.copy()
             if fits.any():
-                fitting = Rivals(*(one[fits] for one in rivals))
+                fitting = rivals.those(fits)
                 times[fits] = self.rehearsed_ps(hardware, library, some[fits], warm[fits], fitting)
             return times
         sizes, to_ps = self.sizes[some], PS_PER_SECOND / hardware.clock_hz
