@@ -21,7 +21,7 @@ from statistics import median
 
 from sampled_cases import MOST_STAGES, Case, case_of
 
-from simulator import Gemm, LayerReport, Workload, simulate
+from simulator import Gemm, LayerReport, SimulatorError, Workload, simulate
 
 COUNT = 400
 BOUND_RATIO = 0.97
