@@ -118,12 +118,15 @@ def test_busy_bound_traffic_and_energy_follow_the_real_non_zeros() -> None:
     }
     hardware = load_hardware("nm-flex", narrow)
     workload = Workload("one", [Gemm("g", m=1024, n=1024, k=1024)])
+    mapping = Mapping(64, 64, 128, 32, 32, stage_buffers=4)
     generator = np.random.default_rng(1)
     seen = {}
     for density in (0.02, 0.1, 1.0):
         weights = generator.standard_normal((1024, 1024))
         weights *= generator.random(weights.shape) < density
-        report = simulate(hardware, workload, "8:16", weights={"g": weights}, prune=True)
+        report = simulate(
+            hardware, workload, "8:16", weights={"g": weights}, prune=True, mapping=mapping
+        )
         seen[density] = report.layers[0]
     thin, some, full = seen.values()
     assert full.work_bound == "operand"
