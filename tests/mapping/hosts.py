@@ -126,8 +126,13 @@ def machine_of(rng: random.Random) -> Hardware:
 def layer_of(rng: random.Random, hardware: Hardware) -> Layer:
     """A GEMM or a convolution of any size up to a bound."""
     small = hardware.name == "tiny"
-    size = lambda most: round(2 ** rng.uniform(0, math.log2(most / 16 if small else most)))  # noqa: E731
-    even = lambda number: number if rng.random() < 0.5 else -(-number // 16) * 16  # noqa: E731
+
+    def size(most: int) -> int:
+        return round(2 ** rng.uniform(0, math.log2(most / 16 if small else most)))
+
+    def even(number: int) -> int:
+        return number if rng.random() < 0.5 else -(-number // 16) * 16
+
     dtype = rng.choice([one for one in hardware.dtypes if one != "fp64"])
     while True:
         if rng.random() < 0.25:

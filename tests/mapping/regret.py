@@ -21,8 +21,11 @@ from cases import PRESETS, Case, draw
 from offer import Offered, alike, attention_times, automatic, offer
 
 from simulator.engine import fast
+from simulator.engine.result import EngineResult
 from simulator.errors import SimulatorError
-from simulator.run.choice import Terms
+from simulator.run.choice import Option, Outcome, Terms
+from simulator.schedule.mapping import Mapping
+from simulator.schedule.program import Program
 from simulator.units import PS_PER_SECOND
 
 MOST_US, MOST_STAGES = 400_000, 300_000
@@ -57,9 +60,9 @@ class Counted:
 
     runs: int = 0
 
-    def __call__(self, program: object) -> object:
+    def __call__(self, program: Program) -> EngineResult:
         self.runs += 1
-        return fast.run(program)  # type: ignore[arg-type]
+        return fast.run(program)
 
 
 def row(seed: str, number: int, presets: Sequence[str]) -> Row:
@@ -78,7 +81,7 @@ def row(seed: str, number: int, presets: Sequence[str]) -> Row:
 def measured(number: int, case: Case) -> Row | None:
     """How a layer's automatic mapping compares; None where that takes too long to say."""
     engine = Counted()
-    terms = Terms(case.hardware, engine)  # type: ignore[arg-type]
+    terms = Terms(case.hardware, engine)
     if case.work.lowered is None:
         chosen, _ = automatic(case, terms)
         times = attention_times(case)
@@ -110,16 +113,16 @@ def measured(number: int, case: Case) -> Row | None:
                 choosing_us)  # fmt: skip
 
 
-def _named(outcome: object) -> str:
-    mapping, option = outcome.mapping, outcome.option  # type: ignore[attr-defined]
-    return named(mapping, option)
+def _named(outcome: Outcome) -> str:
+    assert isinstance(outcome.mapping, Mapping)
+    assert outcome.option is not None
+    return named(outcome.mapping, outcome.option)
 
 
-def named(mapping: object, option: object) -> str:
+def named(mapping: Mapping, option: Option) -> str:
     """Mapping and what else tells ways to run a layer apart."""
-    unit = "" if option.problem.unit == "tensor" else " on vectors"  # type: ignore[attr-defined]
-    buffers = mapping.stage_buffers  # type: ignore[attr-defined]
-    return f"{mapping} ({buffers} buffers){unit} as {option.problem.pattern}"  # type: ignore[attr-defined]
+    unit = "" if option.problem.unit == "tensor" else " on vectors"
+    return f"{mapping} ({mapping.stage_buffers} buffers){unit} as {option.problem.pattern}"
 
 
 def _least_stages(case: Case, terms: Terms) -> float:
@@ -192,6 +195,10 @@ def show(rows: Sequence[Row], worst: int) -> bool:
     print(
         f"\nsimulated {np.mean(simulated):.2f} mappings a layer; choosing took "
         f"{np.mean(choosing):.0f} us a layer, {np.median(choosing):.0f} at the median"
+    )
+    print(
+        f"drawn again: layers of more than {MOST_STAGES:,} stages in the coarsest tiles, or whose "
+        f"offer takes more than {MOST_US / 1e6} s to simulate"
     )
     print("\nThe largest")
     for one in sorted(by_time, key=lambda one: -one.regret)[:worst]:
