@@ -324,6 +324,15 @@ def test_a_kernel_reads_no_less_than_its_first_part() -> None:
     assert one == Stream("a+b+c", 64, 64, op="scale+gelu+gelu", inputs=("input",))
 
 
+def test_a_kernel_reads_what_its_parts_do_not_read_of_each_other() -> None:
+    layers = [
+        Stream("a", 64, 64, op="scale", inputs=("input",)),
+        Stream("b", 128, 64, op="add", inputs=("a", "other")),
+    ]
+    (one,) = stacked(Workload("net", layers), "compiled").layers
+    assert one == Stream("a+b", 128, 64, op="scale+add", inputs=("input", "other"))
+
+
 def test_an_error_that_names_all_stacks_names_them_once() -> None:
     with pytest.raises(ConfigError) as error:
         stacked(load_workload("bert-base"), "lazy")
