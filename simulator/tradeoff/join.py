@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from simulator.errors import WorkloadError
 from simulator.hardware import Hardware
 from simulator.quality.traced import own_network
 from simulator.report.report import Report
 from simulator.run.simulate import simulate
-from simulator.sparsity import DENSE
 from simulator.tradeoff.groups import Group
-from simulator.workload import Conv, Gemm, Layer, Workload
+from simulator.workload import Conv, Gemm, Workload
+from simulator.workload.patterned import bearing, under
 
 NAMED = 3
 """So many layers are named where some do not join."""
@@ -83,28 +83,11 @@ class Networks:
         return under(network, group.patterns)
 
 
-def under(network: Workload, patterns: Mapping[str, str]) -> Workload:
-    """The network with patterns by layer name; layers without one are dense."""
-    layers: list[Layer] = []
-    for layer in network.layers:
-        if isinstance(layer, Gemm | Conv):
-            asked = patterns.get(layer.name, str(DENSE))
-            layers.append(replace(layer, pattern=None if asked == str(DENSE) else asked))
-        else:
-            layers.append(layer)
-    return replace(network, layers=tuple(layers))
-
-
 def weights_of(layer: Gemm | Conv) -> int:
     """Weights of a layer, once."""
     if isinstance(layer, Gemm):
         return layer.m * layer.k * layer.batch
     return layer.out_channels * (layer.in_channels // layer.groups) * layer.positions
-
-
-def bearing(network: Workload) -> dict[str, Gemm | Conv]:
-    """Layers that have weights, by name."""
-    return {layer.name: layer for layer in network.layers if isinstance(layer, Gemm | Conv)}
 
 
 def unjoined(network: Workload, group: Group) -> list[str]:

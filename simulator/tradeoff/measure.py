@@ -15,11 +15,12 @@ from simulator.report.report import Report
 from simulator.sparsity import parse_pattern
 from simulator.tradeoff.front import BEATEN, ESTIMATE, LIKE, Point, points_of
 from simulator.tradeoff.groups import MIXED, Group, Measurements, select
-from simulator.tradeoff.join import Clock, Networks, check_names, join_note, under, unjoined
+from simulator.tradeoff.join import Clock, Networks, check_names, join_note, unjoined
 from simulator.tradeoff.per_layer import Budget, Mix, method_of, mixed
 from simulator.tradeoff.result import TradeOff
 from simulator.tradeoff.verdict import RATE
 from simulator.workload import Workload
+from simulator.workload.patterned import under
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from simulator.quality.measured import Figure
 from simulator.sparsity import DENSE, parse_pattern
 from simulator.tradeoff.costs import Costs, costs_of
 from simulator.tradeoff.groups import Group, Measurements
-from simulator.tradeoff.join import Clock, Networks, bearing, under
+from simulator.tradeoff.join import Clock, Networks
 from simulator.tradeoff.search import Limit, Option, choose, fastest
 from simulator.workload import Workload
+from simulator.workload.patterned import bearing, under
 
 QUALITY, TIME = "quality", "time"
 

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from drawn import drawn_layer, drawn_machine
-from resources import RESOURCES
 from runs import DRAM_BYTES, Run, doubled, is_middling, run, shown, without_rules
 
 from simulator.errors import MappingError, SimulatorError
 from simulator.hardware import Hardware
+from simulator.hardware.resources import RESOURCES
 from simulator.workload import Layer
 
 SLOWER = 1.02

@@ -7,11 +7,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from resources import RESOURCES
-
 from simulator import Attention, Conv, Gemm, Matmul, Stream, load_hardware
 from simulator.catalog import presets
 from simulator.hardware import Hardware
+from simulator.hardware.resources import RESOURCES
 from simulator.workload import Layer
 
 VARIED_RATIO = 0.7

@@ -8,12 +8,12 @@ Shedler 1969). `make better` finds such cases on presets; here each kind has one
 from __future__ import annotations
 
 from machines import library_of, problem_of, tiny
-from resources import RESOURCES
 
 from simulator import Attention, Gemm, Workload, simulate
 from simulator.engine import fast
 from simulator.engine.result import EngineResult
 from simulator.hardware import Hardware, load_hardware
+from simulator.hardware.resources import RESOURCES
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import gemm_program
 from simulator.sparsity import Pattern

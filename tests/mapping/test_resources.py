@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from better import SLOWER
 from drawn import PRESETS
-from resources import RESOURCES
 
 from simulator import Gemm, Workload, simulate
 from simulator.hardware import load_hardware
+from simulator.hardware.resources import RESOURCES
 
 OTHERS = (
     r"launch_ns|graph_launch_ns",  # the host's

@@ -11,7 +11,8 @@ from simulator.hardware import load_hardware
 from simulator.quality.measured import Measured
 from simulator.quality.traced import own_network
 from simulator.tradeoff.groups import Group, grouped
-from simulator.tradeoff.join import Clock, Networks, join_note, under, weights_of
+from simulator.tradeoff.join import Clock, Networks, join_note, weights_of
+from simulator.workload.patterned import under
 from simulator.workload.trace_writer import write_trace
 
 

@@ -1,0 +1,1 @@
+"""From figures to decisions: does sparsity pay, what limits it, what would it take, what moved?"""
