@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from simulator.version import __version__
 
 if TYPE_CHECKING:
+    from simulator.decisions.limited import Limits
+    from simulator.decisions.limits import limits
     from simulator.errors import (
         ConfigError,
         MappingError,
@@ -70,6 +72,8 @@ _HOMES = {
     "Mapping": "schedule.mapping",
     "LayerReport": "report.layer",
     "Report": "report.report",
+    "Limits": "decisions.limited",
+    "limits": "decisions.limits",
     "area_parts": "hardware.area",
     "relative_area": "hardware.area",
     "QualityResult": "quality.study",
@@ -110,6 +114,7 @@ __all__ = [
     "Gemm",
     "Hardware",
     "LayerReport",
+    "Limits",
     "Mapping",
     "MappingError",
     "Matmul",
@@ -138,6 +143,7 @@ __all__ = [
     "claims_of",
     "compare",
     "hardware_schema",
+    "limits",
     "load_hardware",
     "load_model",
     "load_workload",

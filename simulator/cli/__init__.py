@@ -12,6 +12,7 @@ from simulator.cli.calibrating import calibrate
 from simulator.cli.checking import microbench, validate
 from simulator.cli.help import CHECK, COST, EXPLORE, MACHINES, MODELS, SIMULATE, GroupedHelp
 from simulator.cli.importing import import_model
+from simulator.cli.limiting import limits
 from simulator.cli.listing import hardware, schema, workloads
 from simulator.cli.pruning import prune
 from simulator.cli.quality import quality
@@ -64,6 +65,11 @@ app.command(
     epilog="Examples: nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8; "
     "nmsim compare a100-sxm4-80gb gemm:8192x8192x8192 --patterns 1:1,2:4",
 )(on_screen(compare))
+app.command(
+    rich_help_panel=SIMULATE,
+    epilog="Examples: nmsim limits nm-flex resnet50 --pattern 1:8; "
+    "nmsim limits nm-flex bert-base --pattern 1:8 --plot limits.svg -o limits.csv",
+)(on_screen(limits))
 app.command(
     rich_help_panel=CHECK,
     epilog="Examples: nmsim validate; nmsim validate llmcompass sparse24 --rows; "
