@@ -71,11 +71,14 @@ def waterfall(
         widths = [end - start for start, end in zip(starts, ends, strict=True)]
         axes.barh([row + shift for row in rows], widths, LANE, starts, color=colour,
                   hatch=hatch, edgecolor="white", linewidth=0.4)  # fmt: skip
+        # What carries the eye from one step to the next, also where a step takes nothing away.
+        axes.vlines(times, [row + shift for row in rows[:-1]], [row + shift for row in rows[1:]],
+                    color=colour, linewidth=0.9)  # fmt: skip
         for row, end, value in zip(rows, ends, [*times, times[-1]], strict=True):
             text, place = quantities.time(value * unit.size), (end, row + shift)
             axes.annotate(text, place, (4, 0), textcoords="offset points", va="center",
                           fontsize=8.5, color=INK)  # fmt: skip
-    axes.set_yticks(rows, [shortened(label) for label in [*labels, "nothing limits"]])
+    axes.set_yticks(rows, [shortened(label) for label in [*labels, "computing alone"]])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(drops) + 0.55, -0.55)
     axes.set_xlim(0, 1.16 * longest / unit.size)
