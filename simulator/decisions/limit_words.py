@@ -19,7 +19,8 @@ NOTEWORTHY: Final = 1.02
 TOLD: Final = 3
 """Resources that a sentence names at most."""
 
-SLOWER_RATIO: Final = 1.001
+SLOWER_RATIO: Final = 1.005
+"""What is slower by less is not told of."""
 
 EXPLAINED: Final[Mapping[str, tuple[str, ...]]] = {
     "mac": ("mac_useful", "mac_padding"),
@@ -54,7 +55,7 @@ def sentences(limits: Limits) -> Iterable[str]:
     """The verdict first; then dense, the whole machine, what would be left, and what is odd."""
     own = f"{limits.report.network} under {limits.pattern} on {limits.report.hardware}"
     yield _limited(limits, own, limits.gain)
-    if limits.time_ps == limits.time_of_dense_ps and _is_one(limits):
+    if _is_one(limits):
         yield f"{_capital(limits.pattern)} and dense are one here: both run the same."
     else:
         yield _limited(limits, "Dense", limits.gain_of_dense)
@@ -80,7 +81,7 @@ def next_speedup(limits: Limits) -> float | None:
 
 def _is_one(limits: Limits) -> bool:
     """Whether the pattern takes as long as dense on every machine that was tried."""
-    return all(one.time_ps == one.time_of_dense_ps for one in limits.relaxed)
+    return all(one.time_ps == one.time_of_dense_ps for one in (*limits.relaxed, *limits.steps))
 
 
 def _most(limits: Limits, gain: _Gain, roles: Sequence[str]) -> list[tuple[float, Relaxed]]:
@@ -137,18 +138,18 @@ def _left(limits: Limits) -> str:
     """What is left where all that feeds the multipliers has no limit."""
     ideal, dense = limits.ideal.total, limits.ideal_of_dense.total
     kept = [name for name, one in limits.resources.items() if not one.can_be_unlimited]
-    ratios = limits.time_of_dense_ps / limits.time_ps, dense.time_ps / ideal.time_ps
     spent = {kind: t / ideal.time_ns for kind, t in limits.ideal.core_time_ns().items()}
     doing = [("multiplying", spent["mac_useful"] + spent["mac_padding"])]
     doing += [("waiting for vector lanes", spent["vector_stall"]), ("idle", spent["idle"])]
     told = ", ".join(f"{whole_percent(share)} {what}" for what, share in doing if share >= 0.005)
-    return (
-        f"With everything but the {', '.join(kept[:-1])} and {kept[-1]} unlimited "
-        f"{limits.pattern} would take {time(ideal.time_ns)}, "
-        f"{limits.time_ps / ideal.time_ps:.3g}x faster (dense "
-        f"{limits.time_of_dense_ps / dense.time_ps:.3g}x), and be {ratios[1]:.2f}x dense instead "
-        f"of {ratios[0]:.2f}x; an average core would then be {told or 'waiting'}."
-    )
+    text = f"With everything but the {', '.join(kept[:-1])} and {kept[-1]} unlimited "
+    text += f"{limits.pattern} would take {time(ideal.time_ns)}, "
+    text += f"{limits.time_ps / ideal.time_ps:.3g}x faster"
+    if not _is_one(limits):
+        ratios = limits.time_of_dense_ps / limits.time_ps, dense.time_ps / ideal.time_ps
+        text += f" (dense {limits.time_of_dense_ps / dense.time_ps:.3g}x), "
+        text += f"and be {ratios[1]:.2f}x dense instead of {ratios[0]:.2f}x"
+    return f"{text}; an average core would then be {told or 'waiting'}."
 
 
 def _moved_by_dense(limits: Limits) -> Iterable[str]:
@@ -176,13 +177,13 @@ def _slower(limits: Limits) -> Iterable[str]:
     slow = [one for one in limits.relaxed if limits.gain(one) < 1 / SLOWER_RATIO]
     if not slow:
         return
-    worst = min(slow, key=limits.gain)
-    names = list(dict.fromkeys(one.resource for one in slow))
-    others = f", as other values of {', '.join(names)} do" if len(names) > 1 else ""
+    slow.sort(key=limits.gain)
+    names = [name for name in dict.fromkeys(x.resource for x in slow) if name != slow[0].resource]
+    others = f", nor is more of {' and '.join(names)} always faster" if names else ""
     yield (
-        f"{_capital(_named(limits, worst))} makes {limits.pattern} slower "
-        f"({limits.gain(worst):.2f}x){others}: cores fall into step, or another mapping is chosen "
-        "from a cold L2. Such anomalies are the machine's, and no reason to have less."
+        f"With {_named(limits, slow[0])} {limits.pattern} gets slower "
+        f"({limits.gain(slow[0]):.2f}x){others}: cores fall into step, or a mapping is chosen that "
+        "is fastest from a cold L2 alone. Such anomalies are no reason to have less."
     )
 
 
