@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import TYPE_CHECKING, Annotated
 
@@ -166,18 +166,17 @@ def _factor(factor: float) -> str:
     return "no limit" if factor == inf else f"x{factor:g}"
 
 
-def _gain(one: Relaxed | None, gain: object) -> str:
-    """Three digits behind the point where it is nearly nothing."""
-    return "-" if one is None else f"{gain(one):.3f}"  # type: ignore[operator]  # a method of Limits
+def _gain(one: Relaxed | None, gain: Callable[[Relaxed], float]) -> str:
+    return "-" if one is None else f"{gain(one):.3f}"
 
 
 def _order_table(found: Limits) -> Grid:
     from simulator.cli.grid import Column, Grid
-    from simulator.quantities import COLUMN_TIME, Scale
+    from simulator.quantities import TIME, Scale
     from simulator.units import PS_PER_NS
 
     times = [t / PS_PER_NS for step in found.steps for t in (step.time_ps, step.time_of_dense_ps)]
-    scale = Scale.of(times, COLUMN_TIME)
+    scale = Scale.of(times, TIME)
     unit, name = scale.unit.name, found.pattern
     made = Grid(
         "In the best order, one more without a limit at every step",

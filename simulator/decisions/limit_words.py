@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from simulator.decisions.stalls import STALLS
 from simulator.names import words
 from simulator.quantities import count, time, whole_percent
+from simulator.sparsity import DENSE
 
 if TYPE_CHECKING:
     from simulator.decisions.limited import Limits, Relaxed
@@ -53,9 +54,12 @@ _Gain = Callable[["Relaxed"], float]
 
 def sentences(limits: Limits) -> Iterable[str]:
     """The verdict first; then dense, the whole machine, what would be left, and what is odd."""
-    own = f"{limits.report.network} under {limits.pattern} on {limits.report.hardware}"
+    under = "as the trace says" if limits.report.pattern is None else f"under {limits.pattern}"
+    own = f"{limits.report.network} {under} on {limits.report.hardware}"
     yield _limited(limits, own, limits.gain)
-    if _is_one(limits):
+    if limits.report.pattern == str(DENSE):
+        pass  # that was dense
+    elif _is_one(limits):
         yield f"{_capital(limits.pattern)} and dense are one here: both run the same."
     else:
         yield _limited(limits, "Dense", limits.gain_of_dense)
