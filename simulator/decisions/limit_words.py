@@ -12,7 +12,7 @@ from simulator.quantities import count, time, whole_percent
 from simulator.sparsity import DENSE
 
 if TYPE_CHECKING:
-    from simulator.decisions.limited import Limits, Relaxed
+    from simulator.decisions.limited import Limits, Relaxed, Step
 
 NOTEWORTHY: Final = 1.02
 """Gains below are not named in sentences."""
@@ -85,7 +85,8 @@ def next_speedup(limits: Limits) -> float | None:
 
 def _is_one(limits: Limits) -> bool:
     """Whether the pattern takes as long as dense on every machine that was tried."""
-    return all(one.time_ps == one.time_of_dense_ps for one in (*limits.relaxed, *limits.steps))
+    rows: tuple[Relaxed | Step, ...] = (*limits.relaxed, *limits.steps)
+    return all(one.time_ps == one.time_of_dense_ps for one in rows)
 
 
 def _most(limits: Limits, gain: _Gain, roles: Sequence[str]) -> list[tuple[float, Relaxed]]:
