@@ -10,7 +10,7 @@ import typer
 
 from simulator.cli.calibrating import calibrate
 from simulator.cli.checking import microbench, validate
-from simulator.cli.help import CHECK, COST, EXPLORE, MACHINES, MODELS, SIMULATE, GroupedHelp
+from simulator.cli.help import CHECK, DECIDE, EXPLORE, MODELS, SIMULATE, GroupedHelp
 from simulator.cli.importing import import_model
 from simulator.cli.listing import hardware, schema, workloads
 from simulator.cli.pruning import prune
@@ -64,21 +64,17 @@ app.command(
     epilog="Examples: nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8; "
     "nmsim compare a100-sxm4-80gb gemm:8192x8192x8192 --patterns 1:1,2:4",
 )(on_screen(compare))
+app.command(rich_help_panel=SIMULATE)(on_screen(hardware))
+app.command(rich_help_panel=SIMULATE)(on_screen(workloads))
+
 app.command(
-    rich_help_panel=CHECK,
-    epilog="Examples: nmsim validate; nmsim validate llmcompass sparse24 --rows; "
-    "nmsim validate --worst 10; nmsim validate --plot validation.png",
-)(on_screen(validate))
-app.command(
-    rich_help_panel=CHECK,
-    epilog="Examples: nmsim calibrate measurements.csv --machine a100-sxm4-80gb -o mine.yaml; "
-    "nmsim calibrate measurements.csv --machine a100-sxm4-80gb --fit kernel_start_ns",
-)(on_screen(calibrate))
-app.command(
-    rich_help_panel=CHECK,
-    epilog="Examples: nmsim microbench a100-sxm4-80gb; "
-    "nmsim microbench a100-sxm4-80gb --dtype fp16 --dtype int8",
-)(on_screen(microbench))
+    rich_help_panel=DECIDE,
+    epilog="Examples: nmsim tradeoff nm-edge model.onnx --quality q.sqlite --plot front.svg; "
+    "nmsim tradeoff nm-micro --quality runs.sqlite --figure accuracy; "
+    "nmsim tradeoff nm-edge model.onnx --quality q.sqlite --per-layer --budget quality=0.99 "
+    "-o mixed.csv",
+)(on_screen(tradeoff))
+
 app.command(
     rich_help_panel=EXPLORE,
     epilog="Examples: nmsim sweep sweep.yaml --store runs.sqlite; "
@@ -96,25 +92,6 @@ app.command(
 )(on_screen(pareto))
 
 app.command(
-    rich_help_panel=COST,
-    epilog="Examples: nmsim quality model.onnx --patterns 3:4,2:4 --methods wanda "
-    "--calibrate inputs.npz --measure drift --store q.sqlite; "
-    "nmsim quality model.onnx --methods wanda --calibrate inputs.npz --measure mine:accuracy",
-)(on_screen(quality))
-app.command(
-    rich_help_panel=COST,
-    epilog="Examples: nmsim train recipe.yaml --store trained.sqlite --simulate nm-edge; "
-    "nmsim train --claims trained.sqlite",
-)(on_screen(train))
-app.command(
-    rich_help_panel=COST,
-    epilog="Examples: nmsim tradeoff nm-edge model.onnx --quality q.sqlite --plot front.svg; "
-    "nmsim tradeoff nm-micro --quality runs.sqlite --figure accuracy; "
-    "nmsim tradeoff nm-edge model.onnx --quality q.sqlite --per-layer --budget quality=0.99 "
-    "-o mixed.csv",
-)(on_screen(tradeoff))
-
-app.command(
     "import",
     rich_help_panel=MODELS,
     epilog="Examples: nmsim import model.onnx --dim height=224 -o trace.csv; "
@@ -126,10 +103,34 @@ app.command(
     "-o pruned.safetensors; nmsim prune model.onnx --method sparsegpt --calibrate inputs.npz "
     "-o pruned.onnx",
 )(on_screen(prune))
-app.command(rich_help_panel=MODELS)(on_screen(workloads))
+app.command(
+    rich_help_panel=MODELS,
+    epilog="Examples: nmsim quality model.onnx --patterns 3:4,2:4 --methods wanda "
+    "--calibrate inputs.npz --measure drift --store q.sqlite; "
+    "nmsim quality model.onnx --methods wanda --calibrate inputs.npz --measure mine:accuracy",
+)(on_screen(quality))
+app.command(
+    rich_help_panel=MODELS,
+    epilog="Examples: nmsim train recipe.yaml --store trained.sqlite --simulate nm-edge; "
+    "nmsim train --claims trained.sqlite",
+)(on_screen(train))
 
-app.command(rich_help_panel=MACHINES)(on_screen(hardware))
-app.command(rich_help_panel=MACHINES)(on_screen(schema))
+app.command(
+    rich_help_panel=CHECK,
+    epilog="Examples: nmsim validate; nmsim validate llmcompass sparse24 --rows; "
+    "nmsim validate --worst 10; nmsim validate --plot validation.png",
+)(on_screen(validate))
+app.command(
+    rich_help_panel=CHECK,
+    epilog="Examples: nmsim calibrate measurements.csv --machine a100-sxm4-80gb -o mine.yaml; "
+    "nmsim calibrate measurements.csv --machine a100-sxm4-80gb --fit kernel_start_ns",
+)(on_screen(calibrate))
+app.command(
+    rich_help_panel=CHECK,
+    epilog="Examples: nmsim microbench a100-sxm4-80gb; "
+    "nmsim microbench a100-sxm4-80gb --dtype fp16 --dtype int8",
+)(on_screen(microbench))
+app.command(rich_help_panel=CHECK)(on_screen(schema))
 
 
 # The base of typer's own exceptions: BadParameter is a UsageError is a ClickException. Its home has

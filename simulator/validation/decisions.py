@@ -120,4 +120,5 @@ def _point(row: Row, times: Times) -> Measurement:
         part=f"{row['software']} {row['dtype']}",
         set_aside=host_bound(row),
         fitted=is_fitted(row),
+        preset=row["preset"],
     )
