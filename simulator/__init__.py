@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 from simulator.version import __version__
 
 if TYPE_CHECKING:
+    from simulator.decisions.diff import diff
+    from simulator.decisions.difference import Difference
     from simulator.errors import (
         ConfigError,
         MappingError,
         OutputError,
+        ReportError,
         SimulatorError,
         SpecError,
         StoreError,
@@ -54,11 +57,14 @@ _HOMES = {
     "ConfigError": "errors",
     "MappingError": "errors",
     "OutputError": "errors",
+    "ReportError": "errors",
     "SimulatorError": "errors",
     "SpecError": "errors",
     "StoreError": "errors",
     "WeightsError": "errors",
     "WorkloadError": "errors",
+    "Difference": "decisions.difference",
+    "diff": "decisions.diff",
     "Hardware": "hardware",
     "hardware_schema": "hardware",
     "load_hardware": "hardware",
@@ -107,6 +113,7 @@ __all__ = [
     "Comparison",
     "ConfigError",
     "Conv",
+    "Difference",
     "Gemm",
     "Hardware",
     "LayerReport",
@@ -118,6 +125,7 @@ __all__ = [
     "QualityResult",
     "QualityStudy",
     "Report",
+    "ReportError",
     "SimulatorError",
     "SpecError",
     "Stack",
@@ -137,6 +145,7 @@ __all__ = [
     "area_parts",
     "claims_of",
     "compare",
+    "diff",
     "hardware_schema",
     "load_hardware",
     "load_model",

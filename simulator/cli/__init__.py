@@ -10,6 +10,7 @@ import typer
 
 from simulator.cli.calibrating import calibrate
 from simulator.cli.checking import microbench, validate
+from simulator.cli.diffing import diff
 from simulator.cli.help import CHECK, DECIDE, EXPLORE, MODELS, SIMULATE, GroupedHelp
 from simulator.cli.importing import import_model
 from simulator.cli.listing import hardware, schema, workloads
@@ -74,6 +75,12 @@ app.command(
     "nmsim tradeoff nm-edge model.onnx --quality q.sqlite --per-layer --budget quality=0.99 "
     "-o mixed.csv",
 )(on_screen(tradeoff))
+app.command(
+    rich_help_panel=DECIDE,
+    epilog="Examples: nmsim diff before.json after.json --tolerance 0.02; "
+    "nmsim diff a100-sxm4-80gb h100-sxm; nmsim diff nm-flex nm-flex-wide --workload resnet50 "
+    "--pattern 1:8; nmsim diff old.sqlite new.sqlite",
+)(on_screen(diff))
 
 app.command(
     rich_help_panel=EXPLORE,
