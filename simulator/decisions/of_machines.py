@@ -14,6 +14,8 @@ from simulator.names import shortened
 from simulator.quantities import count, times
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulator.pictures import Picture
 
 CALLED: Final = ("name", "description")
@@ -87,6 +89,12 @@ class MachinesDifference(Difference):
             {"key": one.key, "a": one.texts[0], "b": one.texts[1], "ratio": one.ratio}
             for one in self.keys
         ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a key; of equal machines none, with the same columns."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records(), columns=["key", "a", "b", "ratio"])
 
     def details(self) -> dict[str, Any]:
         if self.run is None:
