@@ -79,7 +79,7 @@ app.command(
     rich_help_panel=DECIDE,
     epilog="Examples: nmsim diff before.json after.json --tolerance 0.02; "
     "nmsim diff a100-sxm4-80gb h100-sxm; nmsim diff nm-flex nm-flex-wide --workload resnet50 "
-    "--pattern 1:8; nmsim diff old.sqlite new.sqlite",
+    "--batch 64 --pattern 1:8; nmsim diff old.sqlite new.sqlite",
 )(on_screen(diff))
 
 app.command(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli.options import Format, Output, Plot
+from simulator.cli.importing import parameters_of
+from simulator.cli.options import Batch, Format, Output, Parameters, Plot
 from simulator.errors import OutputError, ReportError
+
+if TYPE_CHECKING:
+    from simulator.workload import Workload
 
 
 def diff(
@@ -39,6 +43,8 @@ def diff(
     pattern: Annotated[
         str | None, typer.Option(help="Of the weights in that run; default: as the trace says.")
     ] = None,
+    batch: Batch = None,
+    param: Parameters = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Print every layer, key or row, too.")
     ] = False,
@@ -55,7 +61,8 @@ def diff(
     _check(tolerance)
     inputs = [before, after, workload]
     kind = out.prepare(format, {"-o": output, "--plot": plot}, *inputs)
-    told = difference_of(before, after, workload=workload, pattern=pattern)
+    network = _network(workload, parameters_of(param, batch))
+    told = difference_of(before, after, workload=network, pattern=pattern)
     picture = None
     if plot is not None:
         try:
@@ -67,6 +74,18 @@ def diff(
     if picture is not None and plot is not None:
         out.draw(picture, plot)
     _end(tolerance, beyond)
+
+
+def _network(workload: str | None, parameters: dict[str, int]) -> Workload | None:
+    """The network that machines are to run, with its parameters."""
+    if workload is None:
+        if parameters:
+            name = next(iter(parameters))
+            raise ReportError(f"--param {name}", "is of a workload", want="--workload, too")
+        return None
+    from simulator.importers import load_workload
+
+    return load_workload(workload, **parameters)
 
 
 def _check(tolerance: float | None) -> None:
