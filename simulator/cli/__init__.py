@@ -10,6 +10,7 @@ import typer
 
 from simulator.cli.calibrating import calibrate
 from simulator.cli.checking import microbench, validate
+from simulator.cli.completing import completion, prepare_answer
 from simulator.cli.diffing import diff
 from simulator.cli.help import CHECK, DECIDE, EXPLORE, MODELS, SIMULATE, GroupedHelp
 from simulator.cli.importing import import_model
@@ -34,8 +35,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(ctx: typer.Context, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:  # as where a shell asks what may follow
         from simulator import __version__
 
         typer.echo(f"nmsim {__version__}")
@@ -78,8 +79,8 @@ app.command(
 app.command(
     rich_help_panel=DECIDE,
     epilog="Examples: nmsim diff before.json after.json --tolerance 0.02; "
-    "nmsim diff a100-sxm4-80gb h100-sxm; nmsim diff nm-flex nm-flex-wide --workload resnet50 "
-    "--batch 64 --pattern 1:8; nmsim diff old.sqlite new.sqlite",
+    "nmsim diff a100-sxm4-80gb h100-sxm --workload bert-base "
+    "--pattern 2:4; nmsim diff old.sqlite new.sqlite",
 )(on_screen(diff))
 
 app.command(
@@ -138,6 +139,9 @@ app.command(
     "nmsim microbench a100-sxm4-80gb --dtype fp16 --dtype int8",
 )(on_screen(microbench))
 app.command(rich_help_panel=CHECK)(on_screen(schema))
+app.command(rich_help_panel=CHECK, epilog="Example: source <(nmsim completion bash)")(
+    on_screen(completion)
+)
 
 
 # The base of typer's own exceptions: BadParameter is a UsageError is a ClickException. Its home has
@@ -152,6 +156,7 @@ CONTROL_C = 130
 def main() -> None:
     """Run the command; bad input is one line on standard error and exit code 2."""
     _open_standard_error()
+    prepare_answer()
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.cli import completing
 from simulator.cli.importing import parameters_of
 from simulator.cli.options import Batch, Format, Output, Parameters, Plot
 from simulator.errors import OutputError, ReportError
@@ -23,9 +24,17 @@ def diff(
             metavar="A",
             help="A report (what run or compare -o FILE.json wrote), a machine (a preset or "
             "FILE.yaml), or a store (what sweep --store wrote).",
+            autocompletion=completing.COMPARED,
         ),
     ],
-    after: Annotated[str, typer.Argument(metavar="B", help="Another one of the same kind.")],
+    after: Annotated[
+        str,
+        typer.Argument(
+            metavar="B",
+            help="Another one of the same kind.",
+            autocompletion=completing.COMPARED,
+        ),
+    ],
     tolerance: Annotated[
         float | None,
         typer.Option(
@@ -38,7 +47,11 @@ def diff(
     ] = None,
     workload: Annotated[
         str | None,
-        typer.Option(metavar="WORKLOAD", help="Of two machines: run it on both, and compare."),
+        typer.Option(
+            metavar="WORKLOAD",
+            help="Of two machines: run it on both, and compare.",
+            autocompletion=completing.WORKLOAD,
+        ),
     ] = None,
     pattern: Annotated[
         str | None, typer.Option(help="Of the weights in that run; default: as the trace says.")
