@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 from simulator.version import __version__
 
 if TYPE_CHECKING:
+    from simulator.decisions.diff import diff
+    from simulator.decisions.difference import Difference
     from simulator.decisions.limited import Limits
     from simulator.decisions.limits import limits
     from simulator.errors import (
         ConfigError,
         MappingError,
         OutputError,
+        ReportError,
         SimulatorError,
         SpecError,
         StoreError,
@@ -56,11 +59,14 @@ _HOMES = {
     "ConfigError": "errors",
     "MappingError": "errors",
     "OutputError": "errors",
+    "ReportError": "errors",
     "SimulatorError": "errors",
     "SpecError": "errors",
     "StoreError": "errors",
     "WeightsError": "errors",
     "WorkloadError": "errors",
+    "Difference": "decisions.difference",
+    "diff": "decisions.diff",
     "Hardware": "hardware",
     "hardware_schema": "hardware",
     "load_hardware": "hardware",
@@ -111,6 +117,7 @@ __all__ = [
     "Comparison",
     "ConfigError",
     "Conv",
+    "Difference",
     "Gemm",
     "Hardware",
     "LayerReport",
@@ -123,6 +130,7 @@ __all__ = [
     "QualityResult",
     "QualityStudy",
     "Report",
+    "ReportError",
     "SimulatorError",
     "SpecError",
     "Stack",
@@ -142,6 +150,7 @@ __all__ = [
     "area_parts",
     "claims_of",
     "compare",
+    "diff",
     "hardware_schema",
     "limits",
     "load_hardware",

@@ -77,6 +77,10 @@ class AccountError(SimulatorError):
     """A figure of a report is impossible: the model is wrong, not the input."""
 
 
+class ReportError(SimulatorError):
+    """What is to be compared is no report, or of another kind than what it is compared with."""
+
+
 class OutputError(SimulatorError):
     """The result cannot be written where it was asked for."""
 

@@ -8,14 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
+from simulator.cli.advising import advise
 from simulator.cli.calibrating import calibrate
 from simulator.cli.checking import microbench, validate
-from simulator.cli.help import CHECK, COST, EXPLORE, MACHINES, MODELS, SIMULATE, GroupedHelp
+from simulator.cli.completing import completion, prepare_answer
+from simulator.cli.diffing import diff
+from simulator.cli.help import CHECK, DECIDE, EXPLORE, MODELS, SIMULATE, GroupedHelp
 from simulator.cli.importing import import_model
 from simulator.cli.limiting import limits
 from simulator.cli.listing import hardware, schema, workloads
 from simulator.cli.pruning import prune
 from simulator.cli.quality import quality
+from simulator.cli.requiring import require
 from simulator.cli.running import compare, run
 from simulator.cli.screen import NOTHING_KEPT, InterruptedCommandError, Quiet, begin, on_screen
 from simulator.cli.sweeping import pareto, results, search, sweep
@@ -34,8 +38,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(ctx: typer.Context, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:  # as where a shell asks what may follow
         from simulator import __version__
 
         typer.echo(f"nmsim {__version__}")
@@ -65,26 +69,39 @@ app.command(
     epilog="Examples: nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8; "
     "nmsim compare a100-sxm4-80gb gemm:8192x8192x8192 --patterns 1:1,2:4",
 )(on_screen(compare))
+app.command(rich_help_panel=SIMULATE)(on_screen(hardware))
+app.command(rich_help_panel=SIMULATE)(on_screen(workloads))
+
 app.command(
-    rich_help_panel=SIMULATE,
+    rich_help_panel=DECIDE,
+    epilog="Examples: nmsim advise a100-sxm4-80gb bert-base --patterns 2:4 --batch 1,8,64; "
+    "nmsim advise nm-flex resnet50 -o best.csv --plot gains.png",
+)(on_screen(advise))
+app.command(
+    rich_help_panel=DECIDE,
     epilog="Examples: nmsim limits nm-flex resnet50 --pattern 1:8; "
     "nmsim limits nm-flex bert-base --pattern 1:8 --plot limits.svg -o limits.csv",
 )(on_screen(limits))
 app.command(
-    rich_help_panel=CHECK,
-    epilog="Examples: nmsim validate; nmsim validate llmcompass sparse24 --rows; "
-    "nmsim validate --worst 10; nmsim validate --plot validation.png",
-)(on_screen(validate))
+    rich_help_panel=DECIDE,
+    epilog="Examples: nmsim require nm-flex resnet50 --batch 64 --pattern 1:8 --speedup 2.5 "
+    "-o machine.yaml; nmsim require nm-flex bert-base --pattern 2:4 --speedup 2 --free clock "
+    "--store runs.sqlite",
+)(on_screen(require))
 app.command(
-    rich_help_panel=CHECK,
-    epilog="Examples: nmsim calibrate measurements.csv --machine a100-sxm4-80gb -o mine.yaml; "
-    "nmsim calibrate measurements.csv --machine a100-sxm4-80gb --fit kernel_start_ns",
-)(on_screen(calibrate))
+    rich_help_panel=DECIDE,
+    epilog="Examples: nmsim tradeoff nm-edge model.onnx --quality q.sqlite --plot front.svg; "
+    "nmsim tradeoff nm-micro --quality runs.sqlite --figure accuracy; "
+    "nmsim tradeoff nm-edge model.onnx --quality q.sqlite --per-layer --budget quality=0.99 "
+    "-o mixed.csv",
+)(on_screen(tradeoff))
 app.command(
-    rich_help_panel=CHECK,
-    epilog="Examples: nmsim microbench a100-sxm4-80gb; "
-    "nmsim microbench a100-sxm4-80gb --dtype fp16 --dtype int8",
-)(on_screen(microbench))
+    rich_help_panel=DECIDE,
+    epilog="Examples: nmsim diff before.json after.json --tolerance 0.02; "
+    "nmsim diff a100-sxm4-80gb h100-sxm --workload bert-base "
+    "--pattern 2:4; nmsim diff old.sqlite new.sqlite",
+)(on_screen(diff))
+
 app.command(
     rich_help_panel=EXPLORE,
     epilog="Examples: nmsim sweep sweep.yaml --store runs.sqlite; "
@@ -102,25 +119,6 @@ app.command(
 )(on_screen(pareto))
 
 app.command(
-    rich_help_panel=COST,
-    epilog="Examples: nmsim quality model.onnx --patterns 3:4,2:4 --methods wanda "
-    "--calibrate inputs.npz --measure drift --store q.sqlite; "
-    "nmsim quality model.onnx --methods wanda --calibrate inputs.npz --measure mine:accuracy",
-)(on_screen(quality))
-app.command(
-    rich_help_panel=COST,
-    epilog="Examples: nmsim train recipe.yaml --store trained.sqlite --simulate nm-edge; "
-    "nmsim train --claims trained.sqlite",
-)(on_screen(train))
-app.command(
-    rich_help_panel=COST,
-    epilog="Examples: nmsim tradeoff nm-edge model.onnx --quality q.sqlite --plot front.svg; "
-    "nmsim tradeoff nm-micro --quality runs.sqlite --figure accuracy; "
-    "nmsim tradeoff nm-edge model.onnx --quality q.sqlite --per-layer --budget quality=0.99 "
-    "-o mixed.csv",
-)(on_screen(tradeoff))
-
-app.command(
     "import",
     rich_help_panel=MODELS,
     epilog="Examples: nmsim import model.onnx --dim height=224 -o trace.csv; "
@@ -132,10 +130,37 @@ app.command(
     "-o pruned.safetensors; nmsim prune model.onnx --method sparsegpt --calibrate inputs.npz "
     "-o pruned.onnx",
 )(on_screen(prune))
-app.command(rich_help_panel=MODELS)(on_screen(workloads))
+app.command(
+    rich_help_panel=MODELS,
+    epilog="Examples: nmsim quality model.onnx --patterns 3:4,2:4 --methods wanda "
+    "--calibrate inputs.npz --measure drift --store q.sqlite; "
+    "nmsim quality model.onnx --methods wanda --calibrate inputs.npz --measure mine:accuracy",
+)(on_screen(quality))
+app.command(
+    rich_help_panel=MODELS,
+    epilog="Examples: nmsim train recipe.yaml --store trained.sqlite --simulate nm-edge; "
+    "nmsim train --claims trained.sqlite",
+)(on_screen(train))
 
-app.command(rich_help_panel=MACHINES)(on_screen(hardware))
-app.command(rich_help_panel=MACHINES)(on_screen(schema))
+app.command(
+    rich_help_panel=CHECK,
+    epilog="Examples: nmsim validate; nmsim validate llmcompass sparse24 --rows; "
+    "nmsim validate --worst 10; nmsim validate --plot validation.png",
+)(on_screen(validate))
+app.command(
+    rich_help_panel=CHECK,
+    epilog="Examples: nmsim calibrate measurements.csv --machine a100-sxm4-80gb -o mine.yaml; "
+    "nmsim calibrate measurements.csv --machine a100-sxm4-80gb --fit kernel_start_ns",
+)(on_screen(calibrate))
+app.command(
+    rich_help_panel=CHECK,
+    epilog="Examples: nmsim microbench a100-sxm4-80gb; "
+    "nmsim microbench a100-sxm4-80gb --dtype fp16 --dtype int8",
+)(on_screen(microbench))
+app.command(rich_help_panel=CHECK)(on_screen(schema))
+app.command(rich_help_panel=CHECK, epilog="Example: source <(nmsim completion bash)")(
+    on_screen(completion)
+)
 
 
 # The base of typer's own exceptions: BadParameter is a UsageError is a ClickException. Its home has
@@ -150,6 +175,7 @@ CONTROL_C = 130
 def main() -> None:
     """Run the command; bad input is one line on standard error and exit code 2."""
     _open_standard_error()
+    prepare_answer()
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     try:

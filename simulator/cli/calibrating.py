@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.cli import completing
 from simulator.cli.options import Settings, settings_of
 from simulator.cli.screen import WARNING, note_lines
 
@@ -29,7 +30,13 @@ def calibrate(
         ),
     ],
     machine: Annotated[
-        str, typer.Option("--machine", metavar="NAME", help="Preset or YAML file to start from.")
+        str,
+        typer.Option(
+            "--machine",
+            metavar="NAME",
+            help="Preset or YAML file to start from.",
+            autocompletion=completing.HARDWARE,
+        ),
     ],
     fit: Annotated[
         list[str] | None,

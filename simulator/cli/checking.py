@@ -60,18 +60,28 @@ def _write_validation(
     kind: str,
     file: Path | None,
 ) -> None:
-    """As text all that was asked for; as records every row or the worst ones, else the lines."""
+    """As text all that was asked for; as records every row or the worst ones, else the lines; of
+    what decides alone, every decision."""
     from simulator.cli import output as out
     from simulator.cli.tables import render
     from simulator.cli.validating import every_row_parts, validation_parts, worst_parts
-    from simulator.validation.table import every, figure_records, line_records, worst
+    from simulator.validation.advised import decisions_told
+    from simulator.validation.table import (
+        decision_records,
+        every,
+        figure_records,
+        line_records,
+        worst,
+    )
 
     def text() -> str:
         parts = list(validation_parts(results, verbose))
         parts += [] if most is None else worst_parts(results, most)
         return render([*parts, *(every_row_parts(results) if rows else [])])
 
-    if rows or most is not None:
+    if most is None and all(result.dataset.decides for result in results):
+        records = decision_records(decisions_told())
+    elif rows or most is not None:
         records = figure_records(every(results) if most is None else worst(results, most))
     else:
         records = line_records(results)

@@ -1,4 +1,4 @@
-"""Help in groups: what simulates, explores, measures quality, reads models, and checks."""
+"""Help in groups: what simulates, decides, explores, is about models and weights, and checks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Any, Final
 from typer.core import TyperGroup
 
 SIMULATE: Final = "Simulate"
+DECIDE: Final = "Decide"
 EXPLORE: Final = "Explore"
-COST: Final = "What it costs"
 MODELS: Final = "Models and weights"
-MACHINES: Final = "Machines"
 CHECK: Final = "Check"
 
-GROUPS: Final = (SIMULATE, EXPLORE, COST, MODELS, MACHINES, CHECK)
+GROUPS: Final = (SIMULATE, DECIDE, EXPLORE, MODELS, CHECK)
 
 
 class GroupedHelp(TyperGroup):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulator.cli import completing
 from simulator.errors import ConfigError, WorkloadError
 
 if TYPE_CHECKING:
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def hardware(
-    name: Annotated[str | None, typer.Argument(help="Print this preset's YAML.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Print this preset's YAML.", autocompletion=completing.MACHINE_PRESETS),
+    ] = None,
 ) -> None:
     """List the machines, or print one as YAML: a start for one of your own.
 
@@ -64,7 +68,10 @@ def _machines() -> Grid:
 
 
 def workloads(
-    name: Annotated[str | None, typer.Argument(help="Print this preset's CSV.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Print this preset's CSV.", autocompletion=completing.NETWORK_PRESETS),
+    ] = None,
 ) -> None:
     """List the networks, or print one as CSV: a start for a trace of your own."""
     from simulator import catalog

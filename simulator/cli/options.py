@@ -7,15 +7,22 @@ from typing import Annotated
 
 import typer
 
+from simulator.cli import completing
 from simulator.errors import ConfigError
 
-HardwareName = Annotated[str, typer.Argument(metavar="HARDWARE", help="Preset or YAML file.")]
+HardwareName = Annotated[
+    str,
+    typer.Argument(
+        metavar="HARDWARE", help="Preset or YAML file.", autocompletion=completing.HARDWARE
+    ),
+]
 WorkloadName = Annotated[
     str,
     typer.Argument(
         metavar="WORKLOAD",
         help="Preset, CSV trace, model.onnx, config.json, PyTorch trace or "
         "gemm:MxNxK[:dtype][:accumulate].",
+        autocompletion=completing.WORKLOAD,
     ),
 ]
 Settings = Annotated[
@@ -27,9 +34,18 @@ Parameters = Annotated[
     list[str] | None,
     typer.Option("--param", "--dim", metavar="NAME=N", help="A parameter of the trace: seq=384."),
 ]
-EngineName = Annotated[str, typer.Option(help="fast or reference; both give the same figures.")]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        help="fast or reference; both give the same figures.", autocompletion=completing.ENGINE
+    ),
+]
 Accuracy = Annotated[
-    str, typer.Option(help="exact, or sampled: large GEMMs in part, with an error estimate.")
+    str,
+    typer.Option(
+        help="exact, or sampled: large GEMMs in part, with an error estimate.",
+        autocompletion=completing.ACCURACY,
+    ),
 ]
 LibraryName = Annotated[str | None, typer.Option(help="One of the machine's libraries.")]
 StackName = Annotated[
@@ -39,6 +55,7 @@ StackName = Annotated[
         metavar="NAME",
         help="What becomes a kernel: eager, compiled, fused, or listed: each layer. "
         "Default: as the workload says.",
+        autocompletion=completing.STACK,
     ),
 ]
 WeightsFile = Annotated[
@@ -57,7 +74,12 @@ Dense = Annotated[
     ),
 ]
 Format = Annotated[
-    str | None, typer.Option("--format", help="table, json, csv or parquet; default by file name.")
+    str | None,
+    typer.Option(
+        "--format",
+        help="table, json, csv or parquet; default by file name.",
+        autocompletion=completing.FORMAT,
+    ),
 ]
 Overflow = Annotated[
     bool, typer.Option("--allow-overflow", help="Simulate what does not fit into memory, too.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import mean
 
 from simulator.cli.grid import Grid, headings
 from simulator.cli.tables import Part
 from simulator.quantities import count
 from simulator.validation import FAMILY_ROWS, Measurement, Validation
-from simulator.validation.decisions import WITHIN, verdict
+from simulator.validation.advised import Decision, decisions_told
+from simulator.validation.decisions import counted
 from simulator.validation.fitted import FITTED
 from simulator.validation.summary import (
     COLUMNS,
@@ -56,29 +58,45 @@ def validation_parts(results: Sequence[Validation], verbose: bool) -> Iterable[P
         yield f"{result.dataset.name}: {'; '.join(remarks(result))}"
     for result in results:
         if result.dataset.decides and (verbose or len(results) == 1):
-            yield from _decision_parts(result)
+            yield from _decision_parts()
     if verbose:
         yield from _family_parts(results)
         yield from _fitted_parts()
 
 
-DECISIONS = ("gain", "published", "predicted", "error %", "verdict")
+DECISIONS = ("gain", "published", "predicted", "verdict", "advised", "verdict ")
+"""Two answers, each with its verdict."""
 
 
-def _decision_parts(result: Validation) -> Iterable[Part]:
-    """Every gain, and whether it is on the side of 1 that was published."""
-    title = f"Gains, and decisions by them: within {100 * WITHIN:g} % of 1 is a tie"
-    made = Grid(title, headings(DECISIONS, word=["verdict"], prose=["gain"]))
-    for point in result.points:
-        made.add_row(
-            point.label,
-            f"{point.measured:.3f}",
-            f"{point.predicted:.3f}",
-            f"{100 * point.error:+.1f}",
-            verdict(point.measured, point.predicted),
-        )
+def _decision_parts() -> Iterable[Part]:
+    """Every gain, and whether it is on the side of 1 that was published; what is wrong, and why."""
+    told = decisions_told()
+    made = Grid(
+        "Gains, and decisions by them",
+        headings(DECISIONS, word=["verdict", "verdict "], prose=["gain"]),
+    )
+    for one in told:
+        predicted, advised = f"{one.predicted:.3f}", f"{one.advised:.3f}"
+        gains = f"{one.published:.3f}", predicted, one.of_predicted, advised, one.of_advised
+        made.add_row(one.label, *gains)
     yield ""
     yield made
+    yield f"predicted: by that software's own kernels; {_said(told, 'predicted')}"
+    yield f"advised: two plain runs of the preset and the trace; {_said(told, 'advised')}"
+    bands = dict.fromkeys(one.band for one in told if one.band is not None)
+    within = ", ".join(f"{band.machine} {100 * band.error_ratio:.1f} %" for band in bands)
+    yield f"tie: the model's gain is nearer to 1 than its machine's gains are known: {within}"
+    yield from (f"wrong: {one.label}: {one.reason}" for one in told if one.reason)
+
+
+def _said(told: Sequence[Decision], answer: str) -> str:
+    """How many verdicts of each kind an answer comes to, and how far off it is."""
+    counts = counted(getattr(one, f"of_{answer}") for one in told)
+    of_device = [one for one in told if not one.host]
+    error = mean(getattr(one, answer) / one.published - 1 for one in of_device)
+    verdicts = ", ".join(f"{many} {verdict}" for verdict, many in counts.items())
+    signed = f"{100 * error:+.1f} % on average where the host does not decide"
+    return f"{verdicts} of {len(told)}; {signed}"
 
 
 def _family_parts(results: Sequence[Validation]) -> Iterable[Part]:

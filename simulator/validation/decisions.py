@@ -7,17 +7,16 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
+from simulator.decisions.trust import Band, Outcome, band_of, outcome
+from simulator.hardware import load_hardware
 from simulator.validation import tables
 from simulator.validation.measurement import Measurement
-from simulator.validation.sparse_stacks import SOFTWARE, Row, Times
+from simulator.validation.sparse_stacks import SOFTWARE, Row, Times, is_layer
 
 TABLE: Final = "decisions"
 
 FITTED_TOKENS: Final = 256
 """Of FasterTransformer's int8 rows, those of up to so many tokens have been fitted to."""
-
-WITHIN: Final = 0.05
-"""A gain so near to none decides nothing: the bound of the mean error of such gains."""
 
 
 class Verdict(StrEnum):
@@ -28,25 +27,41 @@ class Verdict(StrEnum):
     WRONG = "wrong"
 
 
-def verdict(measured: float, predicted: float, within: float = WITHIN) -> Verdict:
-    """Whether both gains are on one side of none.
+def verdict(measured: float, predicted: float, band: Band | None) -> Verdict:
+    """Whether a gain is on the side of none that the model says.
 
-    A tie is where either is as near to none as the model can tell, or as makes no matter.
+    A tie is where the model calls it one: within the band of the machine.
 
     Examples
     --------
-    >>> verdict(1.20, 1.10), verdict(0.80, 1.02), verdict(0.80, 1.10)
+    >>> band = Band("some", 0.04, 8, ("set",))
+    >>> verdict(1.20, 1.10, band), verdict(0.80, 1.02, band), verdict(0.97, 1.10, band)
     (<Verdict.RIGHT: 'right'>, <Verdict.TIE: 'tie'>, <Verdict.WRONG: 'wrong'>)
     """
-    if min(abs(measured - 1), abs(predicted - 1)) <= within:
+    told = outcome(predicted, band)
+    if told is Outcome.TIE:
         return Verdict.TIE
-    return Verdict.RIGHT if (measured > 1) == (predicted > 1) else Verdict.WRONG
+    is_there = measured > 1 if told is Outcome.GAIN else measured < 1
+    return Verdict.RIGHT if is_there else Verdict.WRONG
+
+
+@cache
+def band_of_preset(preset: str) -> Band | None:
+    """The band of a machine as it is."""
+    return band_of(load_hardware(preset))
 
 
 def decided(points: Iterable[Measurement]) -> dict[Verdict, int]:
     """How many gains come to which verdict."""
-    verdicts = [verdict(point.measured, point.predicted) for point in points]
-    return {one: verdicts.count(one) for one in Verdict}
+    return counted(
+        verdict(point.measured, point.predicted, band_of_preset(point.preset)) for point in points
+    )
+
+
+def counted(verdicts: Iterable[Verdict]) -> dict[Verdict, int]:
+    """How many there are of each."""
+    found = list(verdicts)
+    return {one: found.count(one) for one in Verdict}
 
 
 def measured_gain(row: Row) -> float:
@@ -69,6 +84,8 @@ def fitted_rows() -> list[Row]:
 
 def host_bound(row: Row) -> str:
     """Why a row says nothing of the device, if so."""
+    if is_layer(row):
+        return "what Python takes to call a sparse layer is not modelled"
     if row["software"] == "PyTorch eager":
         return "Python issues each operator"
     if row["software"].startswith("PyTorch") and int(row["batch"]) < LEAST_BATCH:
@@ -99,9 +116,7 @@ def timed() -> tuple[tuple[Row, Times], ...]:
 @cache
 def _points() -> tuple[tuple[Measurement, bool], ...]:
     """Every row, and whether it is a network."""
-    return tuple(
-        (_point(row, times), not row["network"].startswith("linear")) for row, times in timed()
-    )
+    return tuple((_point(row, times), not is_layer(row)) for row, times in timed())
 
 
 def gain_label(row: Row) -> str:
@@ -120,4 +135,5 @@ def _point(row: Row, times: Times) -> Measurement:
         part=f"{row['software']} {row['dtype']}",
         set_aside=host_bound(row),
         fitted=is_fitted(row),
+        preset=row["preset"],
     )

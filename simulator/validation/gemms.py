@@ -189,6 +189,7 @@ def compared(
     part: str = "",
     set_aside: str = "",
     family: str = "",
+    preset: str = "",
 ) -> Measurement:
     """A row of a table beside the model's answer.
 
@@ -204,6 +205,8 @@ def compared(
         By default sizes, and the library where the row names one.
     family : str
         By default of equal m and n.
+    preset : str
+        The machine, of a speed-up.
     """
     return Measurement(
         label or _label(row),
@@ -215,6 +218,7 @@ def compared(
         mapping=" / ".join(run.mapping for run in runs),
         bound=" / ".join(run.bound for run in runs),
         macs=prod(_sizes(row)),
+        preset=preset,
     )
 
 
@@ -301,7 +305,7 @@ def speedups(preset: str, table: str) -> Iterable[Measurement]:
         dense, sparse = runs["dense"], runs["sparse"]
         roofline = roofline_us(hardware, row) / roofline_us(hardware, row, "2:4")
         figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
-        yield compared(table, row, figures, dense, sparse, part=_part(row))
+        yield compared(table, row, figures, dense, sparse, part=_part(row), preset=preset)
 
 
 def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
@@ -352,4 +356,5 @@ def data_sheet_speedups() -> Iterable[Measurement]:
         roofline = roofline_us(hardware, row, dtype="bf16")
         roofline /= roofline_us(hardware, row, "2:4", "bf16")
         figures = (measured_speedup(row), dense.time_ps / sparse.time_ps, roofline)
-        yield compared("speedups_24", row, figures, dense, sparse, part=row["preset"])
+        preset = row["preset"]
+        yield compared("speedups_24", row, figures, dense, sparse, part=preset, preset=preset)

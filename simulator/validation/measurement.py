@@ -24,6 +24,8 @@ class Measurement:
         How the model ran it, and what bound the time; empty where nothing was run.
     macs : int
         Useful MACs of the dense problem; 0 where it is none.
+    preset : str
+        The machine that a speed-up was measured on; empty: it is none.
     """
 
     label: str
@@ -37,6 +39,7 @@ class Measurement:
     mapping: str = ""
     bound: str = ""
     macs: int = 0
+    preset: str = ""
 
     @property
     def error(self) -> float:

@@ -94,7 +94,7 @@ def faster_transformer_kernels(row: Row) -> tuple[Hardware, Reports, Reports]:
         "library.dense_where_faster": not is_int8,
     }
     machine = load_hardware(row["preset"], libraries)
-    whole = stacked(_network(row), FASTER_TRANSFORMER)
+    whole = stacked(network_of(row), FASTER_TRANSFORMER)
     apart = _listed(whole, map(_in_three, whole.layers))
     dense = _reports(machine, _listed(apart, _with_columns32(apart)) if is_int8 else whole, "1:1")
     by_name = {report.name: report for report in dense}
@@ -113,7 +113,7 @@ def pytorch(row: Row) -> Times:
     """
     stack = PYTORCH[row["software"]]
     machine = load_hardware(row["preset"], _libraries("cutlass"))
-    network = stacked(_network(row), stack)
+    network = stacked(network_of(row), stack)
     cast = _listed(network, _under_autocast(network, casts=not stack.merges_streams))
     turned = _listed(network, _with_transposed_outputs(network, but="intermediate"))
     return _summed(_reports(machine, cast, "1:1")), _summed(
@@ -124,12 +124,12 @@ def pytorch(row: Row) -> Times:
 def torchao(row: Row) -> Times:
     """SAM's encoder; where dense products are int8, the second of an MLP is sparse in bf16."""
     machine = load_hardware(row["preset"], _libraries("cusparselt"))
-    network = stacked(_network({**row, "dtype": "bf16"}))
+    network = stacked(network_of({**row, "dtype": "bf16"}))
     dense = sparse = network
     if row["dtype"] == "int8":
         dense = _listed(network, (_quantised(layer) for layer in network.layers))
         sparse = _listed(network, (_quantised(layer, but="lin2") for layer in network.layers))
-    stays = None if row["sparse_layers"] == "all" else "attn"
+    stays = stays_dense(row, sparse)
     turned = _listed(sparse, _with_transposed_outputs(sparse, but="lin1|" + (stays or "lin1")))
     return _summed(_reports(machine, dense, "1:1")), _summed(
         _reports(machine, turned, row["pattern"], stays)
@@ -139,11 +139,11 @@ def torchao(row: Row) -> Times:
 def venom(row: Row) -> Times:
     """A network in eager PyTorch; a sparse layer first copies its input, transposed."""
     machine = load_hardware(row["preset"], {"clock_hz": BOOST_HZ})
-    network = stacked(_network(row), STACKS["eager"])
+    network = stacked(network_of(row), STACKS["eager"])
     wrapped = _listed(network, _with_transposed_inputs(network, but=HEAD))
-    stays = HEAD if any(layer.name == HEAD for layer in network.layers) else None
+    stays = stays_dense(row, network)
     return _summed(_reports(machine, network, "1:1")), _summed(
-        _reports(machine, wrapped, row["pattern"], stays and f"^{stays}$")
+        _reports(machine, wrapped, row["pattern"], stays)
     )
 
 
@@ -153,10 +153,9 @@ def linear(row: Row) -> Times:
     What Python takes to call a sparse layer is not modelled.
     """
     machine = load_hardware(row["preset"], _libraries("cusparselt"))
-    m, k = (int(size) for size in row["network"].split()[-1].split("x"))
-    gemm = Gemm("linear", m=m, n=int(row["batch"]) * int(row["seq"]), k=k, dtype=row["dtype"])
+    gemm = _layer_of(row)
     least = machine.libraries["cusparselt"].padded("n", gemm.n, DTYPE_BITS[gemm.dtype])
-    padding = Stream("padding", gemm.n * k, least * k, op="copy", dtype=gemm.dtype)
+    padding = Stream("padding", gemm.n * gemm.k, least * gemm.k, op="copy", dtype=gemm.dtype)
     call_us = condition("networks-24", "sparse_call_us")
     dense = _reports(machine, Workload("linear", [replace(gemm, repeat=LOOPS)]), "1:1")
     calls = [replace(one, repeat=LOOPS) for one in (padding, replace(gemm, n=least))]
@@ -184,13 +183,33 @@ def _libraries(sparse: str) -> dict[str, object]:
     }
 
 
-def _network(row: Row) -> Workload:
-    """The network of a row, of a trace beside this module or a preset, in the row's format."""
+def network_of(row: Row) -> Workload:
+    """The network of a row, of a trace beside this module or a preset, in the row's format; or a
+    layer by itself."""
+    if is_layer(row):
+        return Workload("linear", [_layer_of(row)])
     own = TRACES / f"{row['network']}.csv"
     sizes = {"batch": int(row["batch"])}
     if row["network"] not in OF_ONE_SIZE:
         sizes["seq"] = int(row["seq"])
     return _in_dtype(load_workload(own if own.exists() else row["network"], **sizes), row["dtype"])
+
+
+def is_layer(row: Row) -> bool:
+    """Whether a row is of a layer by itself: ``linear 4096x4096``."""
+    return row["network"].startswith("linear")
+
+
+def _layer_of(row: Row) -> Gemm:
+    m, k = (int(size) for size in row["network"].split()[-1].split("x"))
+    return Gemm("linear", m=m, n=int(row["batch"]) * int(row["seq"]), k=k, dtype=row["dtype"])
+
+
+def stays_dense(row: Row, network: Workload) -> str | None:
+    """What finds the layers that were not pruned, by name."""
+    if row["sparse_layers"] != "all":
+        return "attn"
+    return f"^{HEAD}$" if any(layer.name == HEAD for layer in network.layers) else None
 
 
 def _in_dtype(network: Workload, dtype: str) -> Workload:

@@ -88,4 +88,5 @@ def speedups() -> Iterable[Measurement]:
         roofline = _roofline_us(hardware, row) / _roofline_us(hardware, row, pattern_of(row))
         figures = (float(row["speed_up"]), dense.time_ps / sparse.time_ps, roofline)
         rows = f"V = {row['rows']}"
-        yield compared(TABLE, row, figures, dense, sparse, label=label, part=rows)
+        about = {"label": label, "part": rows, "preset": RTX3090}
+        yield compared(TABLE, row, figures, dense, sparse, **about)

@@ -9,6 +9,7 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from simulator.validation import Measurement, Validation
+from simulator.validation.advised import Decision
 from simulator.validation.summary import constants, lines
 
 if TYPE_CHECKING:
@@ -61,6 +62,24 @@ def line_records(results: Iterable[Validation]) -> Records:
 def figure_records(figures: Sequence[Figure]) -> Records:
     """A record a figure."""
     return Records([_figure_record(*figure) for figure in figures])
+
+
+def decision_records(told: Iterable[Decision]) -> Records:
+    """A record a published gain."""
+    return Records([_decision_record(one) for one in told])
+
+
+def _decision_record(one: Decision) -> Record:
+    return {
+        "gain": one.label,
+        "published": one.published,
+        "predicted": one.predicted,
+        "verdict_of_predicted": one.of_predicted.value,
+        "advised": one.advised,
+        "verdict_of_advised": one.of_advised.value,
+        "band_ratio": None if one.band is None else one.band.error_ratio,
+        "reason": one.reason or None,
+    }
 
 
 def _line_record(line: Validation) -> Record:

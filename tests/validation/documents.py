@@ -1,7 +1,7 @@
 """Write what the documents show of `nmsim validate`: `make figures`.
 
-README's table of some data sets, docs/validation.md's of all, ARCHITECTURE's of fitted numbers, and
-the picture. The tests compare what stands there with what is computed.
+README's table of some data sets, docs/validation.md's of all, ARCHITECTURE's of fitted numbers, the
+table of bands, and the picture. The tests compare what stands there with what is computed.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from simulator.decisions import trust
 from simulator.pictures import save
-from simulator.validation import Validation, validate
+from simulator.validation import Validation, bands, validate
 from simulator.validation.fitted import FITTED
 from simulator.validation.picture import plot_validation
 from simulator.validation.summary import (
@@ -101,6 +102,7 @@ def main() -> None:
     replace(README, README_COLUMNS, map(readme_cells, lines(in_readme(results))))
     replace(ALL, ALL_COLUMNS, map(all_cells, lines(results)))
     replace(ARCHITECTURE, FITTED_COLUMNS, map(fitted_cells, FITTED))
+    trust.TABLE.write_text(bands.table(results), encoding="utf-8")
     save(plot_validation(results), PICTURE)
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from results import result_of
 
+from simulator import compare, load_workload
+from simulator.decisions.trust import Band
 from simulator.validation import decisions, tables
+from simulator.validation.advised import Decision, advised_gain, decisions_told
 from simulator.validation.decisions import Verdict, decided, verdict
 from simulator.validation.sparse_stacks import SOFTWARE, faster_transformer_kernels, paced
 
@@ -41,13 +46,52 @@ def test_networks_are_all_rows_but_the_layer_by_itself() -> None:
         (1.2, 1.1, Verdict.RIGHT),
         (0.8, 0.9, Verdict.RIGHT),
         (1.2, 1.04, Verdict.TIE),
-        (0.97, 1.3, Verdict.TIE),
+        (0.8, 1.04, Verdict.TIE),
+        (0.97, 1.3, Verdict.WRONG),
+        (1.0, 1.3, Verdict.WRONG),
+        (1.0, 0.7, Verdict.WRONG),
         (0.8, 1.1, Verdict.WRONG),
         (1.2, 0.9, Verdict.WRONG),
     ],
 )
 def test_a_verdict_is_of_the_side_of_one(measured: float, predicted: float, told: Verdict) -> None:
-    assert verdict(measured, predicted) is told
+    """Only the model calls a tie, within the band of the machine."""
+    assert verdict(measured, predicted, Band("some", 0.05, 8, ("set",))) is told
+
+
+def test_without_a_band_next_to_nothing_is_a_tie() -> None:
+    assert verdict(0.9, 1.0005, None) is Verdict.TIE
+    assert verdict(1.2, 1.01, None) is Verdict.RIGHT
+
+
+@pytest.mark.slow
+def test_nine_of_ten_advised_decisions_are_right_or_called_a_tie() -> None:
+    """Of plain runs of the preset; what is wrong says why."""
+    told = decisions_told()
+    assert [one.label for one in told] == [point.label for point in result_of("decisions").points]
+    wrong = [one for one in told if one.of_advised is Verdict.WRONG]
+    assert len(wrong) <= len(told) / 10
+    assert all(one.reason and one.host for one in wrong)
+    assert not any(
+        one.reason for one in told if Verdict.WRONG not in (one.of_predicted, one.of_advised)
+    )
+
+
+@pytest.mark.slow
+def test_what_is_advised_is_what_compare_prints() -> None:
+    row = _row(software="FasterTransformer", dtype="fp16", batch="8", seq="128")
+    network = load_workload("bert-base", batch=8, seq=128)
+    compared = compare("a100-sxm4-80gb", network, ["1:1", "2:4"])
+    assert advised_gain(row) == compared.speedup(compared.reports[1])
+
+
+def test_a_wrong_row_without_a_host_says_that_nothing_explains_it() -> None:
+    band = Band("some", 0.05, 8, ("set",))
+    told = Decision("row", 0.8, 0.9, 1.2, band, "", (10.0, 9.0))
+    assert (told.of_predicted, told.of_advised) == (Verdict.RIGHT, Verdict.WRONG)
+    assert told.reason.startswith("not explained")
+    assert replace(told, advised=0.9).reason == ""
+    assert "of 10 ms sparse, 9 ms" in replace(told, host="Python").reason
 
 
 @pytest.mark.slow

@@ -24,9 +24,10 @@ from PIL import Image
 from results import EVERY_DATA_SET, result_of
 
 from simulator import quantities, simulate
+from simulator.decisions import trust
 from simulator.exploration.sweep import ALONE
 from simulator.pictures import new_picture, save
-from simulator.validation import DATASETS, summary
+from simulator.validation import DATASETS, bands, summary
 from simulator.validation.fitted import FITTED
 from simulator.validation.picture import figures
 from simulator.validation.summary import FITTED_COLUMNS
@@ -71,6 +72,13 @@ def test_the_table_shows_today_s_figures(name: str) -> None:
         assert row["what"] == DATASETS[name].title
         roofline = line.roofline_mape
         assert row["roofline"] == ("-" if isnan(roofline) else f"{100 * roofline:.1f}")
+
+
+@pytest.mark.slow
+def test_the_table_of_bands_is_today_s() -> None:
+    """Errors, rows and machines: a preset that has changed is another machine."""
+    today = bands.table(result_of(name) for name in bands.SETS)
+    assert trust.TABLE.read_text(encoding="utf-8") == today
 
 
 def test_the_readme_says_from_how_many_points_a_sweep_uses_all_cores() -> None:
