@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from simulator.version import __version__
 
 if TYPE_CHECKING:
-    from simulator.decisions.diff import diff
-    from simulator.decisions.difference import Difference
-    from simulator.decisions.limited import Limits
-    from simulator.decisions.limits import limits
+    from simulator.decisions.difference.diff import diff
+    from simulator.decisions.difference.result import Difference
+    from simulator.decisions.limiting.limits import limits
+    from simulator.decisions.limiting.result import Limits
     from simulator.errors import (
         ConfigError,
         MappingError,
@@ -65,8 +65,8 @@ _HOMES = {
     "StoreError": "errors",
     "WeightsError": "errors",
     "WorkloadError": "errors",
-    "Difference": "decisions.difference",
-    "diff": "decisions.diff",
+    "Difference": "decisions.difference.result",
+    "diff": "decisions.difference.diff",
     "Hardware": "hardware",
     "hardware_schema": "hardware",
     "load_hardware": "hardware",
@@ -78,8 +78,8 @@ _HOMES = {
     "Mapping": "schedule.mapping",
     "LayerReport": "report.layer",
     "Report": "report.report",
-    "Limits": "decisions.limited",
-    "limits": "decisions.limits",
+    "Limits": "decisions.limiting.result",
+    "limits": "decisions.limiting.limits",
     "area_parts": "hardware.area",
     "relative_area": "hardware.area",
     "QualityResult": "quality.study",

@@ -8,11 +8,11 @@ from typing import Any, Final
 from simulator.cli.grid import Column, Grid
 from simulator.cli.screen import note_lines
 from simulator.cli.tables import Part
-from simulator.decisions.changes import LayerChange, RunChange
-from simulator.decisions.difference import Difference, signed
-from simulator.decisions.of_machines import KeyChange, MachinesDifference, text_of
-from simulator.decisions.of_reports import ReportsDifference
-from simulator.decisions.of_stores import RowChange, StoresDifference
+from simulator.decisions.difference.changes import LayerChange, RunChange
+from simulator.decisions.difference.of_machines import KeyChange, MachinesDifference, text_of
+from simulator.decisions.difference.of_reports import ReportsDifference
+from simulator.decisions.difference.of_stores import RowChange, StoresDifference
+from simulator.decisions.difference.result import Difference, signed
 from simulator.names import words
 from simulator.quantities import COLUMN_TIME, SIZE, Scale, count, times
 from simulator.report.account import CORE_TIME

@@ -69,7 +69,7 @@ def diff(
     from simulator.cli import output as out
     from simulator.cli.differing import difference_parts
     from simulator.cli.tables import render
-    from simulator.decisions.diff import diff as difference_of
+    from simulator.decisions.difference.diff import diff as difference_of
 
     _check(tolerance)
     inputs = [before, after, workload]
@@ -110,7 +110,7 @@ def _end(tolerance: float | None, beyond: list[str]) -> None:
     """Exit with 1, and say why on standard error, where something moved beyond the tolerance."""
     if tolerance is None or not beyond:
         return
-    from simulator.decisions.difference import some
+    from simulator.decisions.difference.result import some
 
     print(f"nmsim: moved by more than {100 * tolerance:g} %: {some(beyond)}", file=sys.stderr)
     raise typer.Exit(1)

@@ -30,7 +30,7 @@ from simulator.cli.options import (
 if TYPE_CHECKING:
     from simulator.cli.grid import Grid
     from simulator.cli.tables import Part
-    from simulator.decisions.limited import Limits, Relaxed
+    from simulator.decisions.limiting.result import Limits, Relaxed
 
 
 def limits(
@@ -59,7 +59,7 @@ def limits(
     """
     from simulator.cli import output as out
     from simulator.cli.progress import points_bar
-    from simulator.decisions.limits import limits as limits_of
+    from simulator.decisions.limiting.limits import limits as limits_of
     from simulator.hardware import load_hardware
     from simulator.importers import load_workload
     from simulator.sparsity import parse_asked
@@ -109,7 +109,7 @@ def _text(found: Limits, command: list[str], brief: bool) -> str:
 def limits_parts(found: Limits, command: list[str], brief: bool = False) -> Iterable[Part]:
     """Sentences, every resource alone, the best order, the stalls, and what to ask next."""
     from simulator.cli.screen import note_lines
-    from simulator.decisions.limit_words import next_speedup
+    from simulator.decisions.limiting.told import next_speedup
     from simulator.quantities import count
 
     yield from found.sentences()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator import Report, diff, load_hardware, simulate
-from simulator.decisions.of_reports import ReportsDifference
+from simulator.decisions.difference.of_reports import ReportsDifference
 from simulator.workload import Gemm, Workload
 
 MACHINE = load_hardware("nm-edge")

@@ -12,8 +12,8 @@ import pytest
 from small_runs import MACHINE, NETWORK, reports, run
 
 from simulator import Report, compare, diff, load_workload, simulate
-from simulator.decisions.changes import RunChange
-from simulator.decisions.difference import longer, moved, signed
+from simulator.decisions.difference.changes import RunChange
+from simulator.decisions.difference.result import longer, moved, signed
 from simulator.errors import ReportError
 from simulator.quantities import time
 from simulator.report.account import CORE_TIME

@@ -13,7 +13,7 @@ from small_runs import MACHINE, NETWORK, run
 from simulator import compare, load_hardware
 from simulator.cli import screen, tables
 from simulator.cli.differing import difference_parts
-from simulator.decisions.diff import diff
+from simulator.decisions.difference.diff import diff
 from tests.cli.test_cli import Nmsim, fine, installed, nmsim
 
 __all__ = ["nmsim"]  # the fixture

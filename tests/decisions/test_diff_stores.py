@@ -11,8 +11,8 @@ import pytest
 from small_runs import MACHINE, NETWORK, run
 
 from simulator import Difference, diff, load_hardware, simulate
-from simulator.decisions.of_machines import MachinesDifference
-from simulator.decisions.of_stores import StoresDifference, stores_difference
+from simulator.decisions.difference.of_machines import MachinesDifference
+from simulator.decisions.difference.of_stores import StoresDifference, stores_difference
 from simulator.errors import OutputError, ReportError, StoreError
 from simulator.exploration.row import Row
 from simulator.exploration.runs import Runs

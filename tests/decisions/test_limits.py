@@ -12,9 +12,9 @@ import pytest
 from machines import contended, tiny
 
 from simulator import Attention, Gemm, Stream, Workload, limits, load_hardware, simulate
-from simulator.decisions.limit_words import next_speedup
-from simulator.decisions.limited import Limits, Relaxed
-from simulator.decisions.limits import MOVES_RATIO
+from simulator.decisions.limiting.limits import MOVES_RATIO
+from simulator.decisions.limiting.result import Limits, Relaxed
+from simulator.decisions.limiting.told import next_speedup
 from simulator.errors import ConfigError, MappingError, WorkloadError
 from simulator.hardware.resources import RESOURCES
 from simulator.pictures import save

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from simulator import limits
 from simulator.cli.grid import Grid
 from simulator.cli.limiting import limits_parts
-from simulator.decisions.limited import Limits
+from simulator.decisions.limiting.result import Limits
 from tests.cli.test_cli import Nmsim, fine, nmsim
 
 __all__ = ["nmsim"]  # the fixture

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from simulator.decisions.changes import HOW, LayerChange, RunChange, numbered
-from simulator.decisions.difference import Difference, listed, some
-from simulator.decisions.told import ToldReport
+from simulator.decisions.difference.changes import HOW, LayerChange, RunChange, numbered
+from simulator.decisions.difference.result import Difference, listed, some
+from simulator.decisions.difference.told import ToldReport
 from simulator.errors import ReportError
 from simulator.names import shortened
 from simulator.units import PS_PER_NS
@@ -63,7 +63,7 @@ class ReportsDifference(Difference):
 
     def plot(self) -> Picture:
         """A panel a pattern: parts of the difference, and the layers that changed most."""
-        from simulator.decisions.drawn import difference_page
+        from simulator.decisions.difference.drawn import difference_page
 
         return difference_page(
             f"A: {shortened(self.before, 90)}\nB: {shortened(self.after, 90)}", self.runs

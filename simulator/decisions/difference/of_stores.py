@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from simulator.decisions.changes import numbered
-from simulator.decisions.difference import Difference, listed, longer, moved, some
+from simulator.decisions.difference.changes import numbered
+from simulator.decisions.difference.result import Difference, listed, longer, moved, some
 from simulator.quantities import count
 from simulator.sparsity import asked_name
 

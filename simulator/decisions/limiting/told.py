@@ -12,7 +12,7 @@ from simulator.quantities import count, time, whole_percent
 from simulator.sparsity import DENSE
 
 if TYPE_CHECKING:
-    from simulator.decisions.limited import Limits, Relaxed, Step
+    from simulator.decisions.limiting.result import Limits, Relaxed, Step
 
 NOTEWORTHY: Final = 1.02
 """Gains below are not named in sentences."""

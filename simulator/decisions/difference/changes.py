@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
-from simulator.decisions.difference import (
+from simulator.decisions.difference.result import (
     FEW,
     LEAST_SHARE,
     SHOWN,
@@ -18,7 +18,7 @@ from simulator.decisions.difference import (
     moved,
     signed,
 )
-from simulator.decisions.told import Spent, ToldLayer, ToldReport
+from simulator.decisions.difference.told import Spent, ToldLayer, ToldReport
 from simulator.names import shortened, words
 from simulator.quantities import count
 from simulator.report.account import CORE_TIME

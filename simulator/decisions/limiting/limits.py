@@ -11,7 +11,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Final
 
-from simulator.decisions.limited import Limits, Relaxed, Step
+from simulator.decisions.limiting.result import Limits, Relaxed, Step
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware, load_hardware
 from simulator.hardware.resources import RESOURCES, Resource

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from simulator.decisions.difference import FEW, Difference, listed, moved
-from simulator.decisions.of_reports import ReportsDifference
+from simulator.decisions.difference.of_reports import ReportsDifference
+from simulator.decisions.difference.result import FEW, Difference, listed, moved
 from simulator.hardware import Hardware
 from simulator.names import shortened
 from simulator.quantities import count, times

@@ -9,7 +9,7 @@ from simulator.pictures.waterfall import Drop, Pair, pairs, waterfall
 from simulator.units import PS_PER_NS
 
 if TYPE_CHECKING:
-    from simulator.decisions.limited import Limits
+    from simulator.decisions.limiting.result import Limits
 
 DRAWN: Final = 14
 """Elasticities that are drawn, the largest."""

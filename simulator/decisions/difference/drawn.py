@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from simulator.decisions.changes import LayerChange, RunChange
-from simulator.decisions.difference import longer, signed
+from simulator.decisions.difference.changes import LayerChange, RunChange
+from simulator.decisions.difference.result import longer, signed
 from simulator.names import words
 from simulator.pictures import Picture, new_picture
 from simulator.pictures.differences import Change, changes

@@ -163,7 +163,7 @@ class Limits:
 
     def sentences(self) -> Iterable[str]:
         """What follows, the verdict first."""
-        from simulator.decisions.limit_words import sentences
+        from simulator.decisions.limiting.told import sentences
 
         return sentences(self)
 
@@ -233,7 +233,7 @@ class Limits:
 
     def plot(self) -> Picture:
         """The best order as a waterfall, and elasticities beside it."""
-        from simulator.decisions.limits_drawn import limits_picture
+        from simulator.decisions.limiting.drawn import limits_picture
 
         return limits_picture(self)
 

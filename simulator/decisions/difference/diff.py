@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from simulator import catalog
-from simulator.decisions.difference import Difference
-from simulator.decisions.of_machines import machines_difference
-from simulator.decisions.of_reports import ReportsDifference, reports_difference
-from simulator.decisions.told import ToldReport, read_reports, told_of
+from simulator.decisions.difference.of_machines import machines_difference
+from simulator.decisions.difference.of_reports import ReportsDifference, reports_difference
+from simulator.decisions.difference.result import Difference
+from simulator.decisions.difference.told import ToldReport, read_reports, told_of
 from simulator.errors import ReportError, did_you_mean
 from simulator.hardware import Hardware, load_hardware
 from simulator.report.comparison import Comparison
@@ -169,7 +169,7 @@ def _run(
 
 
 def _stores(names: tuple[str, str], before: Sequence[Any], after: Sequence[Any]) -> Difference:
-    from simulator.decisions.of_stores import stores_difference
+    from simulator.decisions.difference.of_stores import stores_difference
 
     return stores_difference(names, before, after)
 

@@ -1,0 +1,1 @@
+"""Two reports, machines or stores of runs: what moved, and through what."""
