@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from simulator.report.layer import LayerReport
     from simulator.report.report import Report
     from simulator.report.total import Total
-    from simulator.run.simulate import compare, simulate
+    from simulator.run.compare import compare
+    from simulator.run.simulate import simulate
     from simulator.schedule.mapping import Mapping
     from simulator.sparsity import Pattern
     from simulator.timeline.replay import TileRange
@@ -76,7 +77,7 @@ _HOMES = {
     "QualityStudy": "quality.plan",
     "measure_quality": "quality.study",
     "Total": "report.total",
-    "compare": "run.simulate",
+    "compare": "run.compare",
     "Comparison": "report.comparison",
     "simulate": "run.simulate",
     "Pattern": "sparsity",
