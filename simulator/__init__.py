@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from simulator.version import __version__
 
 if TYPE_CHECKING:
+    from simulator.decisions.advice import Advice
+    from simulator.decisions.advise import advise
     from simulator.errors import (
         ConfigError,
         MappingError,
@@ -71,6 +73,8 @@ _HOMES = {
     "Mapping": "schedule.mapping",
     "LayerReport": "report.layer",
     "Report": "report.report",
+    "Advice": "decisions.advice",
+    "advise": "decisions.advise",
     "area_parts": "hardware.area",
     "relative_area": "hardware.area",
     "QualityResult": "quality.study",
@@ -104,6 +108,7 @@ _HOMES = {
 
 __all__ = [
     "STACKS",
+    "Advice",
     "Attention",
     "Comparison",
     "ConfigError",
@@ -135,6 +140,7 @@ __all__ = [
     "Workload",
     "WorkloadError",
     "__version__",
+    "advise",
     "area_parts",
     "claims_of",
     "compare",

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from simulator.cli.advising import advise
 from simulator.cli.calibrating import calibrate
 from simulator.cli.checking import microbench, validate
 from simulator.cli.help import CHECK, COST, EXPLORE, MACHINES, MODELS, SIMULATE, GroupedHelp
@@ -64,6 +65,11 @@ app.command(
     epilog="Examples: nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8; "
     "nmsim compare a100-sxm4-80gb gemm:8192x8192x8192 --patterns 1:1,2:4",
 )(on_screen(compare))
+app.command(
+    rich_help_panel=EXPLORE,
+    epilog="Examples: nmsim advise a100-sxm4-80gb bert-base --patterns 2:4 --batch 1,8,64; "
+    "nmsim advise nm-flex resnet50 -o best.csv --plot gains.png",
+)(on_screen(advise))
 app.command(
     rich_help_panel=CHECK,
     epilog="Examples: nmsim validate; nmsim validate llmcompass sparse24 --rows; "

@@ -113,7 +113,7 @@ def _chosen(reports: Sequence[Report]) -> dict[str, tuple[int, int]]:
             "chooses among the same ones", want="weights of the same layers",
         )  # fmt: skip
     found: dict[str, tuple[int, int]] = {}
-    for rows in _together([(layer.name, *layer.members) for layer in reports[0].layers]):
+    for rows in together([(layer.name, *layer.members) for layer in reports[0].layers]):
         best = min(range(len(reports)), key=lambda at: _order(reports[at], rows))
         for row in rows:
             first = reports[0].layers[row]
@@ -129,7 +129,7 @@ def _order(report: Report, rows: Sequence[int]) -> tuple[bool, int, Fraction]:
     return is_cut, sum(layer.time_ps * layer.repeat for layer in layers), -density
 
 
-def _together(kernels: Sequence[tuple[str, ...]]) -> list[list[int]]:
+def together(kernels: Sequence[tuple[str, ...]]) -> list[list[int]]:
     """Kernels that share the name of a layer, by number."""
     groups: dict[str, list[int]] = {}
     for number, names in enumerate(kernels):

@@ -1,0 +1,412 @@
+"""``machine, network, patterns -> Advice``: does sparsity pay, where, and from what size on?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from simulator.decisions.advice import Advice, BatchRow, LayerAdvice
+from simulator.decisions.breakeven import (
+    Bearing,
+    BreakEven,
+    Probe,
+    Prober,
+    Side,
+    break_even_batch,
+    break_evens,
+)
+from simulator.decisions.reasons import CHANNELS, PATTERN, Reason, reason_of
+from simulator.decisions.trust import Band, Outcome, band_of, outcome
+from simulator.decisions.worth import Store, Worth, worth_of
+from simulator.errors import ConfigError, SimulatorError, WorkloadError
+from simulator.hardware import Hardware, load_hardware
+from simulator.importers import load_workload
+from simulator.quantities import times
+from simulator.report.report import Report
+from simulator.run.asked import staying_dense
+from simulator.run.fastest import together
+from simulator.run.kernels import kernels_of
+from simulator.run.simulate import LayerProgress, simulate
+from simulator.sparsity import DENSE, AnyPattern, Pattern, parse_pattern
+from simulator.workload import Conv, Gemm, Workload
+from simulator.workload.patterned import bearing, under
+from simulator.workload.stack import Stack
+
+BATCH: Final = "batch"
+ASKED, QUALITY = "asked", "quality"
+"""Reasons that are none of the machine's."""
+
+NO_SIZE_HELPS: Final = (ASKED, QUALITY, PATTERN)
+PROBED: Final = 8
+DOUBLINGS: Final = 6
+"""Of the batch, where the network does not gain: up to 64 times."""
+
+
+def advise(
+    hardware: Hardware | str | Path,
+    workload: Workload | str | Path,
+    patterns: Sequence[AnyPattern | str] = ("2:4", "1:8"),
+    *,
+    batches: Sequence[int] = (),
+    parameters: Mapping[str, int] | None = None,
+    quality: Store | None = None,
+    library: str | None = None,
+    stack: Stack | str | None = None,
+    dense: str | None = None,
+    accuracy: str = "exact",
+    allow_overflow: bool = False,
+    break_even: int = PROBED,
+    progress: LayerProgress | None = None,
+) -> Advice:
+    """Which layers to run under which pattern, why not the others, and what it would take.
+
+    Every figure is that of `simulate`. Each layer is advised the pattern under which it is fastest,
+    run sparse throughout; dense where that is no gain, or one within the error of the speed-ups
+    that were measured on this very machine. Then the network is simulated whole as advised.
+    Patterns of the trace are set aside.
+
+    Parameters
+    ----------
+    hardware, library, stack, dense, accuracy, allow_overflow, progress
+        As `simulate` takes them.
+    workload : Workload, str or Path
+        As `load_workload` takes it.
+    patterns : sequence of Pattern or str
+        Dense is always among the choices.
+    batches : sequence of int
+        Values of the trace's parameter ``batch``: the advice is for the first, and says what is
+        gained at all of them.
+    parameters : mapping of str to int, optional
+        Of the trace.
+    quality : rows of a store, str or Path, optional
+        What `nmsim quality` or `train` stored of this network: only patterns that are worth what
+        they cost are advised.
+    break_even : int
+        Look for the batch from which on the network gains, and for the columns and the width from
+        which on layers do that should stay dense: so many unlike ones, that take most of the time.
+        0: for neither.
+
+    Raises
+    ------
+    SimulatorError
+        ConfigError, WorkloadError, MappingError or StoreError, with one clear line.
+
+    Examples
+    --------
+    >>> from simulator import advise
+    >>> advice = advise("h100-sxm", "gemm:8192x8192x8192", ["2:4"])
+    >>> advice.pattern_of, round(advice.gain, 1)
+    ({'gemm': '2:4'}, 1.8)
+    """
+    asked = patterns_of(patterns)
+    machine = load_hardware(hardware)
+    given = dict(parameters or {})
+    if batches and BATCH in given:
+        raise WorkloadError("batches", "is a parameter, too", got=given[BATCH])
+    if quality is not None and (library, stack, dense) != (None, None, None):
+        what = "is weighed for the network as its trace says, without library, stack and dense"
+        raise ConfigError("quality", what)
+    sizes = _batches(batches)
+    given |= {BATCH: sizes[0]} if sizes else {}
+    network = under(load_workload(workload, **given), {})
+    how = _How(machine, library, stack, dense, accuracy, allow_overflow)
+    worth, notes = {}, ()
+    if quality is not None:
+        worth, notes = worth_of(quality, machine, network, asked, accuracy)
+    case = _Case(how, network, asked, band_of(machine), worth, progress)
+    advice = replace(case.advice(), notes=(*notes, *case.dense.notes))
+    if break_even:
+        advice = replace(advice, layers=_with_break_evens(case, advice.layers, break_even))
+    if len(sizes) > 1:
+        others = [_case_at(case, workload, given | {BATCH: size}) for size in sizes[1:]]
+        rows = [_batch_row(one, size) for one, size in zip([case, *others], sizes, strict=True)]
+        return replace(advice, batches=tuple(rows))
+    return _with_batch(case, advice, workload, given) if break_even and advice.layers else advice
+
+
+def patterns_of(texts: Sequence[AnyPattern | str], where: str = "patterns") -> tuple[str, ...]:
+    """Patterns to choose from beside dense.
+
+    Raises
+    ------
+    ConfigError
+        If one is none, is dense, or comes twice.
+    """
+    patterns = [parse_pattern(text, where) for text in texts]
+    if not patterns:
+        raise ConfigError(where, "name at least one", want="such as 2:4,1:8")
+    names = tuple(map(str, patterns))
+    if any(pattern.is_dense for pattern in patterns):
+        raise ConfigError(where, "dense is always among the choices", got=",".join(names))
+    if len(set(patterns)) < len(patterns):
+        raise ConfigError(where, "the same pattern twice", got=",".join(names))
+    return names
+
+
+def _batches(sizes: Sequence[int]) -> list[int]:
+    if len(set(sizes)) < len(sizes):
+        raise WorkloadError("batches", "the same batch twice", got=list(sizes))
+    return list(sizes)
+
+
+@dataclass(frozen=True)
+class _How:
+    """As what is simulated, whatever the pattern."""
+
+    machine: Hardware
+    library: str | None
+    stack: Stack | str | None
+    dense: str | None
+    accuracy: str
+    allow_overflow: bool
+
+    @cached_property
+    def sparse_machine(self) -> Hardware:
+        """The machine with software that runs sparse what is asked for, faster or not."""
+        if not self.machine.library.dense_where_faster or self.library is not None:
+            return self.machine
+        return load_hardware(self.machine, {"library.dense_where_faster": False})
+
+    def report(
+        self,
+        network: Workload,
+        pattern: str | None,
+        *,
+        sparse: bool = False,
+        progress: LayerProgress | None = None,
+    ) -> Report:
+        """Of a network; ``sparse``: whatever dense would take."""
+        return simulate(
+            self.sparse_machine if sparse else self.machine, network, pattern,
+            library=self.library, stack=self.stack, dense=self.dense if pattern else None,
+            accuracy=self.accuracy, allow_overflow=self.allow_overflow, progress=progress,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One network at one size, with all that is simulated of it."""
+
+    how: _How
+    network: Workload
+    patterns: tuple[str, ...]
+    band: Band | None
+    worth: Mapping[str, Worth]
+    progress: LayerProgress | None = None
+
+    @cached_property
+    def dense(self) -> Report:
+        return self.how.report(self.network, str(DENSE), progress=self.progress)
+
+    @cached_property
+    def reports(self) -> dict[str, Report]:
+        """As the machine's software runs each pattern."""
+        run = self.how.report
+        return {one: run(self.network, one, progress=self.progress) for one in self.patterns}
+
+    @cached_property
+    def forced(self) -> dict[str, Report]:
+        """With every layer sparse."""
+        if self.how.sparse_machine is self.how.machine:
+            return self.reports
+        run = self.how.report
+        return {one: run(self.network, one, sparse=True) for one in self.patterns}
+
+    @cached_property
+    def kernels(self) -> Workload:
+        """What the reports are of."""
+        stays = staying_dense(self.network, self.how.dense)
+        return kernels_of(self.network, self.how.stack, stays)
+
+    @cached_property
+    def layers(self) -> tuple[LayerAdvice, ...]:
+        """Kernels that have weights; those that share a layer's name have one pattern."""
+        names = [(layer.name, *layer.members) for layer in self.dense.layers]
+        chosen = {row: rows for rows in together(names) for row in rows}
+        choices = {id(rows): self._choice(rows) for rows in chosen.values()}
+        return tuple(
+            self._layer(row, layer, *choices[id(chosen[row])])
+            for row, layer in enumerate(self.kernels.layers)
+            if isinstance(layer, Gemm | Conv)
+        )
+
+    def _time_ps(self, report: Report, rows: Sequence[int]) -> int:
+        return sum(report.layers[row].time_ps * report.layers[row].repeat for row in rows)
+
+    def _choice(self, rows: Sequence[int]) -> tuple[str, str, Outcome]:
+        """What is advised to kernels, which pattern gains most, and whether that is a gain."""
+        dense_ps = self._time_ps(self.dense, rows)
+        took = {one: self._time_ps(self.forced[one], rows) for one in self.patterns}
+        order = sorted(took, key=lambda one: (took[one], -parse_pattern(one).density))
+        results = {one: outcome(dense_ps / took[one], self.band) for one in order}
+        names = {name for row in rows for name in self.dense.layers[row].members}
+        gaining = [one for one in order if results[one] is Outcome.GAIN and self._may(one, names)]
+        return next(iter(gaining), str(DENSE)), order[0], results[order[0]]
+
+    def _may(self, pattern: str, names: Iterable[str]) -> bool:
+        """Whether a pattern is worth what it costs, as far as that was measured."""
+        worth = self.worth.get(pattern)
+        if worth is None:
+            return True
+        there = bearing(self.network)
+        return worth.is_worth_it and all(one in worth.layers for one in names if one in there)
+
+    def _layer(
+        self, row: int, layer: Bearing, pattern: str, best: str, result: Outcome
+    ) -> LayerAdvice:
+        dense, there = self.dense.layers[row], bearing(self.network)
+        gains = {one: dense.time_ps / self.forced[one].layers[row].time_ps for one in self.patterns}
+        return LayerAdvice(
+            dense.name, tuple(name for name in dense.members if name in there), dense.repeat,
+            dense.m, dense.n, dense.k, dense.count, pattern, dense.time_ns, gains, best, result,
+            self._reason(row, layer, pattern, best, result),
+        )  # fmt: skip
+
+    def _reason(
+        self, row: int, layer: Bearing, pattern: str, best: str, result: Outcome
+    ) -> Reason | None:
+        """Why it is dense."""
+        if pattern != str(DENSE):
+            return None
+        dense, sparse = self.dense.layers[row], self.forced[best].layers[row]
+        if sparse.asked == str(DENSE):
+            return Reason(ASKED, "stays dense, as asked")
+        if result is Outcome.GAIN:
+            gain = times(dense.time_ps / sparse.time_ps)
+            return Reason(QUALITY, f"not worth it: {best} would gain {gain}")
+        how = self.how
+        return reason_of(how.sparse_machine, layer, dense, sparse, result, how.library)
+
+    @cached_property
+    def workload(self) -> Workload:
+        """The network as advised, run by the same stack."""
+        patterns = {name: layer.pattern for layer in self.layers for name in layer.members}
+        advised = under(self.network, patterns)
+        return (
+            replace(advised, stack=self.how.stack) if isinstance(self.how.stack, str) else advised
+        )
+
+    @cached_property
+    def mix(self) -> Report:
+        """Of the network as advised."""
+        if all(layer.is_dense for layer in self.layers):
+            return self.dense
+        return self.how.report(self.workload, None, progress=self.progress)
+
+    def advice(self) -> Advice:
+        return Advice(
+            self.how.machine.name, self.dense.network, self.patterns, self.band, self.dense,
+            self.reports, self.forced, self.mix, self.workload, self.layers, worth=self.worth,
+        )  # fmt: skip
+
+
+def _with_break_evens(
+    case: _Case, layers: Sequence[LayerAdvice], most: int
+) -> tuple[LayerAdvice, ...]:
+    """What it would take, of so many unlike layers that do not gain and take most of the time."""
+    kernels = [layer for layer in case.kernels.layers if isinstance(layer, Gemm | Conv)]
+    probes = {
+        at: Probe(replace(kernel, name="", repeat=1, inputs=(), epilogue=()), layer.best)
+        for at, (kernel, layer) in enumerate(zip(kernels, layers, strict=True))
+        if layer.reason is not None and layer.reason.kind not in NO_SIZE_HELPS
+    }
+    spent: Counter[Probe] = Counter()
+    for at, probe in probes.items():
+        spent[probe] += round(layers[at].dense_ns * layers[at].repeat)
+    longest = [probe for probe, _ in spent.most_common(most)]
+    too_few = {probes[at] for at in probes if _kind(layers[at]) == CHANNELS}
+    prober = Prober.of(case.how.machine, case.band, case.how.library)
+    columns = _found(prober, [probe for probe in longest if probe not in too_few], "columns")
+    width = _found(prober, longest, "width")
+    return tuple(
+        replace(layer, columns=columns.get(probes.get(at)), width=width.get(probes.get(at)))
+        for at, layer in enumerate(layers)
+    )
+
+
+def _kind(layer: LayerAdvice) -> str:
+    return layer.reason.kind if layer.reason else ""
+
+
+def _found(prober: Prober, probes: Sequence[Probe], side: Side) -> dict[Probe | None, BreakEven]:
+    return dict(zip(probes, break_evens(prober, probes, side), strict=True))
+
+
+def _case_at(case: _Case, workload: Workload | str | Path, given: Mapping[str, int]) -> _Case:
+    """The same network at other parameters."""
+    return replace(case, network=under(load_workload(workload, **given), {}))
+
+
+def _batch_row(case: _Case, batch: int) -> BatchRow:
+    every = sum(layer.layers for layer in case.layers)
+    sparse = sum(layer.layers for layer in case.layers if not layer.is_dense)
+    advice = case.advice()
+    gains = {pattern: advice.gain_of(pattern) for pattern in case.patterns}
+    return BatchRow(batch, case.dense.total.time_ns, gains, advice.gain, sparse, every)
+
+
+def _with_batch(
+    case: _Case, advice: Advice, workload: Workload | str | Path, given: Mapping[str, int]
+) -> Advice:
+    """With the batch from which on the network gains, where it has such a parameter."""
+    start = given.get(BATCH, 1)
+    first = None if isinstance(workload, Workload) else _at(workload, given, start)
+    if first is None:
+        note = f"its break-even batch is not known: {case.network.name} has no parameter '{BATCH}'"
+        return replace(advice, notes=(*advice.notes, note))
+    fewer = _unlike(case)
+    quick = replace(case, how=replace(case.how, accuracy="sampled"), patterns=fewer)
+    gains = _gains_at(case, quick, lambda batch: _at(workload, given, batch))
+    most = start * 2**DOUBLINGS
+    found = break_even_batch(gains, start, fewer, most)
+    hosts = {_hosts(case.how.machine, one): found[one] for one in fewer}
+    from_batch = {one: hosts[_hosts(case.how.machine, one)] for one in case.patterns}
+    return replace(advice, from_batch=from_batch, most_batch=most)
+
+
+def _gains_at(
+    case: _Case, quick: _Case, network_at: Callable[[int], Workload | None]
+) -> Callable[[int], dict[str, bool]]:
+    """Of a batch: whether each pattern gains; where nothing can run, none does."""
+
+    def gains(batch: int) -> dict[str, bool]:
+        network = network_at(batch)
+        if network is None:
+            return dict.fromkeys(quick.patterns, False)
+        here = case if network == case.network else replace(quick, network=network)
+        try:
+            dense_ps = here.dense.total.time_ps
+            ratios = {one: dense_ps / here.reports[one].total.time_ps for one in quick.patterns}
+        except SimulatorError:  # a batch that memory does not hold
+            return dict.fromkeys(quick.patterns, False)
+        return {one: outcome(gain, case.band) is Outcome.GAIN for one, gain in ratios.items()}
+
+    return gains
+
+
+def _at(workload: str | Path | Workload, given: Mapping[str, int], batch: int) -> Workload | None:
+    """The network at a batch; None where it has no such parameter, or no such size."""
+    try:
+        return under(load_workload(workload, **{**given, BATCH: batch}), {})
+    except WorkloadError:
+        return None
+
+
+def _unlike(case: _Case) -> tuple[str, ...]:
+    """Patterns, without those that the machine runs as it runs one before."""
+    first: dict[object, str] = {}
+    for pattern in case.patterns:
+        first.setdefault(_hosts(case.how.machine, pattern), pattern)
+    return tuple(first.values())
+
+
+def _hosts(machine: Hardware, pattern: str) -> object:
+    """What decides how a machine runs a pattern."""
+    asked, sparsity = parse_pattern(pattern), machine.sparsity
+    if not isinstance(asked, Pattern):
+        return asked
+    return tuple(sparsity.capability.hosts(asked, sparsity.metadata))
