@@ -106,7 +106,7 @@ def advise(
     outputs |= {} if quality is None else files_of("--quality", quality)
     kind = _kind(format, outputs, hardware, workload)
     machine = load_hardware(hardware, settings_of(settings))
-    with layers_bar(len(asked) + 2) as progress:
+    with layers_bar((len(asked) + 2) * max(1, len(sizes))) as progress:
         advice = advise_on(
             machine,
             workload,
@@ -190,6 +190,9 @@ def advice_parts(advice: Advice, output: Path | None) -> Iterable[Part]:
     if advice.layers:
         yield ""
         yield _layers_table(advice)
+    if any(layer.reason is not None for layer in advice.layers):
+        yield ""
+        yield _reasons_table(advice)
     if any(layer.width is not None for layer in advice.layers):
         yield ""
         yield _sizes_table(advice)
@@ -226,7 +229,7 @@ def _layers_table(advice: Advice) -> Grid:
         Column("advised", "word"),
         Column(f"dense {scale.unit.name}"),
         *map(Column, advice.patterns),
-        Column("why not sparse", "prose"),
+        Column("why not sparse", "word"),
     ]
     made = Grid("Layers, and what each would gain", columns, drops=("m, n, k", "x"))
     for layer in advice.layers:
@@ -246,9 +249,39 @@ def _layers_table(advice: Advice) -> Grid:
 
 
 def _why(layer: LayerAdvice) -> str:
-    if layer.reason is None:
-        return ""
-    return f"{layer.outcome}; {layer.reason.text}"
+    return "" if layer.reason is None else f"{layer.outcome}: {layer.reason.kind}"
+
+
+def _reasons_table(advice: Advice) -> Grid:
+    """Each reason once, with the layer for which it weighs most."""
+    from simulator.cli.grid import Column, Grid
+    from simulator.quantities import whole_percent
+
+    made = Grid(
+        "Why not, and the share of dense time that this is said of",
+        [
+            Column("reason", "word"),
+            Column("layers"),
+            Column("share"),
+            Column("such as", "name"),
+            Column("where", "prose"),
+        ],
+    )
+    kinds: dict[str, list[LayerAdvice]] = {}
+    for layer in advice.layers:
+        if layer.reason is not None:
+            kinds.setdefault(layer.reason.kind, []).append(layer)
+    whole = advice.dense.total.time_ns
+    shares = {
+        kind: sum(layer.dense_ns * layer.repeat for layer in layers) / whole
+        for kind, layers in kinds.items()
+    }
+    for kind in sorted(kinds, key=lambda kind: -shares[kind]):
+        longest = max(kinds[kind], key=lambda layer: layer.dense_ns * layer.repeat)
+        count = f"{sum(layer.layers for layer in kinds[kind]):,}"
+        text = longest.reason.text if longest.reason else ""
+        made.add_row(kind, count, whole_percent(shares[kind]), longest.name, text)
+    return made
 
 
 def _sizes_table(advice: Advice) -> Grid:

@@ -44,8 +44,9 @@ class LayerAdvice:
         it dense.
     best : str
         The pattern that gains most, or loses least.
-    outcome : Outcome
-        Of that one.
+    outcomes : dict of str to Outcome
+        By pattern: a gain, a tie or a loss. Where the machine runs a pattern dense it is a tie,
+        though its neighbours leave another L2 to it.
     reason : Reason or None
         Why it does not gain; None where it does.
     columns, width : BreakEven or None
@@ -64,10 +65,15 @@ class LayerAdvice:
     dense_ns: float
     gains: dict[str, float]
     best: str
-    outcome: Outcome
+    outcomes: dict[str, Outcome]
     reason: Reason | None
     columns: BreakEven | None = None
     width: BreakEven | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of the best pattern."""
+        return self.outcomes[self.best]
 
     @property
     def layers(self) -> int:

@@ -114,7 +114,8 @@ def advise(
     given |= {BATCH: sizes[0]} if sizes else {}
     network = under(load_workload(workload, **given), {})
     how = _How(machine, library, stack, dense, accuracy, allow_overflow)
-    worth, notes = {}, ()
+    worth: dict[str, Worth] = {}
+    notes: tuple[str, ...] = ()
     if quality is not None:
         worth, notes = worth_of(quality, machine, network, asked, accuracy)
     case = _Case(how, network, asked, band_of(machine), worth, progress)
@@ -237,15 +238,23 @@ class _Case:
     def _time_ps(self, report: Report, rows: Sequence[int]) -> int:
         return sum(report.layers[row].time_ps * report.layers[row].repeat for row in rows)
 
-    def _choice(self, rows: Sequence[int]) -> tuple[str, str, Outcome]:
-        """What is advised to kernels, which pattern gains most, and whether that is a gain."""
+    def _choice(self, rows: Sequence[int]) -> tuple[str, str, dict[str, Outcome]]:
+        """What is advised to kernels, which pattern gains most, and which gain at all."""
         dense_ps = self._time_ps(self.dense, rows)
         took = {one: self._time_ps(self.forced[one], rows) for one in self.patterns}
         order = sorted(took, key=lambda one: (took[one], -parse_pattern(one).density))
-        results = {one: outcome(dense_ps / took[one], self.band) for one in order}
+        results = {
+            one: outcome(dense_ps / took[one], self.band) if self._skips(one, rows) else Outcome.TIE
+            for one in order
+        }
         names = {name for row in rows for name in self.dense.layers[row].members}
-        gaining = [one for one in order if results[one] is Outcome.GAIN and self._may(one, names)]
-        return next(iter(gaining), str(DENSE)), order[0], results[order[0]]
+        gaining = [one for one in order if results[one] is Outcome.GAIN]
+        allowed = (one for one in gaining if self._may(one, names))
+        return next(allowed, str(DENSE)), next(iter([*gaining, *order])), results
+
+    def _skips(self, pattern: str, rows: Sequence[int]) -> bool:
+        """Whether any of the kernels runs sparse at all."""
+        return any(self.forced[pattern].layers[row].executed_as != str(DENSE) for row in rows)
 
     def _may(self, pattern: str, names: Iterable[str]) -> bool:
         """Whether a pattern is worth what it costs, as far as that was measured."""
@@ -256,22 +265,19 @@ class _Case:
         return worth.is_worth_it and all(one in worth.layers for one in names if one in there)
 
     def _layer(
-        self, row: int, layer: Bearing, pattern: str, best: str, result: Outcome
+        self, row: int, layer: Bearing, pattern: str, best: str, results: dict[str, Outcome]
     ) -> LayerAdvice:
         dense, there = self.dense.layers[row], bearing(self.network)
         gains = {one: dense.time_ps / self.forced[one].layers[row].time_ps for one in self.patterns}
+        is_dense = pattern == str(DENSE)
         return LayerAdvice(
             dense.name, tuple(name for name in dense.members if name in there), dense.repeat,
-            dense.m, dense.n, dense.k, dense.count, pattern, dense.time_ns, gains, best, result,
-            self._reason(row, layer, pattern, best, result),
+            dense.m, dense.n, dense.k, dense.count, pattern, dense.time_ns, gains, best, results,
+            self._reason(row, layer, best, results[best]) if is_dense else None,
         )  # fmt: skip
 
-    def _reason(
-        self, row: int, layer: Bearing, pattern: str, best: str, result: Outcome
-    ) -> Reason | None:
+    def _reason(self, row: int, layer: Bearing, best: str, result: Outcome) -> Reason:
         """Why it is dense."""
-        if pattern != str(DENSE):
-            return None
         dense, sparse = self.dense.layers[row], self.forced[best].layers[row]
         if sparse.asked == str(DENSE):
             return Reason(ASKED, "stays dense, as asked")
@@ -359,7 +365,7 @@ def _with_batch(
         note = f"its break-even batch is not known: {case.network.name} has no parameter '{BATCH}'"
         return replace(advice, notes=(*advice.notes, note))
     fewer = _unlike(case)
-    quick = replace(case, how=replace(case.how, accuracy="sampled"), patterns=fewer)
+    quick = replace(case, how=replace(case.how, accuracy="sampled"), patterns=fewer, progress=None)
     gains = _gains_at(case, quick, lambda batch: _at(workload, given, batch))
     most = start * 2**DOUBLINGS
     found = break_even_batch(gains, start, fewer, most)

@@ -147,7 +147,7 @@ def _of_account(
     if factor > 1 and "padded" not in sparse.note and kind in ("scratchpad", "L2", "port"):
         words = f"rows fill no whole vectors, transfers are {factor}x as long; {words}"
         kind = "alignment"
-    return Reason(kind, f"{kind}: {words} {spent}{_whose(kind, sparse)}", stalls)
+    return Reason(kind, f"{words} {spent}{_whose(kind, sparse)}", stalls)
 
 
 def _tiles(layer: LayerReport) -> int | None:

@@ -11,7 +11,7 @@ from simulator.report.comparison import mix_text
 from simulator.sparsity import DENSE
 
 if TYPE_CHECKING:
-    from simulator.decisions.advice import Advice, LayerAdvice
+    from simulator.decisions.advice import Advice
 
 
 def sentences(advice: Advice) -> Iterable[str]:
@@ -79,17 +79,15 @@ def _is_choice(advice: Advice, pattern: str) -> bool:
 def _layers(advice: Advice, pattern: str) -> str:
     """How many layers gain by it, and how many should stay dense."""
     every = sum(layer.layers for layer in advice.layers)
-    gaining = sum(layer.layers for layer in advice.layers if _gains_by(advice, layer, pattern))
+    gaining = sum(
+        layer.layers for layer in advice.layers if layer.outcomes[pattern] is Outcome.GAIN
+    )
     if gaining == every:
         return "every layer gains" if every > 1 else "its one layer gains"
     if not gaining:
         return f"none of {count(every, 'layer')} gains" if every > 1 else "its one layer does not"
     verb = "gains" if gaining == 1 else "gain"
     return f"{gaining:,} of {every:,} layers {verb}, {every - gaining:,} should stay dense"
-
-
-def _gains_by(advice: Advice, layer: LayerAdvice, pattern: str) -> bool:
-    return outcome(layer.gains[pattern], advice.band) is Outcome.GAIN
 
 
 def _batches(advice: Advice, pattern: str) -> str:
@@ -127,11 +125,11 @@ def _advised(advice: Advice) -> str:
     """What the written trace holds."""
     counts = advice.counts
     if set(counts) == {str(DENSE)}:
-        why = "no layer gains by" if not advice.worth else "nothing is worth"
         patterns = " or ".join(advice.patterns)
-        if advice.worth:
-            return f"Advised: all layers dense; {patterns} gain too little for what they cost."
-        return f"Advised: all layers dense; {why} {patterns}."
+        why = f"no layer gains by {patterns}"
+        if any(layer.outcome is Outcome.GAIN for layer in advice.layers):
+            why = f"{patterns} is not known to be worth its cost"
+        return f"Advised: all layers dense; {why}."
     is_one = len(counts) == 1
     mix = f"every layer {next(iter(counts))}" if is_one else mix_text(counts)
     return f"Advised: {mix}: {times(advice.gain)}{_tied(advice)}."

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from simulator.names import shortened
-from simulator.pictures.style import INK, QUIET, styled
+from simulator.pictures.style import INK, styled
 from simulator.quantities import times, whole_percent
 
 COLOURS: Final = ("#0a4f86", "#d55e00", "#007a5a", "#b0569a", "#eea236", "#56a9e0")
@@ -77,7 +77,7 @@ def gains(
         for number, pattern in enumerate(patterns)
     ]
     handles.append(
-        Patch(facecolor=QUIET, alpha=PALE, label="pale: stay dense,\nor another pattern")
+        Patch(facecolor=COLOURS[0], alpha=PALE, label="pale: stay dense,\nor another pattern")
     )
     if error_ratio:
         handles.append(Patch(facecolor="#eeeeee", label="tie"))
