@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from simulator.decisions.advice import Advice, BatchRow, LayerAdvice
 from simulator.decisions.breakeven import (
-    Bearing,
     BreakEven,
     Probe,
     Prober,
@@ -19,27 +17,20 @@ from simulator.decisions.breakeven import (
     break_even_batch,
     break_evens,
 )
-from simulator.decisions.reasons import CHANNELS, PATTERN, Reason, reason_of
-from simulator.decisions.trust import Band, Outcome, band_of, outcome
+from simulator.decisions.case import ASKED, QUALITY, Case, How
+from simulator.decisions.reasons import CHANNELS, PATTERN
+from simulator.decisions.trust import Outcome, band_of, outcome
 from simulator.decisions.worth import Store, Worth, worth_of
 from simulator.errors import ConfigError, SimulatorError, WorkloadError
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
-from simulator.quantities import times
-from simulator.report.report import Report
-from simulator.run.asked import staying_dense
-from simulator.run.fastest import together
-from simulator.run.kernels import kernels_of
-from simulator.run.simulate import LayerProgress, simulate
-from simulator.sparsity import DENSE, AnyPattern, Pattern, parse_pattern
+from simulator.run.simulate import LayerProgress
+from simulator.sparsity import AnyPattern, Pattern, parse_pattern
 from simulator.workload import Conv, Gemm, Workload
-from simulator.workload.patterned import bearing, under
+from simulator.workload.patterned import under
 from simulator.workload.stack import Stack
 
 BATCH: Final = "batch"
-ASKED, QUALITY = "asked", "quality"
-"""Reasons that are none of the machine's."""
-
 NO_SIZE_HELPS: Final = (ASKED, QUALITY, PATTERN)
 PROBED: Final = 8
 DOUBLINGS: Final = 6
@@ -113,12 +104,12 @@ def advise(
     sizes = _batches(batches)
     given |= {BATCH: sizes[0]} if sizes else {}
     network = under(load_workload(workload, **given), {})
-    how = _How(machine, library, stack, dense, accuracy, allow_overflow)
+    how = How(machine, library, stack, dense, accuracy, allow_overflow)
     worth: dict[str, Worth] = {}
     notes: tuple[str, ...] = ()
     if quality is not None:
         worth, notes = worth_of(quality, machine, network, asked, accuracy)
-    case = _Case(how, network, asked, band_of(machine), worth, progress)
+    case = Case(how, network, asked, band_of(machine), worth, progress)
     advice = replace(case.advice(), notes=(*notes, *case.dense.notes))
     if break_even:
         advice = replace(advice, layers=_with_break_evens(case, advice.layers, break_even))
@@ -154,164 +145,8 @@ def _batches(sizes: Sequence[int]) -> list[int]:
     return list(sizes)
 
 
-@dataclass(frozen=True)
-class _How:
-    """As what is simulated, whatever the pattern."""
-
-    machine: Hardware
-    library: str | None
-    stack: Stack | str | None
-    dense: str | None
-    accuracy: str
-    allow_overflow: bool
-
-    @cached_property
-    def sparse_machine(self) -> Hardware:
-        """The machine with software that runs sparse what is asked for, faster or not."""
-        if not self.machine.library.dense_where_faster or self.library is not None:
-            return self.machine
-        return load_hardware(self.machine, {"library.dense_where_faster": False})
-
-    def report(
-        self,
-        network: Workload,
-        pattern: str | None,
-        *,
-        sparse: bool = False,
-        progress: LayerProgress | None = None,
-    ) -> Report:
-        """Of a network; ``sparse``: whatever dense would take."""
-        return simulate(
-            self.sparse_machine if sparse else self.machine, network, pattern,
-            library=self.library, stack=self.stack, dense=self.dense if pattern else None,
-            accuracy=self.accuracy, allow_overflow=self.allow_overflow, progress=progress,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Case:
-    """One network at one size, with all that is simulated of it."""
-
-    how: _How
-    network: Workload
-    patterns: tuple[str, ...]
-    band: Band | None
-    worth: Mapping[str, Worth]
-    progress: LayerProgress | None = None
-
-    @cached_property
-    def dense(self) -> Report:
-        return self.how.report(self.network, str(DENSE), progress=self.progress)
-
-    @cached_property
-    def reports(self) -> dict[str, Report]:
-        """As the machine's software runs each pattern."""
-        run = self.how.report
-        return {one: run(self.network, one, progress=self.progress) for one in self.patterns}
-
-    @cached_property
-    def forced(self) -> dict[str, Report]:
-        """With every layer sparse."""
-        if self.how.sparse_machine is self.how.machine:
-            return self.reports
-        run = self.how.report
-        return {one: run(self.network, one, sparse=True) for one in self.patterns}
-
-    @cached_property
-    def kernels(self) -> Workload:
-        """What the reports are of."""
-        stays = staying_dense(self.network, self.how.dense)
-        return kernels_of(self.network, self.how.stack, stays)
-
-    @cached_property
-    def layers(self) -> tuple[LayerAdvice, ...]:
-        """Kernels that have weights; those that share a layer's name have one pattern."""
-        names = [(layer.name, *layer.members) for layer in self.dense.layers]
-        chosen = {row: rows for rows in together(names) for row in rows}
-        choices = {id(rows): self._choice(rows) for rows in chosen.values()}
-        return tuple(
-            self._layer(row, layer, *choices[id(chosen[row])])
-            for row, layer in enumerate(self.kernels.layers)
-            if isinstance(layer, Gemm | Conv)
-        )
-
-    def _time_ps(self, report: Report, rows: Sequence[int]) -> int:
-        return sum(report.layers[row].time_ps * report.layers[row].repeat for row in rows)
-
-    def _choice(self, rows: Sequence[int]) -> tuple[str, str, dict[str, Outcome]]:
-        """What is advised to kernels, which pattern gains most, and which gain at all."""
-        dense_ps = self._time_ps(self.dense, rows)
-        took = {one: self._time_ps(self.forced[one], rows) for one in self.patterns}
-        order = sorted(took, key=lambda one: (took[one], -parse_pattern(one).density))
-        results = {
-            one: outcome(dense_ps / took[one], self.band) if self._skips(one, rows) else Outcome.TIE
-            for one in order
-        }
-        names = {name for row in rows for name in self.dense.layers[row].members}
-        gaining = [one for one in order if results[one] is Outcome.GAIN]
-        allowed = (one for one in gaining if self._may(one, names))
-        return next(allowed, str(DENSE)), next(iter([*gaining, *order])), results
-
-    def _skips(self, pattern: str, rows: Sequence[int]) -> bool:
-        """Whether any of the kernels runs sparse at all."""
-        return any(self.forced[pattern].layers[row].executed_as != str(DENSE) for row in rows)
-
-    def _may(self, pattern: str, names: Iterable[str]) -> bool:
-        """Whether a pattern is worth what it costs, as far as that was measured."""
-        worth = self.worth.get(pattern)
-        if worth is None:
-            return True
-        there = bearing(self.network)
-        return worth.is_worth_it and all(one in worth.layers for one in names if one in there)
-
-    def _layer(
-        self, row: int, layer: Bearing, pattern: str, best: str, results: dict[str, Outcome]
-    ) -> LayerAdvice:
-        dense, there = self.dense.layers[row], bearing(self.network)
-        gains = {one: dense.time_ps / self.forced[one].layers[row].time_ps for one in self.patterns}
-        is_dense = pattern == str(DENSE)
-        return LayerAdvice(
-            dense.name, tuple(name for name in dense.members if name in there), dense.repeat,
-            dense.m, dense.n, dense.k, dense.count, pattern, dense.time_ns, gains, best, results,
-            self._reason(row, layer, best, results[best]) if is_dense else None,
-        )  # fmt: skip
-
-    def _reason(self, row: int, layer: Bearing, best: str, result: Outcome) -> Reason:
-        """Why it is dense."""
-        dense, sparse = self.dense.layers[row], self.forced[best].layers[row]
-        if sparse.asked == str(DENSE):
-            return Reason(ASKED, "stays dense, as asked")
-        if result is Outcome.GAIN:
-            gain = times(dense.time_ps / sparse.time_ps)
-            return Reason(QUALITY, f"not worth it: {best} would gain {gain}")
-        how = self.how
-        return reason_of(how.sparse_machine, layer, dense, sparse, result, how.library)
-
-    @cached_property
-    def workload(self) -> Workload:
-        """The network as advised, run by the same stack."""
-        patterns = {name: layer.pattern for layer in self.layers for name in layer.members}
-        advised = under(self.network, patterns)
-        return (
-            replace(advised, stack=self.how.stack) if isinstance(self.how.stack, str) else advised
-        )
-
-    @cached_property
-    def mix(self) -> Report:
-        """Of the network as advised."""
-        if all(layer.is_dense for layer in self.layers):
-            return self.dense
-        return self.how.report(self.workload, None, progress=self.progress)
-
-    def advice(self) -> Advice:
-        return Advice(
-            self.how.machine.name, self.dense.network, self.patterns, self.band, self.dense,
-            self.reports, self.forced, self.mix, self.workload, self.layers, worth=self.worth,
-        )  # fmt: skip
-
-
 def _with_break_evens(
-    case: _Case, layers: Sequence[LayerAdvice], most: int
+    case: Case, layers: Sequence[LayerAdvice], most: int
 ) -> tuple[LayerAdvice, ...]:
     """What it would take, of so many unlike layers that do not gain and take most of the time."""
     kernels = [layer for layer in case.kernels.layers if isinstance(layer, Gemm | Conv)]
@@ -342,12 +177,12 @@ def _found(prober: Prober, probes: Sequence[Probe], side: Side) -> dict[Probe | 
     return dict(zip(probes, break_evens(prober, probes, side), strict=True))
 
 
-def _case_at(case: _Case, workload: Workload | str | Path, given: Mapping[str, int]) -> _Case:
+def _case_at(case: Case, workload: Workload | str | Path, given: Mapping[str, int]) -> Case:
     """The same network at other parameters."""
     return replace(case, network=under(load_workload(workload, **given), {}))
 
 
-def _batch_row(case: _Case, batch: int) -> BatchRow:
+def _batch_row(case: Case, batch: int) -> BatchRow:
     every = sum(layer.layers for layer in case.layers)
     sparse = sum(layer.layers for layer in case.layers if not layer.is_dense)
     advice = case.advice()
@@ -356,7 +191,7 @@ def _batch_row(case: _Case, batch: int) -> BatchRow:
 
 
 def _with_batch(
-    case: _Case, advice: Advice, workload: Workload | str | Path, given: Mapping[str, int]
+    case: Case, advice: Advice, workload: Workload | str | Path, given: Mapping[str, int]
 ) -> Advice:
     """With the batch from which on the network gains, where it has such a parameter."""
     start = given.get(BATCH, 1)
@@ -375,7 +210,7 @@ def _with_batch(
 
 
 def _gains_at(
-    case: _Case, quick: _Case, network_at: Callable[[int], Workload | None]
+    case: Case, quick: Case, network_at: Callable[[int], Workload | None]
 ) -> Callable[[int], dict[str, bool]]:
     """Of a batch: whether each pattern gains; where nothing can run, none does."""
 
@@ -402,7 +237,7 @@ def _at(workload: str | Path | Workload, given: Mapping[str, int], batch: int) -
         return None
 
 
-def _unlike(case: _Case) -> tuple[str, ...]:
+def _unlike(case: Case) -> tuple[str, ...]:
     """Patterns, without those that the machine runs as it runs one before."""
     first: dict[object, str] = {}
     for pattern in case.patterns:

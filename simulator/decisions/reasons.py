@@ -93,15 +93,13 @@ def reason_of(
 
 
 def _runs_dense(lowered: Lowered, sparse: LayerReport) -> Reason | None:
-    """What a machine, or a layer's channels, do not allow."""
+    """What a machine, or a layer's channels, do not allow; dense by choice has an account."""
     if not parse_pattern(sparse.executed_as).is_dense:
         return None
     _, _, why = lowered.reason.partition("runs dense: ")
     if "channels" in why:
         return Reason(CHANNELS, f"too few channels: {why}")
-    if why:
-        return Reason(PATTERN, why)
-    return Reason(CHANNELS, "too few channels: dense is faster than padded groups")
+    return Reason(PATTERN, why) if why else None
 
 
 def _on_lanes(dense: LayerReport) -> Reason | None:

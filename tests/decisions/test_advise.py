@@ -109,7 +109,6 @@ def _reason(network, **overrides):
         ("launch", Gemm("g", 16, 16, 64), {"kernel_start_ns": 10**6}),
         ("pattern", Gemm("g", 64, 64, 256), {"sparsity__largest_group": 0}),
         ("channels", Gemm("g", 64, 64, 1), {}),
-        ("DRAM", Gemm("g", 4, 2**16, 8), {"memory__dram__bytes_per_second": 1e9}),
         ("latency", Gemm("g", 16, 16, 64), {"memory__dram__latency_ns": 10**6}),
         ("tiles", Gemm("g", 16, 16, 8), {"core__count": 64, "libraries__own__epilogue_ns": 9000}),
         ("epilogue", Gemm("g", 16, 16, 8), {"libraries__own__epilogue_ns": 9000}),
@@ -120,6 +119,13 @@ def _reason(network, **overrides):
 def test_reasons(kind, layer, machine):
     """Each from a machine that is short of that one thing."""
     assert _reason(layer, **machine) == kind
+
+
+def test_what_dram_reads_is_told():
+    flat = Workload("flat", [Gemm("g", 64, 2**18, 64)])
+    (layer,) = advise("a100-sxm4-80gb", flat, ("2:4",), break_even=0).layers
+    assert layer.reason.kind == "DRAM"
+    assert layer.reason.text.endswith("100% of the bytes are no weights")
 
 
 def test_padding_that_the_library_demands():
