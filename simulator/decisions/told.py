@@ -132,7 +132,21 @@ def _advised(advice: Advice) -> str:
         return f"Advised: all layers dense; {why}."
     is_one = len(counts) == 1
     mix = f"every layer {next(iter(counts))}" if is_one else mix_text(counts)
-    return f"Advised: {mix}: {times(advice.gain)}{_tied(advice)}."
+    return f"Advised: {mix}: {times(advice.gain)}{_tied(advice)}.{_unmeasured(advice)}"
+
+
+def _unmeasured(advice: Advice) -> str:
+    """Where qualities are known, but not that of what is advised."""
+    by_pattern: dict[str, set[str]] = {}
+    for name, pattern in advice.pattern_of.items():
+        by_pattern.setdefault(pattern, set()).add(name)
+    by_pattern.pop(str(DENSE), None)
+    measured = (
+        advice.worth[one].layers == names for one, names in by_pattern.items() if advice.worth
+    )
+    if not advice.worth or (len(by_pattern) == 1 and all(measured)):
+        return ""
+    return " Its quality was not measured: nmsim quality --mix does."
 
 
 def _tied(advice: Advice) -> str:
