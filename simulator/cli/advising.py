@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from simulator.cli.tables import Part
     from simulator.decisions.advice import Advice, LayerAdvice
 
-PROBED = 8  # simulator.decisions.advise.PROBED, which would take long to import
+PROBED = 5  # simulator.decisions.advise.PROBED, which would take long to import
 MOST_PROBED = 1000
 
 

@@ -213,7 +213,9 @@ class Advice:
         """One row a kernel that has weights."""
         import pandas as pd
 
-        return pd.DataFrame([layer.record(self.patterns) for layer in self.layers])
+        frame = pd.DataFrame([layer.record(self.patterns) for layer in self.layers])
+        sizes = [name for name in frame if name.startswith("break_even")]
+        return frame.astype(dict.fromkeys(sizes, "Int64"))  # missing where nothing gains
 
     def to_json(self) -> str:
         """The sentences, gains in all and by batch, and the rows of `to_frame`."""

@@ -32,7 +32,7 @@ from simulator.workload.stack import Stack
 
 BATCH: Final = "batch"
 NO_SIZE_HELPS: Final = (ASKED, QUALITY, PATTERN)
-PROBED: Final = 8
+PROBED: Final = 5
 DOUBLINGS: Final = 6
 """Of the batch, where the network does not gain: up to 64 times."""
 

@@ -23,8 +23,8 @@ from simulator.workload import Conv, Gemm, Workload
 Bearing = Gemm | Conv
 Side = Literal["columns", "width"]
 
-DOUBLINGS: Final[dict[Side, int]] = {"columns": 6, "width": 3}
-"""How often a layer is doubled at most: to 64 times its columns; to 8 times its width, which are 64
+DOUBLINGS: Final[dict[Side, int]] = {"columns": 5, "width": 3}
+"""How often a layer is doubled at most: to 32 times its columns; to 8 times its width, which are 64
 times its weights."""
 
 QUARTERS: Final = (Fraction(7, 8), Fraction(6, 8), Fraction(5, 8))

@@ -44,8 +44,8 @@ def trust_line(machine: str, band: Band | None) -> str:
 def _of_pattern(advice: Advice, pattern: str) -> str:
     """One pattern in all layers."""
     gain, ran_as = advice.gain_of(pattern), _ran_as(advice, pattern)
-    if ran_as == [str(DENSE)] and not _is_choice(advice, pattern):
-        return f"{pattern} gains nothing: {advice.hardware} runs it dense."
+    if ran_as == [str(DENSE)]:
+        return f"{pattern} gains nothing: {advice.hardware} runs every layer dense."
     other = f" (run as {' and '.join(ran_as)})" if pattern not in ran_as else ""
     text = f"{pattern}{other} {_gains(gain, advice.band)} in all; {_layers(advice, pattern)}"
     return f"{text}{_batches(advice, pattern)}.{_forced(advice, pattern)}{_worth(advice, pattern)}"
@@ -65,15 +65,6 @@ def _ran_as(advice: Advice, pattern: str) -> list[str]:
     layers = [one for one in advice.forced[pattern].layers if one.kind in ("gemm", "conv")]
     names = dict.fromkeys(one.executed_as for one in layers if one.asked != str(DENSE))
     return [name for name in names if name != str(DENSE)] or [str(DENSE)]
-
-
-def _is_choice(advice: Advice, pattern: str) -> bool:
-    """Whether layers are dense for other reasons than that the machine has no such pattern."""
-    return any(
-        one.reason is None or one.reason.kind != "pattern"
-        for one in advice.layers
-        if one.best == pattern
-    )
 
 
 def _layers(advice: Advice, pattern: str) -> str:
@@ -104,11 +95,10 @@ def _batches(advice: Advice, pattern: str) -> str:
 
 def _forced(advice: Advice, pattern: str) -> str:
     """What it would be without dense kernels where those are faster, if that loses."""
-    gain = advice.gain_of(pattern, forced=True)
-    is_other = advice.forced[pattern] is not advice.reports[pattern]
-    if not is_other or outcome(gain, advice.band) is not Outcome.LOSS:
-        return ""
-    return f" Run sparse everywhere, it would be {times(gain)}."
+    gain = times(advice.gain_of(pattern, forced=True))
+    is_loss = outcome(advice.gain_of(pattern, forced=True), advice.band) is Outcome.LOSS
+    is_told = gain == times(advice.gain_of(pattern))
+    return f" Run sparse everywhere, it would be {gain}." if is_loss and not is_told else ""
 
 
 def _worth(advice: Advice, pattern: str) -> str:

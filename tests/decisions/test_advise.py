@@ -148,7 +148,7 @@ def test_sentences_of_networks_without_weights_and_machines_without_patterns():
     assert json.loads(advice.to_json())["layers"] == []
     assert "nothing to prune" in advice._repr_html_()
     dense_only = advise("v100-sxm2", "gemm:256x256x256", ("2:4",))
-    assert dense_only.verdict[0] == "2:4 gains nothing: v100-sxm2 runs it dense."
+    assert dense_only.verdict[0] == "2:4 gains nothing: v100-sxm2 runs every layer dense."
     assert dense_only.verdict[1] == "Advised: all layers dense; no layer gains by 2:4."
     one = advise("nm-flex", "gemm:2048x2048x2048", ("2:4",), break_even=0)
     assert "in all; its one layer gains" in one.verdict[0]
