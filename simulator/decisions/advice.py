@@ -214,7 +214,7 @@ class Advice:
         import pandas as pd
 
         frame = pd.DataFrame([layer.record(self.patterns) for layer in self.layers])
-        sizes = [name for name in frame if name.startswith("break_even")]
+        sizes = [f"break_even_{size}" for size in ("columns", "m", "k") if self.layers]
         return frame.astype(dict.fromkeys(sizes, "Int64"))  # missing where nothing gains
 
     def to_json(self) -> str:

@@ -10,10 +10,9 @@ from typing import Final
 
 from simulator.decisions.advice import Advice, BatchRow, LayerAdvice
 from simulator.decisions.breakeven import (
-    BreakEven,
     Probe,
     Prober,
-    Side,
+    Question,
     break_even_batch,
     break_evens,
 )
@@ -161,20 +160,23 @@ def _with_break_evens(
     longest = [probe for probe, _ in spent.most_common(most)]
     too_few = {probes[at] for at in probes if _kind(layers[at]) == CHANNELS}
     prober = Prober.of(case.how.machine, case.band, case.how.library)
-    columns = _found(prober, [probe for probe in longest if probe not in too_few], "columns")
-    width = _found(prober, longest, "width")
+    questions = [Question(probe, "columns") for probe in longest if probe not in too_few]
+    questions += [Question(probe, "width") for probe in longest]
+    found = dict(zip(questions, break_evens(prober, questions), strict=True))
     return tuple(
-        replace(layer, columns=columns.get(probes.get(at)), width=width.get(probes.get(at)))
+        replace(
+            layer,
+            columns=found.get(Question(probes[at], "columns")),
+            width=found.get(Question(probes[at], "width")),
+        )
+        if at in probes
+        else layer
         for at, layer in enumerate(layers)
     )
 
 
 def _kind(layer: LayerAdvice) -> str:
     return layer.reason.kind if layer.reason else ""
-
-
-def _found(prober: Prober, probes: Sequence[Probe], side: Side) -> dict[Probe | None, BreakEven]:
-    return dict(zip(probes, break_evens(prober, probes, side), strict=True))
 
 
 def _case_at(case: Case, workload: Workload | str | Path, given: Mapping[str, int]) -> Case:

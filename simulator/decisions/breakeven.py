@@ -1,9 +1,9 @@
 """From which size on does a layer gain? Of more columns, and of more width.
 
-Times are not monotone in size: a tile more may be a wave more. So what is looked for is stated. A
-layer that does not gain at its own size is doubled until it gains *twice in a row*; between the
-first of these doublings and the one before, quarters tell the smallest size from which on all of
-them gain. Layers are timed alone, from a cold L2, dense and sparse, all of a round in one run.
+Times are not monotone in size: a tile more may be a wave more. So what is looked for is stated: of
+the doublings of a layer's size, the smallest *from which on all larger ones gain*; then, between
+that and the one before, of the quarters the smallest from which on all larger ones gain. Layers are
+timed alone, from a cold L2, dense and sparse: all doublings in one run, all quarters in another.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import takewhile
+from operator import itemgetter
 from typing import Final, Literal
 
 from simulator.decisions.trust import Band, Outcome, outcome
@@ -146,51 +148,52 @@ class Prober:
         return [dense / sparse for dense, sparse in zip(times[::2], times[1::2], strict=True)]
 
 
-def break_evens(prober: Prober, probes: Sequence[Probe], side: Side) -> list[BreakEven]:
-    """Of every layer, as this module says."""
-    first = _doubled(prober, probes, side)
-    found = [at for at, doubling in enumerate(first) if doubling is not None]
+@dataclass(frozen=True)
+class Question:
+    """From which size on a layer gains by a pattern, and which of its sizes grows."""
 
-    def inside(at: int) -> list[Fraction]:
-        return [Fraction(2 ** (first[at] or 0)) * quarter for quarter in QUARTERS]
+    probe: Probe
+    side: Side
 
-    asked = [_scaled(probes[at], side, factor) for at in found for factor in inside(at)]
-    gains = iter(prober.gain(asked))
-    least: dict[int, Fraction] = {}
-    for at in found:
-        least[at] = Fraction(2 ** (first[at] or 0))
-        verdicts = [next(gains) for _ in QUARTERS]
-        for factor, is_gain in zip(inside(at), verdicts, strict=True):
-            if not is_gain:
-                break
-            least[at] = factor
-    end = Fraction(2 ** DOUBLINGS[side])
+    def at(self, factor: Fraction) -> Probe:
+        """The layer with so many times its size."""
+        return replace(self.probe, layer=scaled(self.probe.layer, self.side, factor))
+
+    @property
+    def doublings(self) -> list[Fraction]:
+        """The largest first."""
+        return [Fraction(2**power) for power in range(DOUBLINGS[self.side], 0, -1)]
+
+    def answer(self, factor: Fraction | None) -> BreakEven:
+        tried = self.doublings[0] if factor is None else factor
+        return BreakEven(self.side, factor, self.at(tried).layer)
+
+
+def break_evens(prober: Prober, questions: Sequence[Question]) -> list[BreakEven]:
+    """An answer a question, as this module says."""
+    doubled = _lasting(prober, [(one, one.doublings) for one in questions])
+    finer = [
+        (one, [size * quarter for quarter in QUARTERS] if size is not None else [])
+        for one, size in zip(questions, doubled, strict=True)
+    ]
+    quartered = _lasting(prober, finer)
     return [
-        BreakEven(side, least.get(at), scaled(probe.layer, side, least.get(at, end)))
-        for at, probe in enumerate(probes)
+        one.answer(size if least is None else least)
+        for one, size, least in zip(questions, doubled, quartered, strict=True)
     ]
 
 
-def _doubled(prober: Prober, probes: Sequence[Probe], side: Side) -> list[int | None]:
-    """After how many doublings each gains, and gains after the next one, too, if there is one."""
-    first: list[int | None] = [None] * len(probes)
-    waiting, last = list(range(len(probes))), DOUBLINGS[side]
-    before: dict[int, bool] = {}
-    for doubling in range(1, last + 1):
-        factor = Fraction(2**doubling)
-        gains = prober.gain([_scaled(probes[at], side, factor) for at in waiting])
-        now = dict(zip(waiting, gains, strict=True))
-        for at, is_gain in now.items():
-            if is_gain and before.get(at, False):
-                first[at] = doubling - 1
-            elif is_gain and doubling == last:
-                first[at] = last
-        waiting, before = [at for at in waiting if first[at] is None], now
-    return first
-
-
-def _scaled(probe: Probe, side: Side, factor: Fraction) -> Probe:
-    return replace(probe, layer=scaled(probe.layer, side, factor))
+def _lasting(
+    prober: Prober, asked: Sequence[tuple[Question, Sequence[Fraction]]]
+) -> list[Fraction | None]:
+    """Of every question's factors, largest first, the last one up to which all gain."""
+    gains = iter(prober.gain([one.at(factor) for one, factors in asked for factor in factors]))
+    found: list[Fraction | None] = []
+    for _, factors in asked:
+        gaining = [(factor, next(gains)) for factor in factors]
+        lasting = [factor for factor, _ in takewhile(itemgetter(1), gaining)]
+        found.append(lasting[-1] if lasting else None)
+    return found
 
 
 def break_even_batch(

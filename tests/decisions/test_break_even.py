@@ -15,6 +15,7 @@ from simulator.decisions.breakeven import (
     BreakEven,
     Probe,
     Prober,
+    Question,
     break_even_batch,
     break_evens,
     scaled,
@@ -52,7 +53,7 @@ def _brute_force(prober: Prober, probe: Probe, side: str) -> Fraction | None:
     last = DOUBLINGS[side]
     gains = {2**at: _gains_alone(prober, probe, side, Fraction(2**at)) for at in range(1, last + 1)}
     lasting = [
-        size for size, gain in gains.items() if gain and gains.get(2 * size, size == 2**last)
+        size for size in gains if all(gain for larger, gain in gains.items() if larger >= size)
     ]
     if not lasting:
         return None
@@ -78,7 +79,7 @@ def test_it_is_what_brute_force_finds(machine, pattern, side, layers):
     prober = Prober.of(hardware, band_of(hardware))
     rng = random.Random(f"{machine} {side}")
     probes = [Probe(_random_layer(rng), pattern) for _ in range(layers)]
-    found = break_evens(prober, probes, side)
+    found = break_evens(prober, [Question(probe, side) for probe in probes])
     assert [one.factor for one in found] == [_brute_force(prober, one, side) for one in probes]
     assert len({one.factor for one in found}) > 1, "the cases tell nothing apart"
 
