@@ -10,6 +10,7 @@ from typing import Final
 
 from simulator.decisions.advice import Advice, BatchRow, LayerAdvice
 from simulator.decisions.breakeven import (
+    BATCH_DOUBLINGS,
     Probe,
     Prober,
     Question,
@@ -32,8 +33,6 @@ from simulator.workload.stack import Stack
 BATCH: Final = "batch"
 NO_SIZE_HELPS: Final = (ASKED, QUALITY, PATTERN)
 PROBED: Final = 5
-DOUBLINGS: Final = 6
-"""Of the batch, where the network does not gain: up to 64 times."""
 
 
 def advise(
@@ -204,11 +203,10 @@ def _with_batch(
     fewer = _unlike(case)
     quick = replace(case, how=replace(case.how, accuracy="sampled"), patterns=fewer, progress=None)
     gains = _gains_at(case, quick, lambda batch: _at(workload, given, batch))
-    most = start * 2**DOUBLINGS
-    found = break_even_batch(gains, start, fewer, most)
+    found = break_even_batch(gains, start, fewer)
     hosts = {_hosts(case.how.machine, one): found[one] for one in fewer}
     from_batch = {one: hosts[_hosts(case.how.machine, one)] for one in case.patterns}
-    return replace(advice, from_batch=from_batch, most_batch=most)
+    return replace(advice, from_batch=from_batch, most_batch=start << BATCH_DOUBLINGS)
 
 
 def _gains_at(

@@ -8,9 +8,10 @@ timed alone, from a cold L2, dense and sparse: all doublings in one run, all qua
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache, partial
 from itertools import takewhile
 from operator import itemgetter
 from typing import Final, Literal
@@ -28,6 +29,9 @@ Side = Literal["columns", "width"]
 DOUBLINGS: Final[dict[Side, int]] = {"columns": 5, "width": 3}
 """How often a layer is doubled at most: to 32 times its columns; to 8 times its width, which are 64
 times its weights."""
+
+BATCH_DOUBLINGS: Final = 6
+"""Of a network's batch: to 64 times."""
 
 QUARTERS: Final = (Fraction(7, 8), Fraction(6, 8), Fraction(5, 8))
 """Of a doubled size, the largest first."""
@@ -197,41 +201,43 @@ def _lasting(
 
 
 def break_even_batch(
-    gains: Callable[[int], dict[str, bool]], start: int, patterns: Sequence[str], most: int
+    gains: Callable[[int], Mapping[str, bool]], start: int, patterns: Sequence[str]
 ) -> dict[str, int | None]:
     """By pattern, the smallest batch of doublings and halvings of ``start`` at which it gains.
 
-    Where a pattern gains at ``start``, halvings down to 1 are tried as long as it does; where not,
-    doublings up to ``most``, until it does.
+    By bisection: it gains at that batch, and not at half of it. Where a pattern gains at ``start``,
+    halvings are looked at, down to 1; where not, doublings, up to `BATCH_DOUBLINGS`.
 
     Parameters
     ----------
     gains : callable
         Of a batch: whether each pattern gains.
-    start, most : int
-        Batches.
 
     Returns
     -------
     dict of str to int or None
         None: at none of them.
     """
-    found: dict[str, int | None] = dict.fromkeys(patterns)
-    now = gains(start)
-    down = [pattern for pattern in patterns if now[pattern]]
-    up = [pattern for pattern in patterns if not now[pattern]]
-    batch = start
-    while down:
-        found |= dict.fromkeys(down, batch)
-        if batch == 1:
-            break
-        batch //= 2
-        now = gains(batch)
-        down = [pattern for pattern in down if now[pattern]]
-    batch = 2 * start
-    while up and batch <= most:
-        now = gains(batch)
-        found |= dict.fromkeys([pattern for pattern in up if now[pattern]], batch)
-        up = [pattern for pattern in up if not now[pattern]]
-        batch *= 2
-    return found
+    known = cache(gains)
+
+    def gains_by(pattern: str, batch: int) -> bool:
+        return known(batch)[pattern]
+
+    return {one: _first_batch(partial(gains_by, one), start) for one in patterns}
+
+
+def _first_batch(gains: Callable[[int], bool], start: int) -> int | None:
+    """Of one pattern."""
+    if gains(start):
+        return start >> _last(lambda step: gains(start >> step), start.bit_length() - 1)
+    steps = _last(lambda step: not gains(start << step), BATCH_DOUBLINGS)
+    return None if steps == BATCH_DOUBLINGS else start << (steps + 1)
+
+
+def _last(holds: Callable[[int], bool], most: int) -> int:
+    """Up to which step something holds that holds at step 0, by bisection."""
+    low, high = 0, most + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low

@@ -27,10 +27,10 @@ from tests.machines import tiny
 
 def _random_layer(rng: random.Random) -> Gemm | Conv:
     if rng.random() < 0.5:
-        return Gemm("x", rng.randrange(1, 600), rng.randrange(1, 300), rng.randrange(1, 900))
+        return Gemm("x", rng.randrange(1, 500), rng.randrange(1, 150), rng.randrange(1, 600))
     groups = rng.choice([1, 1, 2])
-    channels = [groups * rng.randrange(1, 80) for _ in range(2)]
-    side, kernel = rng.randrange(3, 20), rng.choice([1, 3])
+    channels = [groups * rng.randrange(1, 60) for _ in range(2)]
+    side, kernel = rng.randrange(3, 14), rng.choice([1, 3])
     return Conv("x", *channels, side, side, kernel=kernel, padding=kernel // 2, groups=groups)
 
 
@@ -117,10 +117,11 @@ def test_what_is_too_large_for_anything_is_no_gain():
         ({1, 2, 4, 8}, 1, 1),
         ({4, 8, 16}, 1, 4),
         ({4, 8, 16}, 8, 4),
-        ({4, 16}, 16, 16),  # it does not gain at 8
+        ({4, 16}, 16, 4),  # that it does not gain at 8 is not looked at
+        ({16, 32, 64}, 2, 16),
         ({6, 12, 24}, 24, 6),  # 3 is tried
         (set(), 1, None),
-        ({128}, 1, None),
+        ({128, 256}, 1, None),
     ],
 )
 def test_batches_are_doubled_and_halved(gaining, start, expected):
@@ -130,9 +131,9 @@ def test_batches_are_doubled_and_halved(gaining, start, expected):
         tried.append(batch)
         return {"2:4": batch in gaining}
 
-    assert break_even_batch(gains, start, ["2:4"], 64) == {"2:4": expected}
+    assert break_even_batch(gains, start, ["2:4"]) == {"2:4": expected}
     assert len(tried) == len(set(tried))
-    assert max(tried) <= 64
+    assert max(tried) <= 64 * start
 
 
 def test_layers_are_timed_from_a_cold_l2_though_the_machine_carries_it():
