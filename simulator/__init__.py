@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from simulator.version import __version__
 
 if TYPE_CHECKING:
-    from simulator.decisions.advice import Advice
-    from simulator.decisions.advise import advise
+    from simulator.decisions.advice.result import Advice
+    from simulator.decisions.advice.advise import advise
     from simulator.errors import (
         ConfigError,
         MappingError,
@@ -73,8 +73,8 @@ _HOMES = {
     "Mapping": "schedule.mapping",
     "LayerReport": "report.layer",
     "Report": "report.report",
-    "Advice": "decisions.advice",
-    "advise": "decisions.advise",
+    "Advice": "decisions.advice.result",
+    "advise": "decisions.advice.advise",
     "area_parts": "hardware.area",
     "relative_area": "hardware.area",
     "QualityResult": "quality.study",

@@ -31,9 +31,9 @@ from simulator.errors import OutputError, WorkloadError
 if TYPE_CHECKING:
     from simulator.cli.grid import Grid
     from simulator.cli.tables import Part
-    from simulator.decisions.advice import Advice, LayerAdvice
+    from simulator.decisions.advice.result import Advice, LayerAdvice
 
-PROBED = 5  # simulator.decisions.advise.PROBED, which would take long to import
+PROBED = 5  # simulator.decisions.advice.advise.PROBED, which would take long to import
 MOST_PROBED = 1000
 
 
@@ -91,8 +91,8 @@ def advise(
     """
     from simulator.cli import output as out
     from simulator.cli.progress import layers_bar
-    from simulator.decisions.advise import advise as advise_on
-    from simulator.decisions.advise import patterns_of
+    from simulator.decisions.advice.advise import advise as advise_on
+    from simulator.decisions.advice.advise import patterns_of
     from simulator.hardware import load_hardware
 
     asked = patterns_of([text for text in patterns.split(",") if text.strip()], "--patterns")

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from simulator import Conv, Gemm, Workload, load_hardware, simulate
-from simulator.decisions.breakeven import (
+from simulator.decisions.advice.breakeven import (
     DOUBLINGS,
     QUARTERS,
     BreakEven,

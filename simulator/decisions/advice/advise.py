@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from simulator.decisions.advice import Advice, BatchRow, LayerAdvice
-from simulator.decisions.breakeven import (
+from simulator.decisions.advice.result import Advice, BatchRow, LayerAdvice
+from simulator.decisions.advice.breakeven import (
     BATCH_DOUBLINGS,
     Probe,
     Prober,
@@ -17,10 +17,10 @@ from simulator.decisions.breakeven import (
     break_even_batch,
     break_evens,
 )
-from simulator.decisions.case import ASKED, QUALITY, Case, How
-from simulator.decisions.reasons import CHANNELS, PATTERN
+from simulator.decisions.advice.case import ASKED, QUALITY, Case, How
+from simulator.decisions.advice.reasons import CHANNELS, PATTERN
 from simulator.decisions.trust import Outcome, band_of, outcome
-from simulator.decisions.worth import Store, Worth, worth_of
+from simulator.decisions.advice.worth import Store, Worth, worth_of
 from simulator.errors import ConfigError, SimulatorError, WorkloadError
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload

@@ -8,7 +8,7 @@ from simulator.pictures import Picture, new_picture
 from simulator.pictures.gains import GainBar, gains
 
 if TYPE_CHECKING:
-    from simulator.decisions.advice import Advice
+    from simulator.decisions.advice.result import Advice
 
 PLOTTED: Final = 30
 """Layers, those that take most of the time."""

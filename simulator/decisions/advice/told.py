@@ -11,7 +11,7 @@ from simulator.report.comparison import mix_text
 from simulator.sparsity import DENSE
 
 if TYPE_CHECKING:
-    from simulator.decisions.advice import Advice
+    from simulator.decisions.advice.result import Advice
 
 
 def sentences(advice: Advice) -> Iterable[str]:

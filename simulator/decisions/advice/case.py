@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from simulator.decisions.advice import Advice, LayerAdvice
-from simulator.decisions.breakeven import Bearing
-from simulator.decisions.reasons import Reason, reason_of
+from simulator.decisions.advice.result import Advice, LayerAdvice
+from simulator.decisions.advice.breakeven import Bearing
+from simulator.decisions.advice.reasons import Reason, reason_of
 from simulator.decisions.trust import Band, Outcome, outcome
-from simulator.decisions.worth import Worth
+from simulator.decisions.advice.worth import Worth
 from simulator.hardware import Hardware, load_hardware
 from simulator.quantities import times
 from simulator.report.report import Report

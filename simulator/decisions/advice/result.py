@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from simulator.decisions.breakeven import BreakEven
-from simulator.decisions.reasons import Reason
+from simulator.decisions.advice.breakeven import BreakEven
+from simulator.decisions.advice.reasons import Reason
 from simulator.decisions.trust import Band, Outcome
-from simulator.decisions.worth import Worth
+from simulator.decisions.advice.worth import Worth
 from simulator.report.report import Report
 from simulator.sparsity import DENSE
 from simulator.workload import Workload
@@ -205,7 +205,7 @@ class Advice:
     @property
     def verdict(self) -> tuple[str, ...]:
         """The sentences."""
-        from simulator.decisions.told import sentences
+        from simulator.decisions.advice.told import sentences
 
         return tuple(sentences(self))
 
@@ -254,7 +254,7 @@ class Advice:
 
     def plot(self) -> Picture:
         """What each layer gains by each pattern, and what is advised."""
-        from simulator.decisions.drawn import advice_picture
+        from simulator.decisions.advice.drawn import advice_picture
 
         return advice_picture(self)
 
