@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from simulator.version import __version__
 
 if TYPE_CHECKING:
+    from simulator.decisions.advice.advise import advise
+    from simulator.decisions.advice.result import Advice
     from simulator.decisions.difference.diff import diff
     from simulator.decisions.difference.result import Difference
     from simulator.decisions.limiting.limits import limits
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
     from simulator.report.layer import LayerReport
     from simulator.report.report import Report
     from simulator.report.total import Total
-    from simulator.run.simulate import compare, simulate
+    from simulator.run.compare import compare
+    from simulator.run.simulate import simulate
     from simulator.schedule.mapping import Mapping
     from simulator.sparsity import Pattern
     from simulator.timeline.replay import TileRange
@@ -80,13 +83,15 @@ _HOMES = {
     "Report": "report.report",
     "Limits": "decisions.limiting.result",
     "limits": "decisions.limiting.limits",
+    "Advice": "decisions.advice.result",
+    "advise": "decisions.advice.advise",
     "area_parts": "hardware.area",
     "relative_area": "hardware.area",
     "QualityResult": "quality.study",
     "QualityStudy": "quality.plan",
     "measure_quality": "quality.study",
     "Total": "report.total",
-    "compare": "run.simulate",
+    "compare": "run.compare",
     "Comparison": "report.comparison",
     "simulate": "run.simulate",
     "Pattern": "sparsity",
@@ -113,6 +118,7 @@ _HOMES = {
 
 __all__ = [
     "STACKS",
+    "Advice",
     "Attention",
     "Comparison",
     "ConfigError",
@@ -147,6 +153,7 @@ __all__ = [
     "Workload",
     "WorkloadError",
     "__version__",
+    "advise",
     "area_parts",
     "claims_of",
     "compare",

@@ -128,7 +128,8 @@ def compare(
     patterns: Annotated[
         str,
         typer.Option(
-            help="Comma-separated; trace: as the trace says. Speed-ups are against the first."
+            help="Comma-separated; trace: as the trace says; fastest: each layer as it is fastest "
+            "under the others. Speed-ups are against the first."
         ),
     ] = "1:1,2:4,1:8",
     settings: Settings = None,
@@ -153,21 +154,21 @@ def compare(
     from simulator.cli import output as out
     from simulator.cli.progress import layers_bar
     from simulator.hardware import load_hardware
-    from simulator.run.simulate import compare as compare_patterns
-    from simulator.sparsity import parse_asked
+    from simulator.run.compare import compare as compare_patterns
+    from simulator.run.fastest import Compared
 
     outputs = {"-o": output, "--plot": plot}
     names = [name for name in patterns.split(",") if name.strip()]
-    asked = [parse_asked(name, "--patterns") for name in names]
-    files = weights_files(weights, asked, "--patterns")
+    asked = Compared.parse(names, "--patterns")
+    files = weights_files(weights, asked.simulated, "--patterns")
     kind = out.prepare(format, outputs, hardware, workload, *files.all)
     machine = load_hardware(hardware, settings_of(settings))
-    trace, tensors = weighed(workload, files, asked, parameters_of(param, batch))
-    with layers_bar(len(names)) as progress:
+    trace, tensors = weighed(workload, files, asked.simulated, parameters_of(param, batch))
+    with layers_bar(asked.runs) as progress:
         comparison = compare_patterns(
             machine,
             trace,
-            asked,
+            names,
             engine,
             library=library,
             accuracy=accuracy,

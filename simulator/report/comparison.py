@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from simulator.names import words
 from simulator.quantities import count, percent, time
 from simulator.report.account import CORE_TIME
 from simulator.report.report import Report
-from simulator.sparsity import DENSE, parse_pattern
+from simulator.sparsity import DENSE, FASTEST, parse_pattern
+from simulator.workload.layer import LISTED
 from simulator.workload.lowering import DENSE_FASTER, FASTER
 
 if TYPE_CHECKING:
@@ -60,8 +62,10 @@ class Comparison:
 
     def explanation(self) -> Iterable[str]:
         """A sentence a pattern: what it gives over the one before, and what holds it back."""
+        yield from filter(None, [_mix(self.first)])
         for before, after in zip(self.reports, self.reports[1:], strict=False):
-            yield (self._same(before, after) or self._gain(before, after)) + _faster_dense(after)
+            text = self._same(before, after) or self._gain(before, after)
+            yield " ".join(filter(None, [text + _faster_dense(after), _mix(after)]))
 
     def _same(self, before: Report, after: Report) -> str:
         """Why a pattern takes as long as the one before; empty if it does not."""
@@ -71,7 +75,8 @@ class Comparison:
         start = f"{after.pattern_name} is 1.00x {before.pattern_name}: "
         if not ran_as:
             return f"{start}no layer of {after.workload} has weights to prune."
-        if after.pattern and after.pattern not in ran_as and before.pattern in ran_as:
+        is_one = after.pattern not in (None, FASTEST)
+        if is_one and after.pattern not in ran_as and before.pattern in ran_as:
             is_choice = any(FASTER in layer.note for layer in after.layers)
             start += f"{after.hardware} "
             start += "runs it as " if is_choice else "has no such pattern and runs it as "
@@ -83,7 +88,8 @@ class Comparison:
         gain = before.total.time_ps / after.total.time_ps
         ideal = self.density_speedup(after) / self.density_speedup(before)
         ran_as = self.executed(after)
-        other = "" if after.pattern in ran_as else f", run as {', '.join(ran_as)},"
+        is_said = after.pattern == FASTEST or after.pattern in ran_as
+        other = "" if is_said else f", run as {', '.join(ran_as)},"
         text = f"{after.pattern_name}{other} is {gain:.2f}x {before.pattern_name}, "
         text += f"where density alone would give {ideal:.2f}x."
         old, new = self.core_time_ns(before), self.core_time_ns(after)
@@ -188,6 +194,26 @@ class Comparison:
         return pd.concat(frames, ignore_index=True)
 
 
+def _mix(report: Report) -> str:
+    """How many layers of the fastest mix run as what, as a sentence; empty of any other."""
+    if report.pattern != FASTEST:
+        return ""
+    layers: Counter[str] = Counter()
+    for layer in report.layers:
+        if layer.kind in ("gemm", "conv"):
+            layers[layer.asked] += layer.repeat
+    noun = "layer" if report.stack == LISTED else "kernel"
+    return f"{FASTEST} runs {mix_text(layers, noun)}." if layers else ""
+
+
+def mix_text(layers: Mapping[str, int], noun: str = "layer") -> str:
+    """How many run as what, the most first and dense last: ``30 layers 2:4, 4 1:8, 19 dense``."""
+    order = sorted(layers, key=lambda text: (text == str(DENSE), -layers[text]))
+    names = ["dense" if text == str(DENSE) else text for text in order]
+    counts = [count(layers[order[0]], noun), *(f"{layers[text]:,}" for text in order[1:])]
+    return ", ".join(f"{many} {name}" for many, name in zip(counts, names, strict=True))
+
+
 def _faster_dense(report: Report) -> str:
     """Which layers dense kernels would run faster, as a sentence; empty if none."""
     names = [layer.name for layer in report.layers if DENSE_FASTER in layer.note]
@@ -204,7 +230,8 @@ def _density(report: Report) -> Fraction:
     bearing = [layer for layer in report.layers if layer.kind in ("gemm", "conv")]
     macs = sum(layer.macs * layer.repeat for layer in bearing)
     if not macs:
-        return parse_pattern(report.pattern or DENSE).density
+        own = None if report.pattern == FASTEST else report.pattern
+        return parse_pattern(own or DENSE).density
     stored = (x.macs * x.repeat * parse_pattern(x.asked).density for x in bearing)
     return sum(stored, Fraction(0)) / macs
 

@@ -11,17 +11,10 @@ from simulator.engine.result import EngineResult
 from simulator.errors import ConfigError, MappingError, did_you_mean
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
-from simulator.report.comparison import Comparison
 from simulator.report.layer import LayerReport
 from simulator.report.report import Report
 from simulator.report.total import Roof, total_of
-from simulator.run.asked import (
-    PatternWeights,
-    Weights,
-    dense_note,
-    staying_dense,
-    weights_by_pattern,
-)
+from simulator.run.asked import Weights, dense_note, staying_dense
 from simulator.run.attach import Attached, attach, options_of, require_names, weights_note
 from simulator.run.carried import CarriedL2, Ran, mean_outcome
 from simulator.run.choice import (
@@ -42,7 +35,7 @@ from simulator.run.power import at_its_clock, report_of
 from simulator.schedule.capacity import held, memory_note, require_room, rows_bytes, with_room
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.program import Program
-from simulator.sparsity import DENSE, AnyPattern, asked_name, parse_asked
+from simulator.sparsity import DENSE, AnyPattern, parse_asked
 from simulator.units import ceil_div
 from simulator.workload import Attention, Layer, Stream, Workload
 from simulator.workload.lowering import DENSE_FASTER, GemmProblem, asked_pattern
@@ -169,59 +162,6 @@ def simulate(
         roof=Roof.of(under),
         total=replace(total, blocks=network.blocks, held=needed, compulsory_dram_bytes=least),
         layers=layers,
-    )
-
-
-def compare(
-    hardware: Hardware | str | Path,
-    workload: Workload | str | Path,
-    patterns: Sequence[AnyPattern | str | None] = ("1:1", "2:4", "1:8"),
-    engine: str = "fast",
-    *,
-    mapping: Mapping | str = "auto",
-    library: str | None = None,
-    accuracy: str = "exact",
-    stack: Stack | str | None = None,
-    dense: str | None = None,
-    weights: Weights | PatternWeights | None = None,
-    allow_overflow: bool = False,
-    progress: LayerProgress | None = None,
-) -> Comparison:
-    """Simulate a workload under several patterns; speed-ups are against the first.
-
-    Parameters other than ``patterns`` are those of `simulate`, as is each of its patterns:
-    ``("trace", "2:4")`` compares with what the trace says. ``weights`` are pruned by magnitude to
-    each pattern, and the reports say how many were pruned away; networks that were pruned or
-    trained to a pattern each are given as ``{"2:4": {"fc": ...}, "1:8": {"fc": ...}}``, and
-    patterns that are not among them run without real weights.
-    """
-    if not patterns:
-        raise ConfigError("patterns", "name at least one", want="such as 1:1,2:4,1:8")
-    parsed = [parse_asked(pattern) for pattern in patterns]
-    if len(set(parsed)) < len(parsed):
-        raise ConfigError(
-            "patterns", "the same pattern twice", got=",".join(map(asked_name, parsed))
-        )
-    hardware, workload = load_hardware(hardware), load_workload(workload)
-    return Comparison(
-        tuple(
-            simulate(
-                hardware,
-                workload,
-                pattern,
-                engine,
-                mapping=mapping,
-                library=library,
-                accuracy=accuracy,
-                stack=stack,
-                dense=dense,
-                weights=own,
-                prune=True,
-                allow_overflow=allow_overflow,
-                progress=progress,
-            )
-            for pattern, own in zip(parsed, weights_by_pattern(weights, parsed), strict=True)
-        )
     )
 
 

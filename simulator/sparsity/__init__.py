@@ -5,6 +5,7 @@
 """
 
 from simulator.sparsity.asked import (
+    FASTEST,
     TRACE,
     AnyPattern,
     Prunable,
@@ -27,6 +28,7 @@ from simulator.sparsity.vectors import CHOSEN, VectorPattern
 __all__ = [
     "CHOSEN",
     "DENSE",
+    "FASTEST",
     "LARGEST_GROUP",
     "TRACE",
     "AnyPattern",

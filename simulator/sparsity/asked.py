@@ -98,6 +98,9 @@ def _unstructured(text: str, where: str) -> Unstructured:
 TRACE = "trace"
 """What stands for a pattern where every layer has its own: as the trace says."""
 
+FASTEST = "fastest"
+"""What stands among several patterns for a mix: each layer as it ran fastest under the others."""
+
 
 def parse_asked(text: object, where: str = "pattern") -> AnyPattern | None:
     """Read a pattern for all layers, or ``trace`` or None: as the trace says, which is None.
