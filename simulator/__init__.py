@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from simulator.version import __version__
 
 if TYPE_CHECKING:
+    from simulator.decisions.require import require
+    from simulator.decisions.requirement import Requirement
     from simulator.errors import (
         ConfigError,
         MappingError,
@@ -59,6 +61,8 @@ _HOMES = {
     "StoreError": "errors",
     "WeightsError": "errors",
     "WorkloadError": "errors",
+    "Requirement": "decisions.requirement",
+    "require": "decisions.require",
     "Hardware": "hardware",
     "hardware_schema": "hardware",
     "load_hardware": "hardware",
@@ -118,6 +122,7 @@ __all__ = [
     "QualityResult",
     "QualityStudy",
     "Report",
+    "Requirement",
     "SimulatorError",
     "SpecError",
     "Stack",
@@ -144,6 +149,7 @@ __all__ = [
     "measure_quality",
     "pareto_front",
     "relative_area",
+    "require",
     "search",
     "simulate",
     "stacked",

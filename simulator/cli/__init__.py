@@ -15,6 +15,7 @@ from simulator.cli.importing import import_model
 from simulator.cli.listing import hardware, schema, workloads
 from simulator.cli.pruning import prune
 from simulator.cli.quality import quality
+from simulator.cli.requiring import require
 from simulator.cli.running import compare, run
 from simulator.cli.screen import NOTHING_KEPT, InterruptedCommandError, Quiet, begin, on_screen
 from simulator.cli.sweeping import pareto, results, search, sweep
@@ -64,6 +65,12 @@ app.command(
     epilog="Examples: nmsim compare nm-flex resnet50 --patterns 1:1,2:4,1:8; "
     "nmsim compare a100-sxm4-80gb gemm:8192x8192x8192 --patterns 1:1,2:4",
 )(on_screen(compare))
+app.command(
+    rich_help_panel=SIMULATE,
+    epilog="Examples: nmsim require nm-flex resnet50 --batch 64 --pattern 1:8 --speedup 2.5 "
+    "-o machine.yaml; nmsim require nm-flex bert-base --pattern 2:4 --speedup 2 --free clock "
+    "--store runs.sqlite",
+)(on_screen(require))
 app.command(
     rich_help_panel=CHECK,
     epilog="Examples: nmsim validate; nmsim validate llmcompass sparse24 --rows; "

@@ -68,6 +68,11 @@ class Axis:
         """The last step."""
         return len(self.factors) - 1
 
+    @property
+    def is_less(self) -> bool:
+        """Whether its first key falls as there is more of it, as latencies do."""
+        return self.priced.resource.keys[0][1] < 0
+
     @cached_property
     def weights(self) -> Array:
         """Price of every step where no area is counted (steps,)."""
@@ -192,12 +197,13 @@ def _natural(tree: Mapping[str, Any], resource: Resource, factor: float) -> Sett
 def _tidy(key: str, value: float, is_whole: bool) -> float:
     """A value as a person would write it."""
     last = key.rpartition(".")[2]
-    rule = ROUNDED.get(last)
-    if rule is not None:
-        value = rule(value)
-    elif not is_whole:
-        value = float(f"{value:.{DIGITS}g}")
+    if not is_whole:
+        value = ROUNDED.get(last, _three_digits)(value)
     return int(value) if last in COUNTS or value.is_integer() else value
+
+
+def _three_digits(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
 
 
 def _size(value: float) -> float:
