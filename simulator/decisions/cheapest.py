@@ -29,7 +29,9 @@ SURE: Final = 0.01
 """A point is guessed to miss if its time is longer by so much than what would do."""
 HOPES: Final = (1.0, 1.01)
 """A point is guessed to reach surely, or barely, if its time is longer by no more than this."""
-LEAST_SAVED: Final = 1e-9
+LEAST: Final = 1e-9
+AT_ONCE: Final = 256
+"""Points that are guessed at a time."""
 MOST_MOVES: Final = 60
 MOST_LOOKED_AT: Final = 3000
 """Points whose price is looked at before the next trial, to raise the bound."""
@@ -254,21 +256,24 @@ class _Guessed:
 
     search: Search
     time: Guess
-    dense: Guess
+    dense: Guess | None
+    """None where it is the same for all."""
 
     @classmethod
     def of(cls, search: Search) -> _Guessed:
         known = {p: came for p, came in search.tried.items() if math.isfinite(came.time)}
         factors = search.steps.factors([*known])
         time = Guess.of(factors, np.array([came.time for came in known.values()]))
-        dense = Guess.of(factors, np.array([came.dense for came in known.values()]))
-        return cls(search, time, dense)
+        dense = np.array([came.dense for came in known.values()])
+        is_same = bool((dense == dense[0]).all())
+        return cls(search, time, None if is_same else Guess.of(factors, dense))
 
     def lacks(self, points: Points) -> Array:
         """By which factor times are guessed to be too long; at most 1 where a point reaches."""
         factors = self.search.steps.factors(points)
-        times, dense = self.time.times(factors), self.dense.times(factors)
-        lacks: Array = times * self.search.wanted.gain / dense
+        wanted = self.search.wanted
+        dense = wanted.dense if self.dense is None else self.dense.times(factors)
+        lacks: Array = self.time.times(factors) * wanted.gain / dense
         return lacks
 
     def reaching(self) -> list[Point]:
@@ -291,24 +296,27 @@ class _Guessed:
         """
         most = self.search.affordable()
         while True:
-            higher = self._ups(bound, most, STRIDES[:1])
-            lacks = self.lacks(higher)
-            is_short = lacks > 1 + SURE
+            higher = self._ups(bound, most, STRIDES)
+            lack, *lacks = self.lacks(np.array([bound, *higher]))
+            is_short = np.array(lacks) > 1 + SURE
             if not is_short.any():
                 return bound
             miss = higher[is_short]
-            lost = np.log(self.lacks(np.array([bound])) / lacks[is_short])
+            lost = np.log(lack / np.array(lacks)[is_short])
             added = self.search.steps.prices(miss) - self.search.steps.price(bound)
-            bound = _point(miss[(added / np.maximum(lost, 1e-9)).argmax()])
+            bound = _point(miss[(added / np.maximum(lost, LEAST)).argmax()])
 
     def _raised(self, point: Point) -> Point:
         """More of what is guessed to give most for its price, until that reaches."""
         top = self.search.steps.top
-        while (lack := float(self.lacks(np.array([point]))[0])) > 1 and point != top:
+        while point != top:
             higher = self._ups(point, top, STRIDES)
-            won = np.log(lack / np.maximum(self.lacks(higher), 1))
+            lack, *lacks = self.lacks(np.array([point, *higher]))
+            if lack <= 1:
+                break
+            won = np.log(lack / np.maximum(lacks, 1))
             added = self.search.steps.prices(higher) - self.search.steps.price(point)
-            point = _point(higher[(won / np.maximum(added, 1e-9)).argmax()])
+            point = _point(higher[(won / np.maximum(added, LEAST)).argmax()])
         return point
 
     def _cheaper(self, point: Point, lack: float) -> Point:
@@ -317,15 +325,23 @@ class _Guessed:
         for _ in range(MOST_MOVES):
             others = np.clip(point + search.moves, 0, steps.top)
             prices = steps.prices(others)
-            is_cheaper = prices < steps.price(point) - LEAST_SAVED
-            others, prices = others[is_cheaper], prices[is_cheaper]
             order = np.argsort(prices, kind="stable")
-            others = others[order][self.lacks(others[order]) <= lack]
-            left = ~search.ruled_out(others)
-            if not left.any():
+            order = order[prices[order] < steps.price(point) - LEAST]
+            found = self._first(others[order], lack)
+            if found is None:
                 break
-            point = _point(others[left.argmax()])
+            point = found
         return point
+
+    def _first(self, points: Points, lack: float) -> Point | None:
+        """The first that is guessed to reach and not ruled out."""
+        for start in range(0, len(points), AT_ONCE):
+            some = points[start : start + AT_ONCE]
+            some = some[~self.search.ruled_out(some)]
+            reaches = self.lacks(some) <= lack
+            if reaches.any():
+                return _point(some[reaches.argmax()])
+        return None
 
     def _ups(self, point: Point, most: Point, strides: Sequence[int]) -> Points:
         """Points with more of one thing, but at most so much."""

@@ -8,6 +8,7 @@ left over is carried to points nearby. It only decides what to simulate next.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -59,10 +60,16 @@ class Guess:
 
 def _features(shares: Array) -> Array:
     """A constant; each resource; of each pair, the slower one and both in turn."""
-    one, other = np.triu_indices(shares.shape[1], 1)
+    one, other = _pairs(shares.shape[1])
     first, second = shares[:, one], shares[:, other]
     constant = np.ones((len(shares), 1))
     return np.hstack([constant, shares, np.maximum(first, second), first * second])
+
+
+@cache
+def _pairs(axes: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    one, other = np.triu_indices(axes, 1)
+    return one, other
 
 
 def _fitted(features: Array) -> Array:

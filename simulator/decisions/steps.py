@@ -114,21 +114,27 @@ class Steps:
         The same as if every machine were made and its area estimated: axes add to different parts,
         or to a sum, but for the number of cores, which multiplies what is in a core.
         """
-        columns = np.asarray(points).T
-        base = self._base
-        parts, times = np.tile(base, (columns.shape[1], 1)), np.ones((columns.shape[1], len(base)))
-        weights = np.zeros(columns.shape[1])
-        for axis, column in zip(self.axes, columns, strict=True):
-            weights += axis.weights[column]
+        steps, base = np.asarray(points), self._base
+        prices: Array = self._weights[np.arange(len(self.axes)), steps].sum(axis=1) - 1
+        added, times = np.tile(base, (len(steps), 1)), 1.0
+        for axis, column in zip(self.axes, steps.T, strict=True):
             if axis.name == MULTIPLIES:
-                times *= axis.parts[column] / np.where(base > 0, base, 1)
-            else:
-                parts += axis.parts[column] - base
-        area: Array = (parts * times).sum(axis=1) / base.sum() - 1
-        return area + weights
+                times = (axis.parts / np.where(base > 0, base, 1))[column]
+            elif axis.priced.price == AREA:
+                added += (axis.parts - base)[column]
+        prices += (added * times).sum(axis=1) / base.sum()
+        return prices
 
     def price(self, point: Point) -> float:
         return float(self.prices([point])[0])
+
+    @cached_property
+    def _weights(self) -> Array:
+        """Price of doublings (axes, steps)."""
+        weights = np.zeros((len(self.axes), max(self.top) + 1))
+        for at, axis in enumerate(self.axes):
+            weights[at, : axis.top + 1] = axis.weights
+        return weights
 
     @cached_property
     def _base(self) -> Array:

@@ -12,10 +12,12 @@ from matplotlib.ticker import MaxNLocator
 from simulator.names import shortened
 from simulator.pictures.style import ACCENT, INK, QUIET, styled
 
+BAR = 0.45
+"""Of the height of a row, the rest of which is for words."""
 GREEN, ORANGE = "#007a5a", "#d55e00"
 ROOM = 1.15
 """Of the scale of prices, beyond the best or the dearest bar."""
-DEAR = 3.0
+DEAR = 2.5
 """Machines that cost more times the best one are left out of the picture."""
 
 
@@ -58,14 +60,14 @@ def purchases(
 
 def _bars(axes: Axes, bought: Sequence[Bought]) -> None:
     prices = [one.price for one in bought]
-    axes.barh(range(len(bought)), prices, 0.6, color=ACCENT)
+    axes.barh(range(len(bought)), prices, BAR, color=ACCENT)
     for row, one in enumerate(bought):
         note = one.times
         note += "" if one.without is None else f"; without: {one.without:.2f}x dense"
-        axes.annotate(note, (0, row), (2, -15), textcoords="offset points", va="center")
+        axes.annotate(note, (0, row + BAR / 2), (2, -3), textcoords="offset points", va="top")
     axes.set_yticks(range(len(bought)), [shortened(one.name, 22) for one in bought])
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(bought) - 0.35, -0.5)
+    axes.set_ylim(len(bought) - 0.3, -0.4)
     axes.set_xlim(0, ROOM * max(prices) or 1)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("price, share of the machine's area")
