@@ -122,10 +122,12 @@ class Search:
             if new:
                 self.look_at(new)
                 continue
-            before = self.best
+            known = len(self.tried)
             self._take_back()
-            if self.best == before and self._goes_on():
+            if len(self.tried) == known:
                 self._raise_floor(guessed)
+            if len(self.tried) == known:
+                break
         self._take_back()
 
     def _goes_on(self) -> bool:

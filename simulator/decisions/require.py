@@ -317,6 +317,6 @@ def _patterns(network: Workload, pattern: str | None, dense: str | None) -> dict
     """What every layer that has weights is asked for."""
     stays = staying_dense(network, dense)
     return {
-        name: DENSE_NAME if name in stays else pattern or layer.pattern or DENSE_NAME
+        name: DENSE_NAME if name in stays else str(pattern or layer.pattern or DENSE)
         for name, layer in bearing(network).items()
     }
