@@ -12,7 +12,7 @@ from simulator.decisions.cheapest import Came, Search, Wanted
 from simulator.decisions.prices import priced
 from simulator.decisions.requirement import Change, Requirement, Stop, Tried
 from simulator.decisions.steps import MOST, Point, Settings, Steps, steps_of
-from simulator.errors import SimulatorError, SpecError, WorkloadError, did_you_mean
+from simulator.errors import SpecError, WorkloadError
 from simulator.exploration.plan import Plan, Shared
 from simulator.exploration.plan import Point as Run
 from simulator.exploration.row import Row
@@ -109,35 +109,32 @@ def require(
     machine, network = load_hardware(hardware), load_workload(workload)
     text = _asked_of(network, pattern, dense)
     plain = under(network, _patterns(network, text, dense)) if dense is not None else network
-    shared = Shared(_choosing(machine, library), (plain,), "fast", accuracy)
-    steps = steps_of(shared.base, priced(prices, tuple(free)), most)
+    shared = Shared(machine, (plain,), "fast", accuracy, library)
+    steps = steps_of(machine, priced(prices, tuple(free)), most)
     alone = None if dense is not None else text
     plan = Plan(shared, (alone,), Space({}), () if stack is None else (stack,), DENSE_NAME)
-
-    def fault(row: Row) -> SimulatorError:
-        """Why the machine as it is cannot run, in the words of whoever found out."""
-        try:
-            how = {"library": library, "stack": stack, "dense": dense, "accuracy": accuracy}
-            simulate(machine, network, row.pattern, **how)  # type: ignore[arg-type]  # by name
-        except SimulatorError as error:
-            return error
-        return SpecError(machine.name, row.error or "cannot run")
-
     executor = "serial" if workers == 1 else "processes"
     with Runs(store) as opened:
         count = _Count(tries * (1 + (of == CHANGED)), progress)
         with filling(opened, plan, pool_of(executor, workers, None), count) as dispatch:
             trials = _Trials(plan, steps, of == CHANGED, dispatch, opened)
-            as_is, dense_row = trials.rows([{}], (alone, DENSE_NAME))[0]
-            for row in (as_is, dense_row):
-                if row.time_ps is None:
-                    raise fault(row)
-            wanted = Wanted(speedup, trials.time(dense_row), tries, GAP)
+            _require_runs(trials, shared, stack)
+            wanted = Wanted(speedup, trials.dense_as_is, tries, GAP)
             search = Search(steps, trials.tries, wanted)
             search.run()
             found = _found(trials, search)
     about = (machine.name, network.name, asked_name(parse_asked(text)), speedup, of, most)
     return Requirement(*about, **found, computed=dispatch.tally.computed, notes=opened.notes)
+
+
+def _require_runs(trials: _Trials, shared: Shared, stack: str | None) -> None:
+    """Raise what keeps the machine as it is from running, as whoever found it says it."""
+    (rows,) = trials.rows([{}], (trials.pattern, DENSE_NAME))
+    for row in rows:
+        if row.error is not None:
+            about = shared.base, shared.workloads[0], row.pattern
+            simulate(*about, library=shared.library, accuracy=shared.accuracy, stack=stack)
+            raise SpecError(shared.base.name, row.error)
 
 
 @dataclass
@@ -272,17 +269,6 @@ def _stop(trials: _Trials, point: Point, came: Came) -> Stop:
     gains = {name: came.time / trials.time(row) for name, (row,) in zip(more, rows, strict=True)}
     helping = sorted((-gain, name) for name, gain in gains.items() if gain >= HELPS)
     return Stop(row.bound or "", tuple((name, -gain) for gain, name in helping))
-
-
-def _choosing(machine: Hardware, library: str | None) -> Hardware:
-    """The machine whose every layer runs in a library."""
-    if library is None:
-        return machine
-    if library not in machine.libraries:
-        hint = did_you_mean(library, machine.libraries)
-        raise SpecError("--library", "the machine has no such library", got=library, hint=hint)
-    chosen = {"library.dense": library, "library.sparse": library, "library.dtypes": {}}
-    return load_hardware(machine, chosen)
 
 
 def _check(speedup: float, of: str, tries: int) -> None:
