@@ -48,7 +48,8 @@ class Guess:
         parts = _fitted(features / times[:, None])
         missing = np.log(times / (features @ parts))
         near = _nearness(shares, shares) + NOISE * np.eye(len(times))
-        return cls(shares, parts, np.linalg.solve(near, missing))
+        left_over: Array = np.linalg.solve(near, missing)
+        return cls(shares, parts, left_over)
 
     def times(self, factors: Array) -> Array:
         """Guessed ones (points,)."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from simulator.decisions.cheapest import Came, Search, Wanted
 from simulator.decisions.prices import priced
 from simulator.decisions.requirement import Change, Requirement, Stop, Tried
-from simulator.decisions.steps import MOST, Point, Settings, Steps, steps_of
+from simulator.decisions.steps import MOST, Point, Steps, steps_of
 from simulator.errors import SpecError, WorkloadError
 from simulator.exploration.plan import Plan, Shared
 from simulator.exploration.plan import Point as Run
@@ -178,7 +178,7 @@ class _Trials:
         return self.time(row)
 
     def rows(
-        self, settings: Sequence[Settings], patterns: tuple[str | None, ...]
+        self, settings: Sequence[dict[str, Any]], patterns: tuple[str | None, ...]
     ) -> list[tuple[Row, ...]]:
         """A row a pattern, of every machine."""
         runs = [run for one in settings for run in self.plan.points_at(one, patterns)]
