@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from simulator.version import __version__
 
 if TYPE_CHECKING:
-    from simulator.decisions.require import require
-    from simulator.decisions.requirement import Requirement
+    from simulator.decisions.requirement.require import require
+    from simulator.decisions.requirement.result import Requirement
     from simulator.errors import (
         ConfigError,
         MappingError,
@@ -61,8 +61,8 @@ _HOMES = {
     "StoreError": "errors",
     "WeightsError": "errors",
     "WorkloadError": "errors",
-    "Requirement": "decisions.requirement",
-    "require": "decisions.require",
+    "Requirement": "decisions.requirement.result",
+    "require": "decisions.requirement.require",
     "Hardware": "hardware",
     "hardware_schema": "hardware",
     "load_hardware": "hardware",

@@ -27,12 +27,12 @@ from simulator.cli.options import (
 if TYPE_CHECKING:
     from simulator.cli.grid import Grid
     from simulator.cli.tables import Part
-    from simulator.decisions.requirement import Requirement
+    from simulator.decisions.requirement.result import Requirement
 
 MACHINES = {".yaml": "yaml", ".yml": "yaml"}
 UNREACHED = 2
 """Exit code where nothing reaches the target."""
-MOST = 16.0  # simulator.decisions.steps.MOST and require.TRIES, which would take long to import
+MOST = 16.0  # simulator.decisions.requirement.steps.MOST and require.TRIES, which would take long to import
 TRIES = 80
 
 
@@ -96,7 +96,7 @@ def require(
     where nothing that is allowed reaches the target.
     """
     from simulator.cli import output as out
-    from simulator.decisions.require import require as cheapest
+    from simulator.decisions.requirement.require import require as cheapest
     from simulator.hardware import load_hardware
     from simulator.hardware.laid_over import base_name
     from simulator.importers import load_workload
@@ -193,6 +193,6 @@ def _changes(found: Requirement) -> Grid:
 
 
 def _value(key: str, value: float) -> str:
-    from simulator.decisions.requirement import size_text, value_text
+    from simulator.decisions.requirement.result import size_text, value_text
 
     return size_text(value) if key.endswith(".bytes") else value_text(value)

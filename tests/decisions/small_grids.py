@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from simulator import Conv, Gemm, Workload, load_hardware
-from simulator.decisions.prices import priced
-from simulator.decisions.steps import Point, Steps, steps_of
+from simulator.decisions.requirement.prices import priced
+from simulator.decisions.requirement.steps import Point, Steps, steps_of
 from simulator.exploration.plan import Plan, Shared
 from simulator.exploration.runs import Runs, filling
 from simulator.exploration.space import Space

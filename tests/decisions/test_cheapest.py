@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from simulator import load_hardware
-from simulator.decisions.cheapest import Came, Search, Wanted
-from simulator.decisions.guess import Guess
-from simulator.decisions.prices import priced
-from simulator.decisions.steps import Point, Steps, steps_of
+from simulator.decisions.requirement.cheapest import Came, Search, Wanted
+from simulator.decisions.requirement.guess import Guess
+from simulator.decisions.requirement.prices import priced
+from simulator.decisions.requirement.steps import Point, Steps, steps_of
 
 PRICES = {"DRAM": 0.25, "L2 rate": 0.1, "port": 0.05, "scratchpad rate": "area", "MACs": "area"}
 MANY = 10_000

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from simulator import load_hardware
-from simulator.decisions.prices import AREA, DEFAULT, priced
-from simulator.decisions.steps import STEP, steps_of
+from simulator.decisions.requirement.prices import AREA, DEFAULT, priced
+from simulator.decisions.requirement.steps import STEP, steps_of
 from simulator.errors import SpecError
 from simulator.hardware.area import relative_area
 

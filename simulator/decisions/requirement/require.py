@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from simulator.decisions.cheapest import Came, Search, Wanted
-from simulator.decisions.prices import priced
-from simulator.decisions.requirement import Change, Requirement, Stop, Tried
-from simulator.decisions.steps import MOST, Point, Steps, steps_of
+from simulator.decisions.requirement.cheapest import Came, Search, Wanted
+from simulator.decisions.requirement.prices import priced
+from simulator.decisions.requirement.result import Change, Requirement, Stop, Tried
+from simulator.decisions.requirement.steps import MOST, Point, Steps, steps_of
 from simulator.errors import SpecError, WorkloadError
 from simulator.exploration.plan import Plan, Shared
 from simulator.exploration.plan import Point as Run

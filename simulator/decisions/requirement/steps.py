@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from simulator.decisions.prices import AREA, Priced
+from simulator.decisions.requirement.prices import AREA, Priced
 from simulator.errors import ConfigError, SpecError
 from simulator.hardware import Hardware, load_hardware
 from simulator.hardware.area import area_parts

@@ -18,8 +18,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from simulator.decisions.guess import Array, Guess
-from simulator.decisions.steps import Point, Steps
+from simulator.decisions.requirement.guess import Array, Guess
+from simulator.decisions.requirement.steps import Point, Steps
 
 Points = npt.NDArray[np.int64]
 
