@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from simulator.decisions.difference.result import Difference
     from simulator.decisions.limiting.limits import limits
     from simulator.decisions.limiting.result import Limits
+    from simulator.decisions.requirement.require import require
+    from simulator.decisions.requirement.result import Requirement
     from simulator.errors import (
         ConfigError,
         MappingError,
@@ -70,6 +72,8 @@ _HOMES = {
     "WorkloadError": "errors",
     "Difference": "decisions.difference.result",
     "diff": "decisions.difference.diff",
+    "Requirement": "decisions.requirement.result",
+    "require": "decisions.requirement.require",
     "Hardware": "hardware",
     "hardware_schema": "hardware",
     "load_hardware": "hardware",
@@ -137,6 +141,7 @@ __all__ = [
     "QualityStudy",
     "Report",
     "ReportError",
+    "Requirement",
     "SimulatorError",
     "SpecError",
     "Stack",
@@ -166,6 +171,7 @@ __all__ = [
     "measure_quality",
     "pareto_front",
     "relative_area",
+    "require",
     "search",
     "simulate",
     "stacked",

@@ -60,7 +60,8 @@ def calibrate(
     from simulator.cli.progress import points_bar
     from simulator.cli.tables import render
     from simulator.hardware import load_hardware
-    from simulator.validation.calibrated_machine import base_name, machine_yaml
+    from simulator.hardware.laid_over import base_name
+    from simulator.validation.calibrated_machine import machine_yaml
     from simulator.validation.calibration import calibrate as fitted_to
     from simulator.validation.measured import read_measurements
 

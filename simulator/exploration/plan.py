@@ -70,6 +70,8 @@ class Shared:
     workloads: tuple[Workload, ...]
     engine: str
     accuracy: str
+    library: str | None = None
+    """One of the base machine's for all layers; None: as the machine chooses."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ class Plan:
         settings, machine = _resolved(self.shared.base, settings)
         for (number, digest), stack in self._run:
             what = (digest, stack, self.shared.engine, self.shared.accuracy, code_digest(MODEL))
-            setup = _sha256((machine + json.dumps(what)).encode())
+            named = () if self.shared.library is None else (self.shared.library,)
+            setup = _sha256((machine + json.dumps((*what, *named))).encode())
             for pattern in patterns:
                 key = _sha256(setup + json.dumps(pattern).encode())
                 yield Point(settings, number, stack, pattern, setup, key)

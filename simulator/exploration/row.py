@@ -116,8 +116,15 @@ def _row(shared: Shared, point: Point, machine: Hardware | SimulatorError) -> Ro
     if isinstance(machine, SimulatorError):
         return Row(*about, error=str(machine), setup=point.setup)
     try:
-        asked = point.pattern, shared.engine
-        report = simulate(machine, workload, *asked, accuracy=shared.accuracy, stack=point.stack)
+        report = simulate(
+            machine,
+            workload,
+            point.pattern,
+            shared.engine,
+            library=shared.library,
+            accuracy=shared.accuracy,
+            stack=point.stack,
+        )
         return Row(*about, **_figures(report, machine), setup=point.setup)
     except SimulatorError as error:
         return Row(*about, error=str(error), setup=point.setup)

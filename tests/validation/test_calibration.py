@@ -10,9 +10,10 @@ import pytest
 
 from simulator import ConfigError, Gemm, Hardware, Workload, load_hardware, simulate
 from simulator.errors import WorkloadError
+from simulator.hardware.laid_over import base_name
 from simulator.sparsity import DENSE, parse_pattern
 from simulator.validation import tables
-from simulator.validation.calibrated_machine import base_name, machine_yaml
+from simulator.validation.calibrated_machine import machine_yaml
 from simulator.validation.calibration import Calibration, calibrate
 from simulator.validation.constants import CONSTANTS, constants_of
 from simulator.validation.fitted import A100

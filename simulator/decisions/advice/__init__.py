@@ -1,1 +1,1 @@
-"""Does sparsity pay here: which layers gain by which pattern, why others do not, from what size on."""
+"""Does sparsity pay: which layers gain by which pattern, why others do not, from what size on."""
