@@ -158,7 +158,7 @@ app.command(
     "nmsim microbench a100-sxm4-80gb --dtype fp16 --dtype int8",
 )(on_screen(microbench))
 app.command(rich_help_panel=CHECK)(on_screen(schema))
-app.command(rich_help_panel=CHECK, epilog="Example: source <(nmsim completion bash)")(
+app.command(rich_help_panel=CHECK, epilog="Examples: nmsim completion bash; nmsim completion zsh")(
     on_screen(completion)
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,13 +16,16 @@ ASKED: Final = "_NMSIM_COMPLETE"
 """In this variable a shell asks for words, by the name that typer gives it."""
 
 Words = Callable[[str], list[str]]
-"""What may stand where a word has been begun; typer leaves out what does not go on as it begins."""
+"""What may stand where a word has been begun. Typer calls such functions, and others without the
+word; it leaves out what does not go on as the word begins."""
 
 
 def prepare_answer() -> None:
     """Let typer answer a shell that asks: without its own options, it does not know any shell."""
     if ASKED in os.environ:
-        from typer.completion import completion_init
+        from typer.completion import (  # type: ignore[attr-defined]  # it has no __all__
+            completion_init,
+        )
 
         completion_init()
 
@@ -36,24 +39,18 @@ def of_presets(kind: str, suffix: str, *others: str) -> Words:
     return words
 
 
-def one_of(names: Callable[[], Iterable[str]]) -> Words:
-    """Names that are listed when they are asked for."""
-
-    def words(incomplete: str) -> list[str]:
-        return [name for name in names() if name.startswith(incomplete)]
-
-    return words
-
-
 SHELLS: Final = ("bash", "zsh")
+
+
+def shells() -> list[str]:
+    """Whose scripts there are."""
+    return list(SHELLS)
 
 
 def completion(
     shell: Annotated[
         str,
-        typer.Argument(
-            metavar="bash|zsh", help="Whose script to print.", autocompletion=one_of(lambda: SHELLS)
-        ),
+        typer.Argument(metavar="bash|zsh", help="Whose script to print.", autocompletion=shells),
     ],
 ) -> None:
     """Print the script that lets a shell complete commands, options, machines and networks.
@@ -61,7 +58,9 @@ def completion(
     In ~/.bashrc: source <(nmsim completion bash). In ~/.zshrc, after compinit: source <(nmsim
     completion zsh).
     """
-    from typer.completion import get_completion_script
+    from typer.completion import (  # type: ignore[attr-defined]  # it has no __all__
+        get_completion_script,
+    )
 
     if shell not in SHELLS:
         raise OutputError("completion", "no such shell", want=" or ".join(SHELLS), got=shell)
@@ -78,25 +77,41 @@ def _files(suffixes: tuple[str, ...], incomplete: str) -> list[str]:
         return []
 
 
-def _formats() -> Iterable[str]:
+HARDWARE: Final = of_presets("configs", ".yaml", ".yml")
+WORKLOAD: Final = of_presets("workloads", ".csv", ".onnx", ".json")
+COMPARED: Final = of_presets("configs", ".yaml", ".yml", ".json", ".sqlite")
+
+
+def machines() -> list[str]:
+    """Presets of machines."""
+    return list(catalog.presets("configs", ".yaml"))
+
+
+def networks() -> list[str]:
+    """Presets of workloads."""
+    return list(catalog.presets("workloads", ".csv"))
+
+
+def formats() -> list[str]:
+    """In which results are written."""
     from simulator.cli.output import FORMATS
 
-    return FORMATS
+    return list(FORMATS)
 
 
-def _stacks() -> Iterable[str]:
+def stacks() -> list[str]:
+    """What may become a kernel."""
     from simulator.workload.layer import LISTED
     from simulator.workload.stack import STACKS
 
-    return *STACKS, LISTED
+    return [*STACKS, LISTED]
 
 
-HARDWARE: Final = of_presets("configs", ".yaml", ".yml")
-MACHINE_PRESETS: Final = one_of(lambda: catalog.presets("configs", ".yaml"))
-WORKLOAD: Final = of_presets("workloads", ".csv", ".onnx", ".json")
-NETWORK_PRESETS: Final = one_of(lambda: catalog.presets("workloads", ".csv"))
-COMPARED: Final = of_presets("configs", ".yaml", ".yml", ".json", ".sqlite")
-FORMAT: Final = one_of(_formats)
-STACK: Final = one_of(_stacks)
-ENGINE: Final = one_of(lambda: ("fast", "reference"))
-ACCURACY: Final = one_of(lambda: ("exact", "sampled"))
+def engines() -> list[str]:
+    """Both of them."""
+    return ["fast", "reference"]
+
+
+def accuracies() -> list[str]:
+    """How much of a product is simulated."""
+    return ["exact", "sampled"]

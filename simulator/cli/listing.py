@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def hardware(
     name: Annotated[
         str | None,
-        typer.Argument(help="Print this preset's YAML.", autocompletion=completing.MACHINE_PRESETS),
+        typer.Argument(help="Print this preset's YAML.", autocompletion=completing.machines),
     ] = None,
 ) -> None:
     """List the machines, or print one as YAML: a start for one of your own.
@@ -70,7 +70,7 @@ def _machines() -> Grid:
 def workloads(
     name: Annotated[
         str | None,
-        typer.Argument(help="Print this preset's CSV.", autocompletion=completing.NETWORK_PRESETS),
+        typer.Argument(help="Print this preset's CSV.", autocompletion=completing.networks),
     ] = None,
 ) -> None:
     """List the networks, or print one as CSV: a start for a trace of your own."""

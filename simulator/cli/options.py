@@ -37,14 +37,14 @@ Parameters = Annotated[
 EngineName = Annotated[
     str,
     typer.Option(
-        help="fast or reference; both give the same figures.", autocompletion=completing.ENGINE
+        help="fast or reference; both give the same figures.", autocompletion=completing.engines
     ),
 ]
 Accuracy = Annotated[
     str,
     typer.Option(
         help="exact, or sampled: large GEMMs in part, with an error estimate.",
-        autocompletion=completing.ACCURACY,
+        autocompletion=completing.accuracies,
     ),
 ]
 LibraryName = Annotated[str | None, typer.Option(help="One of the machine's libraries.")]
@@ -55,7 +55,7 @@ StackName = Annotated[
         metavar="NAME",
         help="What becomes a kernel: eager, compiled, fused, or listed: each layer. "
         "Default: as the workload says.",
-        autocompletion=completing.STACK,
+        autocompletion=completing.stacks,
     ),
 ]
 WeightsFile = Annotated[
@@ -78,7 +78,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         help="table, json, csv or parquet; default by file name.",
-        autocompletion=completing.FORMAT,
+        autocompletion=completing.formats,
     ),
 ]
 Overflow = Annotated[

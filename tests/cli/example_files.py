@@ -84,8 +84,10 @@ def make(name: str, command: str, run: Run) -> None:
         path.write_text(SWEEP)
     elif name == "recipe.yaml":
         path.write_text(RECIPE)
-    elif name in ("runs.sqlite", "trained.sqlite"):
+    elif name in ("runs.sqlite", "trained.sqlite", "old.sqlite", "new.sqlite"):
         _filled_by(command, name, run)
+    elif name.endswith(".json") and command == "diff":
+        run("run", "nm-edge", "gemm:64x48x96", "-o", name)
     elif name == "q.sqlite" and command == "tradeoff":
         make("inputs.npz", command, run)
         run("quality", "model.onnx", "--patterns", "2:4,3:4", "--calibrate", "inputs.npz",
@@ -115,7 +117,7 @@ def make(name: str, command: str, run: Run) -> None:
 
 def _filled_by(command: str, store: str, run: Run) -> None:
     """A store, for commands that only read it."""
-    if command in ("results", "pareto"):
+    if command in ("results", "pareto", "diff"):
         Path("sweep.yaml").write_text(SWEEP)
         run("sweep", "sweep.yaml", "--store", store)
     elif command in ("tradeoff", "claims"):
