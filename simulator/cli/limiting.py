@@ -81,7 +81,13 @@ def limits(
             progress=progress,
         )
     again = _options(
-        settings=settings, batch=batch, param=param, library=library, stack=stack, dense=dense
+        settings=settings,
+        batch=batch,
+        param=param,
+        library=library,
+        accuracy=None if accuracy == "exact" else accuracy,
+        stack=stack,
+        dense=dense,
     )
     command = ["nmsim", "require", hardware, workload, "--pattern", pattern]
     out.write_result(found, kind, output, lambda: _text(found, [*command, *again], brief))

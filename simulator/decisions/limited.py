@@ -122,6 +122,9 @@ class Limits:
     def gain_of_dense(self, one: Relaxed | Step) -> float:
         return self.time_of_dense_ps / one.time_of_dense_ps
 
+    def _keys(self, resource: str) -> list[str]:
+        return [*next(one.keys for one in self.relaxed if one.resource == resource)]
+
     def by_factor(self, resource: str) -> dict[float, Relaxed]:
         """A resource's rows."""
         return {one.factor: one for one in self.relaxed if one.resource == resource}
@@ -225,7 +228,7 @@ class Limits:
             ],
             "stalls": [
                 {"kind": stall.kind, "means": stall.means, "share": own, "share_of_dense": dense,
-                 "lowered_by": names}
+                 "lowered_by": {name: self._keys(name) for name in names}}
                 for stall, own, dense, names in self.stalls
             ],
         }  # fmt: skip

@@ -156,6 +156,12 @@ def limits(
     ------
     SimulatorError
         As `simulate` does, and where a factor is none.
+
+    Examples
+    --------
+    >>> from simulator import limits
+    >>> found = limits("nm-flex", "gemm:4096x4096x4096", "1:8")  # doctest: +SKIP
+    >>> print(*found.sentences(), sep="\\n")  # doctest: +SKIP
     """
     for factor in factors:
         if not (isfinite(factor) and factor > 1):
