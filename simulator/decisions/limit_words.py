@@ -185,11 +185,14 @@ def _slower(limits: Limits) -> Iterable[str]:
     slow.sort(key=limits.gain)
     names = [name for name in dict.fromkeys(x.resource for x in slow) if name != slow[0].resource]
     others = f", nor is more of {' and '.join(names)} always faster" if names else ""
-    yield (
-        f"With {_named(limits, slow[0])} {limits.pattern} gets slower "
-        f"({limits.gain(slow[0]):.2f}x){others}: cores fall into step, or a mapping is chosen that "
-        "is fastest from a cold L2 alone. Such anomalies are no reason to have less."
+    why = (
+        "what limits the clock then lowers it further."
+        if limits.report.total.throttled
+        else "cores fall into step, or a mapping is chosen that is fastest from a cold L2 alone. "
+        "Such anomalies are no reason to have less."
     )
+    gain = f"{limits.gain(slow[0]):.2f}x"
+    yield f"With {_named(limits, slow[0])} {limits.pattern} gets slower ({gain}){others}: {why}"
 
 
 def _bound_and_slice(limits: Limits) -> Iterable[str]:

@@ -216,6 +216,11 @@ def test_what_makes_it_slower_is_shown() -> None:
     assert "With twice the DRAM 1:8 gets slower (0.91x)" in text
     text = " ".join(slower(found(), "DRAM latency").sentences())
     assert "With half the DRAM latency 1:8 gets slower (0.91x)" in text
+    assert "Such anomalies" in text
+    own = slower(found(), "DRAM")
+    total = replace(own.report.total, throttled=True)
+    text = " ".join(replace(own, report=replace(own.report, total=total)).sentences())
+    assert "(0.91x): what limits the clock then lowers it further." in text
 
 
 def test_a_ratio_that_rises_since_dense_gets_slower_is_told() -> None:
