@@ -93,9 +93,9 @@ def _most(limits: Limits, gain: _Gain, roles: Sequence[str]) -> list[tuple[float
     """What the largest factor gives of each resource of some roles, most first."""
     found = []
     for name in limits.moving:
-        rows = [one for one in limits.by_factor(name).values() if not isinf(one.factor)]
-        if limits.resources[name].role in roles:
-            found.append((gain(rows[-1]), rows[-1]))
+        one = limits.largest(name)
+        if one is not None and limits.resources[name].role in roles:
+            found.append((gain(one), one))
     return sorted(found, key=lambda pair: -pair[0])
 
 
@@ -162,7 +162,9 @@ def _moved_by_dense(limits: Limits) -> Iterable[str]:
     now = limits.time_of_dense_ps / limits.time_ps
     moved = []
     for name in limits.moving:
-        one = [row for row in limits.by_factor(name).values() if not isinf(row.factor)][-1]
+        one = limits.largest(name)
+        if one is None:
+            continue
         ratio = one.time_of_dense_ps / one.time_ps / now
         if abs(limits.gain(one) - 1) < (NOTEWORTHY - 1) / 2 and abs(ratio - 1) > NOTEWORTHY - 1:
             moved.append((ratio, one))
