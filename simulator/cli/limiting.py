@@ -81,7 +81,13 @@ def limits(
             progress=progress,
         )
     again = _options(
-        settings=settings, batch=batch, param=param, library=library, stack=stack, dense=dense
+        settings=settings,
+        batch=batch,
+        param=param,
+        library=library,
+        accuracy=None if accuracy == "exact" else accuracy,
+        stack=stack,
+        dense=dense,
     )
     command = ["nmsim", "require", hardware, workload, "--pattern", pattern]
     out.write_result(found, kind, output, lambda: _text(found, [*command, *again], brief))
@@ -150,13 +156,13 @@ def _alone_table(found: Limits) -> Grid:
     )
     elastic = {one.resource: one for one in found.elasticities}
     for name in found.moving:
-        rows, of = found.by_factor(name), elastic[name]
+        rows, of = found.by_factor(name), elastic.get(name)
         made.add_row(
             name,
             *(_gain(rows.get(factor), found.gain) for factor, _ in columns),
             *(_gain(rows.get(factor), found.gain_of_dense) for factor, _ in columns),
-            f"{of.of_pattern:.2f}",
-            f"{of.of_dense:.2f}",
+            f"{of.of_pattern:.2f}" if of else "-",
+            f"{of.of_dense:.2f}" if of else "-",
             ", ".join(next(iter(rows.values())).keys),
         )
     return made

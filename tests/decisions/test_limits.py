@@ -12,8 +12,8 @@ import pytest
 from machines import contended, tiny
 
 from simulator import Attention, Gemm, Stream, Workload, limits, load_hardware, simulate
-from simulator.decisions.limiting.limits import MOVES_RATIO
-from simulator.decisions.limiting.result import Limits, Relaxed
+from simulator.cli.limiting import limits_parts
+from simulator.decisions.limiting.result import MOVES_RATIO, Limits, Relaxed
 from simulator.decisions.limiting.told import next_speedup
 from simulator.errors import ConfigError, MappingError, WorkloadError
 from simulator.hardware.resources import RESOURCES
@@ -216,6 +216,11 @@ def test_what_makes_it_slower_is_shown() -> None:
     assert "With twice the DRAM 1:8 gets slower (0.91x)" in text
     text = " ".join(slower(found(), "DRAM latency").sentences())
     assert "With half the DRAM latency 1:8 gets slower (0.91x)" in text
+    assert "Such anomalies" in text
+    own = slower(found(), "DRAM")
+    total = replace(own.report.total, throttled=True)
+    text = " ".join(replace(own, report=replace(own.report, total=total)).sentences())
+    assert "(0.91x): what limits the clock then lowers it further." in text
 
 
 def test_a_ratio_that_rises_since_dense_gets_slower_is_told() -> None:
@@ -274,10 +279,26 @@ def test_other_factors() -> None:
     assert "More of the whole chip: 4 times the " in text
 
 
+def test_what_cannot_be_scaled_is_left_out() -> None:
+    """A machine of as many cores as there can be, whose vectors are hardly narrowed by 1.25."""
+    machine = tiny(core__count=4096, core__port_bytes_per_cycle=4)
+    own = limits(machine, Workload("w", [Gemm("g", m=32, n=32, k=100)]), "1:1", factors=[1.25])
+    assert not own.by_factor("cores")
+    assert set(own.by_factor("alignment")) == {inf}
+    assert "cores" not in [*own.moving, *own.unmoving]
+    assert "alignment" in own.moving
+    assert {"cores", "alignment"}.isdisjoint(one.resource for one in own.elasticities)
+    assert "With everything but the cores, clock and MACs unlimited" in " ".join(own.sentences())
+    assert json.loads(own.to_json())["relaxed"]
+    assert [*limits_parts(own, ["nmsim"])]
+
+
 @pytest.mark.parametrize("factor", [1, 0.5, inf, float("nan")])
 def test_factors_are_above_one(factor: float) -> None:
     with pytest.raises(ConfigError, match="factors: want numbers above 1"):
         limits(LIMITED, DIVISIBLE, "1:8", factors=[factor])
+    with pytest.raises(ConfigError, match="factors: name at least one"):
+        limits(LIMITED, DIVISIBLE, "1:8", factors=[])
 
 
 def test_bad_input_is_that_of_a_run() -> None:

@@ -6,12 +6,12 @@ Every figure is that of a plain `simulate` of the changed machine, with mappings
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any, Final
 
-from simulator.decisions.limiting.result import Limits, Relaxed, Step
+from simulator.decisions.limiting.result import MOVES_RATIO, Limits, Relaxed, Step
 from simulator.errors import ConfigError
 from simulator.hardware import Hardware, load_hardware
 from simulator.hardware.resources import RESOURCES, Resource
@@ -26,9 +26,6 @@ from simulator.workload.patterned import bearing
 from simulator.workload.stack import Stack
 
 FACTORS: Final = (1.25, 2.0)
-
-MOVES_RATIO: Final = 0.001
-"""Times that differ by less are taken for equal."""
 
 GROWTH: Final = 2
 """What a resource gives may rise as others are relaxed: a gain that was measured some steps ago is
@@ -74,6 +71,8 @@ class _Runs:
 
     Attributes
     ----------
+    as_is : Report
+        Of the pattern on the machine as it is.
     patterns : list
         Dense, and the one asked where that runs otherwise.
     planned : int
@@ -81,14 +80,16 @@ class _Runs:
     """
 
     asked: Asked
+    as_is: InitVar[Report]
     progress: Progress | None
     patterns: list[AnyPattern | None] = field(default_factory=list)
     planned: int = 0
     _known: dict[tuple[str, frozenset[tuple[str, object]]], int] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, as_is: Report) -> None:
         pattern = self.asked.pattern
         self.patterns = [DENSE] if self.asked.is_dense else [DENSE, pattern]
+        self._known[_key(pattern, {})] = as_is.total.time_ps
 
     def report(self, number: int, settings: Settings) -> Report:
         """Whole, of dense (0) or of the pattern (-1)."""
@@ -156,30 +157,39 @@ def limits(
     ------
     SimulatorError
         As `simulate` does, and where a factor is none.
+
+    Examples
+    --------
+    >>> from simulator import limits
+    >>> found = limits("nm-flex", "gemm:4096x4096x4096", "1:8")  # doctest: +SKIP
+    >>> print(*found.sentences(), sep="\\n")  # doctest: +SKIP
     """
+    if not factors:
+        raise ConfigError("factors", "name at least one", want="numbers above 1")
     for factor in factors:
         if not (isfinite(factor) and factor > 1):
             raise ConfigError("factors", "want numbers above 1", got=factor)
     options = {"library": library, "stack": stack, "dense": dense, "accuracy": accuracy}
     asked = Asked(load_hardware(hardware), load_workload(workload), parse_asked(pattern), options)
     report = asked.report(asked.pattern, {})
-    runs = _Runs(asked, progress)
+    runs = _Runs(asked, report, progress)
     tree = asked.hardware.model_dump(mode="json")
     present = [one for one in RESOURCES if one.role != "part" and one.keys_of(tree)]
     freed = {one.name: one.unlimited(tree) for one in present if one.can_be_unlimited}
-    relaxed = _alone(runs, tree, present, freed, sorted(set(factors)))
-    steps = _in_order(runs, freed)
     everything = _joined(freed, freed)
+    dense_as_is, ideal_of_dense = runs.report(0, {}), runs.report(0, everything)
+    ideal = runs.report(-1, everything)
+    relaxed = _alone(runs, tree, present, freed, sorted(set(factors)))
     return Limits(
         pattern=asked_name(asked.pattern),
         report=report,
-        dense=runs.report(0, {}),
-        ideal=runs.report(-1, everything),
-        ideal_of_dense=runs.report(0, everything),
+        dense=dense_as_is,
+        ideal=ideal,
+        ideal_of_dense=ideal_of_dense,
         factors=tuple(sorted(set(factors))),
         resources={one.name: one for one in present},
         relaxed=tuple(relaxed),
-        steps=tuple(steps),
+        steps=tuple(_in_order(runs, freed)),
     )
 
 

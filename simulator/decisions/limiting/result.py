@@ -6,8 +6,8 @@ import html
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import inf, isinf, log
-from typing import TYPE_CHECKING, Any
+from math import isinf, log
+from typing import TYPE_CHECKING, Any, Final
 
 from simulator.decisions.stalls import STALLS, Stall
 from simulator.hardware.resources import Resource
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from simulator.pictures import Picture
 
 AS_IS = "as is"
+
+MOVES_RATIO: Final = 0.001
+"""Times that differ by less are taken for equal."""
 
 
 @dataclass(frozen=True)
@@ -122,26 +125,41 @@ class Limits:
     def gain_of_dense(self, one: Relaxed | Step) -> float:
         return self.time_of_dense_ps / one.time_of_dense_ps
 
+    def _keys(self, resource: str) -> list[str]:
+        return [key for key, _ in self.resources[resource].keys]
+
     def by_factor(self, resource: str) -> dict[float, Relaxed]:
         """A resource's rows."""
         return {one.factor: one for one in self.relaxed if one.resource == resource}
 
+    def largest(self, resource: str) -> Relaxed | None:
+        """The row of the largest factor that it was relaxed by; none where no larger one is a
+        machine."""
+        finite = [one for factor, one in self.by_factor(resource).items() if not isinf(factor)]
+        return finite[-1] if finite else None
+
     @property
     def moving(self) -> list[str]:
-        """Resources that were relaxed by factors; what gives most without a limit, or else by the
+        """Resources that may move the time; what gives most without a limit, or else by the
         largest factor, first."""
-        names = [name for name in self.resources if set(self.by_factor(name)) - {inf}]
+        names = [name for name in self.resources if self.by_factor(name)]
+        names = [name for name in names if name not in self.unmoving]
         return sorted(names, key=lambda name: -self.gain([*self.by_factor(name).values()][-1]))
 
     @property
     def unmoving(self) -> list[str]:
         """Resources without whose limit neither time moves by a thousandth."""
-        return [name for name in self.resources if name not in self.moving]
+        ends = {one.resource: one for one in self.relaxed if isinf(one.factor)}
+        return [name for name, end in ends.items() if not self._moves(end)]
+
+    def _moves(self, end: Relaxed) -> bool:
+        pairs = (self.time_ps, end.time_ps), (self.time_of_dense_ps, end.time_of_dense_ps)
+        return any(abs(new - old) > MOVES_RATIO * old for old, new in pairs)
 
     @property
     def elasticities(self) -> list[Elasticity]:
         """Of what moves, by the smallest factor that each was relaxed by."""
-        return [self._elasticity(name) for name in self.moving]
+        return [self._elasticity(name) for name in self.moving if self.largest(name)]
 
     def _elasticity(self, name: str) -> Elasticity:
         one = min(self.by_factor(name).values(), key=lambda row: row.factor)
@@ -225,7 +243,7 @@ class Limits:
             ],
             "stalls": [
                 {"kind": stall.kind, "means": stall.means, "share": own, "share_of_dense": dense,
-                 "lowered_by": names}
+                 "lowered_by": {name: self._keys(name) for name in names}}
                 for stall, own, dense, names in self.stalls
             ],
         }  # fmt: skip

@@ -93,9 +93,9 @@ def _most(limits: Limits, gain: _Gain, roles: Sequence[str]) -> list[tuple[float
     """What the largest factor gives of each resource of some roles, most first."""
     found = []
     for name in limits.moving:
-        rows = [one for one in limits.by_factor(name).values() if not isinf(one.factor)]
-        if limits.resources[name].role in roles:
-            found.append((gain(rows[-1]), rows[-1]))
+        one = limits.largest(name)
+        if one is not None and limits.resources[name].role in roles:
+            found.append((gain(one), one))
     return sorted(found, key=lambda pair: -pair[0])
 
 
@@ -162,7 +162,9 @@ def _moved_by_dense(limits: Limits) -> Iterable[str]:
     now = limits.time_of_dense_ps / limits.time_ps
     moved = []
     for name in limits.moving:
-        one = [row for row in limits.by_factor(name).values() if not isinf(row.factor)][-1]
+        one = limits.largest(name)
+        if one is None:
+            continue
         ratio = one.time_of_dense_ps / one.time_ps / now
         if abs(limits.gain(one) - 1) < (NOTEWORTHY - 1) / 2 and abs(ratio - 1) > NOTEWORTHY - 1:
             moved.append((ratio, one))
@@ -185,11 +187,14 @@ def _slower(limits: Limits) -> Iterable[str]:
     slow.sort(key=limits.gain)
     names = [name for name in dict.fromkeys(x.resource for x in slow) if name != slow[0].resource]
     others = f", nor is more of {' and '.join(names)} always faster" if names else ""
-    yield (
-        f"With {_named(limits, slow[0])} {limits.pattern} gets slower "
-        f"({limits.gain(slow[0]):.2f}x){others}: cores fall into step, or a mapping is chosen that "
-        "is fastest from a cold L2 alone. Such anomalies are no reason to have less."
+    why = (
+        "what limits the clock then lowers it further."
+        if limits.report.total.throttled
+        else "cores fall into step, or a mapping is chosen that is fastest from a cold L2 alone. "
+        "Such anomalies are no reason to have less."
     )
+    gain = f"{limits.gain(slow[0]):.2f}x"
+    yield f"With {_named(limits, slow[0])} {limits.pattern} gets slower ({gain}){others}: {why}"
 
 
 def _bound_and_slice(limits: Limits) -> Iterable[str]:
