@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MACHINES = {".yaml": "yaml", ".yml": "yaml"}
 UNREACHED = 2
 """Exit code where nothing reaches the target."""
-MOST = 16.0  # simulator.decisions.requirement.steps.MOST and require.TRIES, which would take long to import
+MOST = 16.0  # requirement.steps.MOST and require.TRIES, which would take long to import
 TRIES = 80
 
 
