@@ -51,6 +51,15 @@ class Resource:
         """Those of its keys that a machine has, as they are written here."""
         return [key for key, _ in self.keys if any(v for _, v in _numbers(tree, key.split(".")))]
 
+    def values(self, tree: Mapping[str, Any]) -> dict[str, float]:
+        """What a machine has of it, by dotted key."""
+        return {
+            dotted: value
+            for key, _ in self.keys
+            for dotted, value in _numbers(tree, key.split("."))
+            if value
+        }
+
     def unlimited(self, tree: Mapping[str, Any]) -> dict[str, object]:
         """Overrides that take its limit away; none where a machine has none of it.
 

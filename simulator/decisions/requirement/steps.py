@@ -201,7 +201,7 @@ def _natural(tree: Mapping[str, Any], resource: Resource, factor: float) -> Sett
     doublings = math.log2(factor)
     is_whole = abs(doublings - round(doublings)) < 1e-9
     exact = 2.0 ** round(doublings) if is_whole else factor
-    before = resource.settings(tree, 1)
+    before = resource.values(tree)
     after = resource.settings(tree, exact)
     values = {
         key: _tidy(key, float(value), is_whole)  # type: ignore[arg-type]  # keys are numbers
