@@ -10,7 +10,7 @@ from simulator.pictures.gains import GainBar, gains
 if TYPE_CHECKING:
     from simulator.decisions.advice.result import Advice
 
-PLOTTED: Final = 30
+PLOTTED: Final = 24
 """Layers, those that take most of the time."""
 
 
@@ -29,10 +29,10 @@ def advice_picture(advice: Advice) -> Picture:
         )
         for layer in shown
     ]
-    height = 1.8 + (0.16 + 0.17 * len(advice.patterns)) * max(2, len(bars))
-    picture = new_picture(9.2, height)
+    height = 2.2 + (0.16 + 0.17 * len(advice.patterns)) * max(2, len(bars))
+    picture = new_picture(9.2, height, f"Does it pay? {advice.title}")
     more = len(advice.layers) - len(shown)
-    title = f"Does it pay? {advice.title}" + (f" ({more} shorter layers not shown)" if more else "")
+    title = "What each layer gains" + (f" ({more} shorter ones left out)" if more else "")
     error = advice.band.error_ratio if advice.band else None
     gains(picture, bars, advice.patterns, title=title, error_ratio=error)
     return picture
