@@ -165,7 +165,7 @@ def _changes(found: Requirement) -> Grid:
     from simulator.quantities import times
 
     made = Grid(
-        "" if found.is_reached else "The best that was found",
+        "" if found.is_reached else f"What {times(found.reached)} takes",
         [
             Column("resource", "name"),
             Column("keys", "name"),

@@ -61,7 +61,7 @@ CASES = (
     Case("nm-flex", _gemm(1000, 1000, 520), "1:8", CORES, 0.6),
     Case("nm-flex", _gemm(256, 64, 4096), "1:8", WAITING, 0.5),
     Case("nm-flex", NETWORK, "1:8", FLEX, 0.6),
-    Case("nm-flex", _gemm(768, 768, 256), "2:4", {**FLEX, "port": 0.05}, 0.7),
+    Case("nm-flex", _gemm(768, 768, 256), "2:4", {"scratchpad rate": AREA, "port": 0.05}, 0.7),
     Case("nm-flex-wide", _gemm(2048, 512, 1024), "1:8", FLEX, 0.6),
     Case("nm-flex-wide", _gemm(512, 1024, 1024), "1:16", CORES, 0.6),
     Case("nm-edge", _gemm(256, 256, 256), "2:4", EDGE, 0.5),

@@ -71,12 +71,15 @@ class Wanted:
         Trials, after which the best is taken that was found.
     gap : float
         How much cheaper, as a share, what is not ruled out may be in the end.
+    is_fixed : bool
+        Whether all trials are over the ``dense`` of the machine as it is.
     """
 
     gain: float
     dense: float
     budget: int
     gap: float
+    is_fixed: bool = True
 
     def reached(self, came: Came) -> bool:
         return came.gain >= self.gain and came.dense <= self.dense
@@ -106,8 +109,9 @@ class Search:
         self.best: Point | None = None
         self.best_price = math.inf
         self._missed: Points = np.empty((0, len(steps.axes)), dtype=np.int64)
-        self._open: list[tuple[float, Point]] = [(0.0, steps.start)]
-        self._seen = {steps.start}
+        least = steps.all_free if wanted.is_fixed else steps.start
+        self._open: list[tuple[float, Point]] = [(0.0, least)]
+        self._seen = {least}
         self.moves = _moves(len(steps.axes))
 
     def run(self) -> None:
@@ -165,10 +169,17 @@ class Search:
             self.tried[point] = came
             if self.wanted.rules_out(came):
                 self._missed = np.vstack([self._missed, point])
-            price = self.steps.price(point)
-            if self.wanted.reached(came) and price < self.best_price:
-                self.best, self.best_price = point, price
+            if self.wanted.reached(came):
+                self._take(point)
         return [self.tried[point] for point in points]
+
+    def _take(self, point: Point) -> None:
+        """Make it the best, if it is cheaper, or has fewer steps at the same price."""
+        price = self.steps.price(point)
+        saved = self.best_price - price
+        is_shorter = self.best is not None and sum(point) < sum(self.best)
+        if saved > LEAST or (abs(saved) <= LEAST and is_shorter):
+            self.best, self.best_price = point, price
 
     def ruled_out(self, points: Points) -> npt.NDArray[np.bool_]:
         """Of each point, whether one that has no less of anything missed."""
@@ -242,13 +253,21 @@ class Search:
             self.look_at([bound if point in self.tried else point])
 
     def _take_back(self) -> None:
-        """Take steps back, a single one or all of one thing, until each one misses without."""
+        """Take steps back, a single one or all of one thing, until each one misses without.
+
+        Of what is free half of the steps may go at a time: nothing else would tell how many.
+        """
+        free = self.steps.all_free
         while self.best is not None:
-            best, moved = self.best, [at for at, step in enumerate(self.best) if step]
-            self.look_at([(*best[:at], best[at] - 1, *best[at + 1 :]) for at in moved])
-            if best == self.best:
-                self.look_at([(*best[:at], 0, *best[at + 1 :]) for at in moved])
-            if best == self.best:
+            best = self.best
+            moved = [at for at, step in enumerate(best) if step]
+            halved = [(at, part) for at in moved if free[at] for part in (0, best[at] // 2)]
+            single = [(at, best[at] - 1) for at in moved]
+            for fewer in (halved, single, [(at, 0) for at in moved]):
+                self.look_at([(*best[:at], step, *best[at + 1 :]) for at, step in fewer])
+                if best != self.best:
+                    break
+            else:
                 return
 
 

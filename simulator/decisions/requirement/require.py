@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,9 @@ TRIES: Final = 80
 at batch 64."""
 GAP: Final = 0.03
 """A search ends early if all that is cheaper by more than this share is ruled out."""
+
+NEAR: Final = 0.99
+"""Of what is out of reach, the cheapest machine is looked for that comes so near to the fastest."""
 
 DENSE_NAME: Final = str(DENSE)
 Progress = Callable[[int, int], None]
@@ -119,12 +123,21 @@ def require(
         with filling(opened, plan, pool_of(executor, workers, None), count) as dispatch:
             trials = _Trials(plan, steps, of == CHANGED, dispatch, opened)
             _require_runs(trials, shared, stack)
-            wanted = Wanted(speedup, trials.dense_as_is, tries, GAP)
-            search = Search(steps, trials.tries, wanted)
-            search.run()
+            wanted = Wanted(speedup, trials.dense_as_is, tries, GAP, of == AS_IS)
+            search = _searched(trials, wanted)
+            stop = _stop(trials, search) if search.best is None else None
+            if stop is not None:
+                search = _searched(trials, replace(wanted, gain=NEAR * stop.gain))
             found = _found(trials, search)
     about = (machine.name, network.name, asked_name(parse_asked(text)), speedup, of, most)
-    return Requirement(*about, **found, computed=dispatch.tally.computed, notes=opened.notes)
+    computed = dispatch.tally.computed
+    return Requirement(*about, **found, stop=stop, computed=computed, notes=opened.notes)
+
+
+def _searched(trials: _Trials, wanted: Wanted) -> Search:
+    search = Search(trials.steps, trials.tries, wanted)
+    search.run()
+    return search
 
 
 def _require_runs(trials: _Trials, shared: Shared, stack: str | None) -> None:
@@ -172,7 +185,7 @@ class _Trials:
         as_is = self.dense_as_is
         return [Came(self.time(row), self.time(*dense) if dense else as_is) for row, *dense in rows]
 
-    @property
+    @cached_property
     def dense_as_is(self) -> float:
         ((row,),) = self.rows([{}], (DENSE_NAME,))
         return self.time(row)
@@ -197,13 +210,10 @@ def _found(trials: _Trials, search: Search) -> dict[str, Any]:
     """What a search has come to, as fields of a `Requirement`."""
     steps, wanted = trials.steps, search.wanted
     point = search.best
-    if point is None:
-        allowed = [p for p, came in search.tried.items() if came.dense <= wanted.dense]
-        point = max(allowed, key=lambda p: search.tried[p].gain)
+    assert point is not None  # the machine as it is, at least
     before, after = search.tried[steps.start], search.tried[point]
     ((dense_after,),) = trials.rows([steps.settings(point)], (DENSE_NAME,))
     return {
-        "is_reached": search.best is not None,
         "changes": tuple(_changes(search, point)),
         "price": steps.price(point),
         "floor": search.floor,
@@ -216,7 +226,6 @@ def _found(trials: _Trials, search: Search) -> dict[str, Any]:
             for p, came in search.tried.items()
         ),
         "contradictions": search.contradictions,
-        "stop": None if search.best is not None else _stop(trials, point, after),
     }
 
 
@@ -255,9 +264,12 @@ HELPS: Final = 1.01
 """What gives less is said to help no more."""
 
 
-def _stop(trials: _Trials, point: Point, came: Came) -> Stop:
-    """What bounds the best machine that was found, and what twice of each thing would give."""
-    settings = trials.steps.settings(point)
+def _stop(trials: _Trials, search: Search) -> Stop:
+    """What bounds the fastest machine that was found, and what twice of each thing would give."""
+    wanted = search.wanted
+    allowed = {p: came for p, came in search.tried.items() if came.dense <= wanted.dense}
+    point = max(allowed, key=lambda p: allowed[p].gain)
+    came, settings = allowed[point], trials.steps.settings(point)
     machine = load_hardware(trials.steps.machine, settings)
     more = {
         axis.name: settings | axis.priced.resource.settings(machine.model_dump(mode="json"), 2)
@@ -268,7 +280,7 @@ def _stop(trials: _Trials, point: Point, came: Came) -> Stop:
     rows = trials.rows([*more.values()], (trials.pattern,))
     gains = {name: came.time / trials.time(row) for name, (row,) in zip(more, rows, strict=True)}
     helping = sorted((-gain, name) for name, gain in gains.items() if gain >= HELPS)
-    return Stop(row.bound or "", tuple((name, -gain) for gain, name in helping))
+    return Stop(came.gain, row.bound or "", tuple((name, -gain) for gain, name in helping))
 
 
 def _check(speedup: float, of: str, tries: int) -> None:

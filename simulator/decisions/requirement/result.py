@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from simulator.hardware.laid_over import machine_lines
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """So many resources are named in a sentence."""
+ROW_INCHES = 0.55
+"""Of a picture."""
 KIB, MIB = 1024, 1024**2
 
 
@@ -78,19 +80,22 @@ class Stop:
 
     Attributes
     ----------
+    gain : float
+        The highest speed-up that was found.
     bound : str
-        What bounds the best machine that was found.
+        What bounds the machine on which it was.
     helping : tuple of (str, float)
         Resources of which twice as much again would give more, and how much; the most first.
     """
 
+    gain: float
     bound: str
     helping: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """The cheapest change that reaches a speed-up, or the best that was found.
+    """The cheapest change that reaches a speed-up; or, if none does, nearly the highest.
 
     Attributes
     ----------
@@ -100,7 +105,6 @@ class Requirement:
         The machine whose dense time it is over.
     most : float
         No resource grows by more.
-    is_reached : bool
     changes : tuple of Change
     price : float
     floor : float
@@ -122,7 +126,6 @@ class Requirement:
     speedup: float
     of: str
     most: float
-    is_reached: bool
     changes: tuple[Change, ...]
     price: float
     floor: float
@@ -135,6 +138,10 @@ class Requirement:
     computed: int
     stop: Stop | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_reached(self) -> bool:
+        return self.stop is None
 
     @property
     def settings(self) -> dict[str, float]:
@@ -174,17 +181,18 @@ class Requirement:
 
     def _verdict(self) -> str:
         over = "dense" if self.of == "changed" else "dense as it is"
-        if self.is_reached:
-            with_ = _listed([one.text for one in self.changes])
+        changes = _listed([one.text for one in self.changes]) if self.changes else "nothing more"
+        if self.stop is None:
             return (
                 f"{self.pattern} reaches {times(self.reached)} {over} on {self.hardware} with "
-                f"{with_}: price {self.price:.3g}; without any one step it misses "
+                f"{changes}: price {self.price:.3g}; without any one step it misses "
                 f"{times(self.speedup)}."
             )
         return (
-            f"{self.pattern} does not reach {times(self.speedup)} {over} on {self.hardware}, with "
-            f"up to {self.most:g}x of what has a price: {times(self.reached)} is the best that was "
-            f"found, and {times(self.gain_before)} it is as it is."
+            f"{self.pattern} does not reach {times(self.speedup)} {over} on {self.hardware}: "
+            f"{times(self.stop.gain)} is the most that was found, with up to {self.most:g}x of "
+            f"what has a price or is free. {times(self.reached)} takes {changes}: price "
+            f"{self.price:.3g}."
         )
 
     def _certainty(self) -> str:
@@ -194,18 +202,20 @@ class Requirement:
             doubt = f" More did make slower, in {count(self.contradictions, 'of them', 'of them')}."
         if self.floor >= self.price * (1 - 1e-9):
             return f"{tried}If more never makes slower, none that is cheaper reaches it.{doubt}"
-        share = 1 - self.floor / self.price
+        if self.floor <= 0:
+            return f"{tried}Cheaper ones are not ruled out: more tries would tell.{doubt}"
+        share = whole_percent(1 - self.floor / self.price)
         return (
             f"{tried}If more never makes slower, none below {self.floor:.3g} reaches it; one that "
-            f"is cheaper by up to {whole_percent(share)} is not ruled out.{doubt}"
+            f"is cheaper by up to {share} is not ruled out: more tries would tell.{doubt}"
         )
 
     def _stopped(self, stop: Stop) -> str:
-        there = f"There it is bound by {words(stop.bound)}" if stop.bound else "There it stops"
+        there = f"At most it is bound by {words(stop.bound)}"
         if not stop.helping:
-            return f"{there}; twice as much again of any one thing gives less than 1 %."
+            return f"{there}, and twice as much again of any one thing gives less than 1 %."
         helping = [f"{name} ({times(gain)})" for name, gain in stop.helping[:NAMED]]
-        return f"{there}; twice as much again would still give something of {_listed(helping)}."
+        return f"{there}; twice as much again gives more of {_listed(helping)}."
 
     def machine_yaml(self, base: str, name: str, given: Mapping[str, object] | None = None) -> str:
         """The changed machine as a file that names its base and lists what differs.
@@ -264,7 +274,7 @@ class Requirement:
         data["floor"] = self.floor if self.is_reached else None
         data |= {"machines_tried": len(self.tried), "changes": self.records()}
         if self.stop is not None:
-            data["stop"] = {"bound": self.stop.bound, "helping": dict(self.stop.helping)}
+            data["stop"] = asdict(self.stop) | {"helping": dict(self.stop.helping)}
         data |= {"sentences": list(self.sentences()), "notes": list(self.notes)}
         return json.dumps(data, indent=2, ensure_ascii=False)
 
@@ -277,7 +287,7 @@ class Requirement:
         from simulator.pictures import new_picture
         from simulator.pictures.purchases import Bought, purchases
 
-        picture = new_picture(10, 5.2, self.title)
+        picture = new_picture(10, max(5.2, 1 + ROW_INCHES * len(self.changes)), self.title)
         bought = [Bought(one.resource, one.price, one.times, one.without) for one in self.changes]
         points = [(one.price, one.gain) for one in self.tried]
         best = next(at for at, one in enumerate(self.tried) if one.is_best)

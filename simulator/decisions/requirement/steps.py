@@ -73,6 +73,11 @@ class Axis:
         """Whether its first key falls as there is more of it, as latencies do."""
         return self.priced.resource.keys[0][1] < 0
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether its price is the area that it adds."""
+        return self.priced.price == AREA
+
     @cached_property
     def weights(self) -> Array:
         """Price of every step where no area is counted (steps,)."""
@@ -95,6 +100,11 @@ class Steps:
     @property
     def start(self) -> Point:
         return (0,) * len(self.axes)
+
+    @property
+    def all_free(self) -> Point:
+        """As much as there may be of what costs nothing, and no more of the rest."""
+        return tuple(0 if axis.weights[-1] or axis.is_counted else axis.top for axis in self.axes)
 
     def settings(self, point: Point) -> Settings:
         """Dotted keys that differ from the machine as it is, and their values."""
@@ -120,7 +130,7 @@ class Steps:
         for axis, column in zip(self.axes, steps.T, strict=True):
             if axis.name == MULTIPLIES:
                 times = (axis.parts / np.where(base > 0, base, 1))[column]
-            elif axis.priced.price == AREA:
+            elif axis.is_counted:
                 added += (axis.parts - base)[column]
         prices += (added * times).sum(axis=1) / base.sum()
         return prices
@@ -156,7 +166,7 @@ def steps_of(machine: Hardware, resources: Sequence[Priced], most: float = MOST)
     axes = (_axis(machine, tree, one, most) for one in resources)
     found = tuple(axis for axis in axes if axis.top)
     for axis in found:
-        if axis.priced.price == AREA and np.allclose(axis.parts[0], axis.parts[-1]):
+        if axis.is_counted and np.allclose(axis.parts[0], axis.parts[-1]):
             what = f"{axis.name}: its price is its area, of which nothing is counted"
             raise SpecError("prices", what, want="a number for a doubling")
     if not found:
