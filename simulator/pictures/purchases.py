@@ -12,6 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from simulator.names import shortened
 from simulator.pictures.style import ACCENT, INK, QUIET, styled
 
+FAR = 1.5
+"""A target that is so many times the highest speed-up is not drawn, or nothing else would show."""
 BAR = 0.45
 """Of the height of a row, the rest of which is for words."""
 GREEN, ORANGE = "#007a5a", "#d55e00"
@@ -97,8 +99,13 @@ def _points(
             axes.plot(*zip(*some, strict=True), "o", color=colour, markersize=5, label=label,
                       markeredgecolor="white", markeredgewidth=0.6)  # fmt: skip
     axes.plot(price, gain, "D", color=ORANGE, markersize=9, markeredgecolor="white",
-              label="the cheapest" if is_reached else "the best")  # fmt: skip
-    axes.axhline(target, color=INK, linewidth=0.9, linestyle=":", label=f"target, {target:g}x")
+              label="the cheapest" if is_reached else "within 1% of the most")  # fmt: skip
+    most_gain = max(one[1] for one in [*shown, tried[best]])
+    is_far = target > FAR * most_gain
+    axes.axhline(
+        most_gain if is_far else target, color=INK, linewidth=0 if is_far else 0.9, linestyle=":",
+        label=f"target, {target:g}x" + ", far above" * is_far,
+    )  # fmt: skip
     axes.set_xlim(-0.04 * most or -0.1, most * 1.04 or 1)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_locator(MaxNLocator(6))

@@ -48,8 +48,8 @@ class Guess:
         parts = _fitted(features / times[:, None])
         missing = np.log(times / (features @ parts))
         near = _nearness(shares, shares) + NOISE * np.eye(len(times))
-        left_over: Array = np.linalg.solve(near, missing)
-        return cls(shares, parts, left_over)
+        left_over = np.linalg.solve(near, missing)
+        return cls(shares, parts, np.asarray(left_over, dtype=np.float64))
 
     def times(self, factors: Array) -> Array:
         """Guessed ones (points,)."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 NAMED = 3
 """So many resources are named in a sentence."""
+ROW_INCHES = 0.55
+"""Of a picture."""
 KIB, MIB = 1024, 1024**2
 
 
@@ -285,7 +287,7 @@ class Requirement:
         from simulator.pictures import new_picture
         from simulator.pictures.purchases import Bought, purchases
 
-        picture = new_picture(10, 5.2, self.title)
+        picture = new_picture(10, max(5.2, 1 + ROW_INCHES * len(self.changes)), self.title)
         bought = [Bought(one.resource, one.price, one.times, one.without) for one in self.changes]
         points = [(one.price, one.gain) for one in self.tried]
         best = next(at for at, one in enumerate(self.tried) if one.is_best)
