@@ -88,7 +88,7 @@ def waterfall(
     axes.set_ylabel("without a limit, one after another")
     axes.grid(axis="x")
     axes.set_title(title)
-    _legend(axes, names)
+    _legend(panel, names)
     return axes
 
 
@@ -111,14 +111,15 @@ def pairs(
     axes.set_xlabel(xlabel)
     axes.grid(axis="x")
     axes.set_title(title)
-    _legend(axes, names)
+    _legend(panel, names)
     return axes
 
 
-def _legend(axes: Axes, names: tuple[str, str]) -> None:
+def _legend(panel: FigureBase, names: tuple[str, str]) -> None:
     own, other = names
     handles = [
         Patch(facecolor=ACCENT, label=own),
         Patch(facecolor=OTHER, hatch=HATCH, edgecolor="white", label=other),
     ]
-    axes.legend(handles=handles, loc="lower right", frameon=True, framealpha=0.9, edgecolor="none")
+    # Below the panel, where it hides no figure.
+    panel.legend(handles=handles, loc="outside lower right", ncols=2)
