@@ -122,10 +122,9 @@ def advise(
             break_even=break_even,
             progress=progress,
         )
-    trace = _trace(advice) if output is not None else b""
-    out.write_result(advice, kind, None, lambda: _text(advice, output))
     if output is not None:
-        out.write(trace, output)
+        out.write(_trace(advice), output)
+    out.write_result(advice, kind, None, lambda: _text(advice, output))
     if plot is not None:
         out.draw(advice.plot(), plot)
 

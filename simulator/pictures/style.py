@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -145,7 +146,9 @@ def save(picture: Figure, path: str | Path) -> None:
     metadata: dict[str, str | None] = dict(UNDATED.get(suffix, {}))
     if description := getattr(picture, "description", ""):
         metadata["Subject" if suffix == ".pdf" else "Description"] = description
-    with writing(path):
+    with writing(path), warnings.catch_warnings():
+        # Names may have letters that the font lacks: boxes stand for them, as in any picture.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         picture.savefig(path, dpi=DPI, metadata=metadata)
 
 

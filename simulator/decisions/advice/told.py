@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from simulator.decisions.advice.case import ASKED
 from simulator.decisions.trust import Band, Outcome, outcome
 from simulator.quantities import count, percent, times, whole_percent
 from simulator.report.comparison import mix_text
@@ -44,6 +45,8 @@ def trust_line(machine: str, band: Band | None) -> str:
 def _of_pattern(advice: Advice, pattern: str) -> str:
     """One pattern in all layers."""
     gain, ran_as = advice.gain_of(pattern), _ran_as(advice, pattern)
+    if all(layer.reason is not None and layer.reason.kind == ASKED for layer in advice.layers):
+        return f"{pattern} is not tried: every layer stays dense, as asked."
     if ran_as == [str(DENSE)]:
         return f"{pattern} gains nothing: {advice.hardware} runs every layer dense."
     other = f" (run as {' and '.join(ran_as)})" if pattern not in ran_as else ""
@@ -76,7 +79,8 @@ def _layers(advice: Advice, pattern: str) -> str:
     if gaining == every:
         return "every layer gains" if every > 1 else "its one layer gains"
     if not gaining:
-        return f"none of {count(every, 'layer')} gains" if every > 1 else "its one layer does not"
+        one = "its one layer does not gain"
+        return f"none of {count(every, 'layer')} gains" if every > 1 else one
     verb = "gains" if gaining == 1 else "gain"
     return f"{gaining:,} of {every:,} layers {verb}, {every - gaining:,} should stay dense"
 

@@ -174,7 +174,7 @@ def _moved_by_dense(limits: Limits) -> Iterable[str]:
     verb, why = ("rises", "slower") if ratio > 1 else ("falls", "faster")
     yield (
         f"Mind the ratio: with {_named(limits, one)} the speed-up over dense {verb} from "
-        f"{now:.2f}x to {now * ratio:.2f}x, though {limits.pattern} itself takes as long "
+        f"{now:.2f}x to {now * ratio:.2f}x, though {limits.pattern} itself hardly moves "
         f"({limits.gain(one):.2f}x): dense gets {why} ({limits.gain_of_dense(one):.2f}x)."
     )
 

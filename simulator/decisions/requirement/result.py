@@ -177,7 +177,18 @@ class Requirement:
             f"{time(self.dense_after_ns)}, where the pattern is "
             f"{times(self.dense_after_ns / self.time_after_ns)} dense."
         )
+        if self._is_dense:
+            yield (
+                f"{self.pattern} takes as long as dense on both machines: what is bought is a "
+                "faster machine, not a gain of sparsity."
+            )
         yield self._certainty() if self.stop is None else self._stopped(self.stop)
+
+    @property
+    def _is_dense(self) -> bool:
+        """Whether the pattern gains nothing before nor after, as where machines run it dense."""
+        before, after = self.time_before_ns, self.time_after_ns
+        return (before, after) == (self.dense_before_ns, self.dense_after_ns)
 
     def _verdict(self) -> str:
         over = "dense" if self.of == "changed" else "dense as it is"
@@ -215,7 +226,7 @@ class Requirement:
         if not stop.helping:
             return f"{there}, and twice as much again of any one thing gives less than 1 %."
         helping = [f"{name} ({times(gain)})" for name, gain in stop.helping[:NAMED]]
-        return f"{there}; twice as much again gives more of {_listed(helping)}."
+        return f"{there}; more comes of twice as much again of {_listed(helping)}."
 
     def machine_yaml(self, base: str, name: str, given: Mapping[str, object] | None = None) -> str:
         """The changed machine as a file that names its base and lists what differs.
