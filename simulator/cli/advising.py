@@ -197,21 +197,27 @@ def advice_parts(advice: Advice, output: Path | None) -> Iterable[Part]:
         yield _sizes_table(advice)
     yield from (note for note in notes if not note.startswith(WARNING))
     if output is not None:
-        yield f"Written: {output}, a trace with the advised pattern of every layer."
+        yield (
+            f"Written: {output}, a trace of these sizes with the advised pattern of every layer: "
+            "nmsim run takes it."
+        )
 
 
 def _batch_table(advice: Advice) -> Grid:
     """What is gained at every batch."""
     from simulator.cli.grid import Grid, headings
-    from simulator.quantities import COLUMN_TIME, Scale, times
+    from simulator.quantities import COLUMN_TIME, Scale, times, whole_percent
 
     scale = Scale.of((row.dense_ns for row in advice.batches), COLUMN_TIME)
-    titles = ["batch", f"dense {scale.unit.name}", *advice.patterns, "as advised", "sparse layers"]
-    made = Grid("Gain by batch", headings(titles))
+    titles = ["batch", f"dense {scale.unit.name}", "with weights", *advice.patterns, "as advised"]
+    titles.append("sparse layers")
+    made = Grid("Gain by batch, and the share of dense time with weights", headings(titles))
     for row in advice.batches:
         gains = (times(row.gains[pattern]) for pattern in advice.patterns)
         sparse = f"{row.sparse:,} of {row.layers:,}"
-        made.add_row(f"{row.batch:,}", scale.text(row.dense_ns), *gains, times(row.advised), sparse)
+        share = whole_percent(row.bearing_ratio)
+        dense = scale.text(row.dense_ns)
+        made.add_row(f"{row.batch:,}", dense, share, *gains, times(row.advised), sparse)
     return made
 
 

@@ -19,7 +19,11 @@ from simulator.report.account import CORE_TIME
 from simulator.units import PS_PER_NS
 
 MOST_ROWS: Final = 12
-"""Layers, keys or points that a table shows unless all are asked for."""
+"""Layers or points that a table shows unless all are asked for."""
+MOST_KEYS: Final = 50
+"""Keys, likewise: in the order of the YAML those of libraries, hundreds of them, come last."""
+MOST_CHARACTERS: Final = 40
+"""Of a key's value, likewise."""
 
 
 def difference_parts(told: Difference, verbose: bool) -> Iterable[Part]:
@@ -127,20 +131,32 @@ def _traffic_table(run: RunChange, start: str) -> Grid:
 def _of_machines(told: MachinesDifference, verbose: bool) -> Iterable[Part]:
     if told.keys:
         yield ""
-        yield _keys_table(told.keys)
+        yield from _keys_table(told.keys, verbose)
     if told.run is not None:
         yield from _of_reports(told.run, verbose)
 
 
-def _keys_table(keys: Sequence[KeyChange]) -> Grid:
-    """Every key: there are rarely many."""
+def _keys_table(keys: Sequence[KeyChange], verbose: bool) -> Iterable[Part]:
+    """The first keys, and values on one line each."""
+    shown = keys if verbose or len(keys) <= MOST_KEYS + 1 else keys[:MOST_KEYS]
     made = Grid(
         "Keys that differ",
-        [Column("key", "word"), Column("A", "prose"), Column("B", "prose"), Column("B over A")],
+        [Column("key", "name"), Column("A", "prose"), Column("B", "prose"), Column("B over A")],
     )
-    for key in keys:
-        made.add_row(key.key, *key.texts, "-" if key.ratio is None else times(key.ratio))
-    return made
+    for key in shown:
+        values = key.texts if verbose else (_brief(key.before), _brief(key.after))
+        made.add_row(key.key, *values, "-" if key.ratio is None else times(key.ratio))
+    yield made
+    if len(shown) < len(keys):
+        yield f"and {count(len(keys) - len(shown), 'key')} more (-v shows all)"
+
+
+def _brief(value: object) -> str:
+    """A value, or how many a long list holds."""
+    text = text_of(value)
+    if isinstance(value, list) and len(text) > MOST_CHARACTERS:
+        return count(len(value), "entry", "entries")
+    return text
 
 
 def _of_stores(told: StoresDifference, verbose: bool) -> Iterable[Part]:

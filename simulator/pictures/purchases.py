@@ -54,13 +54,13 @@ def purchases(
     """
     if bought:
         left, right = panel.subplots(1, 2, width_ratios=(1, 1.15))
-        _bars(left, bought)
+        _bars(left, bought, "it" if is_reached else f"{tried[best][1]:.2f}x")
     else:
         right = panel.subplots()
     _points(right, tried, best, target, is_reached=is_reached)
 
 
-def _bars(axes: Axes, bought: Sequence[Bought]) -> None:
+def _bars(axes: Axes, bought: Sequence[Bought], what: str) -> None:
     prices = [one.price for one in bought]
     axes.barh(range(len(bought)), prices, BAR, color=ACCENT)
     for row, one in enumerate(bought):
@@ -74,7 +74,7 @@ def _bars(axes: Axes, bought: Sequence[Bought]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel("price, share of the machine's area")
     axes.grid(axis="x")
-    axes.set_title("What it takes")
+    axes.set_title(f"What {what} takes")
 
 
 def _points(

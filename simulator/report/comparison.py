@@ -215,7 +215,12 @@ def mix_text(layers: Mapping[str, int], noun: str = "layer") -> str:
 
 
 def _faster_dense(report: Report) -> str:
-    """Which layers dense kernels would run faster, as a sentence; empty if none."""
+    """Which layers dense kernels would run faster, as a sentence; empty if none.
+
+    Empty of the fastest mix, too: it was chosen from whole runs, and notes tell of a cold L2.
+    """
+    if report.pattern == FASTEST:
+        return ""
     names = [layer.name for layer in report.layers if DENSE_FASTER in layer.note]
     return f" Dense would be faster for {_some(names)}." if names else ""
 

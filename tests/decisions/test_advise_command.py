@@ -69,7 +69,12 @@ def test_formats_and_a_picture(nmsim: Nmsim) -> None:
 def test_gain_by_batch(nmsim: Nmsim) -> None:
     asked = ["advise", "a100-sxm4-80gb", "bert-base", "--patterns", "2:4", "--batch", "1, 8,32"]
     text = fine(nmsim(*asked, "--break-even", "0")).text
-    rows = [line.split() for line in text.partition("Gain by batch\n")[2].splitlines()[1:4]]
+    rows = [
+        line.split()
+        for line in text.partition("Gain by batch, and the share of dense time with weights\n")[
+            2
+        ].splitlines()[1:4]
+    ]
     assert [line[0] for line in rows] == ["1", "8", "32"]
     assert rows[0][-3:] == ["0", "of", "72"]
     assert rows[2][-3:] == ["72", "of", "72"]

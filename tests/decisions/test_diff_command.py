@@ -157,3 +157,12 @@ def test_a_pipe_is_read_once(files: tuple[str, str]) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=True, text=True)
     assert done.stdout.startswith("pattern_a,")
     assert installed("diff", "/dev/null", files[1]).code == 2
+
+
+def test_machines_that_differ_in_hundreds_of_keys_are_cut(nmsim: Nmsim) -> None:
+    asked = ("diff", "a100-sxm4-80gb", "h100-sxm")
+    brief, whole = (fine(nmsim(*asked, *more)).text for more in ((), ("-v",)))
+    assert "keys more (-v shows all)" in brief
+    assert "keys more" not in whole
+    assert "memory.dram.bytes_per_second" in brief
+    assert len(brief.splitlines()) < 70 < len(whole.splitlines())

@@ -188,7 +188,8 @@ def _batch_row(case: Case, batch: int) -> BatchRow:
     sparse = sum(layer.layers for layer in case.layers if not layer.is_dense)
     advice = case.advice()
     gains = {pattern: advice.gain_of(pattern) for pattern in case.patterns}
-    return BatchRow(batch, case.dense.total.time_ns, gains, advice.gain, sparse, every)
+    dense_ns = case.dense.total.time_ns
+    return BatchRow(batch, dense_ns, gains, advice.gain, advice.bearing_ratio, sparse, every)
 
 
 def _with_batch(

@@ -140,7 +140,7 @@ def _of_account(
     if stalls == MEMORY:
         kind = FEEDING.get(sparse.work_bound, LATENCY)
     if stalls == IDLE and tiles is not None and tiles < cores:
-        kind, words = "tiles", f"{count(tiles, 'tile')} for {cores} cores, idle ones take"
+        kind, words = "tiles", f"{count(tiles, 'tile')} for {cores} cores; idle cores take"
     factor = max(alignment_factors(hardware, problem))
     if factor > 1 and "padded" not in sparse.note and kind in ("scratchpad", "L2", "port"):
         words = f"rows fill no whole vectors, transfers are {factor}x as long; {words}"

@@ -117,6 +117,8 @@ class BatchRow:
         By pattern, as the machine's software would run it.
     advised : float
         Of the mix that would be advised at that batch.
+    bearing_ratio : float
+        The share of dense time in layers with weights: any other is the same under all patterns.
     sparse, layers : int
         Layers that the mix runs sparse, of how many with weights.
     """
@@ -125,6 +127,7 @@ class BatchRow:
     dense_ns: float
     gains: dict[str, float]
     advised: float
+    bearing_ratio: float
     sparse: int
     layers: int
 
@@ -176,8 +179,15 @@ class Advice:
 
     @property
     def title(self) -> str:
-        """Network and machine."""
-        return f"{self.network} on {self.hardware}"
+        """Network and machine; of several batches, the one that this is for."""
+        batch = f", batch {self.batches[0].batch:,}" if self.batches else ""
+        return f"{self.network} on {self.hardware}{batch}"
+
+    @property
+    def bearing_ratio(self) -> float:
+        """The share of dense time in layers with weights, the only ones that patterns touch."""
+        bearing_ns = sum(layer.dense_ns * layer.repeat for layer in self.layers)
+        return bearing_ns / self.dense.total.time_ns
 
     @property
     def gain(self) -> float:
@@ -234,7 +244,8 @@ class Advice:
             "worth": {pattern: worth.text for pattern, worth in self.worth.items()},
             "batches": [
                 {"batch": row.batch, "dense_ns": row.dense_ns, "gains": row.gains,
-                 "advised": row.advised, "sparse": row.sparse, "layers": row.layers}
+                 "advised": row.advised, "bearing_ratio": row.bearing_ratio,
+                 "sparse": row.sparse, "layers": row.layers}
                 for row in self.batches
             ],
             "layers": [layer.record(self.patterns) for layer in self.layers],

@@ -149,6 +149,5 @@ def _tied(advice: Advice) -> str:
 
 def _bearing(advice: Advice) -> str:
     """The share of time that any pattern can touch."""
-    dense = advice.dense.total.time_ns
-    share = sum(layer.dense_ns * layer.repeat for layer in advice.layers) / dense
-    return f"Layers with weights take {whole_percent(share)} of the dense network's time."
+    share = whole_percent(advice.bearing_ratio)
+    return f"Layers with weights take {share} of the dense network's time."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import isinf, sqrt
 from typing import TYPE_CHECKING, Final
 
@@ -67,6 +68,7 @@ def sentences(limits: Limits) -> Iterable[str]:
     yield _left(limits)
     yield from _moved_by_dense(limits)
     yield from _slower(limits)
+    yield from _slower_in_order(limits)
     yield from _bound_and_slice(limits)
     yield from _clock(limits)
     yield from _sampled(limits)
@@ -195,6 +197,18 @@ def _slower(limits: Limits) -> Iterable[str]:
     )
     gain = f"{limits.gain(slow[0]):.2f}x"
     yield f"With {_named(limits, slow[0])} {limits.pattern} gets slower ({gain}){others}: {why}"
+
+
+def _slower_in_order(limits: Limits) -> Iterable[str]:
+    """Where dense gets slower on the way, which is the pattern's."""
+    ratios = {
+        after.name: before.time_of_dense_ps / after.time_of_dense_ps
+        for before, after in pairwise(limits.steps)
+    }
+    slow = {name: ratio for name, ratio in ratios.items() if ratio < 1 / SLOWER_RATIO}
+    if slow and not _is_one(limits):
+        named = " and ".join(f"{name} ({ratio:.2f}x)" for name, ratio in slow.items())
+        yield f"In the best order for {limits.pattern} dense gets slower with {named}."
 
 
 def _bound_and_slice(limits: Limits) -> Iterable[str]:

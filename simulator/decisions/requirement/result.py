@@ -160,7 +160,9 @@ class Requirement:
 
     @property
     def title(self) -> str:
-        return f"{self.workload} on {self.hardware}: {self.pattern} at {times(self.speedup)} dense"
+        verb = "at" if self.is_reached else "does not reach"
+        target = f"{verb} {times(self.speedup)} dense"
+        return f"{self.workload} on {self.hardware}: {self.pattern} {target}"
 
     def sentences(self) -> Iterable[str]:
         """What it takes, what that gives, and how sure it is."""
@@ -192,18 +194,21 @@ class Requirement:
 
     def _verdict(self) -> str:
         over = "dense" if self.of == "changed" else "dense as it is"
-        changes = _listed([one.text for one in self.changes]) if self.changes else "nothing more"
+        named = [one.text for one in self.changes]
+        changes = _listed(named) if named else "nothing more"
+        if self.stop is not None and len(named) > NAMED:
+            changes = f"{count(len(named), 'change')}, as listed"
         if self.stop is None:
             return (
                 f"{self.pattern} reaches {times(self.reached)} {over} on {self.hardware} with "
-                f"{changes}: price {self.price:.3g}; without any one step it misses "
-                f"{times(self.speedup)}."
+                f"{changes}: price {self.price:.3g} of the machine's area; without any one step it "
+                f"misses {times(self.speedup)}."
             )
         return (
             f"{self.pattern} does not reach {times(self.speedup)} {over} on {self.hardware}: "
             f"{times(self.stop.gain)} is the most that was found, with up to {self.most:g}x of "
             f"what has a price or is free. {times(self.reached)} takes {changes}: price "
-            f"{self.price:.3g}."
+            f"{self.price:.3g} times the machine's area."
         )
 
     def _certainty(self) -> str:
