@@ -182,7 +182,7 @@ def advice_parts(advice: Advice, output: Path | None) -> Iterable[Part]:
     notes = note_lines(advice.notes)
     yield advice.title
     yield from (note for note in notes if note.startswith(WARNING))
-    yield from advice.verdict
+    yield from advice.sentences()
     if advice.batches:
         yield ""
         yield _batch_table(advice)

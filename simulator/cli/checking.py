@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 def validate(
     datasets: Annotated[
-        list[str] | None, typer.Argument(metavar="[DATASET]...", help="Default: all of them.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[DATASET]...",
+            help="Such as decisions, networks or sparse24; default: all of them.",
+        ),
     ] = None,
     rows: Annotated[
         bool, typer.Option("--rows", help="Print every row, its mapping and what bounds it, too.")

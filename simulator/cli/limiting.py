@@ -19,6 +19,7 @@ from simulator.cli.options import (
     HardwareName,
     LibraryName,
     Output,
+    Overflow,
     Parameters,
     Plot,
     Settings,
@@ -46,6 +47,7 @@ def limits(
     accuracy: Accuracy = "exact",
     stack: StackName = None,
     dense: Dense = None,
+    allow_overflow: Overflow = False,
     brief: Brief = False,
     format: Format = None,
     plot: Plot = None,
@@ -78,6 +80,7 @@ def limits(
             stack=stack,
             dense=dense,
             accuracy=accuracy,
+            allow_overflow=allow_overflow,
             progress=progress,
         )
     again = _options(

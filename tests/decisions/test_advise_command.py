@@ -61,7 +61,7 @@ def test_formats_and_a_picture(nmsim: Nmsim) -> None:
     data = json.loads(fine(nmsim(*ADVISE, "--format", "json", "--plot", "gains.png")).text)
     expected = advise("nm-flex", load_workload("wide.csv"), ["2:4"])
     assert data["gain"] == expected.gain
-    assert data["verdict"] == list(expected.verdict)
+    assert data["verdict"] == list(expected.sentences())
     assert data["validated"] is False
     assert Path("gains.png").stat().st_size > 10_000
 

@@ -20,12 +20,12 @@ ONE = Workload("one", [Gemm("g", m=128, n=96, k=256)])
 
 
 def test_layers_that_were_asked_to_stay_dense_are_not_laid_to_the_machine() -> None:
-    verdict = advise("nm-edge", NETWORK, ["2:4"], dense=".", break_even=0).verdict
+    verdict = [*advise("nm-edge", NETWORK, ["2:4"], dense=".", break_even=0).sentences()]
     assert verdict[0] == "2:4 is not tried: every layer stays dense, as asked."
 
 
 def test_one_layer_that_loses_does_not_gain() -> None:
-    verdict = advise("nm-edge", ONE, ["unstructured:0.5"], break_even=0).verdict
+    verdict = [*advise("nm-edge", ONE, ["unstructured:0.5"], break_even=0).sentences()]
     assert verdict[0].startswith("unstructured:0.5 loses (0.")
     assert verdict[0].endswith("x) in all; its one layer does not gain.")
 

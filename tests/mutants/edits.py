@@ -393,7 +393,7 @@ EDITS = (
     Edit(
         "layers that no row prunes run as the trace says, not dense",
         "tests/tradeoff/test_join.py::test_layers_run_as_their_rows_say_and_others_dense",
-        (("simulator/tradeoff/join.py", "patterns.get(layer.name, str(DENSE))",
+        (("simulator/workload/patterned.py", "patterns.get(layer.name, str(DENSE))",
           "patterns.get(layer.name, str(layer.pattern or DENSE))"),),
     ),
     Edit(

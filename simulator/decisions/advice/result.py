@@ -212,12 +212,11 @@ class Advice:
             counts[layer.pattern] += layer.layers
         return counts
 
-    @property
-    def verdict(self) -> tuple[str, ...]:
-        """The sentences."""
+    def sentences(self) -> Iterable[str]:
+        """The verdict a pattern, what is advised, and how far to trust it."""
         from simulator.decisions.advice.told import sentences
 
-        return tuple(sentences(self))
+        return sentences(self)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a kernel that has weights."""
@@ -232,7 +231,7 @@ class Advice:
         data = {
             "hardware": self.hardware,
             "network": self.network,
-            "verdict": list(self.verdict),
+            "verdict": list(self.sentences()),
             "validated": self.band is not None,
             "band_ratio": None if self.band is None else self.band.error_ratio,
             "dense_ns": self.dense.total.time_ns,
@@ -254,7 +253,7 @@ class Advice:
         return json.dumps(data, indent=2, ensure_ascii=False)
 
     def _repr_html_(self) -> str:
-        said = "<br>".join(map(html.escape, self.verdict))
+        said = "<br>".join(map(html.escape, self.sentences()))
         head = f"<p><b>{html.escape(self.title)}</b><br>{said}</p>"
         if not self.layers:
             return head

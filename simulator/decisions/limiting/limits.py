@@ -135,6 +135,7 @@ def limits(
     stack: Stack | str | None = None,
     dense: str | None = None,
     accuracy: str = "exact",
+    allow_overflow: bool = False,
     factors: Sequence[float] = FACTORS,
     progress: Progress | None = None,
 ) -> Limits:
@@ -146,7 +147,7 @@ def limits(
 
     Parameters
     ----------
-    hardware, workload, pattern, library, stack, dense, accuracy
+    hardware, workload, pattern, library, stack, dense, accuracy, allow_overflow
         As `simulate` takes them; ``trace`` or None is a pattern, too.
     factors : sequence of float
         Above 1; elasticities are taken from the first.
@@ -169,7 +170,13 @@ def limits(
     for factor in factors:
         if not (isfinite(factor) and factor > 1):
             raise ConfigError("factors", "want numbers above 1", got=factor)
-    options = {"library": library, "stack": stack, "dense": dense, "accuracy": accuracy}
+    options: dict[str, Any] = {
+        "library": library,
+        "stack": stack,
+        "dense": dense,
+        "accuracy": accuracy,
+        "allow_overflow": allow_overflow,
+    }
     asked = Asked(load_hardware(hardware), load_workload(workload), parse_asked(pattern), options)
     report = asked.report(asked.pattern, {})
     runs = _Runs(asked, report, progress)

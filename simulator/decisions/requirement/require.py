@@ -244,13 +244,19 @@ def _changes(search: Search, point: Point) -> list[Change]:
             Change(
                 axis.name,
                 values,
-                float(axis.factors[step]),
+                _factor(values, axis.is_less),
                 axis.is_less,
                 steps.price(point) - steps.price(without),
                 None if came is None else came.gain,
             )
         )
     return found
+
+
+def _factor(values: Mapping[str, tuple[float, float]], is_less: bool) -> float:
+    """By how much a resource grows, as its first key is written."""
+    before, after = next(iter(values.values()))
+    return before / after if is_less else after / before
 
 
 def _value_at(machine: Hardware, key: str) -> float:

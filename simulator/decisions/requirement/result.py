@@ -33,7 +33,7 @@ class Change:
     values : mapping
         Of dotted keys: before and after.
     factor : float
-        In quarter doublings, before values were rounded.
+        By which the first of them changes: quarter doublings, rounded as values are written.
     is_less : bool
         Its values fall by the factor.
     price : float
