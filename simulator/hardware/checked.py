@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -161,6 +161,6 @@ def _type_at(model: Any, path: KeyPath) -> Any:
         else:
             arguments = get_args(model) or (None,)
             model = arguments[-1] if get_origin(model) is dict else arguments[0]
-        if get_origin(model) in (Union, UnionType):
+        while get_origin(model) in (Union, UnionType, Annotated):
             model = get_args(model)[0]
     return model

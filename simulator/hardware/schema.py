@@ -1,0 +1,63 @@
+"""``model -> JSON Schema`` of what people write: machines, sweeps, recipes. For editors."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic import BaseModel, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+Schema = dict[str, Any]
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+class Also:
+    """Forms in which a value may be written besides its own, as a validator takes them.
+
+    An annotation, for the schema alone: ``Annotated[tuple[str, ...], Also({"type": "string"})]``.
+    """
+
+    def __init__(self, *forms: Schema) -> None:
+        self.forms = forms
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> Schema:
+        return {"anyOf": [handler(core), *self.forms]}
+
+
+TEXT: Final[Schema] = {"type": "string"}
+NUMBER: Final[Schema] = {"type": "number"}
+NULL: Final[Schema] = {"type": "null"}
+
+
+def schema_of(model: type[BaseModel], *, partial: bool = False) -> Schema:
+    """The schema of a YAML file.
+
+    Parameters
+    ----------
+    partial : bool
+        Whether a file may leave out what the model needs, since another one says it.
+    """
+    schema = model.model_json_schema()
+    for section in (schema, *schema.get("$defs", {}).values()):
+        section["description"] = " ".join(section["description"].split())
+        required = section.get("required", [])
+        if partial:
+            section.pop("required", None)
+        properties = section.get("properties", {})
+        for key, value in properties.items():
+            if isinstance(value.get("additionalProperties"), dict):  # keys are the user's
+                value["additionalProperties"] = _or_null(value["additionalProperties"])
+            properties[key] = value if key in required else _or_null(value)
+    return {"$schema": DIALECT, **schema}
+
+
+def _or_null(schema: Schema) -> Schema:
+    """Null is as good as leaving a key out. What editors show of it stays beside it."""
+    names = ("title", "description", "default")
+    shown: Schema = {name: schema[name] for name in names if name in schema}
+    inner = {key: value for key, value in schema.items() if key not in shown}
+    forms = inner["anyOf"] if inner.keys() == {"anyOf"} else [inner]
+    return {**shown, "anyOf": [*forms, *([] if NULL in forms else [NULL])]}
