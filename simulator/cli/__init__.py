@@ -12,10 +12,11 @@ from simulator.cli.calibrating import calibrate
 from simulator.cli.checking import microbench, validate
 from simulator.cli.help import CHECK, COST, EXPLORE, MACHINES, MODELS, SIMULATE, GroupedHelp
 from simulator.cli.importing import import_model
-from simulator.cli.listing import hardware, schema, workloads
+from simulator.cli.listing import hardware, workloads
 from simulator.cli.pruning import prune
 from simulator.cli.quality import quality
 from simulator.cli.running import compare, run
+from simulator.cli.schemas import schema
 from simulator.cli.screen import NOTHING_KEPT, InterruptedCommandError, Quiet, begin, on_screen
 from simulator.cli.sweeping import pareto, results, search, sweep
 from simulator.cli.tradeoff import tradeoff
@@ -129,7 +130,10 @@ app.command(
 app.command(rich_help_panel=MODELS)(on_screen(workloads))
 
 app.command(rich_help_panel=MACHINES)(on_screen(hardware))
-app.command(rich_help_panel=MACHINES)(on_screen(schema))
+app.command(
+    rich_help_panel=MACHINES,
+    epilog="Examples: nmsim schema; nmsim schema sweep; nmsim schema --write schemas",
+)(on_screen(schema))
 
 
 # The base of typer's own exceptions: BadParameter is a UsageError is a ClickException. Its home has

@@ -1,4 +1,4 @@
-"""The commands `nmsim hardware`, `workloads` and `schema`: what there is, to start from."""
+"""The commands `nmsim hardware` and `workloads`: what there is, to start from."""
 
 from __future__ import annotations
 
@@ -109,12 +109,3 @@ def _networks() -> Grid:
             description(table),
         )
     return listing
-
-
-def schema() -> None:
-    """Print the JSON Schema of the machine YAML, for editors."""
-    import json
-
-    from simulator.hardware import hardware_schema
-
-    typer.echo(json.dumps(hardware_schema(), indent=2))

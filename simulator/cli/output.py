@@ -129,6 +129,20 @@ def check_target(file: Path | None, option: str = "-o") -> None:
         raise OutputError(f"{option} {file}", "its folder is not writable")
 
 
+def check_folder(folder: Path, option: str) -> None:
+    """Refuse a folder in which no file can be written, before any work is done."""
+    try:
+        is_folder, is_there = folder.is_dir(), folder.exists()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"{option} {str(folder)[:40]}", f"not a folder: {reason}") from None
+    if not is_folder:
+        what = "is a file" if is_there else "no such folder"
+        raise OutputError(f"{option} {folder}", what, want="a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{option} {folder}", "is not writable")
+
+
 def check_apart(outputs: Mapping[str, Path | None], *inputs: str | Path | None) -> None:
     """Refuse to write one file twice, or over what is read, before any work is done.
 

@@ -132,8 +132,8 @@ class VectorUnit(Section):
     """
 
     macs_per_cycle: dict[str, Positive] = Field(
-        description="Multiply-adds of all lanes a cycle, by dtype; fp32 must be listed, and what is "
-        "not listed takes its rate. The data sheet's peak without tensor cores."
+        description="Multiply-adds of all lanes a cycle, by dtype; fp32 must be listed, and what "
+        "is not listed takes its rate. The data sheet's peak without tensor cores."
     )
     specials_per_cycle: Positive = Field(
         description="Exponentials, reciprocals, roots and the like a cycle, in fp32."

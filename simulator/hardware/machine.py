@@ -162,7 +162,7 @@ class Hardware(Section):
     memory: Memory = Field(description="What the cores share: L2 and main memory.")
     sparsity: Sparsity = Field(
         Sparsity(),
-        description="Which patterns are executed, and which zeros are skipped; default: dense only.",
+        description="Which patterns are executed, which zeros are skipped; default: dense only.",
     )
     libraries: dict[str, Library] = Field(
         min_length=1, description="How the kernels of each software library use the machine."
