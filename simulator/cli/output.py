@@ -14,6 +14,7 @@ from simulator.errors import OutputError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from simulator.pictures import Picture
 
@@ -34,9 +35,23 @@ def _encoded(text: str) -> bytes:
 
 
 def _parquet(result: Result, _: Table) -> bytes:
-    buffer = io.BytesIO()
-    result.to_frame().to_parquet(buffer, index=False)
+    frame, buffer = result.to_frame(), io.BytesIO()
+    frame.to_parquet(buffer, index=False, schema=_described(frame))
     return buffer.getvalue()
+
+
+def _described(frame: pd.DataFrame) -> pa.Schema:
+    """The types of columns, with what a frame's ``attrs`` say of each: unit, meaning, formula."""
+    import pyarrow as pa
+
+    schema = pa.Schema.from_pandas(frame, preserve_index=False)
+    for at, column in enumerate(schema):
+        said = {
+            what: texts[column.name] for what, texts in frame.attrs.items() if column.name in texts
+        }
+        if said:
+            schema = schema.set(at, column.with_metadata(said))
+    return schema
 
 
 FORMATS: Final[dict[str, Callable[[Result, Table], bytes]]] = {

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simulator.described.qualities import PRUNED
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -83,7 +85,9 @@ class Pruned:
         """A row a tensor or layer."""
         import pandas as pd
 
-        return pd.DataFrame([row.record() for row in self.rows])
+        frame = pd.DataFrame([row.record() for row in self.rows])
+        frame.attrs = PRUNED.attrs(frame.columns)
+        return frame
 
     def to_json(self) -> str:
         return json.dumps([row.record() for row in self.rows], indent=2)

@@ -1,11 +1,14 @@
-"""``model -> JSON Schema`` of what people write: machines, sweeps, recipes. For editors."""
+"""What people may write, as models say it: keys, their types and descriptions, JSON Schemas."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
+
+from simulator.hardware.yaml_tree import KeyPath
 
 Schema = dict[str, Any]
 
@@ -61,3 +64,28 @@ def _or_null(schema: Schema) -> Schema:
     inner = {key: value for key, value in schema.items() if key not in shown}
     forms = inner["anyOf"] if inner.keys() == {"anyOf"} else [inner]
     return {**shown, "anyOf": [*forms, *([] if NULL in forms else [NULL])]}
+
+
+def type_at(model: Any, path: KeyPath) -> Any:
+    """What a model says stands at a path: a model, ``dict[str, ...]``, ...; None: nothing."""
+    for part in path:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            if part not in model.model_fields:
+                return None
+            model = model.model_fields[str(part)].annotation
+        else:
+            arguments = get_args(model) or (None,)
+            model = arguments[-1] if get_origin(model) is dict else arguments[0]
+        while get_origin(model) in (Union, UnionType, Annotated):
+            model = get_args(model)[0]
+    return model
+
+
+def description_at(model: type[BaseModel], path: KeyPath) -> str:
+    """What a model says of a key; of a mapping's keys what it says of the mapping; else empty."""
+    for length in range(len(path), 0, -1):
+        parent = type_at(model, path[: length - 1])
+        if isinstance(parent, type) and issubclass(parent, BaseModel):
+            field = parent.model_fields.get(str(path[length - 1]))
+            return (field.description or "") if field is not None else ""
+    return ""
