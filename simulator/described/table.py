@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -34,7 +34,7 @@ class Described:
         return replace(self, name=f"{prefix}.{self.name}")
 
 
-Attrs = dict[str, dict[str, str]]
+Attrs = dict[Hashable | None, dict[str, str]]  # of keys what pandas says of them
 """Units, meanings and formulas by column: plain texts, so that frames stay cheap to copy, and may
 be compared, pickled and written."""
 
