@@ -132,7 +132,7 @@ app.command(rich_help_panel=MODELS)(on_screen(workloads))
 app.command(rich_help_panel=MACHINES)(on_screen(hardware))
 app.command(
     rich_help_panel=MACHINES,
-    epilog="Examples: nmsim schema; nmsim schema sweep; nmsim schema --write schemas",
+    epilog="Examples: nmsim schema; nmsim schema sweep",
 )(on_screen(schema))
 
 
