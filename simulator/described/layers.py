@@ -5,48 +5,69 @@ from __future__ import annotations
 from typing import Final
 
 from simulator.described.table import Described, Table
-from simulator.traffic import DIRECTIONS, LEVELS, OPERANDS
+from simulator.traffic import FLOWS
 
 _PLACES: Final = {
-    ("dram", "read"): "read from main memory, on misses of L2; blocks that are read again count "
-    "again",
-    ("dram", "written"): "written to main memory: as L2 evicts them, or straight there, as "
-    "memory.writes says",
-    ("l2", "read"): "that L2 sends to cores, misses included; what a cluster shares counts once",
-    ("l2", "written"): "that cores write into L2; fills from main memory are none of them",
-    ("scratchpad", "read"): "that fragments or instructions read from scratchpads",
-    ("scratchpad", "written"): "that arrive in scratchpads as stages",
-    ("register_file", "read"): "that pass from register files to tensor cores",
-    ("register_file", "written"): "that are loaded into register files, from scratchpads; of "
-    "partial sums, that tensor cores give back",
+    "dram.read": "read from main memory, on misses of L2; what is read again counts again.",
+    "dram.written": "written to main memory: as L2 evicts them, or straight there, as "
+    "memory.writes says.",
+    "l2.read": "that L2 sends to cores, misses included; what a cluster shares counts once.",
+    "l2.written": "that cores write into L2; fills from main memory are none of them.",
+    "scratchpad.read": "that fragments or instructions read from scratchpads.",
+    "scratchpad.written": "that arrive in scratchpads as stages.",
+    "register_file.read": "that pass from register files to tensor cores.",
+    "register_file.written": "that are loaded from scratchpads into register files.",
 }
 
 _OPERANDS: Final = {
-    "weights": "Bytes of weights, without their metadata,",
-    "metadata": "Bytes of metadata, which say where in its group a slot's weight stands,",
-    "activations": "Bytes of activations (of a product of two, of both operands)",
-    "outputs": "Bytes of outputs; read where a product is added to what memory holds,",
-    "partial_sums": "Bytes of partial sums: between levels those of k-splits, in cores "
-    "accumulators,",
+    "weights": "Metadata are apart.",
+    "metadata": "They say where in its group a slot's weight stands.",
+    "activations": "Of a product of two activations both are.",
+    "outputs": "",
+    "partial_sums": "They are those of k-splits.",
 }
 
-TRAFFIC: Final = tuple(
-    Described(
-        f"{level}.{operand}.{direction}",
-        "bytes",
-        f"{_OPERANDS[operand]} {_PLACES[level, direction]}.",
-    )
-    for level in LEVELS
-    for operand in OPERANDS
-    for direction in DIRECTIONS
-)
+_OTHERWISE: Final = {
+    "dram.outputs.read": "Bytes of outputs read from main memory, since a product is added to what "
+    "it holds.",
+    "l2.outputs.read": "Bytes of outputs that L2 sends to cores, since a product is added to what "
+    "memory holds.",
+    "scratchpad.outputs.read": "Always 0: what staged epilogues read takes time, and is not "
+    "counted.",
+    "scratchpad.outputs.written": "Always 0: what staged epilogues write takes time, and is not "
+    "counted.",
+    "scratchpad.partial_sums.read": "Always 0: accumulators stay in register files.",
+    "scratchpad.partial_sums.written": "Always 0: accumulators stay in register files.",
+    "register_file.outputs.read": "Always 0: outputs are accumulators until they leave the core.",
+    "register_file.outputs.written": "Always 0: outputs are accumulators until they leave the "
+    "core.",
+    "register_file.partial_sums.read": "Bytes of accumulators that tensor cores take, once an "
+    "instruction step.",
+    "register_file.partial_sums.written": "Bytes of accumulators that tensor cores give back, once "
+    "an instruction step.",
+}
+
+
+_READ_ALONE: Final = ("weights", "metadata", "activations")
+
+
+def _flow(level: str, operand: str, direction: str) -> Described:
+    name = f"{level}.{operand}.{direction}"
+    place = _PLACES[f"{level}.{direction}"]
+    if level in ("dram", "l2") and direction == "written" and operand in _READ_ALONE:
+        return Described(name, "bytes", "Always 0: kernels write outputs and partial sums alone.")
+    plain = f"Bytes of {operand.replace('_', ' ')} {place} {_OPERANDS[operand]}".strip()
+    return Described(name, "bytes", _OTHERWISE.get(name, plain))
+
+
+TRAFFIC: Final = tuple(_flow(*flow) for flow in FLOWS)
 """By level, operand and direction."""
 
 CORE_TIME: Final = tuple(
     Described(kind, "ps", meaning, *formula)
     for kind, meaning, *formula in (
         ("kernel_start", "Core-time before any work, while the kernel starts: kernel_start_ns (of "
-         "streaming kernels stream_start_ns), twice where a second one adds up k-splits."),
+         "streaming and depthwise ones stream_start_ns); a second one adds up k-splits."),
         ("mac_useful", "Core-time in which stages multiply, the share that fell on slots that can "
          "hold a weight.", "core-time of MACs * slots_used / macs_executed"),
         ("mac_padding", "Core-time in which stages multiply, the share that fell on what no weight "

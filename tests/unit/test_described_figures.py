@@ -16,7 +16,19 @@ import pyarrow.parquet as pq
 import pytest
 from measured_rows import MODEL, pruned_rows
 
-from simulator import Hardware, compare, load_hardware, simulate, sweep
+from simulator import (
+    Attention,
+    Conv,
+    Hardware,
+    Mapping,
+    Matmul,
+    Stream,
+    Workload,
+    compare,
+    load_hardware,
+    simulate,
+    sweep,
+)
 from simulator.cli.output import FORMATS
 from simulator.cli.pruned import Pruned
 from simulator.cli.pruned import Row as PrunedRow
@@ -257,6 +269,26 @@ def test_formulas_hold_of_a_run() -> None:
     frame = swept().to_frame().set_index("pattern")
     speedup = frame[frame["core.count"] == 4].loc["2:4", "speedup"]
     assert speedup == pytest.approx(rows["1:1"].time_ps / rows["2:4"].time_ps)
+
+
+def test_what_is_always_0_is_and_nothing_else_is() -> None:
+    """Of runs that split k, add to what memory holds, overflow L2, and of layers of every kind."""
+    crowded = load_hardware("nm-edge", {"memory.l2.bytes": 2**16, "memory.l2.start": "cold"})
+    split = Mapping(64, 64, 64, 16, 16, splits=4)
+    every = [
+        Matmul("scores", m=64, n=64, k=64),
+        Stream("softmax", reads=4096, writes=4096, op="softmax"),
+        Conv("conv", in_channels=16, out_channels=16, in_h=8, in_w=8, kernel=3, padding=1),
+        Attention("heads", heads=2, kv_heads=2, seq=64, context=64, head_dim=32),
+    ]
+    runs = [
+        simulate(crowded, "gemm:256x256x1024", "2:4", mapping=split),
+        simulate(crowded, "gemm:128x128x256:fp16:accumulate", "2:4"),
+        simulate("nm-edge", Workload("every", every)),
+    ]
+    moved = [run.total.traffic_bytes.sizes() for run in runs]
+    never = {".".join(flow) for flow, *sizes in zip(FLOWS, *moved, strict=True) if not any(sizes)}
+    assert never == {flow.name for flow in TRAFFIC if flow.meaning.startswith("Always 0")}
 
 
 # What frames and files carry
