@@ -12,7 +12,8 @@ from simulator.hardware.yaml_tree import KeyPath
 
 Schema = dict[str, Any]
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+DIALECT: Final = "http://json-schema.org/draft-07/schema#"
+"""The newest that editors' yaml-language-server knows: in it nothing stands beside a reference."""
 
 
 class Also:
@@ -53,17 +54,28 @@ def schema_of(model: type[BaseModel], *, partial: bool = False) -> Schema:
         for key, value in properties.items():
             if isinstance(value.get("additionalProperties"), dict):  # keys are the user's
                 value["additionalProperties"] = _or_null(value["additionalProperties"])
-            properties[key] = value if key in required else _or_null(value)
+            properties[key] = _described(value) if key in required else _or_null(value)
     return {"$schema": DIALECT, **schema}
 
 
 def _or_null(schema: Schema) -> Schema:
-    """Null is as good as leaving a key out. What editors show of it stays beside it."""
-    names = ("title", "description", "default")
-    shown: Schema = {name: schema[name] for name in names if name in schema}
-    inner = {key: value for key, value in schema.items() if key not in shown}
+    """Null is as good as leaving a key out."""
+    shown, inner = _parts(schema)
     forms = inner["anyOf"] if inner.keys() == {"anyOf"} else [inner]
     return {**shown, "anyOf": [*forms, *([] if NULL in forms else [NULL])]}
+
+
+def _described(schema: Schema) -> Schema:
+    """What editors show of a key stays beside what it refers to."""
+    shown, inner = _parts(schema)
+    return {**shown, "allOf": [inner]} if "$ref" in inner and shown else schema
+
+
+def _parts(schema: Schema) -> tuple[Schema, Schema]:
+    """What editors show of a key, and what it may be."""
+    names = ("title", "description", "default")
+    shown = {name: schema[name] for name in names if name in schema}
+    return shown, {key: value for key, value in schema.items() if key not in shown}
 
 
 def type_at(model: Any, path: KeyPath) -> Any:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator
 from test_cli import Nmsim, fine, nmsim
 
 from simulator import catalog
@@ -27,7 +27,7 @@ WRITTEN = [*(REPOSITORY / "configs").glob("*.yaml"), REPOSITORY / "tests/trainin
 def test_a_schema_is_printed(nmsim: Nmsim, name: str | None) -> None:
     text = fine(nmsim("schema", *filter(None, [name]))).text
     assert text == text_of(name or "machine")
-    Draft202012Validator.check_schema(json.loads(text))
+    Draft7Validator.check_schema(json.loads(text))
 
 
 def test_schemas_are_written_into_a_folder_that_is_there(nmsim: Nmsim) -> None:
