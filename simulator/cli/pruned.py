@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simulator.described.qualities import PRUNED
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -84,6 +82,8 @@ class Pruned:
     def to_frame(self) -> pd.DataFrame:
         """A row a tensor or layer."""
         import pandas as pd
+
+        from simulator.described.qualities import PRUNED
 
         frame = pd.DataFrame([row.record() for row in self.rows])
         frame.attrs = PRUNED.attrs(frame.columns)
