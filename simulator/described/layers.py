@@ -30,6 +30,8 @@ _OPERANDS: Final = {
 _OTHERWISE: Final = {
     "dram.outputs.read": "Bytes of outputs read from main memory, since a product is added to what "
     "it holds.",
+    "dram.outputs.written": "Bytes of outputs written to main memory: as L2 evicts them, or "
+    "straight there, as memory.writes says; those of earlier layers that this one evicts, too.",
     "l2.outputs.read": "Bytes of outputs that L2 sends to cores, since a product is added to what "
     "memory holds.",
     "scratchpad.outputs.read": "Always 0: what staged epilogues read takes time, and is not "
@@ -74,7 +76,8 @@ CORE_TIME: Final = tuple(
          "or output fills: edges of tiles, instructions that are not full.",
          "core-time of MACs * slots_padded / macs_executed"),
         ("scratchpad_stall", "Core-time in stages that take longer than their MACs, since the "
-         "scratchpad's port takes longer: reads of fragments, and incoming stages."),
+         "scratchpad's port does: reads of fragments, incoming stages; chunks of streaming "
+         "layers."),
         ("operand_stall", "Core-time in stages that take longer than their MACs, since the path "
          "from registers to tensor cores takes longest."),
         ("vector_stall", "Core-time in stages in which everything waits for vector lanes: softmax "
@@ -155,10 +158,10 @@ _WORK: Final = (
               "the last write has drained. The host's launch is not in it."),
     Described("macs", "", "Useful multiply-accumulates of the dense problem, whatever is skipped; "
               "of causal attention those that are seen.", "m * n * k * count, without padding"),
-    Described("macs_executed", "", "Multiply-accumulates that tensor cores did, on slots: whole "
-              "instructions, padding included.", "slots_used + slots_padded"),
+    Described("macs_executed", "", "Multiply-accumulates that tensor cores (or lanes) did, on "
+              "slots: whole instructions, padding included.", "slots_used + slots_padded"),
     Described("slots_used", "", "Executed multiply-accumulates on slots of the executed pattern "
-              "that can hold a weight, zeros of the asked one among them."),
+              "that can hold a weight; zeros that fill slots where a sparser one was asked count."),
     Described("slots_padded", "", "Executed multiply-accumulates on what no weight or output "
               "fills: edges of tiles, channels and instructions.", "macs_executed - slots_used"),
     Described("mac_utilization", "", "Share of what the tensor cores of all cores could have done "
@@ -203,7 +206,8 @@ _REST: Final = (
     Described("members", "", "Names of the network's layers that this kernel is made of, in their "
               "order."),
     Described("compulsory_dram_bytes", "bytes", "What no cache could spare: the layer's weights, "
-              "inputs of the network that it is the first to read, outputs that no layer reads."),
+              "keys and values that were kept, inputs of the network that it is the first to read, "
+              "outputs that no layer reads."),
 )  # fmt: skip
 
 
@@ -215,7 +219,8 @@ def under(prefix: str, figures: tuple[Described, ...]) -> tuple[Described, ...]:
 LAYERS: Final = Table(
     "layers",
     "Rows of a report: a kernel each, once; `repeat` says how often it occurs. Where L2 is carried "
-    "from layer to layer, figures are those of the mean occurrence.",
+    "from layer to layer, figures are those of the mean occurrence. Kinds of core-time add up to "
+    "core.count * time_ps.",
     (
         *_IS,
         *_WORK,

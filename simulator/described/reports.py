@@ -90,8 +90,8 @@ _MEMORY: Final = (
               "where no layer has any.", "sum of pruned_away * repeat"),
     Described("left_dirty_bytes", "bytes", "What layers leave in a carried L2 and is written to "
               "main memory after the last; part of the traffic, and of no layer's."),
-    Described("compulsory_dram_bytes", "bytes", "What no cache could spare: weights, what the "
-              "network is given, and what it gives, once each."),
+    Described("compulsory_dram_bytes", "bytes", "What no cache could spare: weights, keys and "
+              "values that were kept, what the network is given, and what it gives, once each."),
 )  # fmt: skip
 
 REPORT: Final = Table(
