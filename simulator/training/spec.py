@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, field_va
 
 from simulator.hardware.schema import NUMBER, TEXT, Also, Schema
 from simulator.hardware.written import Written
+from simulator.training import choices
 
 MAX_SEEDS = 1000
 MAX_EPOCHS = 10_000
@@ -39,14 +40,12 @@ def _is_seed(given: object) -> object:
     raise ValueError("must be a whole number from 0 to 4294967295")
 
 
-_WITH_PARAMETERS: Final[Schema] = {"type": "object", "minProperties": 1, "maxProperties": 1}
-_CHOICE: Final[Schema] = {"anyOf": [TEXT, _WITH_PARAMETERS]}
 _SHARE: Final[Schema] = {**NUMBER, "exclusiveMinimum": 0, "exclusiveMaximum": 1}
 _RATE: Final[Schema] = {**NUMBER, "exclusiveMinimum": 0, "maximum": 100}
 _SEED: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
 _SEEDS: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_SEEDS}
 
-Choice = Annotated[str | dict[str, Any], PlainValidator(_is_choice), WithJsonSchema(_CHOICE)]
+Choice = Annotated[str | dict[str, Any], PlainValidator(_is_choice)]
 Share = Annotated[float, PlainValidator(_is_share), WithJsonSchema(_SHARE)]
 Rate = Annotated[float, PlainValidator(_is_rate), WithJsonSchema(_RATE)]
 Seed = Annotated[int, PlainValidator(_is_seed), WithJsonSchema(_SEED)]
@@ -59,11 +58,11 @@ class TrainSpec(Written):
     called: ClassVar[str] = "recipe"
     kind: ClassVar[str] = "recipe"
 
-    task: Choice = Field(
+    task: Annotated[Choice, WithJsonSchema(choices.TASK)] = Field(
         description="What is learnt: digits, fashion, or module:function, which returns x_train, "
         "y_train, x_test, y_test."
     )
-    network: Choice = Field(
+    network: Annotated[Choice, WithJsonSchema(choices.NETWORK)] = Field(
         description="What learns it: mlp, patch-cnn, or module:function; with parameters as in "
         "{mlp: {width: 32}}."
     )
@@ -94,7 +93,9 @@ class TrainSpec(Written):
         description="What is pruned to: keep:group or unstructured:density, each by every recipe "
         "that prunes.",
     )
-    recipes: Annotated[tuple[Choice, ...], Also(_CHOICE)] = Field(
+    recipes: Annotated[
+        tuple[Annotated[Choice, WithJsonSchema(choices.RECIPE)], ...], Also(choices.RECIPE)
+    ] = Field(
         min_length=1,
         description="What happens after dense training: dense, one_shot, finetune, rewind, "
         "iterative, targeted_dropout, sr_ste or channels.",

@@ -14,7 +14,11 @@ from simulator import catalog, hardware_schema
 from simulator.exploration.spec import SweepSpec
 from simulator.hardware.schema import schema_of
 from simulator.hardware.yaml_file import read
+from simulator.training import choices
+from simulator.training.networks import NETWORKS
+from simulator.training.recipes import RECIPES
 from simulator.training.spec import TrainSpec
+from simulator.training.tasks import TASKS
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -40,12 +44,21 @@ def sections() -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{kind}.{name}", section
 
 
+def keys(schema: Any, where: str) -> Iterator[tuple[str, tuple[str, dict[str, Any]]]]:
+    """Every key that a schema knows, however deep, but for what it refers to."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from keys(part, where)
+    elif isinstance(schema, dict):
+        for key, value in schema.get("properties", {}).items():
+            yield f"{where}.{key}", (key, value)
+            yield from keys(value, f"{where}.{key}")
+        for word in ("anyOf", "allOf", "items", "additionalProperties"):
+            yield from keys(schema.get(word), where)
+
+
 SECTIONS = dict(sections())
-KEYS = {
-    f"{name}.{key}": (key, value)
-    for name, section in SECTIONS.items()
-    for key, value in section["properties"].items()
-}
+KEYS = dict(key for name, section in SECTIONS.items() for key in keys(section, name))
 
 
 def words(text: str) -> list[str]:
@@ -61,6 +74,7 @@ def test_there_are_keys_of_all_three_files_to_ask_for() -> None:
     parts = {name.split(".")[0] for name in KEYS}
     assert parts == set(SCHEMAS)
     assert {"machine.Core.count", "sweep.Axis.step", "recipe.seeds"} <= set(KEYS)
+    assert {"recipe.recipes.iterative.ramp", "recipe.network.mlp.width"} <= set(KEYS)
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -78,6 +92,13 @@ def test_a_section_is_described(name: str) -> None:
     assert len(words(text)) >= LEAST_WORDS, text
     assert not repeats(name.split(".")[-1], text), text
     assert "\n" not in text
+
+
+def test_every_choice_of_recipes_and_every_parameter_is_described_and_nothing_else_is() -> None:
+    tables = (TASKS, NETWORKS, RECIPES)
+    assert set(choices.ABOUT) == {name for table in tables for name in table}
+    kinds = [kind for table in tables for kind in table.values()]
+    assert set(choices.MEANINGS) == {name for kind in kinds for name in kind.parameters}
 
 
 def test_what_only_repeats_its_key_is_told_apart() -> None:
@@ -159,6 +180,7 @@ RECIPE: dict[str, Any] = {"task": "digits", "network": "mlp", "epochs": 1, "reci
         {"seeds": 4, "dense": "head", "channels": 0.5, "patterns": "2:4"},
         {"task": {"fashion": {"path": "x"}}, "recipes": ["dense", {"sr_ste": {"decay": 0.1}}]},
         {"seeds": [3, 5], "learning_rate": 0.2, "batch": None},
+        {"task": "mine:data", "network": "mine:build", "recipes": {"iterative": None}},
     ],
 )
 def test_the_schema_of_recipes_accepts_what_is_read(given: dict[str, Any]) -> None:
@@ -175,6 +197,9 @@ def test_the_schema_of_recipes_accepts_what_is_read(given: dict[str, Any]) -> No
         ("recipe", RECIPE | {"channels": [1.5]}),
         ("recipe", RECIPE | {"recipe": "dense"}),
         ("recipe", RECIPE | {"seeds": 0}),
+        ("recipe", RECIPE | {"recipes": ["rewound"]}),
+        ("recipe", RECIPE | {"recipes": [{"iterative": {"rampp": 0.5}}]}),
+        ("recipe", RECIPE | {"network": {"mlp": {"width": 32}, "patch-cnn": {}}}),
         ("machine", {"core": {"vector": {"macs_per_cycle": {"fp32": "64"}}}}),
     ],
 )
