@@ -16,11 +16,12 @@ from simulator.cli.diffing import diff
 from simulator.cli.help import CHECK, DECIDE, EXPLORE, MODELS, SIMULATE, GroupedHelp
 from simulator.cli.importing import import_model
 from simulator.cli.limiting import limits
-from simulator.cli.listing import hardware, schema, workloads
+from simulator.cli.listing import hardware, workloads
 from simulator.cli.pruning import prune
 from simulator.cli.quality import quality
 from simulator.cli.requiring import require
 from simulator.cli.running import compare, run
+from simulator.cli.schemas import schema
 from simulator.cli.screen import NOTHING_KEPT, InterruptedCommandError, Quiet, begin, on_screen
 from simulator.cli.sweeping import pareto, results, search, sweep
 from simulator.cli.tradeoff import tradeoff
@@ -157,7 +158,9 @@ app.command(
     epilog="Examples: nmsim microbench a100-sxm4-80gb; "
     "nmsim microbench a100-sxm4-80gb --dtype fp16 --dtype int8",
 )(on_screen(microbench))
-app.command(rich_help_panel=CHECK)(on_screen(schema))
+app.command(rich_help_panel=CHECK, epilog="Examples: nmsim schema; nmsim schema sweep")(
+    on_screen(schema)
+)
 app.command(rich_help_panel=CHECK, epilog="Examples: nmsim completion bash; nmsim completion zsh")(
     on_screen(completion)
 )

@@ -1,4 +1,4 @@
-"""The commands `nmsim hardware`, `workloads` and `schema`: what there is, to start from."""
+"""The commands `nmsim hardware` and `workloads`: what there is, to start from."""
 
 from __future__ import annotations
 
@@ -72,14 +72,19 @@ def workloads(
         str | None,
         typer.Argument(help="Print this preset's CSV.", autocompletion=completing.networks),
     ] = None,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="List the columns of a trace, and what they mean.")
+    ] = False,
 ) -> None:
     """List the networks, or print one as CSV: a start for a trace of your own."""
     from simulator import catalog
     from simulator.cli.tables import render
     from simulator.importers import detect, load_workload
 
+    if columns and name is not None:
+        raise WorkloadError("--columns", "are those of every trace", got=name, want="no network")
     if name is None:
-        typer.echo(render([_networks()]), nl=False)
+        typer.echo(render([_columns() if columns else _networks()]), nl=False)
         return
     path = catalog.find(name, "workloads", ".csv", WorkloadError)
     if detect(path) != "csv":
@@ -118,10 +123,16 @@ def _networks() -> Grid:
     return listing
 
 
-def schema() -> None:
-    """Print the JSON Schema of the machine YAML, for editors."""
-    import json
+def _columns() -> Grid:
+    from simulator.cli.grid import Grid, headings
+    from simulator.workload.columns import COLUMNS, EVERY, PRODUCTS
 
-    from simulator.hardware import hardware_schema
-
-    typer.echo(json.dumps(hardware_schema(), indent=2))
+    listing = Grid(
+        "",
+        headings(["column", "of", "empty", "meaning"], word=["column"], prose=["of", "meaning"]),
+    )
+    groups = {EVERY: "all", PRODUCTS: "all products"}
+    for column in COLUMNS:
+        kinds = groups.get(column.kinds) or ", ".join(column.kinds)
+        listing.add_row(column.name, kinds, column.default or "-", column.meaning)
+    return listing

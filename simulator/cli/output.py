@@ -14,6 +14,7 @@ from simulator.errors import OutputError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from simulator.pictures import Picture
 
@@ -34,9 +35,23 @@ def _encoded(text: str) -> bytes:
 
 
 def _parquet(result: Result, _: Table) -> bytes:
-    buffer = io.BytesIO()
-    result.to_frame().to_parquet(buffer, index=False)
+    frame, buffer = result.to_frame(), io.BytesIO()
+    frame.to_parquet(buffer, index=False, schema=_described(frame))
     return buffer.getvalue()
+
+
+def _described(frame: pd.DataFrame) -> pa.Schema:
+    """The types of columns, with what a frame's ``attrs`` say of each: unit, meaning, formula."""
+    import pyarrow as pa
+
+    schema = pa.Schema.from_pandas(frame, preserve_index=False)
+    for at, column in enumerate(schema):
+        said = {
+            what: texts[column.name] for what, texts in frame.attrs.items() if column.name in texts
+        }
+        if said:
+            schema = schema.set(at, column.with_metadata(said))
+    return schema
 
 
 FORMATS: Final[dict[str, Callable[[Result, Table], bytes]]] = {
@@ -127,6 +142,20 @@ def check_target(file: Path | None, option: str = "-o") -> None:
             raise OutputError(f"{option} {file}", "is not writable")
     elif not os.access(file.parent, os.W_OK):
         raise OutputError(f"{option} {file}", "its folder is not writable")
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Refuse a folder in which no file can be written, before any work is done."""
+    try:
+        is_folder, is_there = folder.is_dir(), folder.exists()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"{option} {str(folder)[:40]}", f"not a folder: {reason}") from None
+    if not is_folder:
+        what = "is a file" if is_there else "no such folder"
+        raise OutputError(f"{option} {folder}", what, want="a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{option} {folder}", "is not writable")
 
 
 def check_apart(outputs: Mapping[str, Path | None], *inputs: str | Path | None) -> None:

@@ -83,7 +83,11 @@ class Pruned:
         """A row a tensor or layer."""
         import pandas as pd
 
-        return pd.DataFrame([row.record() for row in self.rows])
+        from simulator.described.qualities import PRUNED
+
+        frame = pd.DataFrame([row.record() for row in self.rows])
+        frame.attrs = PRUNED.attrs(frame.columns)
+        return frame
 
     def to_json(self) -> str:
         return json.dumps([row.record() for row in self.rows], indent=2)

@@ -254,10 +254,10 @@ _EXPLORED: Final[dict[str, tuple[str, Callable[[Any], str]]]] = {
 
 def _scale(name: str, values: Sequence[object]) -> Scale | None:
     """One unit for a column of times or energies."""
-    from simulator.report.total import SHOWN
+    from simulator.described.sweeps import SWEEP
 
-    unit = next((figure.unit for figure in SHOWN if figure.name == name), "")
-    units = {"ns": COLUMN_TIME, "pJ": ENERGY}.get(unit)
+    figure = SWEEP.find(name)
+    units = {"ns": COLUMN_TIME, "pJ": ENERGY}.get(figure.unit) if figure is not None else None
     if units is None:
         return None
     return Scale.of((x for x in values if isinstance(x, int | float) and x == x), units)

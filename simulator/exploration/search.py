@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulator.described.sweeps import SEARCH
 from simulator.errors import SpecError
 from simulator.exploration.pareto import front
 from simulator.exploration.plan import Plan, Point, plan_of
@@ -83,7 +84,7 @@ class SearchResult:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a trial; ``pareto`` marks the front."""
-        return frame_of(self._columns())
+        return frame_of(self._columns(), SEARCH)
 
     def to_json(self) -> str:
         return json.dumps(self.records(), indent=2, ensure_ascii=False)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from simulator.hardware import Hardware
+from simulator.hardware.schema import NUMBER, TEXT, Also
 from simulator.hardware.section import Section
 from simulator.hardware.written import Written
 from simulator.workload import Workload
@@ -39,7 +41,11 @@ def _names(*kinds: type) -> PlainValidator:
     return PlainValidator(check)
 
 
-Number = Annotated[int | float, PlainValidator(_is_number)]
+Number = Annotated[int | float, PlainValidator(_is_number), WithJsonSchema(NUMBER)]
+
+
+SHORT_AXES: Final = ({"type": "array"}, {"type": ["number", "string", "boolean"]})
+"""How the values of an axis may be written besides: a list of them, or the only one."""
 
 
 class Axis(Section):
@@ -49,11 +55,19 @@ class Axis(Section):
     may be drawn, which only a sample or a search can do.
     """
 
-    values: tuple[Any, ...] | None = None
-    start: Number | None = None
-    stop: Number | None = None
-    step: Number | None = None
-    factor: Number | None = None
+    values: tuple[Any, ...] | None = Field(
+        None, description="All values, in their order; a bare list means the same."
+    )
+    start: Number | None = Field(None, description="The first value of a range, with stop.")
+    stop: Number | None = Field(
+        None, description="The end of a range, part of it where its steps arrive there."
+    )
+    step: Number | None = Field(
+        None, description="What is added from one value to the next, above 0."
+    )
+    factor: Number | None = Field(
+        None, description="By what each value is multiplied for the next, above 1."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -98,8 +112,12 @@ class Axis(Section):
 class Sample(Section):
     """So many points of a Latin hypercube instead of the whole grid."""
 
-    points: Annotated[int, Field(ge=1, le=MAX_POINTS, strict=True)]
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = 0
+    points: Annotated[int, Field(ge=1, le=MAX_POINTS, strict=True)] = Field(
+        description="Machines that are drawn; those that constraints refuse are dropped."
+    )
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = Field(
+        0, description="Of the draw: the same one gives the same points."
+    )
 
 
 class WorkloadChoice(Section):
@@ -107,8 +125,13 @@ class WorkloadChoice(Section):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    workload: Annotated[str | Path | Workload, _names(Workload)]
-    parameters: dict[str, tuple[int, ...]] = Field({})
+    workload: Annotated[str | Path | Workload, _names(Workload), WithJsonSchema(TEXT)] = Field(
+        description="A preset, a file (layer trace, ONNX model, config.json, profiler trace), or "
+        "gemm:MxNxK."
+    )
+    parameters: dict[str, Annotated[tuple[int, ...], Also({"type": "integer"})]] = Field(
+        {}, description="Values of what the trace leaves open, such as batch; one or a list each."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -130,15 +153,25 @@ class WorkloadChoice(Section):
 class Search(Section):
     """How `nmsim search` looks for good points instead of trying all."""
 
-    algorithm: Literal["nsga2", "tpe"] = "nsga2"
-    objectives: tuple[Literal["time_ns", "energy_pj", "area_mm2"], ...] = Field(
-        ("time_ns", "energy_pj"), min_length=1
+    algorithm: Literal["nsga2", "tpe"] = Field(
+        "nsga2",
+        description="Which sampler of Optuna draws trials: a genetic one, or tree-structured "
+        "Parzen estimators.",
     )
-    trials: Annotated[int, Field(ge=1, le=MAX_POINTS, strict=True)] = 200
+    objectives: tuple[Literal["time_ns", "energy_pj", "area_mm2"], ...] = Field(
+        ("time_ns", "energy_pj"),
+        min_length=1,
+        description="Figures to make small, all at once; time and energy are sums over workloads.",
+    )
+    trials: Annotated[int, Field(ge=1, le=MAX_POINTS, strict=True)] = Field(
+        200, description="Machines and patterns that are tried in all."
+    )
     batch: Annotated[int, Field(ge=2, le=1000, strict=True)] = Field(
         20, description="Trials evaluated at a time, and a generation of nsga2."
     )
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1, strict=True)] = Field(
+        0, description="Of all draws: the same one tries the same points."
+    )
 
     @field_validator("objectives")
     @classmethod
@@ -149,37 +182,54 @@ class Search(Section):
 
 
 class SweepSpec(Written):
-    """A base machine, what varies, and how the points are picked. Field names are the YAML keys."""
+    """A base machine, what varies, and how the points are picked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     called: ClassVar[str] = "spec"
     kind: ClassVar[str] = "sweep"
 
-    hardware: Annotated[str | Path | Hardware, _names(Hardware)] = Field(
-        description="The base: a preset, or a YAML file."
+    hardware: Annotated[str | Path | Hardware, _names(Hardware), WithJsonSchema(TEXT)] = Field(
+        description="The base machine of all points: a preset, or a YAML file."
     )
-    settings: dict[str, Any] = Field({}, description="Dotted keys that all points share.")
-    workloads: tuple[WorkloadChoice, ...] = Field(min_length=1)
-    patterns: tuple[str | None, ...] = Field(
+    settings: dict[str, Any] = Field(
+        {},
+        description="Dotted keys of the base machine, and the values that all points share.",
+    )
+    workloads: Annotated[tuple[Annotated[WorkloadChoice, Also(TEXT)], ...], Also(TEXT)] = Field(
+        min_length=1, description="Networks that every machine runs, one or a list."
+    )
+    patterns: Annotated[tuple[str | None, ...], Also(TEXT)] = Field(
         (None,),
         min_length=1,
-        description="keep:group, rows:keep:group, unstructured:density, or trace (or null): as "
-        "the trace says.",
+        description="Patterns of the weights: keep:group, rows:keep:group, unstructured:density, "
+        "or trace (or null): as the trace says. Default: trace.",
     )
-    stack: tuple[str, ...] = Field(
+    stack: Annotated[tuple[str, ...], Also(TEXT)] = Field(
         (), description="Software stacks, one or a list. Default: the one that a workload names."
     )
     baseline: str | None = Field(
         None, description="The pattern that speed-ups are over. Default: dense, else the first."
     )
-    parameters: dict[str, Axis] = Field({}, description="Dotted keys that vary.")
-    constraints: tuple[str, ...] = Field(
+    parameters: dict[str, Annotated[Axis, Also(*SHORT_AXES)]] = Field(
+        {}, description="Dotted keys of the machine that vary, and their values."
+    )
+    constraints: Annotated[tuple[str, ...], Also(TEXT)] = Field(
         (), description="Comparisons of dotted keys that every point has to fulfil."
     )
-    sample: Sample | None = Field(None, description="Default: the full grid.")
-    engine: str = "fast"
-    accuracy: Literal["exact", "sampled"] = "exact"
-    search: Search | None = None
+    sample: Sample | None = Field(
+        None, description="So many points instead of all combinations; default: the full grid."
+    )
+    engine: str = Field(
+        "fast", description="What simulates: fast, or the model of record, reference; they agree."
+    )
+    accuracy: Literal["exact", "sampled"] = Field(
+        "exact",
+        description="Whether every event is simulated, or parts of what is large, with an "
+        "estimate of the error.",
+    )
+    search: Search | None = Field(
+        None, description="How `nmsim search` draws points; a sweep does not read it."
+    )
 
     @field_validator("settings", mode="before")
     @classmethod

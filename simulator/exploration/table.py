@@ -8,8 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from simulator.described import Described, Table
+from simulator.described.sweeps import FRONT
 from simulator.errors import SpecError, did_you_mean
 from simulator.exploration.row import Row
+from simulator.hardware import Hardware
+from simulator.hardware.schema import description_at
 from simulator.report.total import SHOWN
 from simulator.sparsity import DENSE, TRACE, asked_name, parse_asked, parse_pattern
 
@@ -114,7 +118,7 @@ class Rows:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a point; figures of points that failed are missing."""
-        return frame_of(self.columns())
+        return frame_of(self.columns(), FRONT)
 
     def to_csv(self) -> str:
         text: str = self.to_frame().to_csv(index=False)
@@ -143,11 +147,18 @@ def records_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def frame_of(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
-    """Columns that `typed` made, as a table."""
+def frame_of(columns: Mapping[str, list[Any]], described: Table) -> pd.DataFrame:
+    """Columns that `typed` made, as a table; those that were varied are keys of the machine."""
     import pandas as pd
 
-    return pd.DataFrame({name: series(name, column) for name, column in columns.items()})
+    frame = pd.DataFrame({name: series(name, column) for name, column in columns.items()})
+    frame.attrs = described.attrs(columns, _key_of_machine)
+    return frame
+
+
+def _key_of_machine(name: str) -> Described | None:
+    text = description_at(Hardware, tuple(name.split(".")))
+    return Described(name, "", text) if text else None
 
 
 def series(name: str, values: list[Any]) -> pd.Series[Any]:

@@ -15,10 +15,12 @@ from simulator.units import ceil_div
 class AttentionTile(Section):
     """A block of queries, and the block of keys and values that it meets in a stage."""
 
-    rows: Size = Field(description="Queries, of all heads that share keys and values.")
-    context: Size = Field(description="Keys and values of a stage.")
-    head_dim: Size = Field(description="The widest head that it is offered for.")
-    warps: Size = Field(4, description="That divide the rows; each reads all keys and values.")
+    rows: Size = Field(description="Queries of a tile, of all heads that share keys and values.")
+    context: Size = Field(description="Positions whose keys and values a stage takes.")
+    head_dim: Size = Field(description="Features of the widest head that the tile is offered for.")
+    warps: Size = Field(
+        4, description="Warps that divide the rows; each reads all keys and values."
+    )
 
     @property
     def fragment_rows(self) -> int:
@@ -44,12 +46,16 @@ FLASH_ATTENTION_2: Final = (
 
 
 class AttentionKernels(Kernels):
-    """Of both products of a block of context, and the softmax between them.
+    """Kernels of both products of a block of context, and the softmax between them.
 
     What a machine does not say is as in FlashAttention-2.
     """
 
-    tiles: tuple[AttentionTile, ...] = Field(FLASH_ATTENTION_2, min_length=1)
+    tiles: tuple[AttentionTile, ...] = Field(
+        FLASH_ATTENTION_2,
+        min_length=1,
+        description="Tiles that the kernels offer; default: those of FlashAttention-2.",
+    )
     # Model: FlashAttention-2 loads keys while it multiplies with values, and the other way round,
     # so that about half of a stage is in flight: taken as two, of which one is worked on.
     stage_buffers: Annotated[int, Field(ge=1, le=MAX_STAGE_BUFFERS, strict=True)] = Field(
@@ -66,12 +72,18 @@ class AttentionKernels(Kernels):
         "after each other.",
     )
     queries: Source = Field(
-        "scratchpad", description="Where a tile keeps its queries: read anew each stage, or held."
+        "scratchpad",
+        description="Where a tile keeps its queries: in the scratchpad, read anew each stage, or "
+        "held in registers.",
     )
     # Model: about an L2 round trip, as of GEMMs.
-    epilogue_ns: NotNegative = Field(300, description="Fixed part of an epilogue.")
+    epilogue_ns: NotNegative = Field(
+        300, description="Fixed part of an epilogue, besides the transfer of outputs."
+    )
     reduction_kernel: Switch = Field(
-        True, description="Split contexts are put together by a kernel that starts anew."
+        True,
+        description="Split contexts are put together by a kernel that starts anew, and pays "
+        "kernel_start_ns once more.",
     )
 
     def offered(self, head_dim: int) -> list[list[AttentionTile]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from simulator.errors import CombinationError, SimulatorError, did_you_mean
+from simulator.hardware.schema import type_at
 from simulator.hardware.yaml_file import Document
 from simulator.hardware.yaml_tree import KeyPath
 
@@ -91,7 +91,7 @@ def _built(model: type[Model], data: Any) -> Model:
 
 def _is_optional(model: type[BaseModel], path: KeyPath) -> bool:
     """Whether a key has a default, or is one of a mapping whose keys are the user's."""
-    parent = _type_at(model, path[:-1])
+    parent = type_at(model, path[:-1])
     if isinstance(parent, type) and issubclass(parent, BaseModel):
         field = parent.model_fields.get(str(path[-1]))
         return field is not None and not field.is_required()
@@ -145,22 +145,7 @@ def _positioned(
 
 def _keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
     """Keys that are valid beside the last part of ``path``."""
-    parent = _type_at(model, path[:-1])
+    parent = type_at(model, path[:-1])
     if isinstance(parent, type) and issubclass(parent, BaseModel):
         return list(parent.model_fields)
     return []
-
-
-def _type_at(model: Any, path: KeyPath) -> Any:
-    """What a model says stands at a path: a model, ``dict[str, ...]``, ...; None: nothing."""
-    for part in path:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            if part not in model.model_fields:
-                return None
-            model = model.model_fields[str(part)].annotation
-        else:
-            arguments = get_args(model) or (None,)
-            model = arguments[-1] if get_origin(model) is dict else arguments[0]
-        if get_origin(model) in (Union, UnionType):
-            model = get_args(model)[0]
-    return model

@@ -19,11 +19,16 @@ MAX_CORES = 4096
 
 
 class Instruction(Section):
-    """What the tensor cores take whole."""
+    """What the tensor cores take whole; its rate is separate from its shape."""
 
-    m: Size = Field(description="Rows of W.")
+    m: Size = Field(
+        description="Rows of W that an instruction takes, to which edges of tiles are rounded up."
+    )
     n: Size = Field(description="Columns of X: the most that one instruction covers.")
-    k: Size = Field(description="Slots along k.")
+    k: Size = Field(
+        description="Slots along k that an instruction takes; they stand for group / keep as many "
+        "weights."
+    )
     n_step: Count | None = Field(
         None, description="Columns come in steps of this many (Hopper: 8); default: all of n."
     )
@@ -44,7 +49,10 @@ class Issue(Section):
     """How instructions follow each other on one core, for `nmsim microbench`."""
 
     partitions: Count = Field(description="Tensor cores of a core; warps are dealt out to them.")
-    latency_cycles: NotNegative = Field(description="Completion latency apart from the passes.")
+    latency_cycles: NotNegative = Field(
+        description="From issue to result, apart from the cycles that the instruction occupies its "
+        "tensor core; fitted to a microbenchmark."
+    )
     latency_per_pass_ratio: Positive = Field(
         description="Completion latency per cycle that the instruction occupies its tensor core."
     )
@@ -57,21 +65,33 @@ class Issue(Section):
 
 
 class TensorCores(Section):
-    """All tensor cores of one core, together."""
+    """All tensor cores of one core, together: rates, instructions, latency."""
 
     macs_per_cycle: dict[str, Positive] = Field(
-        min_length=1, description="Multiply-accumulates of stored slots per cycle, by dtype."
+        min_length=1,
+        description="Multiply-accumulates of stored slots a cycle, by dtype: the dense peak of the "
+        "data sheet over clock and cores. Under 2:4 they stand for twice as many.",
     )
-    instructions: dict[str, Instruction] = Field(description="Instruction shape, by dtype.")
+    instructions: dict[str, Instruction] = Field(
+        description="Shape of an instruction, by dtype, of the same dtypes as macs_per_cycle; the "
+        "instruction set's."
+    )
     fp16_sums_macs_per_cycle: Positive | None = Field(
         None,
-        description="Of fp16 products that are summed in fp16, by libraries that say so; default: "
-        "as any fp16 product. Model: such sums take as much room as others.",
+        description="Multiply-accumulates a cycle of fp16 products that are summed in fp16, by "
+        "libraries that say so; default: as any fp16 product. Model: such sums take as much room "
+        "as others.",
     )
     drain_cycles: NotNegative = Field(
-        0, description="From the last instruction's issue to its result; paid once a tile."
+        0,
+        description="From the last instruction's issue to its result; paid once a tile. From a "
+        "microbenchmark of latency.",
     )
-    issue: Issue | None = None
+    issue: Issue | None = Field(
+        None,
+        description="How instructions follow each other on a tensor core; nothing but `nmsim "
+        "microbench` reads it. Default: not known.",
+    )
 
     @field_validator("macs_per_cycle", "instructions")
     @classmethod
@@ -112,11 +132,11 @@ class VectorUnit(Section):
     """
 
     macs_per_cycle: dict[str, Positive] = Field(
-        description="Multiply-adds per cycle, by dtype; fp32 is asked for, and others that are not "
-        "listed compute in it."
+        description="Multiply-adds of all lanes a cycle, by dtype; fp32 must be listed, and what "
+        "is not listed takes its rate. The data sheet's peak without tensor cores."
     )
     specials_per_cycle: Positive = Field(
-        description="Exponentials, reciprocals, roots and the like, in fp32."
+        description="Exponentials, reciprocals, roots and the like a cycle, in fp32."
     )
 
     @field_validator("macs_per_cycle")
@@ -147,9 +167,12 @@ class VectorUnit(Section):
 
 
 class RegisterFile(Section):
-    """The register file of one core."""
+    """The register file of one core: what it holds, and its path to the tensor cores."""
 
-    bytes: Count
+    bytes: Count = Field(
+        description="Capacity, from the data sheet: accumulators, fragments in flight and "
+        "reserved_bytes have to fit."
+    )
     reserved_bytes: Annotated[int, Field(ge=0, strict=True)] = Field(
         0, description="Not available to operands and accumulators: addresses, loop counters."
     )
@@ -157,29 +180,57 @@ class RegisterFile(Section):
         2, description="2: the load of step i+1 hides behind the MACs of step i; 1: they add up."
     )
     operand_bytes_per_cycle: Positive = Field(
-        description="From the register file to the tensor cores."
+        description="Width of the path from the register file to the tensor cores, which slots, "
+        "metadata, whole groups of activations and accumulators take."
     )
 
 
 class Scratchpad(Section):
-    """The scratchpad (shared memory) of one core."""
+    """The scratchpad (shared memory) of one core: stages in flight, and the port to them."""
 
-    bytes: Count
-    bytes_per_cycle: Positive
-    efficiency_ratio: Ratio = Field(1.0, description="Sustained over peak bandwidth.")
-    latency_cycles: NotNegative = Field(0, description="First register load; paid once a tile.")
-    banks: Count = Field(32, description="Banks that serve one access a cycle each.")
-    bank_bytes: Count = Field(4, description="Width of a bank.")
+    bytes: Count = Field(
+        description="Capacity, from the data sheet: all stages in flight have to fit."
+    )
+    bytes_per_cycle: Positive = Field(
+        description="Peak bandwidth of the port; on GPUs banks times their width."
+    )
+    efficiency_ratio: Ratio = Field(
+        1.0,
+        description="Sustained over peak bandwidth: what bank conflicts leave. Fitted, or from a "
+        "microbenchmark.",
+    )
+    latency_cycles: NotNegative = Field(
+        0,
+        description="Of a read. A tile pays it once, with its first register load; a sum over a "
+        "row, with every exchange between its threads. From a microbenchmark.",
+    )
+    banks: Count = Field(
+        32,
+        description="Banks that serve one access a cycle each; read only where unstructured "
+        "weights gather their activations.",
+    )
+    bank_bytes: Count = Field(
+        4, description="Width of a bank, read only where unstructured weights gather activations."
+    )
     shared_port: Switch = Field(
         True, description="Reads and incoming writes share the port; false: the larger one counts."
     )
 
 
 class OperandSource(Section):
-    """Where the tensor cores take their operands from."""
+    """Where the tensor cores take their operands from.
 
-    w: Source = "register"
-    x: Source = "register"
+    What comes from registers is loaded once a fragment; what comes from the scratchpad is read
+    once an instruction, and takes neither registers nor their path.
+    """
+
+    w: Source = Field(
+        "register",
+        description="Where instructions take the slots of W and their metadata from.",
+    )
+    x: Source = Field(
+        "register", description="Where instructions take X from; Hopper's read the scratchpad."
+    )
 
 
 class Promotion(Section):
@@ -189,37 +240,64 @@ class Promotion(Section):
     that their additions follow its MACs and tensor cores idle meanwhile.
     """
 
-    every_k: Count = Field(description="Weights along k that the tensor cores sum by themselves.")
+    every_k: Count = Field(
+        description="Weights along k that the tensor cores sum by themselves, until CUDA cores add."
+    )
     rows: Size = Field(
         description="Rows whose sums are in flight at a time, 64 a warp group; taller tiles take "
         "several turns. Fewer rows take as long: their warps have lanes of their own."
     )
-    sums_per_cycle: Positive = Field(description="Scaled and added, of all rows in flight.")
+    sums_per_cycle: Positive = Field(
+        description="Partial sums that are scaled and added a cycle, of all rows in flight; fitted."
+    )
 
 
 class Core(Section):
     """One core, and how many of them there are."""
 
-    count: Annotated[int, Field(ge=1, le=MAX_CORES, strict=True)]
-    tensor_cores: TensorCores
-    vector: VectorUnit | None = Field(
-        None, description="Absent, whatever is not a product is computed for free."
+    count: Annotated[int, Field(ge=1, le=MAX_CORES, strict=True)] = Field(
+        description="Equal cores of the machine, from the data sheet: SMs, compute units."
     )
-    register_file: RegisterFile
-    scratchpad: Scratchpad
-    operand_source: OperandSource = OperandSource()
-    port_bytes_per_cycle: Positive = Field(description="Between the core and L2, each direction.")
+    tensor_cores: TensorCores = Field(
+        description="What multiplies matrices: rates and instruction shapes, of one core."
+    )
+    vector: VectorUnit | None = Field(
+        None,
+        description="Vector lanes beside the tensor cores; absent, whatever is not a product is "
+        "computed for free.",
+    )
+    register_file: RegisterFile = Field(
+        description="Registers of one core, and their path to the tensor cores."
+    )
+    scratchpad: Scratchpad = Field(
+        description="Shared memory of one core: capacity, bandwidth and latency."
+    )
+    operand_source: OperandSource = Field(
+        OperandSource(),
+        description="Whether instructions take W and X from registers or from the scratchpad; "
+        "default: registers.",
+    )
+    port_bytes_per_cycle: Positive = Field(
+        description="Bandwidth between one core and L2, in each direction; from a whitepaper or a "
+        "microbenchmark."
+    )
     async_copies: Switch = Field(
         True,
         description="Loads go past the register file into the scratchpad; false: through registers "
         "of the threads that compute, one stage at a time.",
     )
-    issue_cycles: Positive = Field(1, description="Least time between two stage requests.")
+    issue_cycles: Positive = Field(
+        1, description="Least time between two stage requests of a core."
+    )
     barrier_cycles: NotNegative = Field(
-        0, description="Between stages: all warps meet, and the tensor pipeline runs dry."
+        0,
+        description="Added to every stage: all warps meet, and the tensor pipeline runs dry. A "
+        "library may have its own.",
     )
     promotion: Promotion | None = Field(
-        None, description="Of kernels that no library says otherwise of."
+        None,
+        description="How CUDA cores add partial sums, in kernels of libraries that do not say; "
+        "default: they do not.",
     )
     whole_tiles: Switch = Field(
         False,
@@ -227,5 +305,7 @@ class Core(Section):
         "instructions that hold a part of Y.",
     )
     alignment_bytes: Count = Field(
-        16, description="Vector width that full port bandwidth needs rows to be aligned to."
+        16,
+        description="Vector width that full bandwidth of port and scratchpad writes needs; rows "
+        "aligned to a fraction of it take as many times longer.",
     )

@@ -22,13 +22,25 @@ MAX_CLUSTER = 16  # CUDA's largest cluster, where a kernel opts for more than 8
 
 
 class Tile(Section):
-    """A tile that a library's kernels offer."""
+    """A tile that a library's kernels offer: the part of Y that a core works on at a time."""
 
-    m: Count
-    n: Width = Field(description="A list of widths is a tile of each width.")
-    slots: Count = Field(description="tile_k in slots; the machine grows it with group / keep.")
-    fragment_m: Count = Field(description="Default: all of m.")
-    fragment_n: Count = Field(description="Default: all of n.")
+    m: Count = Field(description="Rows of Y that a core works on at a time.")
+    n: Width = Field(
+        description="Columns of Y that a core works on at a time; a list of widths is a tile of "
+        "each width."
+    )
+    slots: Count = Field(
+        description="Depth of a stage, in slots of 16 bits a row; other dtypes take as many bytes. "
+        "Along k it grows with group / keep."
+    )
+    fragment_m: Count = Field(
+        description="Rows whose operands share one register load, such as a warp's; default: all "
+        "of m."
+    )
+    fragment_n: Count = Field(
+        description="Columns whose operands share one register load, such as a warp's; default: "
+        "all of n."
+    )
     fallback: Switch = Field(
         False, description="Offered only where none of the other tiles gives every core one."
     )
@@ -51,10 +63,10 @@ class ClusterShape(Section):
     """How many tiles side by side are worked on by a cluster of cores that share what they read."""
 
     m: Annotated[int, Field(ge=1, le=MAX_CLUSTER, strict=True)] = Field(
-        1, description="Along m; they share blocks of X."
+        1, description="Tiles along m that a cluster works on; they share blocks of X."
     )
     n: Annotated[int, Field(ge=1, le=MAX_CLUSTER, strict=True)] = Field(
-        1, description="Along n; they share blocks of W."
+        1, description="Tiles along n that a cluster works on; they share blocks of W."
     )
 
     @property
@@ -71,42 +83,70 @@ class ClusterShape(Section):
 class Sizes(Section):
     """Rows of W, columns of X and depth of a product: of a convolution, k are channels."""
 
-    m: Count = 1
-    n: Count = 1
-    k: Count = 1
+    m: Count = Field(1, description="Of the rows of W: outputs, or output channels.")
+    n: Count = Field(1, description="Of the columns of X: tokens, or pixels of outputs.")
+    k: Count = Field(1, description="Of the depth of the product: inputs, or input channels.")
 
 
 class Kernels(Section):
     """How kernels use the machine, whatever they compute."""
 
-    dispatch: Dispatch = "dynamic"
-    prefetch: Switch = Field(False, description="Stages are numbered through consecutive tiles.")
-    epilogue_overlap: Switch = Field(False, description="Epilogue beside the next main loop.")
-    epilogue_ns: NotNegative = Field(0, description="Fixed part of an epilogue.")
+    dispatch: Dispatch = Field(
+        "dynamic",
+        description="Who takes the next tile. dynamic: the core that is free next; round_robin: "
+        "cores in turn; contiguous: each core has a run of tiles of its own.",
+    )
+    prefetch: Switch = Field(
+        False,
+        description="Stages of the next tile are requested while a core works on the one before, "
+        "as in persistent kernels; false: after its main loop, once accumulators are free.",
+    )
+    epilogue_overlap: Switch = Field(
+        False,
+        description="The epilogue runs beside the next tile's main loop, which takes a second set "
+        "of accumulators.",
+    )
+    epilogue_ns: NotNegative = Field(
+        0,
+        description="Fixed part of an epilogue, besides the transfer of outputs: scaling, "
+        "conversion, the last store. Fitted, or about an L2 round trip.",
+    )
     epilogue_staged: Switch = Field(
         False,
         description="Outputs are laid into the scratchpad, and read from there on their way out, "
         "instead of leaving registers straight through the port.",
     )
     reduction_kernel: Switch = Field(
-        False, description="Partial sums of k-splits are added up by a kernel that starts anew."
+        False,
+        description="Partial sums of k-splits are added up by a kernel that starts anew, and pays "
+        "kernel_start_ns once more.",
     )
 
 
 class Library(Kernels):
-    """How the kernels of one library use the machine. Never a correction factor.
+    """How the kernels of one library use the machine; nothing in it is a correction factor.
 
-    What is None here is the machine's: `Hardware.under` puts the two together.
+    What it leaves out is the machine's.
     """
+
+    # `Hardware.under` puts the two together.
 
     unit: Unit = Field(
         "tensor", description="What multiplies: tensor cores, or the lanes of core.vector."
     )
-    tiles: tuple[Tile, ...] = Field(min_length=1)
+    tiles: tuple[Tile, ...] = Field(
+        min_length=1,
+        description="Tiles that its kernels offer, from their source or their names in profiles.",
+    )
     stage_buffers: Annotated[int, Field(ge=1, le=MAX_STAGE_BUFFERS, strict=True)] = Field(
         description="Stages in flight, at most; fewer where the scratchpad holds fewer."
     )
-    splits: tuple[Count, ...] = Field((1,), min_length=1, description="k-splits offered.")
+    splits: tuple[Count, ...] = Field(
+        (1,),
+        min_length=1,
+        description="k-splits offered: in how many parts along k cores may share a tile; default: "
+        "none.",
+    )
     register_buffers: RegisterBuffers | None = Field(
         None, description="Fragment loads hide behind MACs (2) or add to them (1); default: "
         "core.register_file.buffers.",
@@ -115,23 +155,30 @@ class Library(Kernels):
         "fp32", description="Format of the sums of fp16 products: fp16 is faster on some machines."
     )
     barrier_cycles: NotNegative | None = Field(
-        None, description="Between stages; default: core.barrier_cycles."
+        None,
+        description="Added to every stage, while warps meet; default: core.barrier_cycles.",
     )
-    promotion: Promotion | None = None
+    promotion: Promotion | None = Field(
+        None, description="How CUDA cores add partial sums; default: core.promotion."
+    )
     whole_tiles: Switch | None = Field(
         None, description="Whether edges are multiplied whole; default: core.whole_tiles."
     )
     busy_ratio: Ratio | None = Field(
         None,
-        description="Share of the cores that contents the library: k-splits are offered only where "
-        "no tile that is no fallback gives so many of them one; default: always.",
+        description="Share of the cores that has to be busy: k-splits are offered only where no "
+        "tile, fallbacks apart, gives that many of them one; default: always.",
     )
-    swizzle: Count = Field(1, description="Tile rows walked together for L2 reuse; 1: raster.")
+    swizzle: Count = Field(
+        1,
+        description="Rows of tiles walked together, for reuse in L2; 1: row by row; as many as "
+        "there are, or more: column by column.",
+    )
     choice: Literal["time", "largest_tile", "waves"] = Field(
         "time",
-        description="How a tile is chosen: by time; the largest that gives every core one (by time "
-        "among equals, and where none does); or that of the fewest waves of cores, then of the "
-        "fullest last wave, then the smallest.",
+        description="How a tile is chosen. time: the fastest; largest_tile: the largest that gives "
+        "every core one (by time among equals, and where none does); waves: that of the fewest "
+        "waves of cores, then of the fullest last wave, then the smallest.",
     )
     swap: Switch = Field(True, description="Dense GEMMs may swap W and X where that fits better.")
     vector_rows: tuple[Size, ...] = Field(
@@ -199,17 +246,23 @@ def _widths(tile: object) -> list[object]:
 
 
 class LibraryChoice(Section):
-    """Which library runs dense layers and which runs sparse ones."""
+    """Which library runs dense layers and which runs sparse ones, by name."""
 
-    dense: str
-    sparse: str
+    dense: str = Field(
+        description="Name of the library that runs dense layers, and unstructured ones."
+    )
+    sparse: str = Field(
+        description="Name of the library that runs layers under a keep:group pattern."
+    )
     vector: str | None = Field(
         None,
         description="Runs dense layers on core.vector where that is faster: those that leave "
         "instructions of the tensor cores nearly empty. Default: none.",
     )
     dtypes: dict[str, str] = Field(
-        {}, description='Another library for some dtypes: {"dense fp8": ...}.'
+        {},
+        description='Other libraries for some dtypes: keys are "dense" or "sparse" and a dtype, as '
+        'in {"dense fp8": deepgemm}.',
     )
     dense_where_faster: Switch = Field(
         False,

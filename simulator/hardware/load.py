@@ -14,6 +14,7 @@ from simulator import catalog
 from simulator.errors import ConfigError
 from simulator.hardware.checked import first_problem, validated
 from simulator.hardware.machine import Hardware
+from simulator.hardware.schema import schema_of
 from simulator.hardware.yaml_file import Document, read
 from simulator.hardware.yaml_tree import KeyPath
 
@@ -76,27 +77,12 @@ def replaced(given: Mapping[str, object]) -> dict[str, object]:
 
 def hardware_schema() -> dict[str, Any]:
     """JSON Schema of the YAML, for editors."""
-    schema = Hardware.model_json_schema()
-    for section in (schema, *schema["$defs"].values()):
-        required = section.pop("required", [])  # a file with a base may leave out anything
-        properties = section.get("properties", {})
-        for key, value in properties.items():
-            if "additionalProperties" in value:  # a mapping whose keys are the user's
-                value["additionalProperties"] = _or_null(value["additionalProperties"])
-            properties[key] = value if key in required else _or_null(value)
+    schema = schema_of(Hardware, partial=True)  # a file with a base may leave out anything
     schema["properties"][BASE_KEY] = {
         "type": "string",
         "description": "Preset or file that this one changes; only differences follow.",
     }
     return schema
-
-
-def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Null takes what a base says away. What editors show of a key stays beside it."""
-    names = ("title", "description", "default")
-    shown: dict[str, Any] = {name: schema[name] for name in names if name in schema}
-    inner = {key: value for key, value in schema.items() if key not in shown}
-    return {**shown, "anyOf": [inner, {"type": "null"}]}
 
 
 def _read_with_base(path: Path, above: tuple[Path, ...]) -> Document:

@@ -25,7 +25,7 @@ Launches = Literal["stream", "graph"]
 
 
 class Sparsity(Section):
-    """Which zeros the machine can skip."""
+    """Which patterns of zeros the machine executes, and which zeros it skips."""
 
     patterns: tuple[str, ...] = Field(
         (),
@@ -44,7 +44,11 @@ class Sparsity(Section):
     lockstep_rows: Count = Field(
         16, description="Rows of W that advance together and wait for the fullest (nonzeros)."
     )
-    metadata: MetadataCode = Field("index", description="How slot positions are coded.")
+    metadata: MetadataCode = Field(
+        "index",
+        description="How positions of slots are coded: an index a slot, keep * ceil(log2 group) "
+        "bits a group; or the number of the mask, ceil(log2 C(group, keep)) bits (enumerative).",
+    )
 
     @field_validator("patterns", mode="before")
     @classmethod
@@ -62,13 +66,25 @@ class Sparsity(Section):
 
 
 class Energy(Section):
-    """Energy per action; leave the section out where nothing is known."""
+    """Energy per action, each with its source; leave the section out where nothing is known."""
 
-    mac_pj: dict[str, NotNegative] = Field(description="One executed MAC, by dtype.")
-    register_file_pj_per_byte: NotNegative
-    scratchpad_pj_per_byte: NotNegative
-    l2_pj_per_byte: NotNegative
-    dram_pj_per_byte: NotNegative
+    mac_pj: dict[str, NotNegative] = Field(
+        description="Energy of one executed multiply-accumulate, padding included, by dtype; from "
+        "published circuits."
+    )
+    register_file_pj_per_byte: NotNegative = Field(
+        description="Energy of a byte that operands or accumulators write to a register file, or "
+        "read from it."
+    )
+    scratchpad_pj_per_byte: NotNegative = Field(
+        description="Energy of a byte that stages write to a scratchpad, or fragments read from it."
+    )
+    l2_pj_per_byte: NotNegative = Field(
+        description="Energy of a byte that passes between L2 and a core, either way."
+    )
+    dram_pj_per_byte: NotNegative = Field(
+        description="Energy of a byte that is read from main memory, or written to it."
+    )
     static_w: NotNegative = Field(0, description="Drawn all the time: leakage, clocks, idle I/O.")
     tdp_w: Positive | None = Field(
         None, description="Power limit: a layer that would draw more runs at a lower clock."
@@ -88,9 +104,15 @@ class Sustained(Section):
     does; main memory keeps its clock.
     """
 
-    clock_ratio: Ratio = Field(description="Clock after a long time under load, of clock_hz.")
-    settling_ms: Positive = Field(description="In which 63 % of the way there is gone.")
-    applies: Switch = Field(False, description="Off, the clock stays, whatever a layer takes.")
+    clock_ratio: Ratio = Field(
+        description="Clock after a long time under load, over clock_hz; fitted."
+    )
+    settling_ms: Positive = Field(
+        description="Time under load in which the clock goes 63 % of the way there."
+    )
+    applies: Switch = Field(
+        False, description="Whether load lowers the clock; off, it stays whatever a layer takes."
+    )
 
     def mean_ratio(self, time_ps: int) -> float:
         """Mean clock of a layer that takes so long, of clock_hz."""
@@ -100,24 +122,31 @@ class Sustained(Section):
 
 
 class Hardware(Section):
-    """A whole machine.
+    """A whole machine: cores, what they share, and the libraries whose kernels run on it.
 
-    Attributes are the YAML's keys; the properties below derive what the model needs in exact
-    units: picoseconds, and picoseconds per byte as rationals.
+    Units stand in the names of keys; a key without one is a count.
     """
 
-    name: str
-    description: str = ""
-    clock_hz: Annotated[int, Field(ge=10**6, le=10**11, strict=True)]
+    # The properties below derive what the model needs in exact units: picoseconds, and picoseconds
+    # per byte as rationals.
+
+    name: str = Field(description="What reports and tables call the machine.")
+    description: str = Field("", description="In a line, what it is, for lists of machines.")
+    clock_hz: Annotated[int, Field(ge=10**6, le=10**11, strict=True)] = Field(
+        description="Of cores and L2, from the data sheet: the boost clock, where loads hold it. "
+        "Main memory keeps its own."
+    )
     launch_ns: NotNegative = Field(
         0, description="Host time of one launch, apart from device time."
     )
     graph_launch_ns: NotNegative | None = Field(
         None,
-        description="The same of a kernel in a graph that is launched whole; default: launch_ns.",
+        description="Host time of one kernel in a graph that is launched whole; default: "
+        "launch_ns.",
     )
     launches: Launches = Field(
-        "stream", description="How the host launches kernels: one by one, or as a graph."
+        "stream",
+        description="How the host launches kernels: one by one (stream), or all in a graph.",
     )
     kernel_start_ns: NotNegative = Field(
         0,
@@ -126,20 +155,31 @@ class Hardware(Section):
     )
     stream_start_ns: NotNegative | None = Field(
         None,
-        description="The same of a streaming kernel, which has little code and asks for no "
-        "scratchpad; default: kernel_start_ns.",
+        description="Device time that a streaming kernel takes besides its work, which has little "
+        "code and asks for no scratchpad; default: kernel_start_ns.",
     )
-    core: Core
-    memory: Memory
-    sparsity: Sparsity = Sparsity()
-    libraries: dict[str, Library] = Field(min_length=1)
-    library: LibraryChoice
+    core: Core = Field(description="One core, and how many equal ones there are.")
+    memory: Memory = Field(description="What the cores share: L2 and main memory.")
+    sparsity: Sparsity = Field(
+        Sparsity(),
+        description="Which patterns are executed, which zeros are skipped; default: dense only.",
+    )
+    libraries: dict[str, Library] = Field(
+        min_length=1, description="How the kernels of each software library use the machine."
+    )
+    library: LibraryChoice = Field(
+        description="Which of the libraries runs dense layers, and which runs sparse ones."
+    )
     attention: AttentionKernels = Field(
         AttentionKernels(),
         description="Kernels of fused attention; default: as FlashAttention-2.",
     )
-    energy: Energy | None = None
-    sustained: Sustained | None = None
+    energy: Energy | None = Field(
+        None, description="What actions cost; absent, energy and power are not known."
+    )
+    sustained: Sustained | None = Field(
+        None, description="What a load that lasts does to the clock; absent, nothing."
+    )
 
     @field_validator("name", "description")
     @classmethod

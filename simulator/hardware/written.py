@@ -10,6 +10,7 @@ from pydantic import PrivateAttr
 
 from simulator.errors import SpecError
 from simulator.hardware.checked import validated
+from simulator.hardware.schema import Schema, schema_of
 from simulator.hardware.section import Section
 from simulator.hardware.yaml_file import Document, read
 from simulator.hardware.yaml_tree import KeyPath
@@ -51,6 +52,11 @@ class Written(Section):
         spec = validated(cls, document, source, SpecError)
         spec._document, spec._source = document, source
         return spec
+
+    @classmethod
+    def schema_of_file(cls) -> Schema:
+        """The JSON Schema of its YAML file."""
+        return schema_of(cls)
 
     def where(self, *path: str | int) -> str:
         """Where a key was written: file, line, column and dotted name."""

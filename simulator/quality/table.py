@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from simulator.described.qualities import MEASURED_LINES
 from simulator.quality.measured import Measured
 from simulator.sparsity import DENSE
 
@@ -57,7 +58,9 @@ class MeasuredRows:
             name: pd.Series([line[name] for line in lines], dtype=kind)
             for name, kind in COLUMNS.items()
         }
-        return pd.DataFrame(columns)
+        frame = pd.DataFrame(columns)
+        frame.attrs = MEASURED_LINES.attrs(columns)
+        return frame
 
     def to_csv(self) -> str:
         text: str = self.to_frame().to_csv(index=False)

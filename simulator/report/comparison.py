@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from simulator.described.layers import COMPARISON
 from simulator.names import words
 from simulator.quantities import count, percent, time
 from simulator.report.account import CORE_TIME
@@ -191,7 +192,9 @@ class Comparison:
             frame.insert(0, "pattern", report.pattern_name)
             frame.insert(1, "speedup", speedups)
             frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
+        whole = pd.concat(frames, ignore_index=True)
+        whole.attrs = COMPARISON.attrs(whole.columns)
+        return whole
 
 
 def _mix(report: Report) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator import quantities
+from simulator.described.layers import LAYERS
 from simulator.errors import writing
 from simulator.report.layer import LayerReport
 from simulator.report.total import FIGURES, Roof, Total
@@ -53,13 +54,18 @@ class Report:
         return json.dumps(data, indent=2, ensure_ascii=False)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a layer; nested figures become columns: ``traffic_bytes.dram.weights.read``."""
+        """One row a layer; nested figures become columns: ``traffic_bytes.dram.weights.read``.
+
+        Its ``attrs`` say what they are: ``frame.attrs["meaning"]["in_flight_hits"]``.
+        """
         import pandas as pd
 
         frame = pd.DataFrame([_flat(asdict(layer)) for layer in self.layers])
         # Unknown energies are missing numbers, not a column of another type.
         unknown = [x.name for x in FIGURES if x.missing and x.name in frame]
-        return frame.astype(dict.fromkeys(unknown, "float64"))
+        frame = frame.astype(dict.fromkeys(unknown, "float64"))
+        frame.attrs = LAYERS.attrs(frame.columns)
+        return frame
 
     def to_csv(self, path: str | Path | None = None) -> str | None:
         """``to_frame`` as CSV, into a file or returned as text.

@@ -2,7 +2,8 @@
 
 Layers are totalled, rows of a sweep kept and exported, and tables typed as these lines say. A new
 figure of layers is a field of `LayerReport`; if it has a total, a line here and a field of `Total`,
-too; if sweeps keep it, a line here and a field of `simulator.exploration.row.Row`.
+too; if sweeps keep it, a line here and a field of `simulator.exploration.row.Row`. Its unit and
+meaning are said in `simulator.described`.
 """
 
 from __future__ import annotations
@@ -30,8 +31,6 @@ class Figure:
 
     Attributes
     ----------
-    unit : str
-        Empty for counts, ratios and names.
     total : callable, optional
         The total's figure from those of all layers; None where it follows from other totals, as
         `total_of` says, or where there is none.
@@ -45,7 +44,6 @@ class Figure:
 
     name: str
     kind: type
-    unit: str = ""
     total: Totalled | None = None
     missing: bool = False
     kept: bool = True
@@ -90,29 +88,29 @@ _OF_DRAM: Final = _mean_over(lambda layer: layer.traffic_bytes.total("dram"))
 
 FIGURES: Final = (
     Figure("executed_as", str),
-    Figure("time_ns", float, "ns", kept=False),
-    Figure("time_ps", int, "ps", _added),
+    Figure("time_ns", float, kept=False),
+    Figure("time_ps", int, _added),
     Figure("speedup", float, missing=True, kept=False),
     Figure("cycles", int),
-    Figure("macs", int, "", _added),
-    Figure("macs_executed", int, "", _added),
-    Figure("slots_used", int, "", _added, kept=False, shown=False),
-    Figure("slots_padded", int, "", _added, kept=False, shown=False),
+    Figure("macs", int, _added),
+    Figure("macs_executed", int, _added),
+    Figure("slots_used", int, _added, kept=False, shown=False),
+    Figure("slots_padded", int, _added, kept=False, shown=False),
     Figure("mac_utilization", float),
     Figure("bound", str),
     Figure("kernels", int),
-    Figure("traffic_bytes", Traffic, "bytes", _added, kept=False, shown=False),
-    Figure("core_time_ps", Account, "ps", _added, kept=False, shown=False),
-    Figure("dram_bytes", int, "bytes"),
-    Figure("l2_bytes", int, "bytes"),
-    Figure("energy_pj", float, "pJ", _added, missing=True),
-    Figure("area_mm2", float, "mm2"),
-    Figure("power_w", float, "W", missing=True),
-    Figure("throttled", bool, "", _any),
-    Figure("time_error_ratio", float, "", _OF_TIME),
-    Figure("dram_error_ratio", float, "", _OF_DRAM),
-    Figure("nonzeros", int, "", _known, missing=True, kept=False, shown=False),
-    Figure("pruned_away", int, "", _known, missing=True, kept=False, shown=False),
+    Figure("traffic_bytes", Traffic, _added, kept=False, shown=False),
+    Figure("core_time_ps", Account, _added, kept=False, shown=False),
+    Figure("dram_bytes", int),
+    Figure("l2_bytes", int),
+    Figure("energy_pj", float, _added, missing=True),
+    Figure("area_mm2", float),
+    Figure("power_w", float, missing=True),
+    Figure("throttled", bool, _any),
+    Figure("time_error_ratio", float, _OF_TIME),
+    Figure("dram_error_ratio", float, _OF_DRAM),
+    Figure("nonzeros", int, _known, missing=True, kept=False, shown=False),
+    Figure("pruned_away", int, _known, missing=True, kept=False, shown=False),
 )
 """In the order of exports."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simulator.described.qualities import TRADE_OFF
 from simulator.quantities import whole_percent
 from simulator.tradeoff.front import BEATEN, ESTIMATE, FRONT, LIKE, TIE, Point
 from simulator.tradeoff.per_layer import Mix
@@ -135,7 +136,9 @@ class TradeOff:
         """One row a point."""
         import pandas as pd
 
-        return pd.DataFrame(self.records())
+        frame = pd.DataFrame(self.records())
+        frame.attrs = TRADE_OFF.attrs(frame.columns)
+        return frame
 
     def plot(self) -> Picture:
         """The figure over the speed-up, with error bars: a series a method."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import ConfigDict, Field, PlainValidator, field_validator
+from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, field_validator
 
+from simulator.hardware.schema import NUMBER, TEXT, Also, Schema
 from simulator.hardware.written import Written
+from simulator.training import choices
 
 MAX_SEEDS = 1000
 MAX_EPOCHS = 10_000
@@ -38,46 +40,74 @@ def _is_seed(given: object) -> object:
     raise ValueError("must be a whole number from 0 to 4294967295")
 
 
+_SHARE: Final[Schema] = {**NUMBER, "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+_RATE: Final[Schema] = {**NUMBER, "exclusiveMinimum": 0, "maximum": 100}
+_SEED: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}
+_SEEDS: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_SEEDS}
+
 Choice = Annotated[str | dict[str, Any], PlainValidator(_is_choice)]
-Share = Annotated[float, PlainValidator(_is_share)]
-Rate = Annotated[float, PlainValidator(_is_rate)]
-Seed = Annotated[int, PlainValidator(_is_seed)]
+Share = Annotated[float, PlainValidator(_is_share), WithJsonSchema(_SHARE)]
+Rate = Annotated[float, PlainValidator(_is_rate), WithJsonSchema(_RATE)]
+Seed = Annotated[int, PlainValidator(_is_seed), WithJsonSchema(_SEED)]
 
 
 class TrainSpec(Written):
-    """What `nmsim train` reads. Field names are the YAML keys."""
+    """Which network learns what, by which recipes, to which patterns: what `nmsim train` reads."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     called: ClassVar[str] = "recipe"
     kind: ClassVar[str] = "recipe"
 
-    task: Choice = Field(description="What is learnt: digits, fashion, or module:function.")
-    network: Choice = Field(description="By what: mlp, patch-cnn, or module:function.")
-    dense: tuple[str, ...] = Field(
+    task: Annotated[Choice, WithJsonSchema(choices.TASK)] = Field(
+        description="What is learnt: digits, fashion, or module:function, which returns x_train, "
+        "y_train, x_test, y_test."
+    )
+    network: Annotated[Choice, WithJsonSchema(choices.NETWORK)] = Field(
+        description="What learns it: mlp, patch-cnn, or module:function; with parameters as in "
+        "{mlp: {width: 32}}."
+    )
+    dense: Annotated[tuple[str, ...], Also(TEXT)] = Field(
         (), description="Regular expressions: layers whose names hold one of them stay dense."
     )
     epochs: Annotated[int, Field(ge=1, le=MAX_EPOCHS, strict=True)] = Field(
-        description="Of the dense network, and once more of every recipe that trains."
+        description="Passes over the data of the dense network, and as many more of every recipe "
+        "that trains."
     )
-    learning_rate: Rate | None = Field(None, description="The highest.")
+    learning_rate: Rate | None = Field(
+        None,
+        description="The highest, at the start of a training; it falls to a hundredth. Default: "
+        "0.1.",
+    )
     batch: Annotated[int, Field(ge=1, strict=True)] | None = Field(
-        None, description="Samples a step."
+        None, description="Samples of a training step; default: 128."
     )
-    seeds: tuple[Seed, ...] = Field(
-        (0, 1, 2), min_length=1, max_length=MAX_SEEDS, description="How many, or which."
+    seeds: Annotated[tuple[Seed, ...], Also(_SEEDS)] = Field(
+        (0, 1, 2),
+        min_length=1,
+        max_length=MAX_SEEDS,
+        description="How many, counted from 0, or a list of them; every recipe and pattern is run "
+        "with each. Default: 3.",
     )
-    patterns: tuple[str, ...] = Field(
-        (), description="keep:group or unstructured:density, each by every recipe that prunes."
+    patterns: Annotated[tuple[str, ...], Also(TEXT)] = Field(
+        (),
+        description="What is pruned to: keep:group or unstructured:density, each by every recipe "
+        "that prunes.",
     )
-    recipes: tuple[Choice, ...] = Field(min_length=1)
-    channels: tuple[Share, ...] = Field(
-        (), description="Shares of channels that the recipe 'channels' keeps."
+    recipes: Annotated[
+        tuple[Annotated[Choice, WithJsonSchema(choices.RECIPE)], ...], Also(choices.RECIPE)
+    ] = Field(
+        min_length=1,
+        description="What happens after dense training: dense, one_shot, finetune, rewind, "
+        "iterative, targeted_dropout, sr_ste or channels.",
+    )
+    channels: Annotated[tuple[Share, ...], Also(_SHARE)] = Field(
+        (), description="Shares of channels that the recipe 'channels' keeps; default: 0.5."
     )
     simulate: str | None = Field(
         None, description="A machine, preset or YAML file, that every network is timed on."
     )
     samples: Annotated[int, Field(ge=1, le=2**20, strict=True)] = Field(
-        1, description="That run at once where networks are timed."
+        1, description="Samples that run at once where networks are timed."
     )
 
     @field_validator("seeds", mode="before")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from simulator.described.trainings import RUNS
 from simulator.errors import SpecError, did_you_mean
 from simulator.training.paired import Paired, Spread
 
@@ -203,7 +204,9 @@ class RunTable:
         """One row a run."""
         import pandas as pd
 
-        return pd.DataFrame([asdict(run) for run in self.runs], columns=COLUMNS)
+        frame = pd.DataFrame([asdict(run) for run in self.runs], columns=COLUMNS)
+        frame.attrs = RUNS.attrs(COLUMNS)
+        return frame
 
     def to_csv(self) -> str:
         text: str = self.to_frame().to_csv(index=False)

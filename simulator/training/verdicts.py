@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from simulator.described.trainings import ANSWERS
 from simulator.training.paired import Paired, Verdict
 from simulator.training.table import DENSE, Cell, Run, RunTable
 
@@ -164,9 +165,12 @@ class ClaimsResult:
         ]
 
     def to_frame(self) -> pd.DataFrame:
+        """A row an answer."""
         import pandas as pd
 
-        return pd.DataFrame(self.records(), columns=ANSWER_COLUMNS)
+        frame = pd.DataFrame(self.records(), columns=ANSWER_COLUMNS)
+        frame.attrs = ANSWERS.attrs(ANSWER_COLUMNS)
+        return frame
 
     def to_json(self) -> str:
         """Claims with their parts, verdicts and answers."""

@@ -21,7 +21,7 @@ from simulator.errors import SimulatorError, WorkloadError, did_you_mean
 from simulator.workload.expressions import evaluate
 from simulator.workload.layer import Conv, Gemm, Layer, Workload
 from simulator.workload.table import Cell, Row, Table
-from simulator.workload.trace import COLUMNS as NATIVE_COLUMNS
+from simulator.workload.trace import NAMES as NATIVE_COLUMNS
 
 CONV = ("ifmap height", "ifmap width", "filter height", "filter width", "channels", "filters",
         "stride height")  # fmt: skip

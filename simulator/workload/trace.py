@@ -5,45 +5,9 @@ version 1, as all were before. ``# parameter: seq = 128`` declares a parameter a
 every size may be an expression of parameters: ``batch*seq``. ``# blocks: 32`` says that the layers
 are one of 32 equal blocks of their network. ``# stack: fused`` says as which software stack it is
 run unless another is asked for, of `stack.STACKS`; without it each layer is a kernel. ``# Note:
-text`` says what was assumed when the trace
-was written; reports repeat it. Other lines that start with ``#`` are comments. The columns:
-
-=============  ==========================================================================
-name, kind     kind: linear, matmul, conv, attention, or an operator that streams, such as softmax,
-               of `operators.OPERATORS`; ``add+normalization`` where several are one kernel
-m, n, k        of linear and matmul
-batch          independent GEMMs of a linear or matmul; images of a conv; sequences of attention
-cached         of matmul: 1 where its first operand, m x k, is kept from token to token, as keys and
-               values of a decoder are; of attention: the same of its keys and values (default 0)
-heads, kv_heads, seq, context, head_dim
-               of attention, which is one kernel: query heads, and those of keys and values
-               (default: as many); positions of queries, and of keys and values (default: as
-               many); features of a head
-causal         of attention: 1 where queries see no later keys (default 0)
-in_channels, out_channels, in_h, in_w, kernel, stride, padding, dilation, groups
-               of conv; ``3x1`` where height and width differ
-ceil_output    of conv: 1 rounds its output sizes up, as SCALE-Sim does (default 0)
-reads, writes  elements of a streaming layer's inputs and outputs
-row            of a streaming layer: elements of what it sums over, such as a softmax
-passes         how often it reads its inputs (default: once, and again where rows are too wide to
-               stay on the chip); passes over a row follow each other, or over all inputs where no
-               row is given
-repeat         how often the layer occurs (default 1)
-dtype          fp16 by default
-pattern        ``keep:group``, ``rows:keep:group`` or ``unstructured:density`` (default dense)
-accumulate     of linear and conv: 1 where the product is added to what Y holds, which is read first
-               (default 0)
-inputs         names of the layers above whose outputs are read, with blanks between, or with ;
-               where names hold blanks; ``input`` is the network's own. What the first operand of a
-               matmul comes from stands first. Empty: not known; where no layer says any, each reads
-               the layer above, if that has so many outputs. Layers that follow each other and are
-               repeated as often are a block: what comes from above it comes, from its second run
-               on, from its end
-epilogue       of a product: operators that follow it, ``bias+gelu``; a stack decides whether they
-               are part of its kernel. Where each layer is one, they are
-weights        reserved for dtypes of their own. It may be there and empty; what stands in it is
-               refused, since nothing simulates it yet
-=============  ==========================================================================
+text`` says what was assumed when the trace was written; reports repeat it. Other lines that start
+with ``#`` are comments. The columns are those of `simulator.workload.columns.COLUMNS`, which
+``nmsim workloads --columns`` lists.
 """
 
 from __future__ import annotations
@@ -53,7 +17,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from simulator.errors import SimulatorError, WorkloadError, did_you_mean
-from simulator.workload.attention import SIZES, Attention
+from simulator.workload.attention import Attention
+from simulator.workload.columns import COLUMNS, DEFAULTS, RESERVED, STREAM, columns_of
 from simulator.workload.comments import (
     blocks_in,
     check_version,
@@ -66,8 +31,7 @@ from simulator.workload.layer import Conv, Gemm, Layer, Matmul, Stream, Workload
 from simulator.workload.operators import OPERATORS, parts_of
 from simulator.workload.table import Row, Table
 
-RESERVED = frozenset({"weights"})
-COMMON = frozenset({"name", "kind", "repeat", "dtype", "inputs"}) | RESERVED
+NAMES = tuple(column.name for column in COLUMNS)
 
 INPUT = "input"
 """What the network itself is given, among the names of inputs."""
@@ -86,9 +50,9 @@ def read_trace(table: Table, parameters: Mapping[str, int]) -> Workload:
     header = table.rows[0]
     names = [cell.text for cell in header.filled]
     for cell in header.filled:
-        if cell.text not in COLUMNS:
+        if cell.text not in NAMES:
             raise WorkloadError(
-                cell.where, "unknown column", got=cell.text, hint=did_you_mean(cell.text, COLUMNS)
+                cell.where, "unknown column", got=cell.text, hint=did_you_mean(cell.text, NAMES)
             )
         if names.count(cell.text) > 1:
             raise WorkloadError(cell.where, "column occurs twice", got=cell.text)
@@ -122,9 +86,12 @@ class _Cells:
         self.by_column = dict(zip(self.names, self.row.cells, strict=False))
 
     def text(self, column: str, default: str | None = None) -> str:
+        """What stands in a column, or what its being empty means."""
         cell = self.by_column.get(column)
         if cell is not None and cell.text:
             return cell.text
+        if default is None:
+            default = DEFAULTS.get(column)
         if default is None:
             raise WorkloadError(
                 cell.where if cell else self.row.where, f"{self.article} needs '{column}'"
@@ -144,14 +111,14 @@ class _Cells:
         return evaluate(self.text(column, default), self.values, self.where(column))
 
     def flag(self, column: str) -> bool:
-        value = self.size(column, "0")
+        value = self.size(column)
         if value > 1:
             raise WorkloadError(self.where(column), "must be 0 or 1", got=value)
         return value == 1
 
-    def pair(self, column: str, default: str) -> tuple[int, ...]:
+    def pair(self, column: str) -> tuple[int, ...]:
         # An x between sizes, not one inside a parameter's name.
-        parts = re.split(r"(?<![a-zA-Z_])x(?![a-zA-Z_])", self.text(column, default))
+        parts = re.split(r"(?<![a-zA-Z_])x(?![a-zA-Z_])", self.text(column))
         return tuple(evaluate(part, self.values, self.where(column)) for part in parts)
 
     def where(self, column: str) -> str:
@@ -166,7 +133,7 @@ class _Cells:
                     f"{cell.where} {name}", "is reserved: this nmsim does not simulate it yet",
                     got=cell.text, want="an empty cell",
                 )  # fmt: skip
-            if cell.text and name not in allowed | COMMON:
+            if cell.text and name not in allowed:
                 raise WorkloadError(
                     f"{cell.where} {name}", f"{self.article} has no '{name}'", got=cell.text
                 )
@@ -204,10 +171,10 @@ def _linear(cells: _Cells) -> Layer:
     return Gemm(
         cells.text("name"),
         **sizes,
-        batch=cells.size("batch", "1"),
-        dtype=cells.text("dtype", "fp16"),
+        batch=cells.size("batch"),
+        dtype=cells.text("dtype"),
         pattern=cells.pattern(),
-        repeat=cells.size("repeat", "1"),
+        repeat=cells.size("repeat"),
         accumulate=cells.flag("accumulate"),
         epilogue=cells.epilogue(),
         inputs=cells.inputs(),
@@ -219,9 +186,9 @@ def _matmul(cells: _Cells) -> Layer:
     return Matmul(
         cells.text("name"),
         **sizes,
-        batch=cells.size("batch", "1"),
-        dtype=cells.text("dtype", "fp16"),
-        repeat=cells.size("repeat", "1"),
+        batch=cells.size("batch"),
+        dtype=cells.text("dtype"),
+        repeat=cells.size("repeat"),
         cached=cells.flag("cached"),
         epilogue=cells.epilogue(),
         inputs=cells.inputs(),
@@ -229,23 +196,23 @@ def _matmul(cells: _Cells) -> Layer:
 
 
 def _conv(cells: _Cells) -> Layer:
-    padding = cells.pair("padding", "0")
+    padding = cells.pair("padding")
     return Conv(
         cells.text("name"),
         in_channels=cells.size("in_channels"),
         out_channels=cells.size("out_channels"),
         in_h=cells.size("in_h"),
         in_w=cells.size("in_w"),
-        kernel=_square(cells.pair("kernel", "1")),
-        stride=_square(cells.pair("stride", "1")),
+        kernel=_square(cells.pair("kernel")),
+        stride=_square(cells.pair("stride")),
         padding=padding[0] if len(padding) == 1 else padding,
-        dilation=_square(cells.pair("dilation", "1")),
-        groups=cells.size("groups", "1"),
+        dilation=_square(cells.pair("dilation")),
+        groups=cells.size("groups"),
         ceil_output=cells.flag("ceil_output"),
-        batch=cells.size("batch", "1"),
-        dtype=cells.text("dtype", "fp16"),
+        batch=cells.size("batch"),
+        dtype=cells.text("dtype"),
         pattern=cells.pattern(),
-        repeat=cells.size("repeat", "1"),
+        repeat=cells.size("repeat"),
         accumulate=cells.flag("accumulate"),
         epilogue=cells.epilogue(),
         inputs=cells.inputs(),
@@ -261,10 +228,10 @@ def _attention(cells: _Cells) -> Layer:
         seq=cells.size("seq"),
         context=cells.size("context", seq),
         head_dim=cells.size("head_dim"),
-        batch=cells.size("batch", "1"),
+        batch=cells.size("batch"),
         causal=cells.flag("causal"),
-        dtype=cells.text("dtype", "fp16"),
-        repeat=cells.size("repeat", "1"),
+        dtype=cells.text("dtype"),
+        repeat=cells.size("repeat"),
         cached=cells.flag("cached"),
         epilogue=cells.epilogue(),
         inputs=cells.inputs(),
@@ -277,8 +244,8 @@ def _stream(cells: _Cells) -> Layer:
         reads=cells.size("reads"),
         writes=cells.size("writes"),
         op=cells.kind,
-        dtype=cells.text("dtype", "fp16"),
-        repeat=cells.size("repeat", "1"),
+        dtype=cells.text("dtype"),
+        repeat=cells.size("repeat"),
         passes=cells.size("passes", "1"),
         inputs=cells.inputs(),
     )
@@ -288,22 +255,13 @@ def _stream(cells: _Cells) -> Layer:
     return over_rows if cells.text("passes", "") else stream.over_rows(cells.size("row"))
 
 
-_GEMM_COLUMNS = frozenset({"m", "n", "k", "batch", "epilogue"})
-_CONV_COLUMNS = frozenset(
-    {"in_channels", "out_channels", "in_h", "in_w", "kernel", "stride", "padding"}
-    | {"dilation", "groups", "batch", "ceil_output", "pattern", "accumulate", "epilogue"}
-)
-_STREAM_COLUMNS = frozenset({"reads", "writes", "passes", "row"})
-
-KINDS: dict[str, tuple[Callable[[_Cells], Layer], frozenset[str]]] = {
-    "linear": (_linear, _GEMM_COLUMNS | {"pattern", "accumulate"}),
-    "matmul": (_matmul, _GEMM_COLUMNS | {"cached"}),
-    "conv": (_conv, _CONV_COLUMNS),
-    "attention": (_attention, frozenset({*SIZES, "causal", "cached", "epilogue"})),
-    **dict.fromkeys(OPERATORS, (_stream, _STREAM_COLUMNS)),
+KINDS: dict[str, Callable[[_Cells], Layer]] = {
+    "linear": _linear,
+    "matmul": _matmul,
+    "conv": _conv,
+    "attention": _attention,
+    **dict.fromkeys(OPERATORS, _stream),
 }
-
-COLUMNS = COMMON | frozenset().union(*(columns for _, columns in KINDS.values()))
 
 
 def _layer(cells: _Cells) -> Layer:
@@ -314,10 +272,9 @@ def _layer(cells: _Cells) -> Layer:
             raise WorkloadError(
                 cells.where("kind"), "unknown kind", got=cells.kind, hint=did_you_mean(kind, known)
             )
-    build, columns = KINDS[parts[0]]
-    cells.refuse_foreign(columns)
+    cells.refuse_foreign(columns_of(STREAM if parts[0] in OPERATORS else parts[0]))
     try:
-        return build(cells)
+        return KINDS[parts[0]](cells)
     except SimulatorError as error:
         if error.where.startswith(str(cells.row.path)):
             raise

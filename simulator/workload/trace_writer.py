@@ -6,22 +6,13 @@ from simulator.catalog import CONTROL
 from simulator.errors import ConfigError, WorkloadError, did_you_mean
 from simulator.sparsity import parse_pattern
 from simulator.workload.attention import SIZES, Attention
+from simulator.workload.columns import COLUMNS, DEFAULTS
 from simulator.workload.comments import VERSION_LINE
 from simulator.workload.layer import LISTED, Conv, Gemm, Layer, Matmul, Stream, Workload
 from simulator.workload.operators import OPERATORS, parts_of
 
-COLUMNS = (
-    "name", "kind", "m", "n", "k", "heads", "kv_heads", "seq", "context", "head_dim", "batch",
-    "causal", "cached", "in_channels", "in_h", "in_w", "out_channels", "kernel", "stride",
-    "padding", "dilation", "groups", "ceil_output", "reads", "writes", "passes", "row", "repeat",
-    "dtype", "pattern", "accumulate", "inputs", "epilogue",
-)  # fmt: skip
-"""In the order in which they are written; those that no layer fills are left out."""
-
-DEFAULTS = {"batch": "1", "repeat": "1", "dtype": "fp16", "dilation": "1", "groups": "1",
-            "padding": "0", "ceil_output": "0", "cached": "0", "causal": "0",
-            "accumulate": "0"}  # fmt: skip
-"""What an empty cell means."""
+MEANT = {name: text for name, text in DEFAULTS.items() if name not in ("kernel", "stride")}
+"""What is left out, since an empty cell means it; windows are always written."""
 
 
 def write_trace(workload: Workload) -> str:
@@ -41,7 +32,7 @@ def write_trace(workload: Workload) -> str:
         If a layer's name, kind or density cannot stand in a CSV.
     """
     rows = [_cells(layer) for layer in workload.layers]
-    filled = [column for column in COLUMNS if any(row.get(column) for row in rows)]
+    filled = [column.name for column in COLUMNS if any(row.get(column.name) for row in rows)]
     lines = [VERSION_LINE, _comment(f"Layers of {workload.name}.")]
     lines += [_comment(f"Note: {note}") for note in workload.notes]
     if workload.blocks > 1:
@@ -83,7 +74,7 @@ def _cells(layer: Layer) -> dict[str, str]:
             cells |= {"passes": str(layer.passes), "row": str(layer.row or "")}
     if isinstance(layer, Gemm | Conv) and layer.pattern is not None:
         cells["pattern"] = _pattern(layer)
-    return {key: text for key, text in cells.items() if DEFAULTS.get(key) != text}
+    return {key: text for key, text in cells.items() if MEANT.get(key) != text}
 
 
 def _name(layer: Layer) -> str:

@@ -25,6 +25,7 @@ from simulator import catalog, cli, compare, load_hardware, load_workload, simul
 from simulator.cli import output
 from simulator.errors import OutputError
 from simulator.quantities import time
+from simulator.workload.columns import COLUMNS
 from tests.cli.example_files import BERT_CONFIG, SWEEP, make
 
 NMSIM = Path(sys.executable).with_name("nmsim")
@@ -657,6 +658,17 @@ def test_schema_prints_json_schema(nmsim: Nmsim) -> None:
     schema = json.loads(fine(nmsim("schema")).out)
     Draft202012Validator.check_schema(schema)
     assert "base" in schema["properties"]
+
+
+def test_columns_of_traces_are_listed(nmsim: Nmsim) -> None:
+    text = fine(nmsim("workloads", "--columns")).text
+    for column in COLUMNS:
+        cells = re.split(r" {2,}", row_of(text, column.name))
+        assert cells[2:] == [column.default or "-", column.meaning]
+    assert re.search("^batch +all products +1 ", text, re.MULTILINE)
+    refused = nmsim("workloads", "bert-base", "--columns")
+    assert (refused.code, refused.text) == (2, "")
+    assert "--columns: are those of every trace" in refused.err
 
 
 def test_a_full_disk_behind_standard_output_is_one_line() -> None:

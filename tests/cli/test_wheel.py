@@ -23,6 +23,9 @@ print(simulator.__file__)
 print(*[load_hardware(name).name for name in catalog.presets("configs", ".yaml")])
 print(*[load_workload(name).name for name in catalog.presets("workloads", ".csv")])
 print(simulate("nm-edge", "gemm:128x128x512", "2:4", engine="reference").layers[0].executed_as)
+from simulator.cli.schemas import SCHEMAS, text_of
+kept = catalog.folder("configs") / "schemas"
+print(*[name for name in SCHEMAS if text_of(name) == (kept / f"{name}.schema.json").read_text()])
 """
 
 
@@ -68,8 +71,10 @@ def test_an_installed_wheel_finds_its_presets(tmp_path: Path) -> None:
     lines = _python("-c", LOAD_PRESETS, cwd=empty, env=environment).splitlines()
     assert Path(lines[0]) == target / "simulator" / "__init__.py"
     for line, folder in ((lines[1], "configs"), (lines[2], "workloads")):
-        assert set(line.split()) == {path.stem for path in (REPOSITORY / folder).iterdir()}
+        files = [path for path in (REPOSITORY / folder).iterdir() if path.is_file()]
+        assert set(line.split()) == {path.stem for path in files}
     assert lines[3] == "2:4"
+    assert lines[4] == "machine sweep recipe"
     assert (target / "simulator" / "py.typed").is_file()
 
     parts = {part for path in target.rglob("*") for part in path.relative_to(target).parts}

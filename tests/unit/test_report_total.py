@@ -122,12 +122,6 @@ def test_what_is_totalled_is_a_figure_of_layers_and_of_the_total() -> None:
             assert {figure.name} <= kinds_of(LayerReport).keys() & kinds_of(Total).keys()
 
 
-def test_a_unit_is_in_the_name() -> None:
-    suffixes = {"pJ": "_pj", "W": "_w", "mm2": "_mm2"}
-    for figure in FIGURES:
-        assert figure.name.endswith(suffixes.get(figure.unit, figure.unit and f"_{figure.unit}"))
-
-
 def test_errors_are_means_by_what_they_are_errors_of() -> None:
     """3 us with 1 % and 5 times 1 us with 4 %; DRAM bytes by what they are, too."""
     first, *_ = simulate(contended(), MIXED, "2:4").layers

@@ -14,6 +14,7 @@ from simulator.store.digest import PACKAGE, code_digest
 
 NO_FIGURES = {
     "catalog": "finds the files of presets",
+    "described": "says what figures are",
     "errors": "what is raised",
     "frozen": "dictionaries that do not change",
     "importers": "make layers, and a key has the layers",
