@@ -21,7 +21,7 @@ function detailHead(pattern, layer) {
   const facts = [
     layer.kind, layer.sizes, layer.dtype,
     layer.repeat > 1 ? `${layer.repeat} times` : "",
-    layer.sizes && `ran as ${layer.ran_as}`,
+    `pattern ${pattern.name}`, layer.sizes && `ran as ${layer.ran_as}`,
   ];
   return html("header", { class: "detail-head" },
     html("h2", { id: "layer-name" }, layer.name),
@@ -133,7 +133,7 @@ function trafficTable(layer) {
     return html("tr", {}, html("th", { scope: "row" }, `${words} ${way}`),
       bytes.filter((_, of) => used[of]).map((size) =>
         html("td", { class: size ? "" : "quiet" }, size ? quantity(size, "size") : "–")),
-      html("td", {}, html("b", {}, quantity(all, "size"))),
+      html("td", { class: "all" }, html("b", {}, quantity(all, "size"))),
       html("td", { class: "wide" }, stackedBar("operand", bytes, all, `${words} ${way}`)));
   }));
   const heads = operands.filter((_, of) => used[of]).map(([key, words]) => html("th", {

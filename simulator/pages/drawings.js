@@ -76,8 +76,9 @@ function roofline(pattern, chosen, choose) {
   const xs = [...shown.map((one) => one.point[0]), ...peaks.map((peak) => peak / bandwidth)];
   const ys = [...shown.map((one) => one.point[1]), ...peaks];
   const { width, height, left, right, top, bottom } = ROOF;
-  const x = logAxis([Math.min(...xs) / 2, Math.max(...xs) * 4], left, width - right);
-  const y = logAxis([Math.min(...ys) / 2, Math.max(...ys) * 1.8], height - bottom, top);
+  const lowest = [Math.min(...xs, Math.max(...peaks) / bandwidth / 4), Math.min(...ys, Math.max(...peaks) / 15)];
+  const x = logAxis([lowest[0] / 2, Math.max(...xs) * 4], left, width - right);
+  const y = logAxis([lowest[1] / 2, Math.max(...ys) * 1.8], height - bottom, top);
   const drawing = svg("svg", {
     viewBox: `0 0 ${width} ${height}`, class: "roofline", role: "img",
     "aria-label": `Roofline of ${shown.length} layers`,

@@ -13,7 +13,6 @@ function start() {
   parts.tabs.setAttribute("aria-label", "Pattern");
   parts.filters.setAttribute("role", "group");
   parts.filters.setAttribute("aria-label", "Only layers bound by");
-  parts.detail.setAttribute("aria-live", "polite");
   parts.search = html("input", {
     type: "search", placeholder: "Search layers ( / )", "aria-label": "Search layers",
     oninput: () => { state.text = parts.search.value; showList(); },
@@ -22,7 +21,10 @@ function start() {
   document.body.append(pageHead(), html("main", {},
     html("section", { class: "overview", "aria-label": "All layers" }, parts.summary, sentences()),
     html("div", { class: "toolbar" }, parts.tabs, parts.search, parts.filters, parts.found),
-    html("div", { class: "panes", id: "view", role: "tabpanel" }, parts.list, parts.detail)),
+    html("div", {
+      class: "panes", id: "view", role: DATA.patterns.length > 1 && "tabpanel",
+      "aria-label": "Layers and the chosen one",
+    }, parts.list, parts.detail)),
   html("footer", { class: "quiet" },
     html("span", {}, DATA.made_by),
     html("span", {}, "↑ ↓ layers · ← → patterns · / search · Esc clears")));

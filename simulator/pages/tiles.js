@@ -22,7 +22,7 @@ function folded(long, short) {
     const lines = Math.ceil(long / length);
     const gaps = lines > 1 ? lines * 0.5 : 0;
     const size = Math.min(GRID.width / length, GRID.height / (lines * short + gaps), GRID.largest);
-    if (size > best.size) best = { size, length, lines };
+    if (size >= best.size) best = { size, length, lines };
   }
   return best;
 }

@@ -67,7 +67,7 @@ def _waves(layer: LayerReport) -> Iterator[str]:
     if 1 - tiles / (waves * cores) < NOTICEABLE_RATIO:
         return
     if waves == 1:
-        yield f"There are {count(tiles, 'tile')} for {cores} cores."
+        yield f"There {'is' if tiles == 1 else 'are'} {count(tiles, 'tile')} for {cores} cores."
     else:
         yield f"The last of {waves} waves has {count(tiles % cores, 'tile')} for {cores} cores."
 
