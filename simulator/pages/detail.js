@@ -137,7 +137,7 @@ function trafficTable(layer) {
       html("td", { class: "wide" }, stackedBar("operand", bytes, all, `${words} ${way}`)));
   }));
   const heads = operands.filter((_, of) => used[of]).map(([key, words]) => html("th", {
-    scope: "col" }, coloured(html("i"), "backgroundColor", "operand", key), words));
+    scope: "col" }, coloured(html("i"), "backgroundColor", "operand", key), words.replace(" ", "\n")));
   return html("table", { class: "traffic" },
     html("thead", {}, html("tr", {}, html("th"), heads,
       html("th", { scope: "col" }, "all"), html("th", { scope: "col" }, ""))),

@@ -67,7 +67,7 @@ function summaryTable() {
   const heads = ["pattern", "time", "with launches", several && `over ${patterns[0].name}`,
     several && "density alone", "MAC util.", hasEnergy && "energy", "DRAM",
     "core time", "bound by", "ran as"].filter(Boolean);
-  const words = new Set(heads.slice(-3)), extra = new Set(["with launches", "ran as"]);
+  const words = new Set(heads.slice(-3)), extra = new Set(["with launches", "DRAM", "ran as"]);
   const rows = patterns.map((one, at) => html("tr", {
     "aria-current": String(at === state.pattern), onclick: () => choosePattern(at),
   },
@@ -78,7 +78,7 @@ function summaryTable() {
   several ? html("td", { class: "quiet" }, times(one.density_speedup)) : null,
   html("td", {}, percent(one.utilization)),
   hasEnergy ? html("td", {}, one.energy_pj === null ? "–" : quantity(one.energy_pj, "energy")) : null,
-  html("td", {}, quantity(one.dram_bytes, "size")),
+  html("td", { class: "extra" }, quantity(one.dram_bytes, "size")),
   html("td", { class: "wide" }, stackedBar("core", one.core_time_ns,
     (sum(one.core_time_ns) * most) / one.time_ns, `Core time under ${one.name}`)),
   html("td", { class: "word bounds" }, one.bounds.slice(0, 3).map(([bound, ratio]) =>

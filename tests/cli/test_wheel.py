@@ -23,6 +23,7 @@ print(simulator.__file__)
 print(*[load_hardware(name).name for name in catalog.presets("configs", ".yaml")])
 print(*[load_workload(name).name for name in catalog.presets("workloads", ".csv")])
 print(simulate("nm-edge", "gemm:128x128x512", "2:4", engine="reference").layers[0].executed_as)
+print(simulate("nm-edge", "gemm:128x128x512", "2:4", engine="reference").to_html()[:15])
 """
 
 
@@ -70,6 +71,7 @@ def test_an_installed_wheel_finds_its_presets(tmp_path: Path) -> None:
     for line, folder in ((lines[1], "configs"), (lines[2], "workloads")):
         assert set(line.split()) == {path.stem for path in (REPOSITORY / folder).iterdir()}
     assert lines[3] == "2:4"
+    assert lines[4] == "<!DOCTYPE html>"  # its style and scripts came along
     assert (target / "simulator" / "py.typed").is_file()
 
     parts = {part for path in target.rglob("*") for part in path.relative_to(target).parts}
