@@ -1,8 +1,8 @@
 """Results as pages: one HTML file each, that opens from disk and asks no other host for anything.
 
-Every page takes plain figures, so that it can be made of results of one's own; `Report.to_html` and
-`Comparison.to_html` show what they hold. A page is a little HTML, the figures as JSON, and the
-style and the script that stand beside this file.
+Every page takes plain figures, so that it can be made of results of one's own; `Report.to_html`,
+`Comparison.to_html` and `SweepResult.to_html` show what they hold. A page is a little HTML, the
+figures as JSON, and the style and the scripts that stand beside this file.
 """
 
 from simulator.pages.document import document
@@ -14,13 +14,17 @@ from simulator.pages.network import (
     TilesView,
     network_html,
 )
+from simulator.pages.points import Column, PointsPage, points_html
 
 __all__ = [
+    "Column",
     "LayerView",
     "NetworkPage",
     "PatternView",
+    "PointsPage",
     "RooflinePoint",
     "TilesView",
     "document",
     "network_html",
+    "points_html",
 ]

@@ -38,15 +38,27 @@ const MARKERS = {
   latency: "M0-.55L.6-1.15L1.15-.6L.55 0L1.15 .6L.6 1.15L0 .55L-.6 1.15L-1.15 .6L-.55 0L-1.15-.6L-.6-1.15Z",
 };
 
-function marker(bound, radius, x, y) {
-  const path = svg("path", { d: MARKERS[bound], transform: `translate(${x} ${y}) scale(${radius})` });
+function marker(bound, radius, x, y, shape = bound) {
+  const path = svg("path", { d: MARKERS[shape], transform: `translate(${x} ${y}) scale(${radius})` });
   return coloured(path, "fill", "bound", bound);
 }
 
+// Their colours in an order in which neighbours differ most.
+const SERIES = ["mac", "scratchpad", "l2", "port", "dram", "operand", "latency", "vector"];
+
+/** One of a series: when colours begin anew, each has another shape. */
+function seriesMarker(number, radius, x, y) {
+  const shape = SERIES[(number + Math.floor(number / SERIES.length)) % SERIES.length];
+  return marker(SERIES[number % SERIES.length], radius, x, y, shape);
+}
+
 /** A marker to stand in a line of text. */
+function icon(drawn) {
+  return svg("svg", { class: "marker", viewBox: "-1.4 -1.4 2.8 2.8", "aria-hidden": "true" }, drawn);
+}
+
 function markerIcon(bound) {
-  return svg("svg", { class: "marker", viewBox: "-1.4 -1.4 2.8 2.8", "aria-hidden": "true" },
-    marker(bound, 1, 0, 0));
+  return icon(marker(bound, 1, 0, 0));
 }
 
 /** A logarithmic axis from values to a length of the drawing, and where its ticks are. */

@@ -1,7 +1,6 @@
 // The page: its head, the patterns, the list of layers and the chosen one; and what keys do.
 
 const state = { pattern: 0, layer: 0, sorted: 0, isDown: false, text: "", bounds: new Set(), rows: [] };
-const THEMES = { auto: "Light or dark as the system", light: "Light", dark: "Dark" };
 
 const parts = {}; // what is made anew: summary, tabs, filters, list, detail
 
@@ -25,28 +24,11 @@ function start() {
       class: "panes", id: "view", role: DATA.patterns.length > 1 && "tabpanel",
       "aria-label": "Layers and the chosen one",
     }, parts.list, parts.detail)),
-  html("footer", { class: "quiet" },
-    html("span", {}, DATA.made_by),
-    html("span", {}, "↑ ↓ layers · ← → patterns · / search · Esc clears")));
+  pageFoot("↑ ↓ layers · ← → patterns · / search · Esc clears"));
   document.addEventListener("keydown", onKey);
   const shares = DATA.patterns[0].layers.map((layer) => layer.share);
   state.layer = shares.indexOf(Math.max(...shares));
   choosePattern(0);
-}
-
-function pageHead() {
-  const button = html("button", { type: "button", class: "theme" });
-  const show = (theme) => {
-    document.documentElement.dataset.theme = theme;
-    button.textContent = `Theme: ${theme}`;
-    button.title = THEMES[theme];
-  };
-  const names = Object.keys(THEMES);
-  button.addEventListener("click", () => show(
-    names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]));
-  show("auto");
-  return html("header", { class: "page-head" }, html("h1", {}, DATA.title),
-    html("p", { class: "facts" }, DATA.facts.map((fact) => html("span", {}, fact))), button);
 }
 
 function sentences() {

@@ -11,6 +11,7 @@ from simulator.quantities import Scale
 
 SCRIPTS: Final = (
     "elements.js",
+    "page.js",
     "drawings.js",
     "tiles.js",
     "layers.js",

@@ -116,3 +116,20 @@ def test_weights_are_pruned_again_where_they_were(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     (command,) = commands(tmp_path / "a.html")
     assert command == "nmsim run nm-edge t.csv --pattern trace --weights w.npz"
+
+
+def test_a_sweep_and_its_store_have_a_page(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(
+        f"hardware: nm-edge\nworkloads: [{SIZES}]\npatterns: ['1:1', '2:4']\n"
+        "parameters:\n  core.count: [1, 4]\n"
+    )
+    ended = nmsim(tmp_path, "sweep", "my.yaml", "--store", "runs.sqlite", "--html", "s.html")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    ended = nmsim(tmp_path, "results", "runs.sqlite", "--pattern", "2:4", "--html", "r.html")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    for name, title, points in (("s.html", "my", 4), ("r.html", "runs", 2)):
+        page = (tmp_path / name).read_text(encoding="utf-8")
+        assert f"<title>{title}</title>" in page
+        assert f'"{points} points"' in page
+    ended = nmsim(tmp_path, "sweep", "my.yaml", "--html", "my.yaml")
+    assert ended.stderr == "nmsim: --html my.yaml: unknown format, want .html\n"

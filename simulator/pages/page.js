@@ -1,0 +1,24 @@
+// Head and foot of every page.
+
+const THEMES = { auto: "Light or dark as the system", light: "Light", dark: "Dark" };
+
+/** The title, what was simulated, and the switch between light and dark. */
+function pageHead() {
+  const button = html("button", { type: "button", class: "theme" });
+  const show = (theme) => {
+    document.documentElement.dataset.theme = theme;
+    button.textContent = `Theme: ${theme}`;
+    button.title = THEMES[theme];
+  };
+  const names = Object.keys(THEMES);
+  button.addEventListener("click", () => show(
+    names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]));
+  show("auto");
+  return html("header", { class: "page-head" }, html("h1", {}, DATA.title),
+    html("p", { class: "facts" }, DATA.facts.map((fact) => html("span", {}, fact))), button);
+}
+
+function pageFoot(keys) {
+  return html("footer", { class: "quiet" },
+    html("span", {}, DATA.made_by), html("span", {}, keys));
+}
