@@ -44,9 +44,8 @@ function nameCell(layer) {
 }
 
 function shareCell(layer) {
-  const most = Math.max(...state.rows.map((row) => row.share));
   const bar = stackedBar("core", layer.core_time_ns, sum(layer.core_time_ns), layer.name);
-  bar.style.width = `${(100 * layer.share) / most}%`;
+  bar.style.width = `${(100 * layer.share) / state.mostShare}%`;
   return html("div", {}, html("div", { class: "room" }, bar), html("span", {}, percent(layer.share)));
 }
 

@@ -1,6 +1,7 @@
 // The page: its head, the patterns, the list of layers and the chosen one; and what keys do.
 
-const state = { pattern: 0, layer: 0, sorted: 0, isDown: false, text: "", bounds: new Set(), rows: [] };
+const state = { pattern: 0, layer: 0, sorted: 0, isDown: false, text: "", bounds: new Set(), rows: [],
+  mostShare: 0 };
 
 const parts = {}; // what is made anew: summary, tabs, filters, list, detail
 
@@ -29,17 +30,6 @@ function start() {
   const shares = DATA.patterns[0].layers.map((layer) => layer.share);
   state.layer = shares.indexOf(Math.max(...shares));
   choosePattern(0);
-}
-
-function sentences() {
-  return [
-    DATA.sentences.length
-      ? html("ul", { class: "lines" }, DATA.sentences.map((line) => html("li", {}, unbroken(line))))
-      : null,
-    DATA.notes.length ? html("details", { class: "quiet" },
-      html("summary", {}, `${DATA.notes.length} ${DATA.notes.length === 1 ? "note" : "notes"}`),
-      html("ul", {}, DATA.notes.map((note) => html("li", {}, note)))) : null,
-  ];
 }
 
 /** A row a pattern, with where its time goes; its figures stand below those of the others. */
@@ -89,6 +79,7 @@ function choosePattern(at) {
   const hadFocus = parts.tabs.contains(document.activeElement);
   state.pattern = at;
   state.rows = DATA.patterns[at].layers.map((layer, place) => ({ ...layer, at: place }));
+  state.mostShare = Math.max(...state.rows.map((row) => row.share));
   parts.summary.replaceChildren(...summaryTable());
   parts.tabs.replaceChildren(...patternTabs());
   if (hadFocus) parts.tabs.children[at].focus();

@@ -18,6 +18,18 @@ function pageHead() {
     html("p", { class: "facts" }, DATA.facts.map((fact) => html("span", {}, fact))), button);
 }
 
+/** What came of it, and notes for those who open them. */
+function sentences() {
+  return [
+    DATA.sentences.length
+      ? html("ul", { class: "lines" }, DATA.sentences.map((line) => html("li", {}, unbroken(line))))
+      : null,
+    DATA.notes.length ? html("details", { class: "quiet" },
+      html("summary", {}, `${DATA.notes.length} ${DATA.notes.length === 1 ? "note" : "notes"}`),
+      html("ul", {}, DATA.notes.map((note) => html("li", {}, note)))) : null,
+  ];
+}
+
 function pageFoot(keys) {
   return html("footer", { class: "quiet" },
     html("span", {}, DATA.made_by), html("span", {}, keys));

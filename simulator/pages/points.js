@@ -1,10 +1,11 @@
 // The page of a sweep: filters, two figures of every point, the chosen one, and a table.
 
 const state = {
-  x: DATA.x, y: DATA.y, chosen: null, sorted: DATA.y, isDown: false, isFront: true,
+  x: DATA.x, y: DATA.y, chosen: null, sorted: DATA.y, isDown: DATA.columns[DATA.y].is_good, isFront: true,
   filters: choices().map((one) => ({ ...one, only: new Set(), range: [null, null] })),
   fronts: [],
 };
+const BEST = DATA.best && new Set(DATA.best);
 const POINTS = DATA.rows.map((row, at) => ({ row, at }));
 const LISTED = 200; // rows of the table
 const FIGURES = DATA.columns.map((column, at) => ({ column, at }))
@@ -68,7 +69,7 @@ function start() {
   }, "Front only");
   parts.filters.append(...filterRows(show));
   document.body.append(pageHead(), html("main", {},
-    html("section", { class: "overview", "aria-label": "Filters" }, parts.filters, notes()),
+    html("section", { class: "overview", "aria-label": "Filters" }, parts.filters, sentences()),
     html("div", { class: "panes drawn" },
       html("section", { class: "card" }, axisChoices(), parts.plot), parts.detail),
     html("div", { class: "toolbar" }, parts.only, parts.found),
@@ -77,9 +78,6 @@ function start() {
   show();
 }
 
-function notes() {
-  return DATA.notes.map((note) => html("p", { class: "quiet" }, note));
-}
 
 /** What is drawn up and across. */
 function axisChoices() {
@@ -95,7 +93,8 @@ function show() {
   state.shown = POINTS.filter(({ row }) => passes(row));
   const known = state.shown.filter(({ row }) => row[state.x] !== null && row[state.y] !== null);
   const columns = [DATA.columns[state.x], DATA.columns[state.y]];
-  state.fronts = groupsOf(known).flatMap((group) => front(group, ...columns));
+  state.fronts = BEST ? known.filter(({ at }) => BEST.has(at))
+    : groupsOf(known).flatMap((group) => front(group, ...columns));
   if (!state.shown.some(({ at }) => at === state.chosen)) {
     state.chosen = state.fronts.length ? state.fronts[0].at : null;
   }

@@ -57,6 +57,12 @@ class PointsPage:
         The column of what does not compare: each has a front of its own.
     x, y : int
         Columns of figures.
+    best : tuple of int or None
+        Rows on the front; None: those that no other beats in both figures that are drawn.
+    errors : tuple of float
+        How long, up and down, the bar of each row is where ``y`` is drawn; empty: no bars.
+    sentences, notes : tuple of str
+        What came of it, and what one has to know about it.
     """
 
     title: str
@@ -69,6 +75,9 @@ class PointsPage:
     y: int
     notes: tuple[str, ...]
     made_by: str
+    sentences: tuple[str, ...] = ()
+    best: tuple[int, ...] | None = None
+    errors: tuple[float, ...] = ()
 
 
 def points_html(page: PointsPage) -> str:

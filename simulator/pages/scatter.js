@@ -39,7 +39,9 @@ function scatter(points, choose) {
   if (!shown.length) return html("p", { class: "quiet none" }, "No point has both figures.");
   const { width, height, left, right, top, bottom } = PLOT;
   const x = plotAxis(shown.map(({ row }) => row[state.x]), left, width - right);
-  const y = plotAxis(shown.map(({ row }) => row[state.y]), height - bottom, top);
+  const bar = (point) => (state.y === DATA.y && DATA.errors[point.at]) || 0;
+  const ends = shown.flatMap((point) => [-1, 1].map((end) => point.row[state.y] + end * bar(point)));
+  const y = plotAxis(ends, height - bottom, top);
   const place = (point) => [x.at(point.row[state.x]), y.at(point.row[state.y])];
   const best = new Set(state.fronts);
   const dots = [...shown].sort((one, other) => best.has(one) - best.has(other)).map((point) => {
@@ -48,14 +50,21 @@ function scatter(points, choose) {
     return svg("g", { class: kind, "data-point": point.at, onclick: () => choose(point.at) },
       point.at === state.chosen
         ? svg("circle", { class: "ring", cx: place(point)[0], cy: place(point)[1], r: 10 }) : null,
+      bar(point) ? svg("path", { class: "error", d: errorBar(point, bar(point), x, y) }) : null,
       dot, svg("title", {}, summaryOf(point)));
   });
   return svg("svg", {
     viewBox: `0 0 ${width} ${height}`, class: "scatter", role: "img",
     "aria-label": `${yColumn.title} over ${xColumn.title} of ${shown.length} points`,
-  }, plotGrid(x, y, xColumn, yColumn), groupsOf(state.fronts).map((group) => svg("polyline", {
-    class: "front", points: stairs(group.map(place)),
-  })), dots);
+  }, plotGrid(x, y, xColumn, yColumn), DATA.best ? null
+    : groupsOf(state.fronts).map((group) => svg("polyline", {
+      class: "front", points: stairs(group.map(place)),
+    })), dots);
+}
+
+function errorBar(point, half, x, y) {
+  const value = point.row[state.y];
+  return `M${x.at(point.row[state.x])} ${y.at(value - half)}V${y.at(value + half)}`;
 }
 
 /** Through points of a front along the edge of what they beat. */
