@@ -139,7 +139,7 @@ function trafficTable(layer) {
   const heads = operands.filter((_, of) => used[of]).map(([key, words]) => html("th", {
     scope: "col" }, coloured(html("i"), "backgroundColor", "operand", key), words.replace(" ", "\n")));
   return html("table", { class: "traffic" },
-    html("thead", {}, html("tr", {}, html("th"), heads,
-      html("th", { scope: "col" }, "all"), html("th", { scope: "col" }, ""))),
+    html("thead", {}, html("tr", {}, html("td"), heads,
+      html("th", { scope: "col" }, "all"), html("th", { scope: "col", class: "word" }, "shares"))),
     html("tbody", {}, rows.filter(Boolean)));
 }

@@ -114,7 +114,7 @@ function pointDetail() {
     roles.includes(column.role) ? html("div", {}, html("dt", {}, column.title),
       html("dd", {}, written(column, point.row[at]))) : null));
   const place = state.fronts.includes(point) ? "On the front" : "Beaten by another point";
-  return [card("What was chosen", "", html("p", { class: "big" }, place), rows(["choice"])),
+  return [html("h2", {}, place), card("What was chosen", "", rows(["choice"])),
     card("What came of it", "", rows(["outcome", "figure", "text"]))];
 }
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 import pytest
 
 BROWSER: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
-WIDTHS: Final = (1280, 800)
 
 
 def pytest_sessionstart() -> None:
-    if find_spec("playwright") is None:
-        pytest.exit("playwright is missing: pip install 'nmsim[browser]'", returncode=2)
+    for module in ("playwright", "axe_playwright_python"):
+        if find_spec(module) is None:
+            pytest.exit(f"{module} is missing: pip install 'nmsim[browser]'", returncode=2)
     if not Path(BROWSER).is_file():
         pytest.exit("chromium is missing: apt-get install chromium, or name it in CHROMIUM", 2)
 
@@ -30,6 +30,18 @@ def browser() -> Iterator[Any]:
         started = playwright.chromium.launch(executable_path=BROWSER)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def barriers() -> Callable[[Any], list[str]]:
+    """What of a page keeps some readers out: contrast, names, roles, order."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def found(page: Any) -> list[str]:
+        violations = Axe().run(page).response["violations"]
+        return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in violations]
+
+    return found
 
 
 @pytest.fixture

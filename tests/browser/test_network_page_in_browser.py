@@ -240,6 +240,16 @@ def test_nothing_sticks_out(opened: Open, resnet: Path, width: int, scheme: str)
     page.screenshot(path=SHOTS / f"resnet50-{width}-{scheme}.png", full_page=True)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_network_is_there_for_everybody(
+    opened: Open, barriers: Callable[[Any], list[str]], resnet: Path, scheme: str
+) -> None:
+    page = opened(resnet, color_scheme=scheme)
+    page.get_by_role("tab", name="2:4").click()
+    page.get_by_text("notes").click()
+    assert barriers(page) == []
+
+
 def test_hostile_names_are_shown_as_they_are(opened: Open, tmp_path: Path) -> None:
     layers = [Gemm(HOSTILE, m=64, n=64, k=64), Gemm("ünïcödé 层", m=64, n=64, k=64)]
 

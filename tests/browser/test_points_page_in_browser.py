@@ -8,8 +8,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from measured_rows import MODEL, pruned_rows
 
 from simulator import pareto_front, sweep
+from simulator.hardware import load_hardware
+from simulator.tradeoff.front import FRONT
+from simulator.tradeoff.join import Clock
+from simulator.tradeoff.measure import trade_off
 
 Open = Callable[..., Any]
 
@@ -106,3 +111,28 @@ def test_no_point_sticks_out(opened: Open, page_file: Path, width: int, scheme: 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     SHOTS.mkdir(exist_ok=True)
     page.screenshot(path=SHOTS / f"sweep-{width}-{scheme}.png", full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_sweep_is_there_for_everybody(
+    opened: Open, barriers: Callable[[Any], list[str]], page_file: Path, scheme: str
+) -> None:
+    page = opened(page_file, color_scheme=scheme)
+    page.get_by_role("button", name="2:4").click()
+    assert barriers(page) == []
+
+
+def test_a_trade_off_shows_its_own_front_and_errors(
+    opened: Open, barriers: Callable[[Any], list[str]], tmp_path: Path
+) -> None:
+    result = trade_off(pruned_rows(), Clock(load_hardware("nm-edge")), MODEL)
+    path = tmp_path / "front.html"
+    path.write_text(result.to_html(), encoding="utf-8")
+    page = opened(path)
+    shown = result.shown
+    assert best(page) == {at for at, point in enumerate(shown) if point.standing == FRONT}
+    assert page.locator("path.error").count() == sum(point.cost.error > 0 for point in shown)
+    assert page.locator(".overview .lines li").all_inner_texts()[0].startswith("3:4 by sparsegpt")
+    assert barriers(page) == []
+    page.locator("select").first.select_option(label="time")
+    assert page.locator("path.error").count() == 0
