@@ -161,7 +161,7 @@ def _file(name: str | Path) -> Path | None:
 
 ENDINGS: Final = {
     "--plot": (".png", ".svg", ".pdf"),
-    "--timeline": (".json",),
+    "--timeline": (".json", ".html"),
     "--html": (".html",),
 }
 """What names of files end in, by the option that names them."""

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 TimelineFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Write every core's timeline for Perfetto: .json."),
+    typer.Option(metavar="FILE", help="Write every core's timeline: .json for Perfetto, or .html."),
 ]
 TimelineTiles = Annotated[
     str | None,
@@ -126,7 +126,10 @@ def run(
         page = report.to_html(command_of(context, report.pattern_name))
         out.write(page.encode(), html)
     if timeline is not None and record is not None:
-        out.write_through(timeline, record.write)
+        if timeline.suffix.lower() == ".html":
+            out.write(record.to_html().encode(), timeline)
+        else:
+            out.write_through(timeline, record.write)
 
 
 def compare(

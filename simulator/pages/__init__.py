@@ -15,16 +15,21 @@ from simulator.pages.network import (
     network_html,
 )
 from simulator.pages.points import Column, PointsPage, points_html
+from simulator.pages.timeline import Lane, TimelineLayer, TimelinePage, timeline_html
 
 __all__ = [
     "Column",
+    "Lane",
     "LayerView",
     "NetworkPage",
     "PatternView",
     "PointsPage",
     "RooflinePoint",
     "TilesView",
+    "TimelineLayer",
+    "TimelinePage",
     "document",
     "network_html",
     "points_html",
+    "timeline_html",
 ]

@@ -133,3 +133,12 @@ def test_a_sweep_and_its_store_have_a_page(tmp_path: Path) -> None:
         assert f'"{points} points"' in page
     ended = nmsim(tmp_path, "sweep", "my.yaml", "--html", "my.yaml")
     assert ended.stderr == "nmsim: --html my.yaml: unknown format, want .html\n"
+
+
+def test_a_timeline_may_be_a_page(tmp_path: Path) -> None:
+    ended = nmsim(tmp_path, *RUN, "--timeline", "t.html", "--timeline-tiles", "0:1")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    page = (tmp_path / "t.html").read_text(encoding="utf-8")
+    assert f"<title>{SIZES} on nm-edge, 2:4</title>" in page
+    ended = nmsim(tmp_path, *RUN, "--timeline", "t.html", "--html", "t.html")
+    assert ended.stderr == "nmsim: --timeline t.html: is the file of --html, too\n"
