@@ -37,11 +37,15 @@ class Dealt:
     queues: Queues | None
 
     @classmethod
-    def of(cls, program: Program, problem: Problem | None, mapping: Mapping | None) -> Dealt:
-        """How a program deals out the tiles of a problem; None is a streaming layer."""
+    def of(cls, program: Program, problem: Problem | None, sampled: Mapping | None) -> Dealt:
+        """How a program deals out the tiles of a problem; None is a streaming layer.
+
+        ``sampled`` is the mapping of a problem of which the program is a part.
+        """
         grid, swapped = program.grid, False
-        if isinstance(problem, GemmProblem) and mapping is not None:
-            grid, swapped = mapping.grid(problem), problem.inputs_are_rows
+        if isinstance(problem, GemmProblem):
+            swapped = problem.inputs_are_rows
+            grid = sampled.grid(problem) if sampled else grid
         is_whole = grid.tiles == program.grid.tiles
         kept = program.queues if is_whole and grid.tiles <= MOST_TILES else None
         return cls(grid, program.cores, swapped, kept)

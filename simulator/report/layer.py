@@ -223,7 +223,7 @@ def layer_report(
         in_flight_hits=result.in_flight_hits,
         time_error_ratio=time_error_ratio,
         dram_error_ratio=dram_error_ratio,
-        dealt=Dealt.of(program, problem, mapping),
+        dealt=Dealt.of(program, problem, mapping if time_error_ratio else None),
     )
     return _audited(report, program.cores)
 
