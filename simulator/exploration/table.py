@@ -124,6 +124,18 @@ class Rows:
         text: str = self.to_frame().to_csv(index=False)
         return text
 
+    def to_html(self, title: str, notes: Sequence[str] = ()) -> str:
+        """A page with the points, their fronts and filters, as the text of one HTML file.
+
+        Raises
+        ------
+        OutputError
+            If no point has figures, or there are too many for a page.
+        """
+        from simulator.exploration.paged import rows_html
+
+        return rows_html(self, title, notes)
+
 
 def baseline_of(patterns: Sequence[str | None], named: str | None) -> str | None:
     """The pattern that speed-ups are over: the one named, else dense, else the first.

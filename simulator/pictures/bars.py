@@ -15,14 +15,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from simulator import quantities
+from simulator.colours import CORE_TIME_COLOURS, OPERAND_COLOURS
 from simulator.names import shortened, words
-from simulator.pictures.style import (
-    ACCENT,
-    CORE_TIME_COLOURS,
-    INK,
-    OPERAND_COLOURS,
-    styled,
-)
+from simulator.pictures.style import ACCENT, INK, styled
 from simulator.quantities import axis_unit
 
 HEIGHT: Final = 0.72

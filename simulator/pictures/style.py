@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from simulator.colours import BOUND_COLOURS
 from simulator.errors import writing
 from simulator.names import words
 
@@ -45,41 +46,18 @@ STYLE: Final[dict[Any, Any]] = {
     "pdf.fonttype": 42,
 }
 
-CORE_TIME_COLOURS: Final = {
-    "kernel_start": "#4d4d4d",
-    "mac_useful": "#007a5a",
-    "mac_padding": "#5fc4a0",
-    "scratchpad_stall": "#d55e00",
-    "operand_stall": "#eea236",
-    "vector_stall": "#8c4a00",
-    "barrier": "#f5e663",
-    "memory_stall": "#0a4f86",
-    "prologue": "#56a9e0",
-    "epilogue": "#b0569a",
-    "reduction": "#efb4d4",
-    "idle": "#e2e2e2",
+MARKERS: Final = {
+    "mac": "o",
+    "scratchpad": "s",
+    "operand": "D",
+    "vector": "p",
+    "port": "^",
+    "l2": "v",
+    "dram": "P",
+    "latency": "X",
 }
-"""Multiplying is green, waiting inside the core warm, waiting for memory blue; neighbours differ
-in lightness, too, for those who see fewer hues (after Okabe and Ito, 2002)."""
-
-OPERAND_COLOURS: Final = {
-    "weights": "#007a5a",
-    "metadata": "#f0d43a",
-    "activations": "#56a9e0",
-    "outputs": "#b0569a",
-    "partial_sums": "#4d4d4d",
-}
-
-BOUNDS: Final = {  # colour and marker
-    "mac": ("#007a5a", "o"),
-    "scratchpad": ("#d55e00", "s"),
-    "operand": ("#eea236", "D"),
-    "vector": ("#8c4a00", "p"),
-    "port": ("#b0569a", "^"),
-    "l2": ("#56a9e0", "v"),
-    "dram": ("#0a4f86", "P"),
-    "latency": ("#9a9a9a", "X"),
-}
+BOUNDS: Final = {bound: (BOUND_COLOURS[bound], marker) for bound, marker in MARKERS.items()}
+"""Colour and marker."""
 
 INK: Final = "#333333"
 ACCENT: Final = "#0a4f86"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from simulator.pictures import Picture
     from simulator.report.drawn import Pattern
+    from simulator.report.paged import Advice
 
 SAME_RATIO = 0.01
 """A part of core-time that changes by less of the whole is said to stay as it was."""
@@ -158,6 +159,22 @@ class Comparison:
         from simulator.report.drawn import traffics_picture
 
         return traffics_picture(self.title, self._patterns())
+
+    def to_html(
+        self, commands: Mapping[str, str] | None = None, advice: Advice | None = None
+    ) -> str:
+        """A page to click through in a browser, as the text of one HTML file.
+
+        Parameters
+        ----------
+        commands : mapping, optional
+            What prints the figures of a pattern, by its name, for readers to copy.
+        advice : callable, optional
+            Given a layer's report, sentences on what would make it faster.
+        """
+        from simulator.report.paged import comparison_html
+
+        return comparison_html(self, commands or {}, advice)
 
     def _patterns(self) -> list[Pattern]:
         from simulator.report.drawn import Pattern

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from simulator.hardware.energy import layer_energy_pj, power_w
 from simulator.hardware.library import Unit
 from simulator.report.account import Account
 from simulator.report.audit import audit
+from simulator.report.dealt import Dealt
 from simulator.report.moved import traffic_of
 from simulator.schedule.mapping import Mapping
 from simulator.schedule.partition import IntArray
@@ -85,6 +86,8 @@ class LayerReport:
         What no cache could spare: the layer's own weights, what it is the first to read of what the
         network is given, and its outputs where no layer reads them. Of a layer that repeats the
         mean, rounded up.
+    dealt : Dealt or None
+        Where its tiles lie: no figure, and in no export.
     """
 
     name: str
@@ -128,10 +131,17 @@ class LayerReport:
     pruned_away: int | None = None
     members: tuple[str, ...] = ()
     compulsory_dram_bytes: int = 0
+    dealt: Dealt | None = field(default=None, repr=False, compare=False)
 
     @property
     def time_ns(self) -> float:
         return self.time_ps / PS_PER_NS
+
+    def exported(self) -> dict[str, Any]:
+        """All figures by name."""
+        figures = asdict(changed(self, dealt=None))
+        del figures["dealt"]
+        return figures
 
     def of(self, layer: Layer, members: tuple[str, ...], compulsory_dram_bytes: int) -> LayerReport:
         """The figures of another layer, of which the same came."""
@@ -213,6 +223,7 @@ def layer_report(
         in_flight_hits=result.in_flight_hits,
         time_error_ratio=time_error_ratio,
         dram_error_ratio=dram_error_ratio,
+        dealt=Dealt.of(program, problem, mapping if time_error_ratio else None),
     )
     return _audited(report, program.cores)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from simulator import quantities
 from simulator.described.layers import LAYERS
 from simulator.errors import writing
+from simulator.frozen import changed
 from simulator.report.layer import LayerReport
 from simulator.report.total import FIGURES, Roof, Total
 from simulator.sparsity import asked_name
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from simulator.pictures import Picture
+    from simulator.report.paged import Advice
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Report:
 
     def to_json(self) -> str:
         """All figures as JSON text; both engines give the same text but for ``engine``."""
-        data = asdict(self)
+        data = asdict(changed(self, layers=()))
+        data["layers"] = [layer.exported() for layer in self.layers]
         data["total"]["kernels"] = self.total.kernels
         data["total"]["time_ns"] = self.total.time_ns
         data["total"]["time_with_launch_ns"] = self.total.time_with_launch_ns
@@ -60,7 +63,7 @@ class Report:
         """
         import pandas as pd
 
-        frame = pd.DataFrame([_flat(asdict(layer)) for layer in self.layers])
+        frame = pd.DataFrame([_flat(layer.exported()) for layer in self.layers])
         # Unknown energies are missing numbers, not a column of another type.
         unknown = [x.name for x in FIGURES if x.missing and x.name in frame]
         frame = frame.astype(dict.fromkeys(unknown, "float64"))
@@ -123,6 +126,20 @@ class Report:
         from simulator.report.drawn import traffic_picture
 
         return traffic_picture(self.title, self.total)
+
+    def to_html(self, command: str = "", advice: Advice | None = None) -> str:
+        """A page to click through in a browser, as the text of one HTML file.
+
+        Parameters
+        ----------
+        command : str
+            What prints these figures, for readers to copy.
+        advice : callable, optional
+            Given a layer's report, sentences on what would make it faster.
+        """
+        from simulator.report.comparison import Comparison
+
+        return Comparison((self,)).to_html({self.pattern_name: command}, advice)
 
     def _repr_html_(self) -> str:
         columns = ["name", "repeat", "executed_as", "executed_on", "mapping", "cycles"]

@@ -129,6 +129,12 @@ class Timeline:
                 file.write((",\n" if index else "") + line)
             file.write("\n]}\n")
 
+    def to_html(self) -> str:
+        """A page to look at it, as the text of one HTML file."""
+        from simulator.timeline.paged import timeline_page
+
+        return timeline_page(self)
+
     def _track(self, track: Track, pid: int, tid: int, origin_ps: int) -> None:
         """One core: its tiles, what they waited for, and what is left until the layer ends."""
         for tile in track.tiles:

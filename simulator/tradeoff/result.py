@@ -140,6 +140,12 @@ class TradeOff:
         frame.attrs = TRADE_OFF.attrs(frame.columns)
         return frame
 
+    def to_html(self) -> str:
+        """A page with every point, its errors and its verdict, as the text of one HTML file."""
+        from simulator.tradeoff.paged import tradeoff_html
+
+        return tradeoff_html(self)
+
     def plot(self) -> Picture:
         """The figure over the speed-up, with error bars: a series a method."""
         from simulator.pictures import new_picture

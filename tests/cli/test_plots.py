@@ -85,7 +85,7 @@ def test_a_timeline_of_one_tile(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--timeline", "a.txt"], "--timeline a.txt: unknown format, want .json"),
+        (["--timeline", "a.txt"], "--timeline a.txt: unknown format, want .json or .html"),
         (["--timeline", "no/a.json"], "--timeline no/a.json: its folder does not exist"),
         (
             ["--timeline", "a.json", "--timeline-tiles", "x"],

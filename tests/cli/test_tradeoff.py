@@ -118,6 +118,7 @@ BAD = {
     "a mix that is no CSV": ([*BOTH, "--per-layer", "-o", "m.json"], "want .csv"),
     "over the store": ([*BOTH, "-o", "q.sqlite", "--format", "csv"], "is the file of"),
     "over the model": ([*BOTH, "--per-layer", "-o", "net.csv"], "is read by this command"),
+    "a page by another name": ([*BOTH, "--html", "a.htm"], "--html a.htm: unknown format"),
     "no rate": ([*BOTH, "--worth", "-1"], "--worth: not a share"),
     "other parameters": (
         ["tradeoff", "nm-edge", "--quality", "t.sqlite", "--param", "seq=4"],
@@ -139,3 +140,10 @@ def test_bad_input_is_one_line(nmsim: Nmsim, name: str) -> None:
     assert says in ended.err
     assert ended.err.count("\n") == 1
     assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_a_page_beside_the_table(nmsim: Nmsim) -> None:
+    text = fine(nmsim(*BOTH, "--html", "front.html")).text
+    page = Path("front.html").read_text(encoding="utf-8")
+    assert "<title>net on nm-edge: lines</title>" in page
+    assert text.startswith("net on nm-edge: lines, accuracy\n")

@@ -26,6 +26,7 @@ print(simulate("nm-edge", "gemm:128x128x512", "2:4", engine="reference").layers[
 from simulator.cli.schemas import SCHEMAS, text_of
 kept = catalog.folder("configs") / "schemas"
 print(*[name for name in SCHEMAS if text_of(name) == (kept / f"{name}.schema.json").read_text()])
+print(simulate("nm-edge", "gemm:128x128x512", "2:4", engine="reference").to_html()[:15])
 """
 
 
@@ -75,6 +76,7 @@ def test_an_installed_wheel_finds_its_presets(tmp_path: Path) -> None:
         assert set(line.split()) == {path.stem for path in files}
     assert lines[3] == "2:4"
     assert lines[4] == "machine sweep recipe"
+    assert lines[5] == "<!DOCTYPE html>"  # its style and scripts came along
     assert (target / "simulator" / "py.typed").is_file()
 
     parts = {part for path in target.rglob("*") for part in path.relative_to(target).parts}

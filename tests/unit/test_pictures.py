@@ -15,15 +15,11 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Rectangle
 
 from simulator import Gemm, Report, Stream, Workload, compare, simulate, sweep
+from simulator.colours import BOUND_COLOURS, CORE_TIME_COLOURS, OPERAND_COLOURS, on_dark
 from simulator.errors import OutputError
 from simulator.names import words
 from simulator.pictures import Picture, heat_map, new_picture, pareto, percent, save, speedup
-from simulator.pictures.style import (
-    BOUNDS,
-    CORE_TIME_COLOURS,
-    OPERAND_COLOURS,
-    axis_label,
-)
+from simulator.pictures.style import BOUNDS, axis_label
 from simulator.quantities import SIZE, TIME, axis_unit
 from simulator.report.account import CORE_TIME
 from simulator.report.comparison import Comparison
@@ -384,11 +380,12 @@ DEUTERANOPE = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234,
 
 
 @pytest.mark.parametrize("seen", [np.eye(3), PROTANOPE, DEUTERANOPE])
-@pytest.mark.parametrize(
-    "colours",
-    [CORE_TIME_COLOURS, OPERAND_COLOURS, {bound: colour for bound, (colour, _) in BOUNDS.items()}],
-)
-def test_colours_stay_apart_for_the_colour_blind(seen: np.ndarray, colours: dict[str, str]) -> None:
+@pytest.mark.parametrize("ground", [dict, on_dark])
+@pytest.mark.parametrize("colours", [CORE_TIME_COLOURS, OPERAND_COLOURS, BOUND_COLOURS])
+def test_colours_stay_apart_for_the_colour_blind(
+    seen: np.ndarray, ground: Callable[..., dict[str, str]], colours: dict[str, str]
+) -> None:
+    colours = ground(colours)
     linear = np.array([to_rgb(colour) for colour in colours.values()]) ** 2.2
     shown = np.clip(linear @ seen.T, 0, 1) ** (1 / 2.2)
     for one, other in itertools.combinations(range(len(colours)), 2):

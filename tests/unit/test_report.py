@@ -54,7 +54,7 @@ def test_json_holds_every_figure_and_reads_back(report: Report) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
     data = json.loads(report.to_json(), parse_constant=refuse)
-    layers = [asdict(layer) for layer in report.layers]
+    layers = [layer.exported() for layer in report.layers]
     assert data["layers"] == [layer | {"members": [*layer["members"]]} for layer in layers]
     total = data["total"]
     assert total.pop("kernels") == report.total.kernels == report.total.launches

@@ -14,11 +14,13 @@ from simulator.store.digest import PACKAGE, code_digest
 
 NO_FIGURES = {
     "catalog": "finds the files of presets",
+    "colours": "of figures, in pictures and pages",
     "described": "says what figures are",
     "errors": "what is raised",
     "frozen": "dictionaries that do not change",
     "importers": "make layers, and a key has the layers",
     "names": "what may be a name",
+    "pages": "show figures",
     "pictures": "draw figures",
     "quantities": "write figures for people",
     "version": "is in every digest",

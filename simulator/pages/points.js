@@ -1,0 +1,175 @@
+// The page of a sweep: filters, two figures of every point, the chosen one, and a table.
+
+const state = {
+  x: DATA.x, y: DATA.y, chosen: null, sorted: DATA.y, isDown: DATA.columns[DATA.y].is_good, isFront: true,
+  filters: choices().map((one) => ({ ...one, only: new Set(), range: [null, null] })),
+  fronts: [],
+};
+const BEST = DATA.best && new Set(DATA.best);
+const POINTS = DATA.rows.map((row, at) => ({ row, at }));
+const LISTED = 200; // rows of the table
+const FIGURES = DATA.columns.map((column, at) => ({ column, at }))
+  .filter(({ column }) => column.role === "figure");
+const parts = {};
+
+/** A value as its column writes it. */
+function written(column, value) {
+  if (value === null) return "–";
+  if (typeof value !== "number") return String(value);
+  if (column.unit in DATA.units) return quantity(value, column.unit);
+  if (column.unit === "ratio") return percent(value);
+  if (column.unit === "times") return times(value);
+  const isRounded = column.role === "figure" && !Number.isInteger(value);
+  const digits = { maximumSignificantDigits: isRounded ? 4 : 15 };
+  return (isRounded ? value.toLocaleString("en-US", digits) : exact(value, digits))
+    + (column.unit ? ` ${column.unit}` : "");
+}
+
+/** A number as it is: large round ones as 50 G. */
+function exact(value, digits) {
+  for (const [size, prefix] of [[1e12, "T"], [1e9, "G"], [1e6, "M"]]) {
+    const short = value / size;
+    if (short >= 1 && Number(short.toPrecision(4)) === short) return `${short}\u00a0${prefix}`;
+  }
+  return value.toLocaleString("en-US", digits);
+}
+
+/** The number of a point's series: its value among those of the column that tells them apart. */
+function series(point) {
+  const apart = state.filters.find(({ at }) => at === DATA.apart);
+  return apart ? apart.values.indexOf(point.row[DATA.apart]) : 0;
+}
+
+function summaryOf(point) {
+  return DATA.columns.map((column, at) => ({ column, at }))
+    .filter(({ column, at }) => column.role === "choice" || at === state.x || at === state.y)
+    .map(({ column, at }) => `${column.title}: ${written(column, point.row[at])}`).join("\n");
+}
+
+/** Points by what does not compare. */
+function groupsOf(points) {
+  const groups = new Map();
+  for (const point of points) {
+    const key = point.row[DATA.groups];
+    groups.set(key, [...(groups.get(key) || []), point]);
+  }
+  return [...groups.values()];
+}
+
+function start() {
+  for (const name of ["filters", "plot", "detail", "list"]) parts[name] = html("div", { class: name });
+  parts.found = html("output", { class: "quiet", "aria-live": "polite" });
+  parts.only = html("button", {
+    type: "button", class: "chip", "aria-pressed": "true",
+    onclick: () => {
+      state.isFront = !state.isFront;
+      parts.only.setAttribute("aria-pressed", String(state.isFront));
+      showTable();
+    },
+  }, "Front only");
+  parts.filters.append(...filterRows(show));
+  document.body.append(pageHead(), html("main", {},
+    html("section", { class: "overview", "aria-label": "Filters" }, parts.filters, sentences()),
+    html("div", { class: "panes drawn" },
+      html("section", { class: "card" }, axisChoices(), parts.plot), parts.detail),
+    html("div", { class: "toolbar" }, parts.only, parts.found),
+    parts.list), pageFoot("↑ ↓ rows"));
+  document.addEventListener("keydown", onKey);
+  show();
+}
+
+
+/** What is drawn up and across. */
+function axisChoices() {
+  return html("p", { class: "axes-chosen" }, ["y", "x"].map((axis) => html("label", {},
+    axis === "y" ? "up" : "across", html("select", {
+      onchange: (event) => { state[axis] = Number(event.target.value); show(); },
+    }, FIGURES.map(({ column, at }) => html("option", {
+      value: at, selected: at === state[axis] }, column.title))))));
+}
+
+/** All that depends on which points are shown. */
+function show() {
+  state.shown = POINTS.filter(({ row }) => passes(row));
+  const known = state.shown.filter(({ row }) => row[state.x] !== null && row[state.y] !== null);
+  const columns = [DATA.columns[state.x], DATA.columns[state.y]];
+  state.fronts = BEST ? known.filter(({ at }) => BEST.has(at))
+    : groupsOf(known).flatMap((group) => front(group, ...columns));
+  if (!state.shown.some(({ at }) => at === state.chosen)) {
+    state.chosen = state.fronts.length ? state.fronts[0].at : null;
+  }
+  showPlot();
+  showTable();
+}
+
+function showPlot() {
+  parts.plot.replaceChildren(scatter(state.shown, choosePoint));
+  parts.detail.replaceChildren(...pointDetail());
+}
+
+function pointDetail() {
+  if (state.chosen === null) return [];
+  const point = POINTS[state.chosen];
+  const rows = (roles) => html("dl", {}, DATA.columns.map((column, at) =>
+    roles.includes(column.role) ? html("div", {}, html("dt", {}, column.title),
+      html("dd", {}, written(column, point.row[at]))) : null));
+  const place = state.fronts.includes(point) ? "On the front" : "Beaten by another point";
+  return [html("h2", {}, place), card("What was chosen", "", rows(["choice"])),
+    card("What came of it", "", rows(["outcome", "figure", "text"]))];
+}
+
+function choosePoint(at) {
+  state.chosen = at;
+  showPlot();
+  for (const row of parts.list.querySelectorAll("tbody tr")) {
+    row.setAttribute("aria-selected", String(Number(row.dataset.point) === at));
+    row.tabIndex = Number(row.dataset.point) === at ? 0 : -1;
+  }
+}
+
+function showTable() {
+  const points = state.isFront ? state.fronts : state.shown;
+  const order = [...points].sort((one, other) => {
+    const [a, b] = [one.row[state.sorted], other.row[state.sorted]];
+    const first = typeof a === "number" && typeof b === "number" ? a - b
+      : String(a).localeCompare(String(b), "en", { numeric: true });
+    return (state.isDown ? -1 : 1) * first || one.at - other.at;
+  });
+  const heads = DATA.columns.map((column, at) => html("th", {
+    scope: "col", class: column.role,
+    "aria-sort": state.sorted !== at ? "none" : state.isDown ? "descending" : "ascending",
+  }, html("button", { type: "button", onclick: () => sortBy(at) }, column.title)));
+  const rows = order.slice(0, LISTED).map((point, number) => html("tr", {
+    role: "row", "data-point": point.at, "aria-selected": String(point.at === state.chosen),
+    tabindex: point.at === state.chosen || (!number && state.chosen === null) ? 0 : -1,
+    onclick: () => choosePoint(point.at),
+  }, DATA.columns.map((column, at) => html("td", { class: column.role },
+    at === DATA.apart ? icon(seriesMarker(series(point), 1, 0, 0)) : null,
+    written(column, point.row[at])))));
+  parts.list.replaceChildren(html("table", { role: "grid", "aria-label": "Points", class: "layers" },
+    html("thead", {}, html("tr", {}, heads)), html("tbody", {}, rows)));
+  const all = `${state.shown.length} of ${POINTS.length} points, ${state.fronts.length} on the front`;
+  parts.found.textContent = order.length > LISTED ? `${all}; the first ${LISTED} rows` : all;
+}
+
+function sortBy(column) {
+  state.isDown = state.sorted === column ? !state.isDown : DATA.columns[column].is_good;
+  state.sorted = column;
+  showTable();
+  parts.list.querySelector("[aria-sort$=ending] button").focus();
+}
+
+function onKey(event) {
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!by || ["INPUT", "SELECT"].includes(event.target.tagName)) return;
+  const rows = [...parts.list.querySelectorAll("tbody tr")];
+  if (!rows.length) return;
+  event.preventDefault();
+  const now = rows.findIndex((row) => Number(row.dataset.point) === state.chosen);
+  const next = now < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, now + by));
+  choosePoint(Number(rows[next].dataset.point));
+  rows[next].focus({ preventScroll: true });
+  rows[next].scrollIntoView({ block: "nearest" });
+}
+
+start();
