@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from simulator.described.sweeps import SWEEP
 from simulator.errors import OutputError
 from simulator.exploration.table import ABOUT, Rows
 from simulator.names import words
@@ -94,8 +95,10 @@ def _columns(rows: Rows) -> Iterator[tuple[str, Column]]:
 def _column(figure: Figure) -> Column:
     if figure.kind in (str, bool):
         return Column(words(figure.name), "outcome" if figure.name == "bound" else "text")
-    unit = RATIOS.get(figure.name, UNITS.get(figure.unit, ""))
-    suffix = f"_{figure.unit.lower()}" if figure.unit not in ("", "bytes") else ""
+    described = SWEEP.find(figure.name)
+    of = described.unit if described else ""
+    unit = RATIOS.get(figure.name, UNITS.get(of, ""))
+    suffix = f"_{of.lower()}" if of not in ("", "bytes") else ""
     title = words(figure.name.removesuffix(suffix).removesuffix("_ratio"))
     return Column(TITLES.get(figure.name, title), "figure", unit, figure.name in GOOD)
 

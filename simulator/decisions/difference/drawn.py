@@ -10,7 +10,8 @@ from simulator.decisions.difference.result import longer, signed
 from simulator.names import words
 from simulator.pictures import Picture, new_picture
 from simulator.pictures.differences import Change, changes
-from simulator.pictures.style import CORE_TIME_COLOURS, QUIET
+from simulator.colours import CORE_TIME_COLOURS
+from simulator.pictures.style import QUIET
 from simulator.units import PS_PER_NS
 
 MOST: Final = 10
