@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from simulator.colours import CORE_TIME_COLOURS
 from simulator.decisions.difference.changes import LayerChange, RunChange
 from simulator.decisions.difference.result import longer, signed
 from simulator.names import words
 from simulator.pictures import Picture, new_picture
 from simulator.pictures.differences import Change, changes
-from simulator.colours import CORE_TIME_COLOURS
 from simulator.pictures.style import QUIET
 from simulator.units import PS_PER_NS
 
