@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from simulator.pictures import Picture
     from simulator.report.drawn import Pattern
-    from simulator.report.paged import Advice
 
 SAME_RATIO = 0.01
 """A part of core-time that changes by less of the whole is said to stay as it was."""
@@ -160,21 +159,17 @@ class Comparison:
 
         return traffics_picture(self.title, self._patterns())
 
-    def to_html(
-        self, commands: Mapping[str, str] | None = None, advice: Advice | None = None
-    ) -> str:
+    def to_html(self, commands: Mapping[str, str] | None = None) -> str:
         """A page to click through in a browser, as the text of one HTML file.
 
         Parameters
         ----------
         commands : mapping, optional
             What prints the figures of a pattern, by its name, for readers to copy.
-        advice : callable, optional
-            Given a layer's report, sentences on what would make it faster.
         """
         from simulator.report.paged import comparison_html
 
-        return comparison_html(self, commands or {}, advice)
+        return comparison_html(self, commands or {})
 
     def _patterns(self) -> list[Pattern]:
         from simulator.report.drawn import Pattern

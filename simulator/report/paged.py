@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from simulator.names import words
@@ -21,19 +21,16 @@ from simulator.report.dealt import Dealt
 from simulator.report.layer import LayerReport
 from simulator.report.reasons import reasons
 from simulator.report.report import Report
+from simulator.report.stalls import helping
 from simulator.traffic import Traffic
 from simulator.units import PS_PER_SECOND
 from simulator.version import __version__
 from simulator.workload.layer import LISTED
 
-Advice = Callable[[LayerReport], Iterable[str]]
-"""What would make a layer faster, in sentences."""
-
 
 def comparison_html(
     comparison: Comparison,
     commands: Mapping[str, str],
-    advice: Advice | None,
 ) -> str:
     """The page of a comparison, or of one report.
 
@@ -49,7 +46,7 @@ def comparison_html(
             title=comparison.title,
             facts=tuple(_facts(first)),
             patterns=tuple(
-                _pattern(comparison, report, commands.get(report.pattern_name, ""), advice)
+                _pattern(comparison, report, commands.get(report.pattern_name, ""))
                 for report in comparison.reports
             ),
             time_column=Scale.of(times_ns, COLUMN_TIME),
@@ -71,9 +68,7 @@ def _facts(report: Report) -> Iterator[str]:
     yield f"{report.accuracy} on the {report.engine} engine"
 
 
-def _pattern(
-    comparison: Comparison, report: Report, command: str, advice: Advice | None
-) -> PatternView:
+def _pattern(comparison: Comparison, report: Report, command: str) -> PatternView:
     total = report.total
     executed = sorted(comparison.executed(report).items(), key=lambda item: -item[1])
     return PatternView(
@@ -92,13 +87,13 @@ def _pattern(
         peaks=report.roof.macs_per_second,
         dram_bytes_per_second=report.roof.dram_bytes_per_second,
         layers=tuple(
-            _layer(layer, report, comparison.layer_speedup(report, index), advice)
+            _layer(layer, report, comparison.layer_speedup(report, index))
             for index, layer in enumerate(report.layers)
         ),
     )
 
 
-def _layer(layer: LayerReport, report: Report, speedup: float, advice: Advice | None) -> LayerView:
+def _layer(layer: LayerReport, report: Report, speedup: float) -> LayerView:
     """One row, and what there is to see of it."""
     bounds = dict.fromkeys((layer.bound, layer.work_bound))
     return LayerView(
@@ -123,7 +118,7 @@ def _layer(layer: LayerReport, report: Report, speedup: float, advice: Advice | 
         point=_point(layer),
         tiles=_tiles(layer, layer.dealt) if layer.dealt else None,
         why=tuple(reasons(layer)),
-        helps=tuple(advice(layer)) if advice else (),
+        helps=tuple(helping(layer.core_time_ps)),
         figures=tuple(_figures(layer)),
         row=f"| grep -F -- {shlex.quote(layer.name)}" if layer.name.isprintable() else "",
     )

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from simulator.pictures import Picture
-    from simulator.report.paged import Advice
 
 
 @dataclass(frozen=True)
@@ -127,19 +126,17 @@ class Report:
 
         return traffic_picture(self.title, self.total)
 
-    def to_html(self, command: str = "", advice: Advice | None = None) -> str:
+    def to_html(self, command: str = "") -> str:
         """A page to click through in a browser, as the text of one HTML file.
 
         Parameters
         ----------
         command : str
             What prints these figures, for readers to copy.
-        advice : callable, optional
-            Given a layer's report, sentences on what would make it faster.
         """
         from simulator.report.comparison import Comparison
 
-        return Comparison((self,)).to_html({self.pattern_name: command}, advice)
+        return Comparison((self,)).to_html({self.pattern_name: command})
 
     def _repr_html_(self) -> str:
         columns = ["name", "repeat", "executed_as", "executed_on", "mapping", "cycles"]

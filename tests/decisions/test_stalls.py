@@ -9,9 +9,9 @@ import pytest
 from machines import tiny
 
 from simulator import Attention, Gemm, Workload, simulate
-from simulator.decisions.stalls import STALLS
 from simulator.hardware.resources import RESOURCES
 from simulator.report.account import CORE_TIME
+from simulator.report.stalls import STALLS
 from simulator.workload import Layer
 
 GEMM = Gemm("g", m=64, n=64, k=256)

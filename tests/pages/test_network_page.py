@@ -10,10 +10,12 @@ from opened import NASTY, Opened
 
 from simulator import Gemm, Workload, compare, simulate
 from simulator.colours import CORE_TIME_COLOURS
+from simulator.names import words
 from simulator.report.comparison import Comparison
 from simulator.report.layer import LayerReport
 from simulator.report.reasons import reasons
 from simulator.report.report import Report
+from simulator.report.stalls import STALLS
 
 MOST_BYTES = 3_000_000
 
@@ -76,13 +78,14 @@ def test_a_report_is_a_page_of_one_pattern(comparison: Comparison) -> None:
     assert silent["command"] == ""
 
 
-def test_advice_is_shown_where_it_is_given(comparison: Comparison) -> None:
-    def advice(layer: LayerReport) -> list[str]:
-        return [f"{layer.name} wants more."]
-
-    page = Opened(comparison.to_html(advice=advice)).data
-    assert page["patterns"][0]["layers"][0]["helps"] == ["fc wants more."]
-    assert Opened(comparison.to_html()).data["patterns"][0]["layers"][0]["helps"] == []
+def test_what_would_help_names_what_lowers_the_largest_waits(comparison: Comparison) -> None:
+    layer = comparison.reports[0].layers[0]
+    waits = {k: time for k, time in layer.core_time_ps.items() if not k.startswith("mac_")}
+    largest = max(waits, key=lambda kind: waits[kind])
+    view = Opened(comparison.to_html()).data["patterns"][0]["layers"][0]
+    assert view["name"] == layer.name
+    assert view["helps"][0].lower().startswith(f"{words(largest).lower()}, ")
+    assert STALLS[largest].lowered_by[0] in view["helps"][0]
 
 
 def test_names_of_layers_and_networks_are_text() -> None:

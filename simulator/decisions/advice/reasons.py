@@ -29,7 +29,7 @@ class Reason:
     text : str
         The whole of it.
     stalls : tuple of str
-        The kinds of core-time that it is about, of `simulator.decisions.stalls.STALLS`.
+        The kinds of core-time that it is about, of `simulator.report.stalls.STALLS`.
     """
 
     kind: str

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from math import isinf, log
 from typing import TYPE_CHECKING, Any, Final
 
-from simulator.decisions.stalls import STALLS, Stall
 from simulator.hardware.resources import Resource
 from simulator.report.report import Report
+from simulator.report.stalls import STALLS, Stall
 from simulator.units import PS_PER_NS
 
 if TYPE_CHECKING:

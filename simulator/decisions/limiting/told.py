@@ -7,9 +7,9 @@ from itertools import pairwise
 from math import isinf, sqrt
 from typing import TYPE_CHECKING, Final
 
-from simulator.decisions.stalls import STALLS
 from simulator.names import words
 from simulator.quantities import count, time, whole_percent
+from simulator.report.stalls import STALLS
 from simulator.sparsity import DENSE
 
 if TYPE_CHECKING:

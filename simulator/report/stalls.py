@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from simulator.names import words
+from simulator.quantities import percent
+from simulator.report.account import Account
 
 
 @dataclass(frozen=True)
@@ -100,3 +105,33 @@ _ROWS: Final = (
 
 STALLS: Final = {stall.kind: stall for stall in _ROWS}
 """By kind, in the order of every table and picture."""
+
+NOTICEABLE_RATIO: Final = 0.1
+"""Of core-time, what is worth a hint."""
+NAMED: Final = 3
+"""So many resources are named in a hint."""
+
+
+def helping(account: Account) -> Iterator[str]:
+    """What lowers the two largest parts of core-time that are no multiplying, in sentences."""
+    waits = sorted(
+        ((time, kind) for kind, time in account.items() if not kind.startswith("mac_")),
+        reverse=True,
+    )
+    for time, kind in waits[:2]:
+        if time >= NOTICEABLE_RATIO * account.total:
+            stall = STALLS[kind]
+            means = stall.means[0].lower() + stall.means[1:].rstrip(".")
+            yield (
+                f"{_sentence(words(kind))}, {percent(time / account.total)}: {means}. "
+                f"It is lowered by relaxing {_either(stall.lowered_by[:NAMED])}."
+            )
+
+
+def _either(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
