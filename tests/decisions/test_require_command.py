@@ -17,6 +17,9 @@ import pandas as pd
 import pytest
 
 from simulator import load_hardware, simulate
+from simulator.cli import requiring
+from simulator.decisions.requirement import require as asked
+from simulator.decisions.requirement import steps
 from simulator.exploration.runs import RUNS
 from tests.cli.test_cli import NMSIM, Nmsim, fine, nmsim
 
@@ -179,3 +182,7 @@ def test_help_does_not_load_what_simulates() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                           check=True, env={**os.environ})  # fmt: skip
     assert done.stdout == "False\n"
+
+
+def test_defaults_of_the_command_are_those_of_the_function() -> None:
+    assert (requiring.MOST, requiring.TRIES) == (steps.MOST, asked.TRIES)

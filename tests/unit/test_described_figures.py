@@ -174,7 +174,7 @@ def test_a_comparison_in_json_is_a_list_of_reports() -> None:
 
 def test_every_field_of_layers_and_every_part_of_it_is_described() -> None:
     tops = {figure.name.split(".")[0] for figure in LAYERS.figures}
-    assert tops == set(LayerReport.__dataclass_fields__)
+    assert tops == set(LayerReport.__dataclass_fields__) - {"dealt"}  # which no export has
     assert [figure.name for figure in CORE_TIME] == list(account.CORE_TIME)
     assert [figure.name for figure in TRAFFIC] == [".".join(flow) for flow in FLOWS]
     described = {figure.name.split(".")[0] for figure in (*LAYERS.figures, *SWEEP.figures)}
