@@ -19,6 +19,11 @@ def words(name: str) -> str:
     return " ".join(UPPER.get(word, word) for word in name.split("_"))
 
 
+def capitalised(text: str) -> str:
+    """As a sentence begins; the rest, such as ``DRAM``, stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def expression(text: str, where: str, error: type[SimulatorError]) -> re.Pattern[str]:
     """A regular expression that a user wrote to choose names.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from simulator.names import words
+from simulator.names import capitalised, words
 from simulator.quantities import count, percent
 from simulator.report.layer import LayerReport
 from simulator.units import ceil_div
@@ -39,7 +39,7 @@ def _busiest(layer: LayerReport) -> str:
             f"{words(second)} {percent(next_most)}. What takes the time is waiting."
         )
     others = f"next is {words(second)}, {percent(next_most)}"
-    return _sentence(f"{words(first)} is busy {percent(most)} of the time; {others}.")
+    return capitalised(f"{words(first)} is busy {percent(most)} of the time; {others}.")
 
 
 def _core_time(layer: LayerReport) -> str:
@@ -70,7 +70,3 @@ def _waves(layer: LayerReport) -> Iterator[str]:
         yield f"There {'is' if tiles == 1 else 'are'} {count(tiles, 'tile')} for {cores} cores."
     else:
         yield f"The last of {waves} waves has {count(tiles % cores, 'tile')} for {cores} cores."
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from simulator.names import words
+from simulator.names import capitalised, words
 from simulator.quantities import percent
 from simulator.report.account import Account
 
@@ -123,7 +123,7 @@ def helping(account: Account) -> Iterator[str]:
             stall = STALLS[kind]
             means = stall.means[0].lower() + stall.means[1:].rstrip(".")
             yield (
-                f"{_sentence(words(kind))}, {percent(time / account.total)}: {means}. "
+                f"{capitalised(words(kind))}, {percent(time / account.total)}: {means}. "
                 f"It is lowered by relaxing {_either(stall.lowered_by[:NAMED])}."
             )
 
@@ -131,7 +131,3 @@ def helping(account: Account) -> Iterator[str]:
 def _either(names: Sequence[str]) -> str:
     *others, last = names
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -19,7 +19,7 @@ GEMM = "gemm:512x512x512"
 
 
 def found(speedup: float = 1.6, **options: object) -> Requirement:
-    return require("nm-flex", GEMM, "1:8", speedup, prices=FEW, **options)  # type: ignore[arg-type]
+    return require("nm-flex", GEMM, "1:8", speedup, prices=FEW, **options)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -111,10 +111,10 @@ OPTIONS = {
 @pytest.mark.parametrize(("machine", "option"), OPTIONS.values(), ids=OPTIONS)
 def test_runs_are_those_of_the_options(machine: str, option: dict[str, str]) -> None:
     pattern = "2:4"
-    got = require(machine, NETWORK, pattern, 0.5, prices=FEW, **option)  # type: ignore[arg-type]
-    run = simulate(machine, NETWORK, pattern, **option)  # type: ignore[arg-type]
+    got = require(machine, NETWORK, pattern, 0.5, prices=FEW, **option)
+    run = simulate(machine, NETWORK, pattern, **option)
     assert got.time_before_ns == run.total.time_ns
-    dense = simulate(machine, NETWORK, "1:1", **option)  # type: ignore[arg-type]
+    dense = simulate(machine, NETWORK, "1:1", **option)
     assert got.dense_before_ns == dense.total.time_ns
 
 
