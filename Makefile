@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test browser check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out hosts bench-more loop-costs edges-of-tiles
+.PHONY: demo test browser docs check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out hosts bench-more loop-costs edges-of-tiles
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -18,6 +18,10 @@ test: .venv/installed-dev  ## the whole test suite
 
 browser: .venv/installed-browser  ## pages in a real headless chromium; screenshots go to .screenshots
 	$(BIN)/python -m pytest -o addopts= -q tests/browser
+
+docs: .venv/installed-docs  ## the documentation site, in .site; warnings are errors
+	$(BIN)/python -m sphinx -W --keep-going -q -j auto -d .site/cache docs .site
+	@echo "open .site/index.html"
 
 check: .venv/installed-dev  ## style, types, and imports that point down only
 	$(BIN)/ruff check .
@@ -105,7 +109,7 @@ coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lin
 	$(BIN)/coverage report --skip-covered
 
 clean:
-	rm -rf .venv .venv-peers .screenshots .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants .coverage
+	rm -rf .venv .venv-peers .screenshots .site docs/reference docs/validation docs/notebooks docs/drawn .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -124,3 +128,7 @@ clean:
 .venv/installed-browser: .venv/installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[browser]"
 	touch .venv/installed .venv/installed-dev $@
+
+.venv/installed-docs: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	touch .venv/installed $@

@@ -1,0 +1,51 @@
+"""Sphinx's settings: the pages in this folder, those that `generate` writes, and the notebooks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+
+import generate  # noqa: E402  # from this folder, which is on the path only now
+
+from simulator import __version__  # noqa: E402  # likewise: imports at the top stay at the top
+
+project = "nmsim"
+author = "the nmsim authors"
+release = __version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["generate"]
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_inline"]
+myst_heading_anchors = 3
+
+nb_execution_mode = "off"  # notebooks carry their outputs, which the tests run anew and compare
+
+autodoc_typehints = "none"  # docstrings say types, with shapes
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
+
+html_theme = "furo"
+html_title = "nmsim"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_copy_source = False
+
+
+def setup(app: Sphinx) -> None:
+    """Write what is generated before Sphinx looks for pages."""
+    app.connect("config-inited", lambda *_: generate.write(DOCS))
