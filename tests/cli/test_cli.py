@@ -27,6 +27,7 @@ from simulator.errors import OutputError
 from simulator.quantities import time
 from simulator.workload.columns import COLUMNS
 from tests.cli.example_files import BERT_CONFIG, SWEEP, make
+from tests.validation.results import remember
 
 NMSIM = Path(sys.executable).with_name("nmsim")
 README = Path(__file__).parents[2] / "README.md"
@@ -236,7 +237,8 @@ LONG = re.compile(r"gpt3|8192x|65536x|validate")
         for example in examples()
     ],
 )
-def test_examples_run(nmsim: Nmsim, example: str) -> None:
+def test_examples_run(nmsim: Nmsim, example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(monkeypatch)
     command, *arguments = shlex.split(example, comments=True)
     assert command == "nmsim"
     command = "claims" if "--claims" in arguments else arguments[0]
