@@ -26,8 +26,9 @@ extensions = [
     "sphinx_design",
 ]
 exclude_patterns = ["generate"]
-myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_inline"]
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_inline", "attrs_block"]
 myst_heading_anchors = 3
+smartquotes_action = "q"  # an option's two dashes stay two
 
 nb_execution_mode = "off"  # notebooks carry their outputs, which the tests run anew and compare
 
