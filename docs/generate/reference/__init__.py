@@ -18,13 +18,24 @@ MAKERS = (
 INDEX = """Made from the program itself whenever this site is built, so that it says what the
 program does.
 
-- **What you write.** [Keys of a machine](machine.md), [of a sweep](sweep.md), [of a
-  recipe](recipe.md); [layer traces](trace.md); [machines and networks](presets.md) to start from.
-- **What you read.** [Figures](figures/index.md) of reports, files and data frames: name, unit,
-  meaning, formula.
-- **What you call.** [Commands](commands.md) and their options.
+What you write:
 
-The search in the margin finds every key, figure, option and function by its name."""
+- [Keys of a machine](machine.md), [of a sweep](sweep.md), [of a recipe](recipe.md): what they mean,
+  what may stand there, their units and defaults, and what the presets say, with its source.
+- [Layer traces](trace.md): the columns of a network's CSV.
+- [Machines and networks](presets.md) that come with the program.
+
+What you read:
+
+- [Figures](figures/index.md) of reports, files and data frames: unit, meaning, formula.
+- [Errors](errors.md): what each class means, with one of each.
+
+What you call:
+
+- [Commands](commands.md), their arguments and options.
+- [Python](api.md): functions and classes, with shapes, units and what they raise.
+
+Keys, figures, options and functions have links of their own, and the search finds them by name."""
 
 
 def pages() -> dict[str, str | bytes]:

@@ -52,7 +52,8 @@ GROUPS = (
     ),
     Group(
         "Read results",
-        "What runs return. Every figure is described under [figures](figures/index.md).",
+        "What runs return. Their attributes are figures, which stand by the same names under "
+        "[layers](figures/layers.md) and [reports](figures/report.md).",
         ("Report", "Total", "LayerReport", "Comparison", "Timeline", "TileRange"),
     ),
     Group(
@@ -108,7 +109,9 @@ def _documented(module: ModuleType, name: str) -> str:
     what, full = getattr(module, name), f"{module.__name__}.{name}"
     if inspect.isclass(what):
         kind = "autoexception" if issubclass(what, Exception) else "autoclass"
-        return block("{eval-rst}", "\n   ".join([f".. {kind}:: {full}", *OPTIONS[kind]]))
+        options = OPTIONS[kind] if full not in FIELDS else ()
+        shown = block("{eval-rst}", "\n   ".join([f".. {kind}:: {full}", *options]))
+        return page(shown, FIELDS.get(full, ""))
     if callable(what):
         return block("{eval-rst}", f".. autofunction:: {full}")
     home = DATA.get(full)
@@ -118,9 +121,16 @@ def _documented(module: ModuleType, name: str) -> str:
 
 OPTIONS = {
     "autoexception": (),
-    "autoclass": (":members:", ":member-order: bysource", ":exclude-members: set"),
+    "autoclass": (":members:", ":member-order: bysource", ":exclude-members: set, model_post_init"),
 }
-"""What Sphinx shows of classes; matplotlib gives every figure a ``set`` of its own."""
+"""What Sphinx shows of classes; two methods are of matplotlib and pydantic."""
+
+FIELDS = {
+    "simulator.Hardware": "Its attributes are the [keys of a machine](machine.md).",
+    "simulator.SweepSpec": "Its attributes are the [keys of a sweep](sweep.md).",
+    "simulator.TrainSpec": "Its attributes are the [keys of a recipe](recipe.md).",
+}
+"""Classes whose attributes stand on another page, and of which nothing else is for users."""
 
 DATA = {
     "simulator.STACKS": "simulator.workload.stack",

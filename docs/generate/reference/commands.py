@@ -68,7 +68,7 @@ def _is_argument(parameter: Any) -> bool:
 
 def _usage(argument: Any) -> str:
     """As a usage line has it: in brackets where it may be left out."""
-    name = argument.metavar or argument.name.upper()
+    name = (argument.metavar or argument.name.upper()).strip("[]")
     name += "..." if argument.nargs != 1 and not name.endswith("...") else ""
     return name if argument.required else f"[{name}]"
 
@@ -76,5 +76,5 @@ def _usage(argument: Any) -> str:
 def _parameter(heads: str, about: str) -> str:
     """One of them; what ``--help`` has in brackets, such as a default, stands apart."""
     said, bracket, facts = about.partition("  [")
-    text = plain(said) + (f" *{plain(facts.rstrip(']'))}*." if bracket else "")
+    text = prose(said) + (f" *{plain(facts.rstrip(']'))}*." if bracket else "")
     return f":::{{option}} {heads}\n{text}\n:::"

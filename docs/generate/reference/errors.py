@@ -64,7 +64,9 @@ class Example:
         """Files, the command, and what it prints."""
         return page(
             *(_file(name, text) for name, text in self.files.items()),
-            block("console", f"$ nmsim {self.command}\n{self.line()}"),
+            block(
+                "{code-block} console", f":class: wrapped\n\n$ nmsim {self.command}\n{self.line()}"
+            ),
         )
 
     def line(self) -> str:
@@ -178,5 +180,5 @@ def _impossible() -> str:
     try:
         audit("layer fc1", counts={"slots_used": -1}, sums={}, ratios={})
     except AccountError as error:
-        return page(IMPOSSIBLE, block("text", f"nmsim: {error}"))
+        return page(IMPOSSIBLE, block("{code-block} text", f":class: wrapped\n\nnmsim: {error}"))
     raise AssertionError("no error")

@@ -23,6 +23,8 @@ frame = simulate("nm-edge", "gemm:128x192x256").to_frame()
 print(frame.attrs["meaning"]["in_flight_hits"])
 """
 
+NESTED = "In JSON one object, with the parts that follow."
+
 FEWEST_SHARED = 6
 """Figures of another page are listed with links if there are so many; fewer are told again."""
 
@@ -122,7 +124,7 @@ def _sections(table: Table) -> Iterator[str]:
         for figure in group:
             first = figure.name.partition(".")[0] if "." in figure.name else ""
             if first and first != nested:
-                yield f"## {code(first)}"
+                yield page(f"## {code(first)}", NESTED)
             nested = first
             yield _figure(figure, "###" if first else "##", places)
 
@@ -164,9 +166,9 @@ def _shared(figures: list[Described], home: Table, prefix: str) -> str:
 
 
 def _figure(figure: Described, level: str, places: dict[str, str]) -> str:
-    facts = [figure.unit, code(figure.formula) if figure.formula else ""]
     return page(
         f"{level} {code(figure.name)}",
-        "{.facts}\n" + " · ".join(filter(None, facts)) if any(facts) else "",
+        f"{{.facts}}\nin {figure.unit}" if figure.unit else "",
         prose(figure.meaning, places.get),
+        f"= {code(figure.formula)}" if figure.formula else "",
     )

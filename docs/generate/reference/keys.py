@@ -9,7 +9,7 @@ from generate.reference.markdown import block, bullets, code, fold, link, page, 
 from generate.reference.parts import MACHINE, RECIPE, SWEEP, Description, Part
 from generate.reference.schema_keys import ANY, EACH, Key, keys_of
 from generate.reference.stated import Stated, stated
-from generate.reference.values import kind_of, shown, unit_of, written
+from generate.reference.values import kind_of, read, shown, unit_of, written
 from simulator import Hardware
 from simulator.cli.schemas import SCHEMAS
 from simulator.hardware.schema import schema_of
@@ -63,7 +63,7 @@ def _page(description: Description, keys: list[Key]) -> str:
     return page(
         f"# {description.title}",
         description.about,
-        block("yaml", description.example),
+        block("yaml", description.example.strip()),
         index,
         *sections,
     )
@@ -110,7 +110,7 @@ class _Told:
             return _values(found, self.key)
         title = "In the presets"
         if numbers and not any(one.name for one in numbers):
-            title += ": " + _range([one.value for one in numbers])
+            title += ": " + _range([one.value for one in numbers], self.key)
         return fold(title, _table(found, self.key))
 
 
@@ -118,9 +118,9 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _range(values: list[float]) -> str:
-    least, most = min(values), max(values)
-    return written(least) if least == most else f"{written(least)} to {written(most)}"
+def _range(values: list[float], key: Key) -> str:
+    ends = dict.fromkeys((read(min(values), key), read(max(values), key)))
+    return " to ".join(ends)
 
 
 def _values(found: list[Stated], key: Key) -> str:

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 _OBEYED = re.compile(r"([\\`*_\[\]<>{}$|#])")
-_NAME = re.compile(r"`([^`]+)`|(?<![\w.:/-])([a-z][a-z0-9]*(?:[._][a-z0-9_*]+)+)(?![\w:/(-])")
-"""What stands between backticks; and what looks like a name of the program's: a dot or a ``_``."""
+_NAME = re.compile(
+    r"`([^`]+)`|(?<![\w.:/-])([a-z][a-z0-9]*(?:[._][a-z0-9_*]+)+|--[a-z][a-z-]*)(?![\w:/(-])"
+)
+"""What stands between backticks; and what looks like a name: with a dot or a ``_``, an option."""
 
 Anchors = Callable[[str], str | None]
 

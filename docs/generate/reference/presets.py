@@ -6,6 +6,7 @@ from pathlib import Path
 
 from generate.reference.markdown import block, bullets, code, fold, page, plain, prose, table
 from generate.reference.stated import machines
+from generate.reference.values import binary
 from simulator import Hardware, catalog, load_hardware, load_workload
 from simulator.errors import ConfigError
 from simulator.quantities import macs, size
@@ -60,8 +61,8 @@ def _facts(machine: Hardware) -> list[str]:
     ]
     return [
         f"{machine.core.count} cores at {machine.clock_hz / 1e6:,.0f} MHz",
-        f"memory {size(dram.bytes)} at {size(dram.bytes_per_second)} a second, L2 {size(l2.bytes)}"
-        + (" in two halves" if l2.halves else ""),
+        f"memory {binary(dram.bytes)} at {size(dram.bytes_per_second)} a second, "
+        f"L2 {binary(l2.bytes)}" + (" in two halves" if l2.halves else ""),
         f"number formats {', '.join(map(code, machine.dtypes))}",
         f"patterns: {', '.join(patterns) or 'dense only'}",
         f"libraries {', '.join(map(code, machine.libraries))}",

@@ -125,12 +125,19 @@ def written(value: Any) -> str:
 
 
 def shown(value: Any, key: Key) -> str:
-    """A value of a preset: sizes also as people say them, ``41943040 (40 MiB)``."""
-    is_size = isinstance(value, int) and key.last in ("bytes", "reserved_bytes")
-    return code(written(value)) + (f" ({_size(value)})" if is_size and value >= 1024 else "")
+    """A value of a preset, long ones also as people read them: ``41943040`` (40 MiB)."""
+    is_long = isinstance(value, int) and value >= 10_000
+    return code(written(value)) + (f" ({read(value, key)})" if is_long else "")
 
 
-def _size(size: int) -> str:
-    names = ("KiB", "MiB", "GiB")
-    power = min(3, (size.bit_length() - 1) // 10)
-    return f"{size / 1024**power:.4g} {names[power - 1]}"
+def read(value: float, key: Key) -> str:
+    """A number as people read it."""
+    if key.last in ("bytes", "reserved_bytes"):
+        return binary(int(value))
+    return f"{value:,}" if isinstance(value, int) else written(value)
+
+
+def binary(size_bytes: int) -> str:
+    """A capacity: ``40 MiB``."""
+    power = min(3, max(0, size_bytes.bit_length() - 1) // 10)
+    return f"{size_bytes / 1024**power:.4g} {('bytes', 'KiB', 'MiB', 'GiB')[power]}"
