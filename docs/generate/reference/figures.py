@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from generate.reference.markdown import block, bullets, code, contents, link, page, prose
+from generate.reference.markdown import block, bullets, code, contents, link, named, page, prose
 from simulator.described import TABLES, Described, Table
 
 ABOUT = """What every figure of reports and files means: a page a kind of row. Names are those of
@@ -126,27 +126,25 @@ def _sections(table: Table) -> Iterator[str]:
             if first and first != nested:
                 yield page(f"## {code(first)}", NESTED)
             nested = first
-            yield _figure(figure, "###" if first else "##", places)
+            heading = f"{'###' if first else '##'} {code(figure.name)}"
+            yield named("field", f"{slug(table)}.{figure.name}", heading)
+            yield _figure(figure, places)
 
 
 Home = tuple[Table, str]
 
 
 def _homes(table: Table) -> dict[str, Home]:
-    """Of figures that an earlier page tells: its table, and below what they lie here; only where
-    there are several of them side by side."""
+    """Of figures that an earlier page tells: its table, and below what they lie here. Only where
+    many of them stand side by side."""
     earlier = TABLES[: TABLES.index(table)]
-    known = {(other.name, figure): other for other in earlier for figure in other.figures}
+    known = {figure: other for other in reversed(earlier) for figure in other.figures}
     found: dict[str, Home] = {}
     for figure in table.figures:
-        parts = figure.name.split(".")
-        for depth in range(min(2, len(parts))):
-            below = ".".join(parts[depth:])
-            bare = Described(below, figure.unit, figure.meaning, figure.formula)
-            homes = [other for (_, told), other in known.items() if told == bare]
-            if homes:
-                found[figure.name] = (homes[0], ".".join(parts[:depth]))
-                break
+        prefix, _, rest = figure.name.partition(".")
+        for below, bare in ((prefix, replace(figure, name=rest)), ("", figure)):
+            if bare in known:
+                found[figure.name] = (known[bare], below)
     runs = groupby(table.figures, key=lambda figure: found.get(figure.name))
     long = {home for home, group in runs if home and len([*group]) >= FEWEST_SHARED}
     return {name: home for name, home in found.items() if home in long}
@@ -155,9 +153,8 @@ def _homes(table: Table) -> dict[str, Home]:
 def _shared(figures: list[Described], home: Table, prefix: str) -> str:
     """Links to figures that stand on another page."""
     title = FOUND[home.name].title
-    heading = f"## As in: {title[0].lower()}{title[1:]}" + (
-        f", below {code(prefix)}" * bool(prefix)
-    )
+    heading = f"## As in: {title[0].lower()}{title[1:]}"
+    heading += f", below {code(prefix)}" if prefix else ""
     links = (
         link(code(figure.name), f"{slug(home)}.md#{anchor(figure.name.removeprefix(f'{prefix}.'))}")
         for figure in figures
@@ -165,9 +162,8 @@ def _shared(figures: list[Described], home: Table, prefix: str) -> str:
     return page(heading, "{.names}\n" + bullets(links))
 
 
-def _figure(figure: Described, level: str, places: dict[str, str]) -> str:
+def _figure(figure: Described, places: dict[str, str]) -> str:
     return page(
-        f"{level} {code(figure.name)}",
         f"{{.facts}}\nin {figure.unit}" if figure.unit else "",
         prose(figure.meaning, places.get),
         f"= {code(figure.formula)}" if figure.formula else "",
