@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from generate.reference.keys import keys_of_file
 from generate.reference.markdown import block, bullets, code, contents, link, named, page, prose
 from simulator.described import TABLES, Described, Table
 
@@ -74,6 +75,27 @@ FOUND = {
         "A trade-off in JSON", nested="`nmsim tradeoff`, `TradeOff.to_json()`"
     ),
     "pruned": Found("What pruning kept", "`nmsim prune`", "`nmsim prune`"),
+    "advice": Found("What is advised", "`nmsim advise`, `Advice.to_frame()`"),
+    "limits": Found("What limits", "`nmsim limits -o FILE`, `Limits.to_frame()`"),
+    "requirement": Found("What it takes", "`nmsim require`, `Requirement.to_frame()`"),
+    "difference of reports": Found(
+        "What moved between reports", "`nmsim diff`, `Difference.to_frame()`"
+    ),
+    "difference of machines": Found(
+        "What moved between machines", "`nmsim diff`, `Difference.to_frame()`"
+    ),
+    "difference of stores": Found(
+        "What moved between stores", "`nmsim diff`, `Difference.to_frame()`"
+    ),
+    "validation": Found("Errors by data set", "`nmsim validate`", "`nmsim validate`"),
+    "validated figures": Found(
+        "Published figures and the model's", "`nmsim validate --rows`", "`nmsim validate --rows`"
+    ),
+    "validated decisions": Found(
+        "Published gains and the model's",
+        "`nmsim validate decisions`",
+        "`nmsim validate decisions`",
+    ),
 }
 """By the names of tables."""
 
@@ -81,12 +103,17 @@ FOUND = {
 def pages() -> dict[str, str]:
     """A page a table, and one that lists them."""
     listed = (
-        f"[{FOUND[table.name].title}]({slug(table)}.md): {prose(table.about)}" for table in TABLES
+        f"[{FOUND[table.name].title}](figures/{slug(table)}.md): {prose(table.about)}"
+        for table in TABLES
     )
     index = page(
-        "# Figures", ABOUT, block("python", ATTRS), bullets(listed), contents(*map(slug, TABLES))
+        "# Figures",
+        ABOUT,
+        block("python", ATTRS),
+        bullets(listed),
+        contents(*(f"figures/{slug(table)}" for table in TABLES)),
     )
-    return {"reference/figures/index.md": index} | {
+    return {"reference/figures.md": index} | {
         f"reference/figures/{slug(table)}.md": _page(table) for table in TABLES
     }
 
@@ -114,7 +141,8 @@ def _page(table: Table) -> str:
 
 def _sections(table: Table) -> Iterator[str]:
     """Figures in their order; a heading before those that are nested, and before shared ones."""
-    places = {figure.name: f"#{anchor(figure.name)}" for figure in table.figures}
+    keys = {key.name: f"../machine.md#{key.anchor}" for key in keys_of_file("machine")}
+    places = keys | {figure.name: f"#{anchor(figure.name)}" for figure in table.figures}
     homes = _homes(table)
     nested = ""
     for home, group in groupby(table.figures, key=lambda figure: homes.get(figure.name)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 
 from generate.reference.markdown import (
@@ -37,6 +38,7 @@ def pages() -> Mapping[str, str]:
     }
 
 
+@cache
 def keys_of_file(name: str) -> list[Key]:
     """All keys of a machine, a sweep or a recipe, those that a machine without a base needs marked
     as required."""
@@ -165,7 +167,7 @@ def _table(found: list[Stated], key: Key) -> str:
     """Values by where they are from; those by name that are from one place are one row."""
     rows = [
         (
-            ", ".join(f"{code(one.name)} " * bool(one.name) + shown(one.value, key) for one in own),
+            ", ".join(shown(one.value, key, one.name) for one in own),
             ", ".join(link(name, f"presets.md#{name}") for name in machines),
             prose(remark),
         )
