@@ -1,4 +1,5 @@
-"""Predicted against measured, and below it the error against size: a column a data set."""
+"""Predicted against measured, and the error against size: below it, a column a data set; or, of
+one data set alone, beside it."""
 
 from __future__ import annotations
 
@@ -73,11 +74,34 @@ def plot_validation(results: Sequence[Validation]) -> Picture:
     return picture
 
 
-def _panel(picture: Picture, left: float, below: float, height: float) -> Axes:
+ONE_INCHES: Final = (7.2, 3.5)
+"""Of the picture of one data set: as wide as text on a page."""
+ONE_SIDE_INCHES: Final = 2.5
+
+
+@styled
+def plot_data_set(result: Validation) -> Picture:
+    """Of one data set, both panels side by side."""
+    width, height = ONE_INCHES
+    picture = new_picture(width, height)
+    picture.set_layout_engine(None)
+    picture.description = figures([result])
+    _agreement(_panel(picture, 0, 0, ONE_SIDE_INCHES, ONE_SIDE_INCHES), result)
+    right = LEFT_INCHES + ONE_SIDE_INCHES
+    wide = width - right - LEFT_INCHES - 0.15
+    _errors(_panel(picture, right, 0, ONE_SIDE_INCHES, wide), result)
+    drawn = {_look(point) for point in result.points}
+    _legend(picture, 3, [look for look in LOOKS if look in drawn])
+    return picture
+
+
+def _panel(
+    picture: Picture, left: float, below: float, height: float, width: float = SIDE_INCHES
+) -> Axes:
     """Axes at a place in inches, from the corner of what belongs to their data set."""
     across, up = picture.get_size_inches()
     corner = (left + LEFT_INCHES) / across, (below + BELOW_INCHES) / up
-    return picture.add_axes((*corner, SIDE_INCHES / across, height / up))
+    return picture.add_axes((*corner, width / across, height / up))
 
 
 def figures(results: Sequence[Validation]) -> str:
@@ -116,8 +140,9 @@ def _scatter(
 ) -> None:
     for look in LOOKS:
         shown = [at for at, point in enumerate(points) if _look(point) is look]
-        axes.scatter([xs[at] for at in shown], [ys[at] for at in shown], s=15, marker=look.marker,
-                     facecolor=look.face, edgecolor=look.edge, alpha=0.75, zorder=3)  # fmt: skip
+        axes.plot([xs[at] for at in shown], [ys[at] for at in shown], linestyle="none",
+                  marker=look.marker, markerfacecolor=look.face, markeredgecolor=look.edge,
+                  markersize=4, alpha=0.75, zorder=3)  # fmt: skip
 
 
 def _agreement(axes: Axes, result: Validation) -> None:
