@@ -74,24 +74,26 @@ def plot_validation(results: Sequence[Validation]) -> Picture:
     return picture
 
 
-ONE_INCHES: Final = (7.2, 3.5)
-"""Of the picture of one data set: as wide as text on a page."""
+ONE_INCHES: Final = (7.2, 3.9)
+"""Of the picture of one data set, which is as wide as text on a page."""
 ONE_SIDE_INCHES: Final = 2.5
 
 
 @styled
 def plot_data_set(result: Validation) -> Picture:
-    """Of one data set, both panels side by side."""
+    """Both panels of one data set side by side, without a title."""
     width, height = ONE_INCHES
     picture = new_picture(width, height)
     picture.set_layout_engine(None)
     picture.description = figures([result])
-    _agreement(_panel(picture, 0, 0, ONE_SIDE_INCHES, ONE_SIDE_INCHES), result)
-    right = LEFT_INCHES + ONE_SIDE_INCHES
-    wide = width - right - LEFT_INCHES - 0.15
-    _errors(_panel(picture, right, 0, ONE_SIDE_INCHES, wide), result)
+    side = ONE_SIDE_INCHES
+    agreement = _panel(picture, 0, 0, side, side)
+    _agreement(agreement, result)
+    agreement.set_title("")
+    right = LEFT_INCHES + side
+    _errors(_panel(picture, right, 0, side, width - right - LEFT_INCHES - 0.1), result)
     drawn = {_look(point) for point in result.points}
-    _legend(picture, 3, [look for look in LOOKS if look in drawn])
+    _legend(picture, 2, [look for look in LOOKS if look in drawn])
     return picture
 
 
@@ -140,9 +142,8 @@ def _scatter(
 ) -> None:
     for look in LOOKS:
         shown = [at for at, point in enumerate(points) if _look(point) is look]
-        axes.plot([xs[at] for at in shown], [ys[at] for at in shown], linestyle="none",
-                  marker=look.marker, markerfacecolor=look.face, markeredgecolor=look.edge,
-                  markersize=4, alpha=0.75, zorder=3)  # fmt: skip
+        axes.scatter([xs[at] for at in shown], [ys[at] for at in shown], s=15, marker=look.marker,
+                     facecolor=look.face, edgecolor=look.edge, alpha=0.75, zorder=3)  # fmt: skip
 
 
 def _agreement(axes: Axes, result: Validation) -> None:

@@ -18,8 +18,8 @@ def pages() -> dict[str, str | bytes]:
     made["overview.svg"] = pictures.overview(every, results)
     made |= {f"{family.name}.md": page(family, results) for family in every}
     made |= {f"{name}.svg": pictures.of_data_set(result) for name, result in results.items()}
-    for machine in by_machine.MACHINES:
-        made[machine.file] = by_machine.machine_table(machine, every, results)
+    for section in dict.fromkeys(machine.section for machine in by_machine.MACHINES):
+        made[f"{section}.txt"] = by_machine.section_table(section, every, results)
     made["machines.txt"] = by_machine.overview(every, results)
     made["bands.txt"] = by_machine.bands_table(every, results)
     made["words.txt"] = words()

@@ -24,17 +24,12 @@ class Machine(NamedTuple):
     presets : tuple of str
         That stand for it.
     section : str
-        Label of the section that speaks of it.
+        Label of the section that speaks of it, and name of the table there.
     """
 
     name: str
     presets: tuple[str, ...]
     section: str
-
-    @property
-    def file(self) -> str:
-        """Of its table."""
-        return f"{self.presets[0]}.txt"
 
 
 MACHINES: Final = (
@@ -103,23 +98,33 @@ def kinds(
 
 COLUMNS: Final = ("figures", "rows", "mean error", "nine in ten within", "worst", "data sets")
 
+SPACE: Final = "\u00a0"
+"""At which no line breaks."""
+PERCENT: Final = f"{SPACE}%"
 
-def machine_table(
-    machine: Machine, pages: Sequence[Family], results: Mapping[str, Validation]
-) -> str:
-    """Errors on a machine, a row a kind of figure, with links to the data sets."""
+
+def section_table(section: str, pages: Sequence[Family], results: Mapping[str, Validation]) -> str:
+    """Errors on the machines of a section, a row a kind of figure, with links to the data sets."""
+    machines = [machine for machine in MACHINES if machine.section == section]
     rows = [
-        (
-            kind.name,
-            f"{len(kind.rows)}",
-            f"{100 * kind.mean:.1f} %",
-            f"{100 * kind.nine_in_ten:.0f} %",
-            f"{100 * kind.worst:+.0f} %",
-            _links(dict.fromkeys(name for name, _ in kind.rows), pages),
-        )
+        (machine.name, *_cells(kind, pages))
+        for machine in machines
         for kind in kinds(machine, pages, results).values()
     ]
-    return table(COLUMNS, rows)
+    if len(machines) > 1:
+        return table(("machine", *COLUMNS), rows)
+    return table(COLUMNS, [cells for _, *cells in rows])
+
+
+def _cells(kind: Kind, pages: Sequence[Family]) -> tuple[str, ...]:
+    return (
+        kind.name,
+        f"{len(kind.rows)}",
+        f"{100 * kind.mean:.1f}{PERCENT}",
+        f"{100 * kind.nine_in_ten:.0f}{PERCENT}",
+        f"{100 * kind.worst:+.0f}{PERCENT}",
+        _links(dict.fromkeys(name for name, _ in kind.rows), pages),
+    )
 
 
 def _links(sets: Iterable[str], pages: Sequence[Family]) -> str:
@@ -136,7 +141,7 @@ def bands_table(pages: Sequence[Family], results: Mapping[str, Validation]) -> s
     rows = [
         (
             f"`{one.machine}`",
-            f"{100 * one.error_ratio:.1f} %",
+            f"{100 * one.error_ratio:.1f}{PERCENT}",
             f"{one.rows}",
             _links(one.sets, pages),
         )
@@ -166,4 +171,5 @@ def overview(pages: Sequence[Family], results: Mapping[str, Validation]) -> str:
 
 def _cell(of: Sequence[Kind]) -> str:
     errors = [error for kind in of for error in kind.errors]
-    return f"{100 * mean(errors):.1f} % of {len(errors)}" if errors else "-"
+    said = f"{100 * mean(errors):.1f}{PERCENT} of {len(errors)}" if errors else "-"
+    return said.replace(" ", SPACE)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from generate.validation.families import SEEN, About, Family
+from simulator.quantities import count
 from simulator.validation import Validation, tables
 from simulator.validation.fitted import FITTED, READ_OFF
 from simulator.validation.summary import CONSTANTS, cells, constants
@@ -32,11 +33,12 @@ def _section(result: Validation, about: About) -> Iterator[str]:
     """All that is known of a data set."""
     name, data = result.dataset.name, result.dataset
     yield f"({name})=\n## {data.title}"
-    yield "\n".join(f":{field}: {text}" for field, text in _facts(result) if text)
+    facts = "\n".join(f":{field}: {text}" for field, text in _facts(result) if text)
+    yield f":::{{container}} facts\n\n{facts}\n:::"
     yield about.text
     yield _errors(result)
     yield f"![{_alternative(result)}]({name}.svg)"
-    for line in result.lines():
+    for line in reversed(result.lines()):
         yield _worst(line, about)
     yield from _parts(result)
     yield from _numbers(name)
@@ -46,11 +48,11 @@ def _facts(result: Validation) -> Iterator[tuple[str, str]]:
     """What was measured, where it was published, and what is not compared."""
     data = result.dataset
     yield "Measured", _measured(data.table)
-    yield "Unit", data.unit
     yield "Source", _sources(data.table)
     yield "Conditions", data.note
     yield "Chosen after looking", data.chosen
-    yield "Left out", "; ".join(f"{rows}: {why}" for why, rows in result.set_aside().items())
+    aside = result.set_aside().items()
+    yield "Left out", "; ".join(f"{count(rows, 'row')} ({why})" for why, rows in aside)
     yield "Run it yourself", f"`nmsim validate {data.name} --rows`"
 
 
@@ -86,7 +88,7 @@ def _worst(line: Validation, about: About) -> str:
     ran = " and ".join(f"`{one}`" for one in point.mapping.split(" / ") if one)
     how = [f"mapping {ran}" if ran else "", f"bound by {point.bound}" if point.bound else ""]
     told = "; ".join(one for one in how if one)
-    which = "Worst row of those that a fit has seen" if line.fitted else "Worst row"
+    which = "Worst row that a fit has seen" if line.fitted else "Worst row"
     return (
         f"{which}: `{point.label}`, measured {point.measured:.4g} {unit}, predicted "
         f"{point.predicted:.4g} {unit} ({100 * point.error:+.1f} %){'; ' * bool(told)}{told}. "
@@ -171,7 +173,7 @@ def _repository(found: re.Match[str]) -> str:
 INDEX_COLUMNS: Final = ("data set", "rows", "mean", "median", "worst", "roofline", "rows that")
 
 INDEX: Final = """\
-# The model against published figures
+# Validation: the model against published figures
 
 `nmsim validate` runs the model on {figures} published figures of {sets} data sets and compares.
 These pages are made of what it says. Errors are absolute, in per cent; *worst* has a sign, negative

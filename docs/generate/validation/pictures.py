@@ -29,13 +29,23 @@ def of_data_set(result: Validation) -> bytes:
     return _svg(plot_data_set(result))
 
 
+LEAN: Final = (
+    (rb"(\.\d)\d{5}", rb"\1"),  # a tenth of a point will do
+    (rb"\n +", rb"\n"),
+    (rb'<g clip-path="[^"]*">\n(<use [^>]*/>)\n</g>', rb"\1"),  # no mark lies outside
+)
+"""What matplotlib writes and no eye sees, and what stands for it."""
+
+
 @styled
 def _svg(picture: Picture) -> bytes:
     buffer = BytesIO()
     metadata = {"Date": None, "Description": picture.description or None}
     picture.savefig(buffer, format="svg", metadata=metadata)
-    short = re.sub(rb"(\.\d)\d+", rb"\1", buffer.getvalue())  # a tenth of a point will do
-    return re.sub(rb"\n +", rb"\n", short)
+    made = buffer.getvalue()
+    for written, lean in LEAN:
+        made = re.sub(written, lean, made)
+    return made
 
 
 @styled
@@ -76,4 +86,4 @@ def _legend(axes: Axes) -> None:
     )
     for marker, colour, label in shown:
         axes.plot([], [], marker, color=colour, label=label)
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.25, 1), ncols=3, labelcolor=INK, fontsize=9)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.3, 1), ncols=3, labelcolor=INK, fontsize=8.5)
