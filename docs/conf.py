@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
+from pygments.lexers.shell import BashSessionLexer
 from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
@@ -37,6 +39,7 @@ napoleon_use_rtype = False
 
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
+copybutton_line_continuation_character = "\\"
 
 html_theme = "furo"
 html_title = "nmsim"
@@ -46,6 +49,13 @@ html_show_sourcelink = False
 html_copy_source = False
 
 
+class SessionLexer(BashSessionLexer):
+    """A session of pages: ``$ `` alone is a prompt, since what is printed may begin with ``#``."""
+
+    _ps1rgx = re.compile(r"^(\$ )(.*\n?)")
+
+
 def setup(app: Sphinx) -> None:
     """Write what is generated before Sphinx looks for pages."""
+    app.add_lexer("console", SessionLexer)
     app.connect("config-inited", lambda *_: generate.write(DOCS))

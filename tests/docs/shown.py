@@ -34,6 +34,7 @@ from simulator import cli
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [
+    ROOT / "README.md",
     DOCS / "index.md",
     DOCS / "start.md",
     *sorted(DOCS.glob("guides/*.md")),

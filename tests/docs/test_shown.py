@@ -8,8 +8,39 @@ import pytest
 import shown
 from shown import PAGES, ROOT, blocks, rewritten
 
-NOT_RUN: dict[str, str] = {}
-"""Lines of blocks ``sh``, and the test that runs each, or why none can."""
+EXTRAS = "tests/cli/test_wheel.py::test_an_installed_wheel_finds_its_presets"
+TRAINED = "tests/cli/test_cli.py::test_examples_run"  # a shorter recipe
+CLUSTER = "tests/exploration/test_sweep.py::test_dask_s_workers_give_the_same_rows"
+
+NOT_RUN = {
+    "make demo     # sets everything up, then compares dense, 2:4 and 1:8 on BERT-large": (
+        "tests/cli/test_screens.py"
+        "::test_the_demo_shows_sparsity_at_work_and_why_a_batch_of_one_gains_little"
+    ),
+    "make test     # sets everything up, then runs the tests": "what runs this",
+    "python3 -m venv .venv": "installs; `make test` begins with it",
+    ".venv/bin/pip install -e .": "installs; `make test` begins with it",
+    ". .venv/bin/activate": "of the shell that a reader sits at",
+    'pip install "nmsim[onnx]"': EXTRAS,
+    'pip install "nmsim[quality]"': EXTRAS,
+    'pip install "nmsim[train]"': EXTRAS,
+    'pip install "nmsim[search]"': EXTRAS,
+    'pip install "nmsim[cluster]"': EXTRAS,
+    'pip install "nmsim[notebooks]"': EXTRAS,
+    "jupyter lab notebooks/": "a server; what it shows is run by the tests of notebooks",
+    "dask scheduler --port 8786": CLUSTER,
+    "dask worker tcp://scheduler:8786 --nthreads 1 --nworkers 16": CLUSTER,
+    "nmsim sweep space.yaml --store runs.sqlite --scheduler tcp://scheduler:8786": CLUSTER,
+    "nmsim train recipe.yaml --store runs.sqlite --workers 2": TRAINED,
+    "nmsim train --claims runs.sqlite": TRAINED,
+    "nmsim tradeoff nm-micro --quality runs.sqlite --batch 256 --plot front.svg": (
+        "tests/cli/test_tradeoff.py::test_trained_networks_need_no_model"
+    ),
+    "python docs/measure_gemms.py -o measurements.csv": (
+        "tests/cli/test_measure_gemms.py::test_what_it_writes_is_what_calibrate_reads"
+    ),
+}
+"""Lines of blocks ``sh``, and the test that runs what they ask for, or why none can."""
 
 PAGE = """# A page
 
