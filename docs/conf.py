@@ -6,7 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-from pygments.lexers.shell import BashSessionLexer
+from pygments.lexer import RegexLexer, bygroups
+from pygments.token import Generic
 from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
@@ -49,10 +50,17 @@ html_show_sourcelink = False
 html_copy_source = False
 
 
-class SessionLexer(BashSessionLexer):
-    """A session of pages: ``$ `` alone is a prompt, since what is printed may begin with ``#``."""
+class SessionLexer(RegexLexer):
+    """A session of pages: commands stand out from what they print, which may begin with ``#``."""
 
-    _ps1rgx = re.compile(r"^(\$ )(.*\n?)")
+    flags = re.MULTILINE
+    tokens = {  # noqa: RUF012  # as pygments has it
+        "root": [
+            (r"^(\$ )((?:.*\\\n)*.*\n?)", bygroups(Generic.Prompt, Generic.Strong)),
+            (r".*\n", Generic.Output),
+            (r".+", Generic.Output),
+        ]
+    }
 
 
 def setup(app: Sphinx) -> None:
