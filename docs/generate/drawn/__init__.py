@@ -1,0 +1,22 @@
+"""Pictures of the machine, and what is said of its stalls: inlined by pages of `understand/`."""
+
+from __future__ import annotations
+
+from generate.drawn import buffers, chip, core, flight, group, stage, tile, waves
+
+PICTURES = {
+    "chip": chip.drawing,
+    "core": core.drawing,
+    "group": group.drawing,
+    "tile": tile.drawing,
+    "stage": stage.drawing,
+    "buffers": buffers.three,
+    "buffers-two": buffers.two,
+    "flight": flight.drawing,
+    "waves": waves.drawing,
+}
+
+
+def pages() -> dict[str, str | bytes]:
+    """A picture a file."""
+    return {f"drawn/{name}.svg": str(drawn()) for name, drawn in PICTURES.items()}
