@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from generate.drawn import buffers, chip, core, flight, group, stage, tile, waves
+from generate.drawn import buffers, chip, core, flight, group, stage, stalls, tile, waves
+from simulator.report.stalls import STALLS
 
 PICTURES = {
     "chip": chip.drawing,
@@ -18,5 +19,7 @@ PICTURES = {
 
 
 def pages() -> dict[str, str | bytes]:
-    """A picture a file."""
-    return {f"drawn/{name}.svg": str(drawn()) for name, drawn in PICTURES.items()}
+    """A picture a file, and texts that `understand/stalls.md` includes."""
+    pictures = {f"drawn/{name}.svg": str(drawn()) for name, drawn in PICTURES.items()}
+    lowered = {f"drawn/lowered-{kind}.txt": stalls.lowered(kind) for kind in STALLS}
+    return {**pictures, "drawn/stalls.txt": stalls.table(), **lowered}
