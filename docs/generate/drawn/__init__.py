@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from generate.drawn import buffers, chip, core, flight, group, stage, stalls, tile, waves
+from generate.drawn import buffers, chip, core, flight, group, roof, stage, stalls, tile, waves
 from simulator.report.stalls import STALLS
 
 PICTURES = {
@@ -14,6 +14,7 @@ PICTURES = {
     "buffers": buffers.three,
     "buffers-two": buffers.two,
     "flight": flight.drawing,
+    "roof": roof.drawing,
     "waves": waves.drawing,
 }
 

@@ -13,7 +13,9 @@ KEYS = {resource.name: [key for key, _ in resource.keys] for resource in RESOURC
 def table() -> str:
     """Every stall, linked to its section, and what it is."""
     rows = [f"| [{words(s.kind)}](#{s.kind}) | `{s.kind}` | {s.means} |" for s in STALLS.values()]
-    return "\n".join(["| on the screen | in `core_time_ps` | what it is |", "|---|---|---|", *rows, ""])
+    return "\n".join(
+        ["| on the screen | in `core_time_ps` | what it is |", "|---|---|---|", *rows, ""]
+    )
 
 
 def lowered(kind: str) -> str:

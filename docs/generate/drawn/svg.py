@@ -91,6 +91,12 @@ class Drawing:
         self.parts.append(f'<circle class="core" cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}"/>')
         self.text(centre, words)
 
+    def dot(self, centre: Point, kind: str) -> None:
+        """A point of a plot."""
+        self.parts.append(
+            f'<circle class="{kind}" cx="{centre[0]:.1f}" cy="{centre[1]:.1f}" r="7"/>'
+        )
+
     def span(self, start: Point, end: Point, words: str, *, above: bool = True) -> None:
         """A length with a word for it: two heads between two points on one height."""
         self.arrow(start, end, both=True)
