@@ -55,8 +55,8 @@ def drawing() -> Drawing:
     """The roof of dense products, and two rows of points."""
     picture = Drawing(
         "A roofline",
-        f"Layers of {SIDE} by {SIDE} weights with 1 to {COLUMNS[-1]} columns. With few columns main "
-        "memory is the roof, and 2:4 lies higher; with many the multipliers are.",
+        f"Layers of {SIDE} by {SIDE} weights with 1 to {COLUMNS[-1]} columns. With few columns "
+        "main memory is the roof, and 2:4 lies higher; with many the multipliers are.",
         400,
         COLOURS,
     )
@@ -73,13 +73,14 @@ def drawing() -> Drawing:
     picture.text((x - 14, y - 14), "main memory", anchor="end")
     x, y = plot.at(25, peak)
     picture.text((x, y), f"dense peak, {peak:.0f} TMAC/s", anchor="end")
-    for kind, pattern in (("sparse", "2:4"), ("dense", "1:1")):
-        for point in places(pattern):
-            picture.dot(plot.at(*point), kind)
+    for point in places("2:4"):
+        picture.dot(plot.at(*point), "sparse")
     for n, point in zip(COLUMNS, places("1:1"), strict=True):
         x, y = plot.at(*point)
-        picture.text((x + 12, y + 14), f"n = {n}", anchor="start")
-    picture.legend((plot.left + 16, 30), (("dense", "dense"), ("sparse", "2:4")), (110, 90))
+        picture.dot((x, y), "dense")
+        picture.text((x + 12, y + 16), f"n = {n}", anchor="start")
+    entries = ("dense", "dense"), ("sparse", "2:4")
+    picture.legend((plot.right - 190, plot.bottom - 30), entries, (110, 90))
     return picture
 
 
