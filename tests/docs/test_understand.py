@@ -134,14 +134,12 @@ def _is_key(key: str, schema: dict[str, Any]) -> bool:
 
 
 def _forms(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A schema, or each that it may be, by what it refers to."""
+    """A schema, and each that it may be, by what it refers to."""
+    yield schema
     if "$ref" in schema:
         yield definitions[schema["$ref"].rpartition("/")[2]]
-    elif "anyOf" in schema:
-        for one in schema["anyOf"]:
-            yield from _forms(one, definitions)
-    else:
-        yield schema
+    for one in [*schema.get("anyOf", []), *schema.get("allOf", [])]:
+        yield from _forms(one, definitions)
 
 
 def test_keys_that_pages_name_are_keys_of_machines() -> None:
