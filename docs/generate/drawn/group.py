@@ -77,3 +77,6 @@ def _slot(picture: Drawing, x: float, group_at: tuple[float, int], first: int, p
     picture.path(
         [(x - half, 356), (x + half, 356), (x + 10, 322), (x - 10, 322)], "plain", closed=True
     )
+    steered = x + (half + 10) / 2
+    way = (x + 22, 172), (steered + 14, 172), (steered + 14, 339), (steered, 339)
+    picture.arrow(*way, kind="steers")
