@@ -235,7 +235,9 @@ def rewritten(text: str, page: str) -> str:
     for block in blocks(lines):
         inside = lines[block.start : block.end]
         if block.caption:
-            Path(block.caption).write_text("\n".join(inside) + "\n", encoding="utf-8")
+            file = Path(block.caption)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("\n".join(inside) + "\n", encoding="utf-8")
         elif block.kind == "console":
             result += [*lines[at : block.start], *_session(inside)]
             at = block.end
