@@ -10,12 +10,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from generate import drawn
+from generate import drawn, reference
 
 Pages = dict[str, str | bytes]
 
 FOLDERS = ("reference", "validation", "notebooks", "drawn")
-MAKERS: tuple[Callable[[], Pages], ...] = (drawn.pages,)
+MAKERS: tuple[Callable[[], Pages], ...] = (drawn.pages, reference.pages)
 
 
 def every_page() -> Pages:

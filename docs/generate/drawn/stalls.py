@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+from generate.reference.keys import keys_of_file
+from generate.reference.schema_keys import ANY
 from simulator.hardware.resources import RESOURCES
 from simulator.names import words
 from simulator.report.stalls import STALLS
@@ -25,5 +29,15 @@ def lowered(kind: str) -> str:
 
 
 def _key(key: str) -> str:
-    """A key as it stands in a YAML."""
-    return f"`{key}`"
+    """A key as it stands in a YAML, and a link to where it, or the section around it, is told."""
+    place = _places()
+    name = key.replace("*", ANY)
+    while name not in place:
+        name = name.rpartition(".")[0]
+    return f"[`{key}`]({REFERENCE}#{place[name]})"
+
+
+@cache
+def _places() -> dict[str, str]:
+    """Where on the page of a machine's keys each is told."""
+    return {key.name: key.anchor for key in keys_of_file("machine")}
