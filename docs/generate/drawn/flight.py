@@ -21,7 +21,7 @@ def drawing() -> Drawing:
         "Core 0 asks for a block of W, which is read from DRAM. Core 1 asks for the same block "
         "while it is on its way: it waits for the same read. Their blocks of X differ, and are "
         "read each.",
-        300,
+        264,
         {kind: OPERAND_COLOURS[kind] for kind in ("weights", "activations")},
     )
     y = 10.0
