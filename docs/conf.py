@@ -29,12 +29,14 @@ extensions = [
     "sphinx_design",
 ]
 exclude_patterns = ["generate"]
-myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_inline"]
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "attrs_inline", "attrs_block"]
 myst_heading_anchors = 3
 
 nb_execution_mode = "off"  # notebooks carry their outputs, which the tests run anew and compare
 
+default_role = "py:obj"  # of docstrings, whose backticks name what there is
 autodoc_typehints = "none"  # docstrings say types, with shapes
+autodoc_preserve_defaults = True
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 
@@ -45,9 +47,11 @@ copybutton_line_continuation_character = "\\"
 html_theme = "furo"
 html_title = "nmsim"
 html_static_path = ["static"]
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "reference.css"]
 html_show_sourcelink = False
 html_copy_source = False
+html_show_copyright = False
+html_show_sphinx = False
 
 
 class SessionLexer(RegexLexer):

@@ -54,7 +54,7 @@ class SimulatorError(Exception):
 
 
 class ConfigError(SimulatorError):
-    """The machine description is wrong."""
+    """A machine is described wrongly: its YAML, an override, or a name that none has."""
 
 
 class CombinationError(ConfigError):
@@ -62,11 +62,11 @@ class CombinationError(ConfigError):
 
 
 class WorkloadError(SimulatorError):
-    """The layer trace is wrong."""
+    """A workload is wrong: a layer trace, a file of another tool, or a parameter."""
 
 
 class MappingError(SimulatorError):
-    """The work does not fit on the machine."""
+    """The work does not fit on the machine: into its memory, or with the mapping asked for."""
 
 
 class WeightsError(SimulatorError):

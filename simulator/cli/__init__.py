@@ -51,7 +51,13 @@ def _version(ctx: typer.Context, asked: bool) -> None:
 def nmsim(
     quiet: Quiet = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Print the version of the program, and end.",
+        ),
     ] = False,
 ) -> None:
     """What would N:M structured sparsity give me on this machine, for this network, and what

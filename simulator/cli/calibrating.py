@@ -48,11 +48,15 @@ def calibrate(
             "all but clock_hz, as far as the rows identify them.",
         ),
     ] = None,
-    rows: Annotated[bool, typer.Option("--rows", help="Print every row, too.")] = False,
+    rows: Annotated[
+        bool, typer.Option("--rows", help="Print every measured row beside the model's, too.")
+    ] = False,
     settings: Settings = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the machine here: .yaml."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write the fitted machine into this file: .yaml."
+        ),
     ] = None,
 ) -> None:
     """Fit a machine's physical constants to products that you measured on yours."""

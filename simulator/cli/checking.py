@@ -94,7 +94,9 @@ def _write_validation(
 
 def microbench(
     hardware: HardwareName,
-    dtype: Annotated[list[str] | None, typer.Option(help="Default: all of the machine.")] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="Number formats to time; default: all of the machine.")
+    ] = None,
     settings: Settings = None,
 ) -> None:
     """Loops of tensor-core instructions on one core: latency and MACs a cycle, dense and sparse."""

@@ -50,7 +50,11 @@ def shells() -> list[str]:
 def completion(
     shell: Annotated[
         str,
-        typer.Argument(metavar="bash|zsh", help="Whose script to print.", autocompletion=shells),
+        typer.Argument(
+            metavar="bash|zsh",
+            help="The shell whose script is to be printed.",
+            autocompletion=shells,
+        ),
     ],
 ) -> None:
     """Print the script that lets a shell complete commands, options, machines and networks.

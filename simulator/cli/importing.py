@@ -23,7 +23,9 @@ def import_model(
             help="ONNX model, Hugging Face config.json, PyTorch profiler trace, or any workload.",
         ),
     ],
-    batch: Annotated[int | None, typer.Option(help="The model's parameter 'batch'.")] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="The model's parameter 'batch', as --dim batch=N.")
+    ] = None,
     param: Annotated[
         Pairs,
         typer.Option("--param", "--dim", metavar="NAME=N",
@@ -31,7 +33,9 @@ def import_model(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write here instead: trace.csv."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write the trace into this file instead: .csv."
+        ),
     ] = None,
 ) -> None:  # fmt: skip
     """Write a model's layers as a native CSV trace; say on standard error what is not in it."""

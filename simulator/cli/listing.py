@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 def hardware(
     name: Annotated[
         str | None,
-        typer.Argument(help="Print this preset's YAML.", autocompletion=completing.machines),
+        typer.Argument(
+            help="Print the YAML of this preset, instead of the list.",
+            autocompletion=completing.machines,
+        ),
     ] = None,
 ) -> None:
     """List the machines, or print one as YAML: a start for one of your own.
@@ -70,7 +73,10 @@ def _machines() -> Grid:
 def workloads(
     name: Annotated[
         str | None,
-        typer.Argument(help="Print this preset's CSV.", autocompletion=completing.networks),
+        typer.Argument(
+            help="Print the CSV of this preset, instead of the list.",
+            autocompletion=completing.networks,
+        ),
     ] = None,
     columns: Annotated[
         bool, typer.Option("--columns", help="List the columns of a trace, and what they mean.")

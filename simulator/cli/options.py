@@ -13,7 +13,9 @@ from simulator.errors import ConfigError
 HardwareName = Annotated[
     str,
     typer.Argument(
-        metavar="HARDWARE", help="Preset or YAML file.", autocompletion=completing.HARDWARE
+        metavar="HARDWARE",
+        help="A machine: a preset, or a YAML file.",
+        autocompletion=completing.HARDWARE,
     ),
 ]
 WorkloadName = Annotated[
@@ -29,7 +31,9 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key: --set core.count=64."),
 ]
-Batch = Annotated[int | None, typer.Option(help="The trace's parameter 'batch'.")]
+Batch = Annotated[
+    int | None, typer.Option(help="The trace's parameter 'batch', as --param batch=N.")
+]
 Parameters = Annotated[
     list[str] | None,
     typer.Option("--param", "--dim", metavar="NAME=N", help="A parameter of the trace: seq=384."),
@@ -96,7 +100,8 @@ Html = Annotated[
     typer.Option("--html", metavar="FILE", help="Write a page to click through, too: .html."),
 ]
 Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write here instead.")
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write the result into this file instead."),
 ]
 
 

@@ -23,7 +23,8 @@ ALL = "all"
 
 def prune(
     weights: Annotated[
-        Path, typer.Argument(metavar="WEIGHTS", help=".safetensors, .npz or model.onnx.")
+        Path,
+        typer.Argument(metavar="WEIGHTS", help="File of weights: .safetensors, .npz, model.onnx."),
     ],
     pattern: Annotated[
         str, typer.Option(help="keep:group along the inputs, or unstructured:density.")

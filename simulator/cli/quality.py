@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from simulator.quality.measured import Figure, Measured
     from simulator.quality.study import QualityResult
 
-OnnxFile = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")]
+OnnxFile = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="The model to prune, as an ONNX file.")
+]
 Patterns = Annotated[
     str | None,
     typer.Option(help="Such as 3:4,2:4,unstructured:0.5; default: 2:4, or none with --mix."),
 ]
-Methods = Annotated[str, typer.Option(help="magnitude, wanda, sparsegpt.")]
+Methods = Annotated[
+    str, typer.Option(help="Ways to prune: magnitude, wanda, sparsegpt; one or more.")
+]
 Measure = Annotated[
     str, typer.Option(help="drift, text-lines, or module:function, from a path to named figures.")
 ]
@@ -45,8 +49,13 @@ Inputs = Annotated[
     str | None,
     typer.Option(metavar="INPUTS", help="What drift measures on; default: as --calibrate."),
 ]
-Layers = Annotated[str | None, typer.Option(metavar="REGEX", help="Layers to prune; default: all.")]
-Dense = Annotated[str | None, typer.Option(metavar="REGEX", help="Layers that stay dense.")]
+Layers = Annotated[
+    str | None, typer.Option(metavar="REGEX", help="Layers to prune, by name; default: all.")
+]
+Dense = Annotated[
+    str | None,
+    typer.Option(metavar="REGEX", help="Layers that stay dense, by name; default: none."),
+]
 Mix = Annotated[
     Path | None,
     typer.Option(metavar="TRACE", help="A trace whose patterns, layer by layer, are measured."),
@@ -68,7 +77,7 @@ Damping = Annotated[
         help="Added to the diagonal of Gram matrices, in shares of its mean; default: 0.01."
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of what text-lines draws.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the lines that text-lines draws to read.")]
 
 
 def quality(

@@ -80,7 +80,7 @@ def require(
     store: StoreFile = None,
     workers: Annotated[int, typer.Option(help="Processes; the result is the same.")] = 1,
     format: Annotated[
-        str | None, typer.Option("--format", help="table, json, csv or parquet.")
+        str | None, typer.Option("--format", help="What to print: table, json, csv or parquet.")
     ] = None,
     plot: Plot = None,
     output: Annotated[

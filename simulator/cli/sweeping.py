@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     from simulator.exploration.table import Rows
 
 SpecFile = Annotated[
-    Path, typer.Argument(metavar="SPEC", help="YAML: hardware, workloads, patterns, parameters.")
+    Path,
+    typer.Argument(metavar="SPEC", help="YAML file: hardware, workloads, patterns, parameters."),
 ]
-ReadStore = Annotated[Path, typer.Argument(metavar="STORE", help="What --store wrote.")]
-Workers = Annotated[int | None, typer.Option(help="Default: one a core.")]
-ExecutorName = Annotated[str, typer.Option(help="processes, threads or serial.")]
+ReadStore = Annotated[
+    Path, typer.Argument(metavar="STORE", help="The file that --store wrote, with its rows.")
+]
+Workers = Annotated[int | None, typer.Option(help="Processes that compute; default: one a core.")]
+ExecutorName = Annotated[str, typer.Option(help="What workers are: processes, threads or serial.")]
 Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Dask's, tcp://host:port, and its workers.")
 ]
@@ -102,7 +105,8 @@ def pareto(
         ),
     ] = None,
     maximize: Annotated[
-        Figures, typer.Option("--max", metavar="FIGURE", help="Such as mac_utilization, speedup.")
+        Figures,
+        typer.Option("--max", metavar="FIGURE", help="A figure to make large, such as speedup."),
     ] = None,
     pattern: Patterns = None,
     format: Format = None,

@@ -48,7 +48,9 @@ def tradeoff(
     network: Annotated[
         str | None, typer.Option(help="Of several in the store: its name or digest.")
     ] = None,
-    task: Annotated[str | None, typer.Option(help="Of several in the store.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Of several in the store, the one to weigh.")
+    ] = None,
     figure: Annotated[
         str | None, typer.Option(help="Such as accuracy; default: the first of the rows.")
     ] = None,

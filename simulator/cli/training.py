@@ -43,7 +43,8 @@ def train(
         ),
     ] = None,
     against: Annotated[
-        str | None, typer.Option(metavar="RECIPE", help="Compare with it; default: dense.")
+        str | None,
+        typer.Option(metavar="RECIPE", help="What others are compared with; default: dense."),
     ] = None,
     simulate: Annotated[
         str | None, typer.Option(metavar="HARDWARE", help="Time every network on this machine.")

@@ -31,6 +31,10 @@ class SweepResult:
 
     Attributes
     ----------
+    rows : tuple of Row
+        A point each; those of points that failed have an ``error`` and no figures.
+    computed, known, failed : int
+        Rows that were simulated now, that the store had before, and that have an error.
     baseline : str or None
         The pattern that speed-ups are over; None: as the trace says.
     notes : tuple of str
@@ -46,6 +50,7 @@ class SweepResult:
 
     @property
     def table(self) -> Rows:
+        """The rows with their speed-ups."""
         return Rows.over(self.baseline, self.rows)
 
     def to_frame(self) -> pd.DataFrame:
@@ -53,9 +58,11 @@ class SweepResult:
         return self.table.to_frame()
 
     def to_csv(self) -> str:
+        """The columns of `to_frame` as CSV."""
         return self.table.to_csv()
 
     def to_json(self) -> str:
+        """The columns of `to_frame` as a list of objects."""
         return self.table.to_json()
 
     def to_html(self, title: str = "Sweep") -> str:

@@ -76,7 +76,13 @@ def replaced(given: Mapping[str, object]) -> dict[str, object]:
 
 
 def hardware_schema() -> dict[str, Any]:
-    """JSON Schema of the YAML, for editors."""
+    """JSON Schema of a machine's YAML, for editors; every key has a description.
+
+    Returns
+    -------
+    dict
+        In draft 7, in which a file that names a ``base`` may leave out anything.
+    """
     schema = schema_of(Hardware, partial=True)  # a file with a base may leave out anything
     schema["properties"][BASE_KEY] = {
         "type": "string",

@@ -30,12 +30,19 @@ SAME_RATIO = 0.01
 
 @dataclass(frozen=True)
 class Comparison:
-    """One report a pattern, on the same machine and workload. Speed-ups are against the first."""
+    """One report a pattern, on the same machine and workload. Speed-ups are against the first.
+
+    Attributes
+    ----------
+    reports : tuple of Report
+        In the order in which patterns were asked for.
+    """
 
     reports: tuple[Report, ...]
 
     @property
     def first(self) -> Report:
+        """The report that speed-ups are against."""
         return self.reports[0]
 
     def speedup(self, report: Report) -> float:
@@ -43,6 +50,7 @@ class Comparison:
         return self.first.total.time_ps / report.total.time_ps
 
     def layer_speedup(self, report: Report, index: int) -> float:
+        """As `speedup`, of one layer: its place among the layers of a report, from 0."""
         return self.first.layers[index].time_ps / report.layers[index].time_ps
 
     def density_speedup(self, report: Report) -> float:

@@ -135,6 +135,7 @@ class LayerReport:
 
     @property
     def time_ns(self) -> float:
+        """Device time of one occurrence."""
         return self.time_ps / PS_PER_NS
 
     def exported(self) -> dict[str, Any]:

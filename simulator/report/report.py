@@ -30,6 +30,20 @@ class Report:
 
     Attributes
     ----------
+    hardware, workload : str
+        Names of the machine and of the network.
+    pattern : str or None
+        As it was asked for; None: as the trace says.
+    engine, accuracy : str
+        As they were asked for.
+    notes : tuple of str
+        What reading the workload assumed, and what a reader of the figures should know.
+    roof : Roof
+        Peaks: ``macs_per_second`` by dtype, and ``dram_bytes_per_second``.
+    total : Total
+        All layers with their repeats.
+    layers : tuple of LayerReport
+        A kernel each, once, in the order in which they run.
     stack : str
         The software stack whose kernels ``layers`` are; ``listed`` where each layer is one.
     """

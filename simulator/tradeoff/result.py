@@ -63,10 +63,12 @@ class TradeOff:
 
     @property
     def dense(self) -> Point:
+        """The dense network, the first of the points."""
         return self.points[0]
 
     @property
     def title(self) -> str:
+        """Network, machine, and what was measured."""
         return f"{self.network} on {self.hardware}: {self.task}"
 
     @property

@@ -22,7 +22,18 @@ ALIKE = 0.15
 
 
 def claims_of(tables: Iterable[RunTable]) -> ClaimsResult:
-    """Every claim, put to each table of runs that compare."""
+    """Every claim, put to each table of runs that compare.
+
+    Parameters
+    ----------
+    tables : iterable of RunTable
+        As `stored_tables` gives them.
+
+    Returns
+    -------
+    ClaimsResult
+        A finding a claim and table; its ``to_frame()`` has a row a question.
+    """
     return ClaimsResult(
         tuple((runs, tuple(finding_of(claim, runs) for claim in CLAIMS)) for runs in tables)
     )

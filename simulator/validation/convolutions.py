@@ -75,6 +75,7 @@ def trex() -> Iterable[Measurement]:
             _roofline_us(hardware, layer),
             part=_part(layer),
             macs=layer.macs,
+            preset=RTX3090,
         )
 
 
@@ -170,4 +171,5 @@ def _networks(*of: str) -> Iterable[Measurement]:
             network_ms(hardware, row) + host_ms(row),
             part=PARTS.get(row["of"], "").format(**row),
             fitted=seen(row),
+            preset=row["device"],
         )

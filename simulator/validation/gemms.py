@@ -12,7 +12,7 @@ from simulator.report.layer import LayerReport
 from simulator.run.simulate import simulate
 from simulator.units import DTYPE_BITS
 from simulator.validation import tables
-from simulator.validation.fitted import A100, V100, condition, machine_conditions
+from simulator.validation.fitted import A100, A100_40GB, V100, condition, machine_conditions
 from simulator.validation.measurement import Measurement
 from simulator.workload import Gemm, Workload
 
@@ -206,7 +206,7 @@ def compared(
     family : str
         By default of equal m and n.
     preset : str
-        The machine, of a speed-up.
+        The machine.
     """
     return Measurement(
         label or _label(row),
@@ -232,14 +232,14 @@ def llmcompass() -> Iterable[Measurement]:
             run.time_ns / 1e3 + LLMCOMPASS_LAUNCH_US,
             roofline_us(hardware, row) + LLMCOMPASS_LAUNCH_US,
         )
-        yield compared("llmcompass", row, figures, run)
+        yield compared("llmcompass", row, figures, run, preset=A100)
 
 
 def magicube(dtype: str, table: str) -> Iterable[Measurement]:
     """Times under two fitted conditions: the launch that is in them, and the card's clock."""
     fitted = f"magicube-{dtype}"
     launch_us = condition(fitted, "launch_us")
-    hardware = under_conditions("a100-sxm4-40gb", fitted)
+    hardware = under_conditions(A100_40GB, fitted)
     for row in tables.read(table):
         odd, time_us = int(row["k"]) == MAGICUBE_ODD_K, float(row["time_us"])
         run = modelled(hardware, row, dtype=dtype, library=magicube_library(dtype, row))
@@ -252,7 +252,7 @@ def magicube(dtype: str, table: str) -> Iterable[Measurement]:
         if dtype == "fp16" and time_us < MAGICUBE_FIRST_US:
             aside = MAGICUBE_LAUNCHED_FASTER
         part = "k = 147" if odd else "aligned rows"
-        yield compared(table, row, figures, run, part=part, set_aside=aside)
+        yield compared(table, row, figures, run, part=part, set_aside=aside, preset=A100_40GB)
 
 
 def magicube_library(dtype: str, row: Row) -> str | None:
@@ -325,7 +325,8 @@ def times(preset: str, table: str, which: str) -> Iterable[Measurement]:
         )
         label = f"{row['m']}x{row['n']}x{row['k']}" if which == "dense" else ""
         part = _part(row) if which == "sparse" else ""
-        yield compared(table, row, figures, run, which=which, label=label, part=part)
+        about = {"label": label, "part": part, "preset": preset}
+        yield compared(table, row, figures, run, which=which, **about)
 
 
 def deepbench() -> Iterable[Measurement]:
@@ -345,6 +346,7 @@ def deepbench() -> Iterable[Measurement]:
             label=f"{_label(row)} {row['layout']}",
             part=f"n {few} {DEEPBENCH_FEW_COLUMNS}",
             set_aside=slower_path(row),
+            preset=V100,
         )
 
 

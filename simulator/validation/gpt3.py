@@ -46,6 +46,7 @@ def gpt3_gemm() -> Iterable[Measurement]:
             mapping=run.mapping,
             bound=run.bound,
             macs=run.macs,
+            preset=A100,
         )
 
 

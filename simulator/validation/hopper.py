@@ -63,4 +63,4 @@ def fp8(data_set: str) -> Iterable[Measurement]:
             run.time_ns / 1e3,
             roofline_us(hardware, row, dtype="fp8"),
         )
-        yield compared(TABLE, row, figures, run, family=f"*x{weights(row)}")
+        yield compared(TABLE, row, figures, run, family=f"*x{weights(row)}", preset=of.preset)

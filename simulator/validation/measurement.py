@@ -25,7 +25,7 @@ class Measurement:
     macs : int
         Useful MACs of the dense problem; 0 where it is none.
     preset : str
-        The machine that a speed-up was measured on; empty: it is none.
+        The machine that it was measured on.
     """
 
     label: str

@@ -200,6 +200,7 @@ def networks(name: str) -> Iterable[Measurement]:
                 request_of(row).time_ms(busy_ratio, token_ms),
                 part=f"{row['software']}, {row['preset']}, {row['dtype']}",
                 fitted=is_fitted(row),
+                preset=row["preset"],
             )
 
 
@@ -220,6 +221,7 @@ def network_times() -> Iterable[Measurement]:
                 1e3 * batch / figure if row["unit"] == "img/s" else figure,
                 us / 1e3,
                 part=f"{row['software']} {row['dtype']}, {which}",
+                preset=row["preset"],
             )
 
 

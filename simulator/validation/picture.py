@@ -1,4 +1,5 @@
-"""Predicted against measured, and below it the error against size: a column a data set."""
+"""Predicted against measured, and the error against size: below it, a column a data set; or, of
+one data set alone, beside it."""
 
 from __future__ import annotations
 
@@ -73,11 +74,36 @@ def plot_validation(results: Sequence[Validation]) -> Picture:
     return picture
 
 
-def _panel(picture: Picture, left: float, below: float, height: float) -> Axes:
+ONE_INCHES: Final = (7.2, 3.9)
+"""Of the picture of one data set, which is as wide as text on a page."""
+ONE_SIDE_INCHES: Final = 2.5
+
+
+@styled
+def plot_data_set(result: Validation) -> Picture:
+    """Both panels of one data set side by side, without a title."""
+    width, height = ONE_INCHES
+    picture = new_picture(width, height)
+    picture.set_layout_engine(None)
+    picture.description = figures([result])
+    side = ONE_SIDE_INCHES
+    agreement = _panel(picture, 0, 0, side, side)
+    _agreement(agreement, result)
+    agreement.set_title("")
+    right = LEFT_INCHES + side
+    _errors(_panel(picture, right, 0, side, width - right - LEFT_INCHES - 0.1), result)
+    drawn = {_look(point) for point in result.points}
+    _legend(picture, 2, [look for look in LOOKS if look in drawn])
+    return picture
+
+
+def _panel(
+    picture: Picture, left: float, below: float, height: float, width: float = SIDE_INCHES
+) -> Axes:
     """Axes at a place in inches, from the corner of what belongs to their data set."""
     across, up = picture.get_size_inches()
     corner = (left + LEFT_INCHES) / across, (below + BELOW_INCHES) / up
-    return picture.add_axes((*corner, SIDE_INCHES / across, height / up))
+    return picture.add_axes((*corner, width / across, height / up))
 
 
 def figures(results: Sequence[Validation]) -> str:

@@ -13,8 +13,11 @@ from simulator.schedule.program import Program, stream_program
 from simulator.sparsity import Pattern
 from simulator.units import PS_PER_SECOND, ceil_div
 from simulator.validation import tables
+from simulator.validation.fitted import A100
 from simulator.validation.measurement import Measurement
 from simulator.workload import Gemm, Stream, Workload
+
+STC = "sparseloop-stc"
 
 MMA_NAMES = {"binary": "b1"}
 
@@ -54,25 +57,26 @@ def mma(pattern: str, latencies: bool = False) -> Iterable[Measurement]:
     Fits of the issue constants have seen all dense figures, and throughput of sparse fp16
     instructions of half depth.
     """
-    hardware = load_hardware("a100-sxm4-80gb")
+    hardware = load_hardware(A100)
     for row in tables.read("mma"):
         if row["pattern"] != pattern:
             continue
         is_dense = pattern == "1:1"
         full = hardware.core.tensor_cores.instructions[_mma_dtype(row)].k
         depth = "full depth" if _mma_slots(row) == full else "half depth"
-        part = "" if is_dense else depth
+        about = {"part": "" if is_dense else depth, "preset": A100}
         name = f"{row['inputs']}/{row['sums']} k{row['k']}"
         if latencies:
             measured = float(row["latency_cycles"])
             predicted = mma_row(hardware, row, 4).latency_cycles
-            yield Measurement(name, measured, predicted, part=part, fitted=is_dense)
+            yield Measurement(name, measured, predicted, **about, fitted=is_dense)
             continue
         seen = is_dense or (depth == "half depth" and row["inputs"] == "fp16")
         for warps in (4, 8):
             measured = float(row[f"macs_per_cycle_{warps}"])
             predicted = mma_row(hardware, row, warps).macs_per_cycle
-            yield Measurement(f"{name}, {warps} warps", measured, predicted, part=part, fitted=seen)
+            label = f"{name}, {warps} warps"
+            yield Measurement(label, measured, predicted, **about, fitted=seen)
 
 
 @cache
@@ -86,7 +90,7 @@ def _stc_cycles(pattern: str, m: int, n: int, k: int) -> int:
         overrides["sparsity.patterns"] = ["2:4", pattern]
     elif pattern.startswith("unstructured"):  # DSTC's dataflow reads every operand once
         overrides["core.scratchpad.bytes_per_cycle"] = 4096
-    hardware = load_hardware("sparseloop-stc", overrides)
+    hardware = load_hardware(STC, overrides)
     if pattern in FLEXIBLE:
         step = Pattern.parse(pattern).span(hardware.core.tensor_cores.instructions["int8"].k)
         k = ceil_div(k, step) * step
@@ -116,6 +120,7 @@ def sparseloop(*, flexible: bool) -> Iterable[Measurement]:
             float(row["cycles"]),
             _stc_cycles(pattern, m, n, k),
             set_aside=NOT_COMPARED.get((row["design"], row["pattern"]), ""),
+            preset=STC,
         )
 
 
@@ -133,7 +138,8 @@ def memory(metric: str) -> Iterable[Measurement]:
         hardware = load_hardware(row["preset"], overrides)
         answer = _latency_cycles if metric == "latency_cycles" else _gb_per_second
         label = f"{row['preset']} {row['level']} {row['benchmark']}"
-        yield Measurement(label, float(row["value"]), answer(hardware, row["level"]))
+        predicted = answer(hardware, row["level"])
+        yield Measurement(label, float(row["value"]), predicted, preset=row["preset"])
 
 
 def _gb_per_second(hardware: Hardware, level: str) -> float:

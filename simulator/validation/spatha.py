@@ -77,7 +77,7 @@ def times(part: str) -> Iterable[Measurement]:
         roofline = _roofline_us(hardware, row, pattern_of(row))
         figures = (measured_us(row), run.time_ns / 1e3, roofline)
         rows = f"V = {row['rows']}" if part == "24" else ""
-        yield compared(TABLE, row, figures, run, label=label, part=rows)
+        yield compared(TABLE, row, figures, run, label=label, part=rows, preset=RTX3090)
 
 
 def speedups() -> Iterable[Measurement]:

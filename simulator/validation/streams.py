@@ -8,6 +8,7 @@ from simulator.hardware import load_hardware
 from simulator.run.simulate import simulate
 from simulator.units import DTYPE_BITS
 from simulator.validation import tables
+from simulator.validation.fitted import A100
 from simulator.validation.measurement import Measurement
 from simulator.workload import Stream, Workload
 
@@ -18,7 +19,7 @@ of its repository."""
 
 def gpt3_streams() -> Iterable[Measurement]:
     """Wall-clock times; the host's part is what their authors add to every such layer."""
-    hardware = load_hardware("a100-sxm4-80gb")
+    hardware = load_hardware(A100)
     for row in tables.read("gpt3_streams"):
         kind, size = row["kind"], int(row["rows"]) * int(row["row"])
         layer = Stream(kind, size, size, kind).over_rows(int(row["row"]))
@@ -30,4 +31,5 @@ def gpt3_streams() -> Iterable[Measurement]:
             found.time_ps / 1e6 + LAUNCH_US[kind],
             1e6 * moved_bytes / hardware.memory.dram.bytes_per_second + LAUNCH_US[kind],
             bound=found.bound,
+            preset=A100,
         )

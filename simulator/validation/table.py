@@ -106,6 +106,7 @@ def _figure_record(line: Validation, point: Measurement) -> Record:
     return {
         "data_set": line.dataset.name,
         "figure": point.label,
+        "machine": point.preset,
         "unit": line.dataset.unit,
         "measured": point.measured,
         "predicted": point.predicted,

@@ -137,7 +137,7 @@ def rounded_count(density: Fraction | float, size: int) -> int:
 
 
 def kept_magnitude(weights: Weights, mask: npt.NDArray[Any]) -> float:
-    """Sum of |w| kept over sum of |w|; 1 if all weights are zero.
+    """Sum of ``|w|`` kept over sum of ``|w|``; 1 if all weights are zero.
 
     Parameters
     ----------

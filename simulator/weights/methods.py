@@ -273,3 +273,4 @@ METHODS: dict[str, Method] = {
         Method("sparsegpt", needs_gram=True, prune=sparsegpt_rows),
     )
 }
+"""Ways to prune by their names, as ``--method`` and `prune_rows` take them."""

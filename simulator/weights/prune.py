@@ -109,12 +109,12 @@ class Pruning:
 
     @property
     def magnitude(self) -> Kept:
-        """|w| in all, dense layers left out."""
+        """``|w|`` in all, dense layers left out."""
         return sum((p.magnitude for p in self.layers if not p.note), Kept(0.0, 0.0, 0.0))
 
     @property
     def energy(self) -> Kept:
-        """w^2 in all, dense layers left out."""
+        """``w^2`` in all, dense layers left out."""
         return sum((p.energy for p in self.layers if not p.note), Kept(0.0, 0.0, 0.0))
 
 

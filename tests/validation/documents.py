@@ -1,19 +1,18 @@
 """Write what the documents show of `nmsim validate`: `make figures`.
 
-README's table of some data sets, docs/validation.md's of all, ARCHITECTURE's of fitted numbers, the
-table of bands, and the picture. The tests compare what stands there with what is computed.
+README's table of some data sets, ARCHITECTURE's of fitted numbers, the table of bands, and the
+figures that the site is made of. The tests compare what stands there with what is computed.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from simulator.decisions import trust
-from simulator.pictures import save
 from simulator.validation import Validation, bands, validate
 from simulator.validation.fitted import FITTED
-from simulator.validation.picture import plot_validation
 from simulator.validation.summary import (
     COLUMNS,
     FITTED_COLUMNS,
@@ -25,9 +24,11 @@ from simulator.validation.summary import (
 )
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from generate.validation import figures  # noqa: E402  # of the site, which is no package
+
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
-ALL = ROOT / "docs/validation.md"
-PICTURE = ROOT / "notebooks/validation.png"
 README_COLUMNS = ("data set", "what", "rows", "mean", "worst", "roofline", "constants")
 README_SETS = (
     "llmcompass",
@@ -37,18 +38,13 @@ README_SETS = (
     "speedups-24",
     "networks-24",
 )
-ALL_COLUMNS = (*COLUMNS, "what", *MORE_COLUMNS[1:])
-
-
-def all_cells(line: Validation) -> tuple[str, ...]:
-    """A line of the table of all data sets: what the terminal shows in two tables."""
-    return (*cells(line), line.dataset.title, *more_cells(line)[1:])
 
 
 def readme_cells(line: Validation) -> tuple[str, ...]:
-    """A line of the README: some of those cells."""
-    by_name = dict(zip(ALL_COLUMNS, all_cells(line), strict=True))
-    return tuple(by_name[column] for column in README_COLUMNS)
+    """A line of the README: some of what the terminal shows in two tables, and what it is."""
+    shown = dict(zip((*COLUMNS, *MORE_COLUMNS), (*cells(line), *more_cells(line)), strict=True))
+    shown["what"] = line.dataset.title
+    return tuple(shown[column] for column in README_COLUMNS)
 
 
 def in_readme(results: Iterable[Validation]) -> list[Validation]:
@@ -84,10 +80,9 @@ def replace(document: Path, columns: Sequence[str], rows: Iterable[Sequence[str]
 def main() -> None:
     results = validate()
     replace(README, README_COLUMNS, map(readme_cells, lines(in_readme(results))))
-    replace(ALL, ALL_COLUMNS, map(all_cells, lines(results)))
     replace(ARCHITECTURE, FITTED_COLUMNS, map(fitted_cells, FITTED))
     trust.TABLE.write_text(bands.table(results), encoding="utf-8")
-    save(plot_validation(results), PICTURE)
+    figures.FILE.write_text(figures.text(results), encoding="utf-8")
 
 
 if __name__ == "__main__":

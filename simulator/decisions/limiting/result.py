@@ -108,14 +108,17 @@ class Limits:
 
     @property
     def title(self) -> str:
+        """Network and machine."""
         return f"{self.report.network} on {self.report.hardware}"
 
     @property
     def time_ps(self) -> int:
+        """Device time of the pattern on the machine as it is."""
         return self.report.total.time_ps
 
     @property
     def time_of_dense_ps(self) -> int:
+        """Device time of dense on the machine as it is."""
         return self.dense.total.time_ps
 
     def gain(self, one: Relaxed | Step) -> float:
@@ -123,6 +126,7 @@ class Limits:
         return self.time_ps / one.time_ps
 
     def gain_of_dense(self, one: Relaxed | Step) -> float:
+        """How many times as fast dense is as on the machine as it is."""
         return self.time_of_dense_ps / one.time_of_dense_ps
 
     def _keys(self, resource: str) -> list[str]:

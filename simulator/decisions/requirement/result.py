@@ -141,6 +141,7 @@ class Requirement:
 
     @property
     def is_reached(self) -> bool:
+        """Whether the changes reach the target."""
         return self.stop is None
 
     @property
@@ -156,10 +157,12 @@ class Requirement:
 
     @property
     def gain_before(self) -> float:
+        """The speed-up over dense of the machine as it is."""
         return self.dense_before_ns / self.time_before_ns
 
     @property
     def title(self) -> str:
+        """Network, machine, pattern, and whether the target is reached."""
         verb = "at" if self.is_reached else "does not reach"
         target = f"{verb} {times(self.speedup)} dense"
         return f"{self.workload} on {self.hardware}: {self.pattern} {target}"
