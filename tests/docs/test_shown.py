@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,13 @@ def test_the_account_names_tests_and_lines_that_exist() -> None:
         file, _, test = where.partition("::")
         if test:
             assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short_and_leads_to_files_that_are_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        assert (ROOT / target).is_file()
 
 
 def test_a_page_is_run_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
