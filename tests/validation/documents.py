@@ -34,8 +34,8 @@ README_SETS = (
     "llmcompass",
     "sparse24",
     "v100-deepbench",
-    "h800-fp8",
     "speedups-24",
+    "trex",
     "networks-24",
 )
 
