@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
+from pygments.lexer import RegexLexer, bygroups
+from pygments.token import Generic
 from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
@@ -39,6 +42,7 @@ napoleon_use_rtype = False
 
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
+copybutton_line_continuation_character = "\\"
 
 html_theme = "furo"
 html_title = "nmsim"
@@ -51,8 +55,22 @@ html_show_sphinx = False
 html_show_search_summary = False  # would fetch pages, which browsers refuse from disk
 
 
+class SessionLexer(RegexLexer):
+    """A session of pages: commands stand out from what they print, which may begin with ``#``."""
+
+    flags = re.MULTILINE
+    tokens = {  # noqa: RUF012  # as pygments has it
+        "root": [
+            (r"^(\$ )((?:.*\\\n)*.*\n?)", bygroups(Generic.Prompt, Generic.Strong)),
+            (r".*\n", Generic.Output),
+            (r".+", Generic.Output),
+        ]
+    }
+
+
 def setup(app: Sphinx) -> None:
     """Write what is generated before Sphinx looks for pages; name what the search is to find."""
     app.add_crossref_type("key", "key", objname="key of a YAML file")
     app.add_crossref_type("field", "field", objname="figure")
+    app.add_lexer("console", SessionLexer)
     app.connect("config-inited", lambda *_: generate.write(DOCS))

@@ -4,7 +4,7 @@
 
 Needs torch and nothing else. The products are those of linear layers, ``x[n, k] @ w[m, k].T``, in
 the sizes below: short ones, large ones, and ones with few columns; 2:4 where torch can. A few
-minutes. See calibrate.md beside this file.
+minutes. See guides/measurements.md.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from generate import reference, validation
+from generate import drawn, reference, validation
 
 Pages = dict[str, str | bytes]
 
 FOLDERS = ("reference", "validation", "notebooks", "drawn")
-MAKERS: tuple[Callable[[], Pages], ...] = (reference.pages, validation.pages)
+MAKERS: tuple[Callable[[], Pages], ...] = (drawn.pages, reference.pages, validation.pages)
 
 
 def every_page() -> Pages:

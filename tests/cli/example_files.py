@@ -78,7 +78,7 @@ def chain() -> bytes:
 
 
 def make(name: str, command: str, run: Run) -> None:
-    """The file that an example of a command names so; copies of presets, as the README advises."""
+    """The file that an example of a command names so; copies of presets."""
     path = Path(name)
     if name == "sweep.yaml":
         path.write_text(SWEEP)
@@ -102,9 +102,6 @@ def make(name: str, command: str, run: Run) -> None:
         path.write_bytes(squeezenet() if command == "import" else chain())
     elif name == "inputs.npz":
         np.savez(path, x=np.random.default_rng(1).normal(size=(64, 32)).astype(np.float32))
-    elif "=" in name and name.endswith(".onnx"):
-        pattern, _, file = name.partition("=")
-        run("prune", "model.onnx", "--pattern", pattern, "-o", file)
     elif name.startswith("mine:"):
         Path("mine.py").write_text("def accuracy(path):\n    return {'accuracy': 0.5}\n")
     elif name == "config.json":

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from test_cli import Nmsim, fine, nmsim
 
 from simulator import load_hardware
 from simulator.validation.constants import CONSTANTS
 from simulator.validation.measured import read_measurements
-
-__all__ = ["nmsim"]  # the fixture
 
 DOCS = Path(__file__).parents[2] / "docs"
 SIZES = ["64x64x64", "128x64x64", "64x128x64", "64x64x128", "128x128x64"]
@@ -81,17 +77,6 @@ def test_without_a_gpu_it_says_so(
 
 
 def test_the_how_to_explains_every_constant() -> None:
-    text = (DOCS / "calibrate.md").read_text()
+    text = (DOCS / "guides/measurements.md").read_text()
     for constant in CONSTANTS:
         assert f"| `{constant.key}` |" in text
-
-
-def test_the_how_to_s_commands_run(nmsim: Nmsim) -> None:
-    text = (DOCS / "calibrate.md").read_text()
-    header, *example = re.findall(r"^    (m,n,k.*|\d.*)$", text, re.MULTILINE)
-    more = [f"{n},256,256,fp16,1:1,{9 + n / 1000}" for n in (64, 128, 192, 256, 320, 384)]
-    Path("measurements.csv").write_text("\n".join([header, *example[:1], *more]) + "\n")
-    commands = re.findall(r"^    nmsim (.*)$", text, re.MULTILINE)
-    assert len(commands) == 2
-    for command in commands:
-        fine(nmsim(*command.replace("bert-large", "gemm:64x64x64").split()))

@@ -32,27 +32,11 @@ README, ARCHITECTURE = ROOT / "README.md", ROOT / "ARCHITECTURE.md"
 README_COLUMNS = ("data set", "what", "rows", "mean", "worst", "roofline", "constants")
 README_SETS = (
     "llmcompass",
-    "magicube-fp16-more",
-    "magicube-int8-more",
-    "gpt3-gemm",
     "sparse24",
-    "mma-sp",
-    "rtx3090-dense",
-    "rtx3090-cusparselt",
-    "rtx3090-spatha-128",
-    "speedups-24",
     "v100-deepbench",
-    "h100-fp8",
-    "h800-fp8",
-    "h20-fp8",
+    "speedups-24",
     "trex",
-    "resnet50",
-    "networks-bert-small",
-    "networks-bert-large",
-    "networks-first-token",
-    "networks-generation",
     "networks-24",
-    "sparseloop-flexible",
 )
 
 

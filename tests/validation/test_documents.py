@@ -13,19 +13,21 @@ from documents import (
     README,
     README_COLUMNS,
     README_SETS,
+    ROOT,
     figures,
     readme_cells,
     table_in,
 )
 from results import EVERY_DATA_SET, result_of
 
-from simulator import quantities, simulate
 from simulator.decisions import trust
 from simulator.exploration.sweep import ALONE
 from simulator.pictures import new_picture, save
 from simulator.validation import bands
 from simulator.validation.fitted import FITTED
 from simulator.validation.summary import FITTED_COLUMNS
+
+GUIDES = ROOT / "docs/guides"
 
 
 def _rows(document: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
@@ -58,15 +60,10 @@ def test_the_table_of_bands_is_today_s() -> None:
     assert trust.TABLE.read_text(encoding="utf-8") == today
 
 
-def test_the_readme_says_from_how_many_points_a_sweep_uses_all_cores() -> None:
-    assert f"A sweep of {ALONE} points or more uses all cores" in README.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("stack", ["eager", "fused"])
-def test_the_readme_says_what_stacks_launch(stack: str) -> None:
-    total = simulate("a100-sxm4-80gb", "bert-base", stack=stack).total
-    shown = f"# {total.kernels} kernels, {quantities.time(total.time_ns)}"
-    assert shown in README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["explore", "cluster"])
+def test_guides_say_from_how_many_points_a_sweep_uses_all_cores(page: str) -> None:
+    text = (GUIDES / f"{page}.md").read_text(encoding="utf-8")
+    assert f" {ALONE} points" in text
 
 
 def test_the_architecture_shows_every_fitted_number() -> None:
