@@ -10,10 +10,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from generate import notebooks
+
 Pages = dict[str, str | bytes]
 
 FOLDERS = ("reference", "validation", "notebooks", "drawn")
-MAKERS: tuple[Callable[[], Pages], ...] = ()
+MAKERS: tuple[Callable[[], Pages], ...] = (notebooks.pages,)
 
 
 def every_page() -> Pages:
