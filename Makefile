@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test browser docs shown check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out hosts bench-more loop-costs edges-of-tiles
+.PHONY: demo test browser docs shown notebooks pictures check quality bench bench-peers networks fuzz random edits mutants leave-one-out figures mechanisms train-fashion format coverage clean regret better held-out hosts bench-more loop-costs edges-of-tiles
 
 demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once, then one
 	@echo "Sparsity at work: 32 sequences at once keep the tensor cores busy."
@@ -25,6 +25,12 @@ docs: .venv/installed-docs  ## the documentation site, in .site; warnings are er
 
 shown: .venv/installed-dev  ## what pages print, run anew and written into every PAGE; a minute for all
 	$(BIN)/python tests/docs/shown.py $(PAGE)
+
+notebooks: .venv/installed-dev  ## run every notebook, and keep what it shows; 3 minutes
+	$(BIN)/python tests/notebooks/kept.py
+
+pictures: .venv/installed-dev  ## the pictures of README
+	$(BIN)/python tests/notebooks/pictures.py
 
 check: .venv/installed-dev  ## style, types, and imports that point down only
 	$(BIN)/ruff check .

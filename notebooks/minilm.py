@@ -136,15 +136,6 @@ def export(path: Path, samples: int = 16) -> None:
     program.save(path)
 
 
-def sentences(text: str) -> list[str]:
-    """Sentences of a Markdown text, of five words or more; no code and no tables."""
-    lines = re.sub(r"```.*?```", "", text, flags=re.DOTALL).splitlines()
-    prose = (line for line in lines if not line.startswith(("    ", "|", "#")))
-    plain = re.sub(r"[`*]+", "", " ".join(prose))
-    parts = re.split(r"(?<=[.!?:])\s+", plain)
-    return [part for part in parts if len(re.findall(r"[A-Za-z]{2,}", part)) >= 5]
-
-
 def inputs(texts: Sequence[str]) -> dict[str, np.ndarray]:
     """Token ids (samples, tokens) and their mask, in the word pieces of the model's vocabulary."""
     lines = (folder() / "vocab.txt").read_text(encoding="utf-8").splitlines()

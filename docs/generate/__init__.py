@@ -10,12 +10,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from generate import drawn, reference, validation
+from generate import drawn, notebooks, reference, validation
 
 Pages = dict[str, str | bytes]
 
 FOLDERS = ("reference", "validation", "notebooks", "drawn")
-MAKERS: tuple[Callable[[], Pages], ...] = (drawn.pages, reference.pages, validation.pages)
+MAKERS: tuple[Callable[[], Pages], ...] = (
+    drawn.pages,
+    notebooks.pages,
+    reference.pages,
+    validation.pages,
+)
 
 
 def every_page() -> Pages:

@@ -52,7 +52,7 @@ noticed by none of them has survived: what guards shared code should be quick.""
 
 REACHING = "reaching.txt"
 PRELOADED = (
-    "hypothesis", "matplotlib.figure", "nbmake", "numba", "onnx", "optuna", "pandas", "pyarrow",
+    "hypothesis", "matplotlib.figure", "nbformat", "numba", "onnx", "optuna", "pandas", "pyarrow",
     "pydantic", "ruamel.yaml", "safetensors", "simpy", "typer", "typer.testing",
 )  # fmt: skip
 MEMORY_BYTES = 12 * 2**30
