@@ -91,13 +91,13 @@ def _line_record(line: Validation) -> Record:
         "constants": constants(line),
         "counted": len(line.counted),
         "published": len(line.points),
-        "mean_error_ratio": _known(line.mape),
-        "mean_error_of_all_ratio": _known(line.mape_of_all),
-        "median_error_ratio": _known(line.median),
-        "signed_error_ratio": _known(line.bias),
+        "mean_error_ratio": known(line.mape),
+        "mean_error_of_all_ratio": known(line.mape_of_all),
+        "median_error_ratio": known(line.median),
+        "signed_error_ratio": known(line.bias),
         "worst_error_ratio": None if worst_point is None else worst_point.error,
         "worst_row": None if worst_point is None else worst_point.label,
-        "roofline_error_ratio": _known(line.roofline_mape),
+        "roofline_error_ratio": known(line.roofline_mape),
         "bound_ratio": data.bound,
     }
 
@@ -121,5 +121,6 @@ def _figure_record(line: Validation, point: Measurement) -> Record:
     }
 
 
-def _known(ratio: float) -> float | None:
+def known(ratio: float) -> float | None:
+    """None for what is not a number."""
     return None if isnan(ratio) else ratio

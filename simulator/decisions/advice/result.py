@@ -252,6 +252,18 @@ class Advice:
         }  # fmt: skip
         return json.dumps(data, indent=2, ensure_ascii=False)
 
+    def to_html(self, commands: Mapping[str, str] | None = None) -> str:
+        """One HTML file to click through, which needs nothing but itself.
+
+        Parameters
+        ----------
+        commands : mapping, optional
+            Lines for a shell that it shows, by what they are for.
+        """
+        from simulator.decisions.advice.paged import advice_html
+
+        return advice_html(self, commands or {})
+
     def _repr_html_(self) -> str:
         said = "<br>".join(map(html.escape, self.sentences()))
         head = f"<p><b>{html.escape(self.title)}</b><br>{said}</p>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,6 +76,18 @@ class Difference(ABC):
         import pandas as pd
 
         return pd.DataFrame(self.records())
+
+    def to_html(self, commands: Mapping[str, str] | None = None) -> str:
+        """One HTML file to click through, which needs nothing but itself.
+
+        Parameters
+        ----------
+        commands : mapping, optional
+            Lines for a shell that it shows, by what they are for.
+        """
+        from simulator.decisions.difference.paged import difference_html
+
+        return difference_html(self, commands or {})
 
     def plot(self) -> Picture:
         """Bars of the parts of the difference.

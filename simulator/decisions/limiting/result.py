@@ -90,6 +90,8 @@ class Limits:
         By which resources were relaxed, rising.
     resources : dict of Resource
         What the machine has, by name.
+    values : dict of str to float
+        How much of it the machine has, by dotted key.
     relaxed : tuple of Relaxed
         In the order of resources; of those that move nothing without a limit that row alone.
     steps : tuple of Step
@@ -103,6 +105,7 @@ class Limits:
     ideal_of_dense: Report
     factors: tuple[float, ...]
     resources: Mapping[str, Resource]
+    values: Mapping[str, float]
     relaxed: tuple[Relaxed, ...]
     steps: tuple[Step, ...]
 
@@ -248,6 +251,18 @@ class Limits:
             ],
         }  # fmt: skip
         return json.dumps(data, indent=2, ensure_ascii=False)
+
+    def to_html(self, commands: Mapping[str, str] | None = None) -> str:
+        """One HTML file to click through, which needs nothing but itself.
+
+        Parameters
+        ----------
+        commands : mapping, optional
+            Lines for a shell that it shows, by what they are for.
+        """
+        from simulator.decisions.limiting.paged import limits_html
+
+        return limits_html(self, commands or {})
 
     def plot(self) -> Picture:
         """The best order as a waterfall, and elasticities beside it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.hardware.laid_over import machine_lines
 from simulator.names import words
-from simulator.quantities import count, time, times, whole_percent
+from simulator.quantities import count, is_bytes, memory_size, number, time, times, whole_percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,6 @@ NAMED = 3
 """So many resources are named in a sentence."""
 ROW_INCHES = 0.55
 """Of a picture."""
-KIB, MIB = 1024, 1024**2
 
 
 @dataclass(frozen=True)
@@ -250,9 +249,9 @@ class Requirement:
         }
         for one in self.changes:
             for key, (before, after) in one.values.items():
-                size = f"{size_text(after)}; " if key.endswith(".bytes") else ""
+                size = f"{memory_size(after)}; " if is_bytes(key) else ""
                 change = f"{one.factor:.2f} times {'less' if one.is_less else 'more'}"
-                note = f"{size}was {value_text(before)}, {change} {one.resource}"
+                note = f"{size}was {number(before)}, {change} {one.resource}"
                 differences[key] = (key, after, note)
         head = next(iter(self.sentences()))
         lines = [f"# {self.workload}: {head}", *machine_lines(base, name, differences.values())]
@@ -294,6 +293,18 @@ class Requirement:
         data |= {"sentences": list(self.sentences()), "notes": list(self.notes)}
         return json.dumps(data, indent=2, ensure_ascii=False)
 
+    def to_html(self, commands: Mapping[str, str] | None = None) -> str:
+        """One HTML file to click through, which needs nothing but itself.
+
+        Parameters
+        ----------
+        commands : mapping, optional
+            Lines for a shell that it shows, by what they are for.
+        """
+        from simulator.decisions.requirement.paged import requirement_html
+
+        return requirement_html(self, commands or {})
+
     def _repr_html_(self) -> str:
         table: str = self.to_frame().to_html(index=False)
         return table
@@ -313,15 +324,3 @@ class Requirement:
 
 def _listed(texts: list[str]) -> str:
     return ", ".join(texts[:-1]) + (" and " if len(texts) > 1 else "") + texts[-1]
-
-
-def value_text(value: float) -> str:
-    """A value of a key, in its own unit."""
-    return f"{value:,.5g}" if value < 1e6 else f"{value:.4g}"
-
-
-def size_text(value: float) -> str:
-    """Bytes as memories are counted: ``196 KiB``."""
-    if value < KIB:
-        return f"{value:g} bytes"
-    return f"{value / MIB:.4g} MiB" if value >= MIB else f"{value / KIB:.4g} KiB"
