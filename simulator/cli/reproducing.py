@@ -69,7 +69,7 @@ def _options(context: typer.Context, names: Container[str]) -> Iterator[str]:
     """Arguments and options, wherever they are not as they are by default."""
     for option in context.command.params:
         value = context.params[option.name] if option.name in names else None
-        if value in (None, False) or value == option.default:
+        if value is None or value is False or value == option.default:
             continue
         for one in value if isinstance(value, (list, tuple)) else [value]:
             if option.param_type_name == "option":

@@ -127,8 +127,7 @@ def search_html(result: SearchResult, title: str) -> str:
         raise OutputError("page", "no trial has figures", got=count(len(result.trials), "trial"))
     objectives = result.objectives
     failed = len(result.trials) - len(done)
-    settings = [name for name in done[0] if "." in name]
-    names = ["trial", "pattern", *settings, *objectives]
+    names = [name for name in done[0] if name not in ("pareto", "error")]
     roles = {"trial": Column("trial", "figure")} | {
         figure.name: _column(figure) for figure in SHOWN if figure.name in objectives
     }
@@ -139,7 +138,7 @@ def search_html(result: SearchResult, title: str) -> str:
             columns=tuple(roles.get(name) or Column(name, "choice") for name in names),
             rows=[[_pattern(one[name]) if name == "pattern" else one[name] for name in names]
                   for one in done],
-            apart=1,
+            apart=names.index("pattern"),
             groups=None,
             x=names.index(objectives[1] if len(objectives) > 1 else "trial"),
             y=names.index(objectives[0]),

@@ -7,7 +7,7 @@ function barAxis({ bars, columns }, points, about) {
   const values = points.flatMap(({ row }) => bars.columns.map((at) => row[at]))
     .filter((value) => value !== null);
   const low = Math.min(bars.base - bars.band, ...values), high = Math.max(bars.base + bars.band, ...values);
-  const room = (high - low) * 0.04 || 1;
+  const room = (high - low) * 0.04 || 0.05;
   const [start, end] = [low < bars.base ? low - room : low, high + room];
   const at = (value) => (100 * (value - start)) / (end - start);
   return { at, ticks: roundTicks(start, end, about), column: columns[bars.columns[0]] };
@@ -36,8 +36,11 @@ function barCell({ bars, rows, columns, title }, axis, at) {
       width: `${axis.at(bars.base + bars.band) - axis.at(bars.base - bars.band)}%`,
     }) : null,
     axis.ticks.map((tick) => rule(tick, "tick")), rule(bars.base, "base"),
-    bars.columns.map((of, number) => row[of] === null ? null
-      : bar(bars, axis, [barStart(bars, rows, at, of), row[of]], { row: at, number, top }, texts[number])));
+    bars.columns.map((of, number) => {
+      const ends = [barStart(bars, rows, at, of), row[of]];
+      return row[of] === null || ends[0] === ends[1] ? null
+        : bar(bars, axis, ends, { row: at, number, top }, texts[number]);
+    }));
 }
 
 /** Where a bar begins: at the base, or where the row before ended. */

@@ -96,12 +96,12 @@ def _set(line: Validation) -> tuple[str | float | int | None, ...]:
         len(line.counted),
         known(line.mape),
         known(line.median),
-        worst and worst.error,
+        worst.error if worst else None,
         known(line.roofline_mape),
         constants(line),
         known(line.mape_of_all),
         known(line.bias),
-        worst and worst.label,
+        worst.label if worst else None,
     )
 
 

@@ -140,7 +140,7 @@ def _told(layer: LayerAdvice) -> Iterator[str]:
     yield f"{capitalised(layer.reason.text)}."
     for kind in layer.reason.stalls:
         if lowered := STALLS[kind].lowered_by:
-            yield f"{capitalised(words(kind))} is lowered by more of: {', '.join(lowered)}."
+            yield f"{capitalised(words(kind))} is lowered by relaxing {', '.join(lowered)}."
     yield from _from_size(layer, "n", layer.columns)
     yield from _from_size(layer, "m x k", layer.width)
 

@@ -118,7 +118,7 @@ def _otherwise(layer: LayerChange) -> str:
 def _told(run: RunChange, layer: LayerChange) -> Iterator[str]:
     """How it runs otherwise, and its parts, the largest change first."""
     for name, (before, after) in layer.otherwise.items():
-        yield f"{capitalised(words(name))}: {before} → {after}."
+        yield f"{capitalised(words(name))}: {words(before)} → {words(after)}."
     for kind, part in sorted(layer.parts_ps.items(), key=lambda item: -abs(item[1])):
         if part:
             change = time(abs(float(part / PS_PER_NS))) + (" longer" if part > 0 else " shorter")
@@ -188,6 +188,7 @@ def _of_stores(told: StoresDifference) -> Iterator[Section]:
                 Column("bound", "text"),
             ),
             rows=[_row(row) for row in rows],
+            hidden=(6, 7),
             filters=(0, 1, 6),
             bars=Bars((5,)),
             details=[tuple(_failures(row)) for row in rows],
@@ -197,7 +198,9 @@ def _of_stores(told: StoresDifference) -> Iterator[Section]:
 def _row(change: RowChange) -> tuple[str | float | None, ...]:
     row = change.row
     settings = ", ".join(f"{key}={text_of(value)}" for key, value in row.settings.items())
-    bounds = dict.fromkeys(side.bound or "-" for side in (change.before, change.after) if side)
+    bounds = dict.fromkeys(
+        words(side.bound or "-") for side in (change.before, change.after) if side
+    )
     return (
         row.workload,
         asked_name(row.pattern),

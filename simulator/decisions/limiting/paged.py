@@ -124,8 +124,8 @@ def _resource(
     elastic = next((one for one in limits.elasticities if one.resource == name), None)
     return (
         name,
-        elastic and elastic.of_pattern,
-        elastic and elastic.of_dense,
+        elastic.of_pattern if elastic else None,
+        elastic.of_dense if elastic else None,
         *(limits.gain(rows[factor]) if factor in rows else None for factor in factors),
         *(limits.gain_of_dense(rows[factor]) if factor in rows else None for factor in factors),
     )
