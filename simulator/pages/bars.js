@@ -10,13 +10,15 @@ function barAxis({ bars, columns }, points, about) {
   const room = (high - low) * 0.04 || 0.05;
   const [start, end] = [low < bars.base ? low - room : low, high + room];
   const at = (value) => (100 * (value - start)) / (end - start);
-  return { at, ticks: roundTicks(start, end, about), column: columns[bars.columns[0]] };
+  const near = (tick) => tick !== bars.base && Math.abs(at(tick) - at(bars.base)) < 54 / about;
+  const ticks = roundTicks(start, end, about);
+  return { at, ticks, labelled: ticks.filter((tick) => !near(tick)), column: columns[bars.columns[0]] };
 }
 
 /** The axis, to stand in the head of the column. */
 function barHead(axis, base) {
   return svg("svg", { class: "bar-axis", role: "img", "aria-label": axis.column.title },
-    axis.ticks.map((tick) => svg("text", {
+    axis.labelled.map((tick) => svg("text", {
       x: `${axis.at(tick)}%`, y: 12, "text-anchor": axis.at(tick) < 8 ? "start" : axis.at(tick) > 92 ? "end" : "middle",
       class: tick === base ? "base" : "",
     }, written(axis.column, tick))));

@@ -94,10 +94,11 @@ function agreement(values, x, y, share) {
   const low = Math.min(...values), high = Math.max(...values);
   const ends = (factor) => [low, high].map((value) => [x.at(value), y.at(value * factor)]);
   const line = (places) => places.map((place) => place.join(",")).join(" ");
-  return [
+  const { width, height, left, right, top, bottom } = PLOT;
+  const [w, h] = [width - left - right, height - top - bottom];
+  return svg("svg", { x: left, y: top, width: w, height: h, viewBox: `${left} ${top} ${w} ${h}` }, // clips
     svg("polygon", { class: "band", points: line([...ends(1 + share), ...ends(1 - share).reverse()]) }),
-    svg("polyline", { class: "equal", points: line(ends(1)) }),
-  ];
+    svg("polyline", { class: "equal", points: line(ends(1)) }));
 }
 
 /** Through points of a front along the edge of what they beat. */

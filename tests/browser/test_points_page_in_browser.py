@@ -26,7 +26,6 @@ SPEC = {
     "patterns": ["1:1", "2:4", "1:4", "1:8"],
     "parameters": {
         "core.count": list(range(1, 16)),
-        "core.scratchpad.bytes_per_cycle": [32, 64],
         "memory.dram.bytes_per_second": [10e9, 21e9],
     },
 }
