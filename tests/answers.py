@@ -50,7 +50,7 @@ def advice(name: str = HOSTILE) -> Advice:
 
 
 def limited(name: str = HOSTILE) -> Limits:
-    return limits(MACHINE, Workload(name, network().layers[:1]), "2:4", factors=[2])
+    return limits(MACHINE, Workload(name, [Gemm("fc", 64, 48, 96)]), "2:4", factors=[2])
 
 
 def required(speedup: float = 2.5) -> Requirement:

@@ -86,7 +86,7 @@ function showSection(view) {
 
 function sectionTable(view) {
   const { section } = view;
-  const axis = section.bars && barAxis(section, view.shown, view.canChoose && !section.plot ? 3 : 6);
+  const axis = section.bars && barAxis(section, view.shown, (view.canChoose && !section.plot) || innerWidth < 1080 ? 3 : 6);
   const shown = section.columns.map((column, at) => ({ column, at })).filter(({ at }) => !section.hidden.includes(at));
   const after = section.bars ? Math.max(...section.bars.columns.filter((at) => !section.hidden.includes(at)), 0) : -1;
   const heads = shown.flatMap(({ column, at }) => [

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
 
+from simulator.described import Table
+from simulator.described.validations import DECIDED, VALIDATED, VALIDATION
 from simulator.validation import Measurement, Validation
 from simulator.validation.advised import Decision
 from simulator.validation.summary import constants, lines
@@ -28,15 +30,20 @@ class Records:
     ----------
     records : list of dict
         Equal keys throughout; ratios where the screen has per cent.
+    described : Table
+        What the keys mean.
     """
 
     records: list[Record]
+    described: Table
 
     def to_frame(self) -> pd.DataFrame:
         """A row a record."""
         import pandas as pd
 
-        return pd.DataFrame.from_records(self.records)
+        frame = pd.DataFrame.from_records(self.records)
+        frame.attrs = self.described.attrs(frame.columns)
+        return frame
 
     def to_json(self) -> str:
         """A list of objects."""
@@ -56,17 +63,17 @@ def every(results: Iterable[Validation]) -> list[Figure]:
 
 def line_records(results: Iterable[Validation]) -> Records:
     """A record a line of the summary."""
-    return Records([_line_record(line) for line in lines(results)])
+    return Records([_line_record(line) for line in lines(results)], VALIDATION)
 
 
 def figure_records(figures: Sequence[Figure]) -> Records:
     """A record a figure."""
-    return Records([_figure_record(*figure) for figure in figures])
+    return Records([_figure_record(*figure) for figure in figures], VALIDATED)
 
 
 def decision_records(told: Iterable[Decision]) -> Records:
     """A record a published gain."""
-    return Records([_decision_record(one) for one in told])
+    return Records([_decision_record(one) for one in told], DECIDED)
 
 
 def _decision_record(one: Decision) -> Record:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from math import isinf, log
 from typing import TYPE_CHECKING, Any, Final
 
+from simulator.described.decisions import LIMITS
 from simulator.hardware.resources import Resource
 from simulator.report.report import Report
 from simulator.report.stalls import STALLS, Stall
@@ -223,7 +224,9 @@ class Limits:
         """One row a machine, `records`; without a limit the factor is infinite."""
         import pandas as pd
 
-        return pd.DataFrame(self.records())
+        frame = pd.DataFrame(self.records())
+        frame.attrs = LIMITS.attrs(frame.columns)
+        return frame
 
     def to_json(self) -> str:
         """Sentences, machines, the best order, elasticities and stalls."""

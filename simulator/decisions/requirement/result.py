@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from simulator.described.decisions import REQUIREMENT
 from simulator.hardware.laid_over import machine_lines
 from simulator.names import words
 from simulator.quantities import count, is_bytes, memory_size, number, time, times, whole_percent
@@ -277,8 +278,10 @@ class Requirement:
         """One row a key that changes; a price is of a resource and stands with each of its keys."""
         import pandas as pd
 
-        columns = ("resource", "key", "before", "after", "factor", "price", "speedup_without")
-        return pd.DataFrame(self.records(), columns=list(columns))
+        columns = [figure.name for figure in REQUIREMENT.figures]
+        frame = pd.DataFrame(self.records(), columns=columns)
+        frame.attrs = REQUIREMENT.attrs(columns)
+        return frame
 
     def to_json(self) -> str:
         """The changes, the figures, the sentences and the notes."""
