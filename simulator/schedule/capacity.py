@@ -84,7 +84,8 @@ def require_room(hardware: Hardware, workload: Workload, needed: Held) -> None:
         f"{workload.name} on {hardware.name}",
         f"too large for the memory: needs {size(needed.all_bytes)} ({needed})",
         want=f"at most memory.dram.bytes = {room} ({size(room)})",
-        hint="--allow-overflow, in Python allow_overflow=True, simulates it all the same",
+        hint="--allow-overflow, in Python allow_overflow=True, simulates it all the same; without "
+        f"that option --set memory.dram.bytes={needed.all_bytes} does",
     )
 
 
