@@ -17,7 +17,7 @@ test: .venv/installed-dev  ## the whole test suite
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 browser: .venv/installed-browser  ## pages in a real headless chromium; screenshots go to .screenshots
-	$(BIN)/python -m pytest -o addopts= -q tests/browser
+	$(BIN)/python -m pytest -o addopts= -q -n 2 --dist loadfile tests/browser
 
 docs: .venv/installed-docs  ## the documentation site, in .site; warnings are errors
 	$(BIN)/python -m sphinx -W --keep-going -q -j auto -d .site/cache docs .site

@@ -150,3 +150,28 @@ def _decimals(value: float, most: int) -> int:
         return 0
     digits = math.floor(math.log10(abs(float(f"{value:.3g}"))))
     return min(most, max(0, 2 - digits))
+
+
+KIB, MIB = 1024, 1024**2
+
+
+def memory_size(size_bytes: float) -> str:
+    """Bytes as memories are counted: ``196 KiB``."""
+    if size_bytes < KIB:
+        return f"{size_bytes:g} bytes"
+    return f"{size_bytes / MIB:.4g} MiB" if size_bytes >= MIB else f"{size_bytes / KIB:.4g} KiB"
+
+
+def number(value: float) -> str:
+    """A value of a machine's key, in its own unit."""
+    return f"{value:,.5g}" if value < 1e6 else f"{value:.4g}"
+
+
+def is_bytes(key: str) -> bool:
+    """Whether a dotted key of a machine is a size of a memory."""
+    return key.endswith(".bytes")
+
+
+def written_value(key: str, value: float) -> str:
+    """A value of a dotted key: a size as memories are counted, anything else as it is."""
+    return memory_size(value) if is_bytes(key) else number(value)

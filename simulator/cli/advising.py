@@ -17,6 +17,7 @@ from simulator.cli.options import (
     Dense,
     Format,
     HardwareName,
+    Html,
     LibraryName,
     Overflow,
     Parameters,
@@ -38,6 +39,7 @@ MOST_PROBED = 1000
 
 
 def advise(
+    context: typer.Context,
     hardware: HardwareName,
     workload: WorkloadName,
     patterns: Annotated[
@@ -76,6 +78,7 @@ def advise(
     allow_overflow: Overflow = False,
     format: Format = None,
     plot: Plot = None,
+    html: Html = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -102,7 +105,7 @@ def advise(
     if not 0 <= break_even <= MOST_PROBED:
         raise WorkloadError("--break-even", "not a number of layers", want=f"0 to {MOST_PROBED}",
                             got=break_even)  # fmt: skip
-    outputs = {"-o": output, "--plot": plot}
+    outputs = {"-o": output, "--plot": plot, "--html": html}
     outputs |= {} if quality is None else files_of("--quality", quality)
     kind = _kind(format, outputs, hardware, workload)
     machine = load_hardware(hardware, settings_of(settings))
@@ -127,6 +130,16 @@ def advise(
     out.write_result(advice, kind, None, lambda: _text(advice, output))
     if plot is not None:
         out.draw(advice.plot(), plot)
+    if html is not None:
+        out.write(advice.to_html(_commands(context, output)).encode(), html)
+
+
+def _commands(context: typer.Context, output: Path | None) -> dict[str, str]:
+    """What prints the figures of the page, and runs what is advised."""
+    from simulator.cli.reproducing import again, run_of
+
+    written = {} if output is None else {"Run what is advised": run_of(context, output)}
+    return {"These figures again": again(context), **written}
 
 
 def _kind(format: str | None, outputs: dict[str, Path | None], *inputs: str) -> str:

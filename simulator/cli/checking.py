@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulator.cli.options import Format, HardwareName, Output, Settings, settings_of
+from simulator.cli.options import Format, HardwareName, Html, Output, Settings, settings_of
 
 if TYPE_CHECKING:
     from simulator.validation import Validation
 
 
 def validate(
+    context: typer.Context,
     datasets: Annotated[
         list[str] | None,
         typer.Argument(
@@ -38,6 +39,7 @@ def validate(
         Path | None,
         typer.Option(metavar="FILE", help="Draw predicted against measured: PNG, SVG or PDF."),
     ] = None,
+    html: Html = None,
     format: Format = None,
     output: Output = None,
 ) -> None:
@@ -46,7 +48,7 @@ def validate(
     from simulator.cli.progress import layers_bar
     from simulator.validation import validate as run_validation
 
-    kind = out.prepare(format, {"-o": output, "--plot": plot})
+    kind = out.prepare(format, {"-o": output, "--plot": plot, "--html": html})
     with layers_bar() as progress:
         results = run_validation(datasets or [], progress)
     _write_validation(results, rows, worst, verbose, kind, output)
@@ -54,6 +56,12 @@ def validate(
         from simulator.validation.picture import plot_validation
 
         out.draw(plot_validation(results), plot)
+    if html is not None:
+        from simulator.cli.reproducing import again
+        from simulator.validation.paged import validation_html
+
+        page = validation_html(results, {"These figures again": again(context)})
+        out.write(page.encode(), html)
 
 
 def _write_validation(

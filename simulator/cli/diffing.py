@@ -10,7 +10,7 @@ import typer
 
 from simulator.cli import completing
 from simulator.cli.importing import parameters_of
-from simulator.cli.options import Batch, Format, Output, Parameters, Plot
+from simulator.cli.options import Batch, Format, Html, Output, Parameters, Plot
 from simulator.errors import OutputError, ReportError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def diff(
+    context: typer.Context,
     before: Annotated[
         str,
         typer.Argument(
@@ -63,17 +64,19 @@ def diff(
     ] = False,
     format: Format = None,
     plot: Plot = None,
+    html: Html = None,
     output: Output = None,
 ) -> None:
     """What moved between two reports, machines or stores: by how much, and through what."""
     from simulator.cli import output as out
     from simulator.cli.differing import difference_parts
+    from simulator.cli.reproducing import again
     from simulator.cli.tables import render
     from simulator.decisions.difference.diff import diff as difference_of
 
     _check(tolerance)
     inputs = [before, after, workload]
-    kind = out.prepare(format, {"-o": output, "--plot": plot}, *inputs)
+    kind = out.prepare(format, {"-o": output, "--plot": plot, "--html": html}, *inputs)
     network = _network(workload, parameters_of(param, batch))
     told = difference_of(before, after, workload=network, pattern=pattern)
     picture = None
@@ -86,6 +89,8 @@ def diff(
     out.write_result(told, kind, output, lambda: render(difference_parts(told, verbose)))
     if picture is not None and plot is not None:
         out.draw(picture, plot)
+    if html is not None:
+        out.write(told.to_html({"These figures again": again(context)}).encode(), html)
     _end(tolerance, beyond)
 
 

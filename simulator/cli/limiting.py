@@ -17,6 +17,7 @@ from simulator.cli.options import (
     Dense,
     Format,
     HardwareName,
+    Html,
     LibraryName,
     Output,
     Overflow,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 
 def limits(
+    context: typer.Context,
     hardware: HardwareName,
     workload: WorkloadName,
     pattern: Annotated[
@@ -51,6 +53,7 @@ def limits(
     brief: Brief = False,
     format: Format = None,
     plot: Plot = None,
+    html: Html = None,
     output: Output = None,
 ) -> None:
     """What limits a pattern, and what limits dense: every resource relaxed, alone and in order.
@@ -61,12 +64,13 @@ def limits(
     """
     from simulator.cli import output as out
     from simulator.cli.progress import points_bar
+    from simulator.cli.reproducing import again
     from simulator.decisions.limiting.limits import limits as limits_of
     from simulator.hardware import load_hardware
     from simulator.importers import load_workload
     from simulator.sparsity import parse_asked
 
-    outputs = {"-o": output, "--plot": plot}
+    outputs = {"-o": output, "--plot": plot, "--html": html}
     asked = parse_asked(pattern, "--pattern")
     kind = out.prepare(format, outputs, hardware, workload)
     machine = load_hardware(hardware, settings_of(settings))
@@ -83,42 +87,37 @@ def limits(
             allow_overflow=allow_overflow,
             progress=progress,
         )
-    again = _options(
-        settings=settings,
-        batch=batch,
-        param=param,
-        library=library,
-        accuracy=None if accuracy == "exact" else accuracy,
-        stack=stack,
-        dense=dense,
-    )
-    command = ["nmsim", "require", hardware, workload, "--pattern", pattern]
-    out.write_result(found, kind, output, lambda: _text(found, [*command, *again], brief))
+    command = next_command(context, found)
+    out.write_result(found, kind, output, lambda: _text(found, command, brief))
     if plot is not None:
         out.draw(found.plot(), plot)
+    if html is not None:
+        commands = {"These figures again": again(context), **({"Next": command} if command else {})}
+        out.write(found.to_html(commands).encode(), html)
 
 
-def _options(**given: object) -> list[str]:
-    """What was asked beside machine, workload and pattern, to be asked again."""
-    names = {"settings": "--set", "param": "--param"}
-    said = []
-    for name, value in given.items():
-        for one in value if isinstance(value, list) else [value]:
-            if one is not None:
-                said += [names.get(name, f"--{name}"), str(one)]
-    return said
+def next_command(context: typer.Context, found: Limits) -> str:
+    """What to ask next; empty where no speed-up is left to ask for."""
+    from simulator.cli.reproducing import simulating
+    from simulator.decisions.limiting.told import next_speedup
+
+    speedup = next_speedup(found)
+    if speedup is None:
+        return ""
+    asked = [str(context.params[name]) for name in ("hardware", "workload")]
+    words = ["nmsim", "require", *asked, "--pattern", str(context.params["pattern"])]
+    return shlex.join([*words, *simulating(context), "--speedup", f"{speedup:g}"])
 
 
-def _text(found: Limits, command: list[str], brief: bool) -> str:
+def _text(found: Limits, command: str, brief: bool) -> str:
     from simulator.cli.tables import render
 
     return render(limits_parts(found, command, brief))
 
 
-def limits_parts(found: Limits, command: list[str], brief: bool = False) -> Iterable[Part]:
+def limits_parts(found: Limits, command: str, brief: bool = False) -> Iterable[Part]:
     """Sentences, every resource alone, the best order, the stalls, and what to ask next."""
     from simulator.cli.screen import note_lines
-    from simulator.decisions.limiting.told import next_speedup
     from simulator.quantities import count
 
     yield from found.sentences()
@@ -135,10 +134,9 @@ def limits_parts(found: Limits, command: list[str], brief: bool = False) -> Iter
     if not brief:
         yield ""
         yield _stall_table(found)
-    speedup = next_speedup(found)
-    if speedup is not None:
+    if command:
         yield ""
-        yield f"Next: {shlex.join([*command, '--speedup', f'{speedup:g}'])}"
+        yield f"Next: {command}"
 
 
 def _alone_table(found: Limits) -> Grid:

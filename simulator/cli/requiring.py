@@ -15,6 +15,7 @@ from simulator.cli.options import (
     Batch,
     Dense,
     HardwareName,
+    Html,
     LibraryName,
     Parameters,
     Plot,
@@ -37,6 +38,7 @@ TRIES = 80
 
 
 def require(
+    context: typer.Context,
     hardware: HardwareName,
     workload: WorkloadName,
     pattern: Annotated[str, typer.Option(help="keep:group or any other but dense.")],
@@ -83,6 +85,7 @@ def require(
         str | None, typer.Option("--format", help="What to print: table, json, csv or parquet.")
     ] = None,
     plot: Plot = None,
+    html: Html = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -101,7 +104,7 @@ def require(
     from simulator.hardware.laid_over import base_name
     from simulator.importers import load_workload
 
-    outputs = {"-o": output, "--plot": plot, **files_of("--store", store)}
+    outputs = {"-o": output, "--plot": plot, "--html": html, **files_of("--store", store)}
     inputs = hardware, workload, prices
     out.check_target(output)
     if output is not None and not out.is_stream(output):
@@ -133,12 +136,25 @@ def require(
     out.write_result(found, kind, None, lambda: _text(found, output))
     if plot is not None:
         out.draw(found.plot(), plot)
+    if html is not None:
+        out.write(found.to_html(_commands(context, found, given)).encode(), html)
     if not found.is_reached:
         raise typer.Exit(UNREACHED)
     if output is not None:
         base = base_name(hardware, output)
         name = output.stem or f"{machine.name}-required"
         out.write(found.machine_yaml(base, name, given).encode(), output)
+
+
+def _commands(
+    context: typer.Context, found: Requirement, given: dict[str, object]
+) -> dict[str, str]:
+    """What prints the figures of the page; and two runs on the changed machine."""
+    from simulator.cli.reproducing import again, compare_of
+
+    settings = given | found.settings
+    check = compare_of(context, ["1:1", found.pattern], settings) if found.changes else ""
+    return {"These figures again": again(context)} | ({"Check it": check} if check else {})
 
 
 def _text(found: Requirement, output: Path | None) -> str:
@@ -162,7 +178,7 @@ def requirement_parts(found: Requirement, output: Path | None) -> Iterable[Part]
 
 def _changes(found: Requirement) -> Grid:
     from simulator.cli.grid import Column, Grid
-    from simulator.quantities import times
+    from simulator.quantities import times, written_value
 
     made = Grid(
         "" if found.is_reached else f"What {times(found.reached)} takes",
@@ -179,7 +195,7 @@ def _changes(found: Requirement) -> Grid:
     )
     for one in found.changes:
         key, *others = one.values
-        before, after = (_value(key, value) for value in one.values[key])
+        before, after = (written_value(key, value) for value in one.values[key])
         made.add_row(
             one.resource,
             key + (f" and {len(others)} more" if others else ""),
@@ -190,9 +206,3 @@ def _changes(found: Requirement) -> Grid:
             "-" if one.without is None else times(one.without),
         )
     return made
-
-
-def _value(key: str, value: float) -> str:
-    from simulator.decisions.requirement.result import size_text, value_text
-
-    return size_text(value) if key.endswith(".bytes") else value_text(value)

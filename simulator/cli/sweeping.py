@@ -71,11 +71,16 @@ def search(
     executor: ExecutorName = "processes",
     scheduler: Scheduler = None,
     format: Format = None,
+    html: Html = None,
     output: Output = None,
 ) -> None:
     """Look for machines that are good in several objectives at once (needs the extra 'search')."""
+    from simulator.cli import output as out
+
     how = {"store": store, "workers": workers, "executor": executor, "scheduler": scheduler}
-    _explore("search", spec, how, format, {"-o": output})
+    result = _explore("search", spec, how, format, {"-o": output, "--html": html})
+    if html is not None:
+        out.write(result.to_html(spec.stem).encode(), html)
 
 
 def results(
@@ -110,6 +115,7 @@ def pareto(
     ] = None,
     pattern: Patterns = None,
     format: Format = None,
+    html: Html = None,
     output: Output = None,
 ) -> None:
     """Rows of a store that no other beats in every figure, a front a workload.
@@ -118,15 +124,20 @@ def pareto(
     """
     from simulator.cli import output as out
     from simulator.cli.tables import render
+    from simulator.exploration.paged import Front, rows_html
     from simulator.exploration.pareto import merge_ties, pareto_front
 
-    kind = out.prepare(format, {"-o": output, **files_of("STORE", store)})
+    kind = out.prepare(format, {"-o": output, "--html": html, **files_of("STORE", store)})
     asked = (*(minimize or ()), *(maximize or ())) or ("time_ns", "energy_pj")
     with _stored(store, pattern) as rows:
         front = pareto_front(rows.to_frame(), minimize, maximize or ())
         by_key = {row.key.hex(): row for row in rows.rows}
         kept = merge_ties(replace(rows, rows=[by_key[key] for key in front["key"]]))
         out.write_result(kept, kind, output, lambda: render([_table("Pareto front", kept, asked)]))
+        if html is not None:
+            down = tuple(name for name in asked if name not in (maximize or ()))
+            best = Front(down, tuple(maximize or ()), frozenset(front["key"]))
+            out.write(rows_html(rows, store.stem, front=best).encode(), html)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from simulator.described.sweeps import SWEEP
 from simulator.errors import OutputError
@@ -14,6 +15,9 @@ from simulator.quantities import count
 from simulator.report.total import SHOWN, Figure
 from simulator.sparsity import TRACE
 from simulator.version import __version__
+
+if TYPE_CHECKING:
+    from simulator.exploration.search import SearchResult
 
 MOST_POINTS: Final = 20_000
 """A page of more is slow to open: 3 MB, and as many markers."""
@@ -35,8 +39,26 @@ SHOWN_FIRST: Final = ("area_mm2", "energy_pj", "dram_bytes", "time_ns")
 """Across, beside time: the first of which there is a figure."""
 
 
-def rows_html(rows: Rows, title: str, notes: Sequence[str] = ()) -> str:
+@dataclass(frozen=True)
+class Front:
+    """Figures that a front is of, and the keys of the rows that are on it."""
+
+    minimize: tuple[str, ...]
+    maximize: tuple[str, ...]
+    keys: frozenset[str]
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        return (*self.minimize, *self.maximize)
+
+
+def rows_html(rows: Rows, title: str, notes: Sequence[str] = (), front: Front | None = None) -> str:
     """The page of a sweep's rows; those of points that failed are counted, not shown.
+
+    Parameters
+    ----------
+    front : Front, optional
+        What is drawn at first; by default time over the first of `SHOWN_FIRST`.
 
     Raises
     ------
@@ -53,11 +75,16 @@ def rows_html(rows: Rows, title: str, notes: Sequence[str] = ()) -> str:
             "page", "too many points", got=len(whole), want=f"at most {MOST_POINTS}",
             hint="--pattern leaves those of one pattern",
         )  # fmt: skip
-    columns = {name: column for name, column in _columns(rows) if _varies(values[name], name)}
+    asked = front.figures if front else ()
+    columns = {
+        name: _asked(column, name, front) if front and name in asked else column
+        for name, column in _columns(rows)
+        if name in asked or _varies(values[name], name)
+    }
     names = list(columns)
     values["bound"] = [bound and words(bound) for bound in values["bound"]]
-    values["pattern"] = [pattern or TRACE for pattern in values["pattern"]]
-    shown = [name for name in SHOWN_FIRST if name in names]
+    values["pattern"] = [_pattern(name) for name in values["pattern"]]
+    shown = [name for name in (*asked[1:2], *SHOWN_FIRST) if name in names]
     return points_html(
         PointsPage(
             title=title,
@@ -67,11 +94,65 @@ def rows_html(rows: Rows, title: str, notes: Sequence[str] = ()) -> str:
             apart=names.index("pattern"),
             groups=names.index("workload"),
             x=names.index(shown[0]),
-            y=names.index("time_ns"),
+            y=names.index(next(iter(asked), "time_ns")),
             notes=tuple(notes),
             made_by=f"nmsim {__version__}",
+            best=_on_front(front, [values["key"][at] for at in whole]),
         )
     )
+
+
+def _asked(column: Column, name: str, front: Front) -> Column:
+    """A figure that a front was asked of, even where it was chosen."""
+    return replace(column, role="figure", is_good=name in front.maximize)
+
+
+def _on_front(front: Front | None, keys: Sequence[object]) -> tuple[int, ...] | None:
+    """Rows of a front in more figures than are drawn; of two, the page finds them itself."""
+    if front is None or len(front.figures) == 2:
+        return None
+    return tuple(at for at, key in enumerate(keys) if key in front.keys)
+
+
+def search_html(result: SearchResult, title: str) -> str:
+    """The page of a search: its trials by their first two objectives, and the front of all.
+
+    Raises
+    ------
+    OutputError
+        If no trial has figures.
+    """
+    done = [one for one in result.records() if one["error"] is None]
+    if not done:
+        raise OutputError("page", "no trial has figures", got=count(len(result.trials), "trial"))
+    objectives = result.objectives
+    failed = len(result.trials) - len(done)
+    names = [name for name in done[0] if name not in ("pareto", "error")]
+    roles = {"trial": Column("trial", "figure")} | {
+        figure.name: _column(figure) for figure in SHOWN if figure.name in objectives
+    }
+    return points_html(
+        PointsPage(
+            title=title,
+            facts=(count(len(done), "trial"), *([f"{failed} without figures"] if failed else [])),
+            columns=tuple(roles.get(name) or Column(name, "choice") for name in names),
+            rows=[[_pattern(one[name]) if name == "pattern" else one[name] for name in names]
+                  for one in done],
+            apart=names.index("pattern"),
+            groups=None,
+            x=names.index(objectives[1] if len(objectives) > 1 else "trial"),
+            y=names.index(objectives[0]),
+            notes=result.notes,
+            made_by=f"nmsim {__version__}",
+            best=None if len(objectives) == 2 else tuple(
+                at for at, one in enumerate(done) if one["pareto"]
+            ),
+        )
+    )  # fmt: skip
+
+
+def _pattern(name: str | None) -> str:
+    return name or TRACE
 
 
 def _facts(values: dict[str, list[object]], whole: Sequence[int], failed: int) -> Iterator[str]:

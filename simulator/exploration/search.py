@@ -86,6 +86,18 @@ class SearchResult:
         """One row a trial; ``pareto`` marks the front."""
         return frame_of(self._columns(), SEARCH)
 
+    def to_html(self, title: str = "Search") -> str:
+        """A page with the trials and their front, as the text of one HTML file.
+
+        Raises
+        ------
+        OutputError
+            If no trial has figures.
+        """
+        from simulator.exploration.paged import search_html
+
+        return search_html(self, title)
+
     def to_json(self) -> str:
         return json.dumps(self.records(), indent=2, ensure_ascii=False)
 

@@ -31,25 +31,7 @@ function detailHead(pattern, layer) {
     layer.members.length
       ? html("p", { class: "quiet" }, `One kernel of ${layer.members.join(", ")}`) : null,
     layer.note ? html("p", { class: "quiet" }, layer.note) : null,
-    commandLine(pattern, layer));
-}
-
-/** The command that prints this row, with a button that copies it. */
-function commandLine(pattern, layer) {
-  if (!pattern.command) return null;
-  const code = html("code", {}, `${pattern.command} ${layer.row}`.trim());
-  const button = html("button", { type: "button", class: "copy" }, "Copy");
-  button.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(code.textContent);
-      button.textContent = "Copied";
-    } catch {
-      getSelection().selectAllChildren(code); // where a browser lets no page write there
-      button.textContent = "Selected";
-    }
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
-  });
-  return html("div", { class: "command" }, code, button);
+    pattern.command ? commandLine(`${pattern.command} ${layer.row}`.trim()) : null);
 }
 
 function whyLines(layer) {

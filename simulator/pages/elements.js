@@ -56,7 +56,7 @@ function grouped(value, places) {
 }
 
 function percent(ratio) {
-  return ratio > 0 && ratio < 0.0005 ? "<0.1 %" : `${(100 * ratio).toFixed(1)} %`;
+  return ratio > 0 && ratio < 0.0005 ? "<0.1 %" : `${grouped(100 * ratio, 1)} %`;
 }
 
 function times(ratio) {

@@ -2,33 +2,40 @@
 
 const FEW = 12; // values that have a button each
 
-/** Columns of names and settings, with all their values in order. */
-function choices() {
-  return DATA.columns.map((column, at) => ({ column, at })).filter(({ column }) =>
-    ["choice", "outcome"].includes(column.role)).map((one) => {
-    const values = [...new Set(DATA.rows.map((row) => row[one.at]))];
-    values.sort((a, b) => typeof a === "number" && typeof b === "number" ? a - b
-      : String(a).localeCompare(String(b), "en", { numeric: true }));
-    return { ...one, values };
+/** A filter for every column of names and settings, or of those asked for, that has several values. */
+function filtersOf(columns, rows, isFilter = ({ role }) => ["choice", "outcome"].includes(role)) {
+  return columns.map((column, at) => ({ column, at })).filter(({ column, at }) =>
+    isFilter(column, at)).map((one) => {
+    const values = valuesOf(rows, one.at);
+    return { ...one, values, only: new Set(), range: [null, null] };
   }).filter(({ values }) => values.length > 1);
 }
 
+/** All values of a column, in order. */
+function valuesOf(rows, at) {
+  return ordered([...new Set(rows.map((row) => row[at]))], (value) => value, false);
+}
+
 /** Whether a row passes all filters; a column without one passes everything. */
-function passes(row) {
-  return state.filters.every(({ at, only, range }) =>
+function passes(filters, row) {
+  return filters.every(({ at, only, range }) =>
     (!only.size || only.has(row[at])) && (range[0] === null || row[at] >= range[0])
     && (range[1] === null || row[at] <= range[1]));
 }
 
-function filterRows(changed) {
-  return state.filters.map((filter) => html("div", {
+/** What filters are set with; "iconOf" is asked for what stands before a value. */
+function filterRows(filters, changed, iconOf = () => null) {
+  return filters.map((filter) => html("div", {
     class: "filter", role: "group", "aria-label": filter.column.title,
-  }, html("span", { class: "quiet" }, filter.column.title),
-  filter.values.length > FEW && filter.values.every((value) => typeof value === "number")
-    ? rangeInputs(filter, changed) : valueButtons(filter, changed)));
+  }, html("span", { class: "quiet" }, filter.column.title), inputsOf(filter)(filter, changed, iconOf)));
 }
 
-function valueButtons(filter, changed) {
+function inputsOf({ values }) {
+  if (values.length <= FEW) return valueButtons;
+  return values.every((value) => typeof value === "number") ? rangeInputs : valueSelect;
+}
+
+function valueButtons(filter, changed, iconOf) {
   return filter.values.map((value, number) => html("button", {
     type: "button", class: "chip", "aria-pressed": String(filter.only.has(value)),
     onclick: (event) => {
@@ -36,8 +43,18 @@ function valueButtons(filter, changed) {
       event.currentTarget.setAttribute("aria-pressed", String(filter.only.has(value)));
       changed();
     },
-  }, filter.at === DATA.apart ? icon(seriesMarker(number, 1, 0, 0)) : null,
-  written(filter.column, value)));
+  }, iconOf(filter, number), written(filter.column, value)));
+}
+
+function valueSelect(filter, changed) {
+  const options = filter.values.map((value, at) => html("option", { value: at }, written(filter.column, value)));
+  return html("select", {
+    "aria-label": filter.column.title,
+    onchange: ({ target }) => {
+      filter.only = new Set(target.value === "" ? [] : [filter.values[Number(target.value)]]);
+      changed();
+    },
+  }, html("option", { value: "" }, "all"), options);
 }
 
 function rangeInputs(filter, changed) {

@@ -52,17 +52,10 @@ function shareCell(layer) {
 /** The layers of a pattern that the search and the filters leave, in the order asked for. */
 function visibleLayers() {
   const text = state.text.toLowerCase();
-  const { by } = COLUMNS[state.sorted];
-  const direction = state.isDown ? -1 : 1;
-  const order = (one, other) => {
-    const [a, b] = [by(one), by(other)];
-    const first = typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b;
-    return direction * first || one.at - other.at;
-  };
-  return state.rows
+  const found = state.rows
     .filter((layer) => !state.bounds.size || state.bounds.has(layer.work_bound))
-    .filter((layer) => searched(layer).includes(text))
-    .sort(order);
+    .filter((layer) => searched(layer).includes(text));
+  return ordered(found, COLUMNS[state.sorted].by, state.isDown);
 }
 
 function searched(layer) {
@@ -72,10 +65,8 @@ function searched(layer) {
 function layerTable(layers, sort, choose) {
   const columns = COLUMNS.map((column, at) => ({ ...column, at }))
     .filter((column) => !column.isShown || column.isShown(state.rows));
-  const heads = columns.map((column) => html("th", {
-    scope: "col", class: column.kind, title: column.says,
-    "aria-sort": state.sorted !== column.at ? "none" : state.isDown ? "descending" : "ascending",
-  }, html("button", { type: "button", onclick: () => sort(column.at) }, column.title)));
+  const heads = columns.map((column) => sortHead(
+    column.title, column.kind, sortedAs(column.at, state), () => sort(column.at), column.says));
   const rows = layers.map((layer) => html("tr", {
     role: "row", "data-layer": layer.at, tabindex: layer.at === state.layer ? 0 : -1,
     "aria-selected": String(layer.at === state.layer), onclick: () => choose(layer.at),

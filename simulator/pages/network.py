@@ -14,7 +14,9 @@ SCRIPTS: Final = (
     "page.js",
     "drawings.js",
     "tiles.js",
+    "table.js",
     "layers.js",
+    "command.js",
     "detail.js",
     "network.js",
 )

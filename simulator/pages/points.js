@@ -2,37 +2,14 @@
 
 const state = {
   x: DATA.x, y: DATA.y, chosen: null, sorted: DATA.y, isDown: DATA.columns[DATA.y].is_good, isFront: true,
-  filters: choices().map((one) => ({ ...one, only: new Set(), range: [null, null] })),
+  filters: filtersOf(DATA.columns, DATA.rows),
   fronts: [],
 };
 const BEST = DATA.best && new Set(DATA.best);
 const POINTS = DATA.rows.map((row, at) => ({ row, at }));
-const LISTED = 200; // rows of the table
 const FIGURES = DATA.columns.map((column, at) => ({ column, at }))
   .filter(({ column }) => column.role === "figure");
 const parts = {};
-
-/** A value as its column writes it. */
-function written(column, value) {
-  if (value === null) return "–";
-  if (typeof value !== "number") return String(value);
-  if (column.unit in DATA.units) return quantity(value, column.unit);
-  if (column.unit === "ratio") return percent(value);
-  if (column.unit === "times") return times(value);
-  const isRounded = column.role === "figure" && !Number.isInteger(value);
-  const digits = { maximumSignificantDigits: isRounded ? 4 : 15 };
-  return (isRounded ? value.toLocaleString("en-US", digits) : exact(value, digits))
-    + (column.unit ? ` ${column.unit}` : "");
-}
-
-/** A number as it is: large round ones as 50 G. */
-function exact(value, digits) {
-  for (const [size, prefix] of [[1e12, "T"], [1e9, "G"], [1e6, "M"]]) {
-    const short = value / size;
-    if (short >= 1 && Number(short.toPrecision(4)) === short) return `${short}\u00a0${prefix}`;
-  }
-  return value.toLocaleString("en-US", digits);
-}
 
 /** The number of a point's series: its value among those of the column that tells them apart. */
 function series(point) {
@@ -50,7 +27,7 @@ function summaryOf(point) {
 function groupsOf(points) {
   const groups = new Map();
   for (const point of points) {
-    const key = point.row[DATA.groups];
+    const key = DATA.groups === null ? null : point.row[DATA.groups];
     groups.set(key, [...(groups.get(key) || []), point]);
   }
   return [...groups.values()];
@@ -67,7 +44,8 @@ function start() {
       showTable();
     },
   }, "Front only");
-  parts.filters.append(...filterRows(show));
+  parts.filters.append(...filterRows(state.filters, show,
+    (filter, number) => filter.at === DATA.apart ? icon(seriesMarker(number, 1, 0, 0)) : null));
   document.body.append(pageHead(), html("main", {},
     html("section", { class: "overview", "aria-label": "Filters" }, parts.filters, sentences()),
     html("div", { class: "panes drawn" },
@@ -90,11 +68,11 @@ function axisChoices() {
 
 /** All that depends on which points are shown. */
 function show() {
-  state.shown = POINTS.filter(({ row }) => passes(row));
+  state.shown = POINTS.filter(({ row }) => passes(state.filters, row));
   const known = state.shown.filter(({ row }) => row[state.x] !== null && row[state.y] !== null);
   const columns = [DATA.columns[state.x], DATA.columns[state.y]];
   state.fronts = BEST ? known.filter(({ at }) => BEST.has(at))
-    : groupsOf(known).flatMap((group) => front(group, ...columns));
+    : groupsOf(known).flatMap((group) => front(group, columns, [state.x, state.y]));
   if (!state.shown.some(({ at }) => at === state.chosen)) {
     state.chosen = state.fronts.length ? state.fronts[0].at : null;
   }
@@ -103,7 +81,12 @@ function show() {
 }
 
 function showPlot() {
-  parts.plot.replaceChildren(scatter(state.shown, choosePoint));
+  parts.plot.replaceChildren(scatter({
+    columns: DATA.columns, x: state.x, y: state.y, points: state.shown, chosen: state.chosen,
+    best: new Set(state.fronts), fronts: BEST ? [] : groupsOf(state.fronts), series, says: summaryOf,
+    error: ({ at }) => (state.y === DATA.y && DATA.errors[at]) || 0,
+    goals: [state.x, state.y].map((at) => `, ${DATA.columns[at].is_good ? "more" : "less"} is better`),
+  }, choosePoint));
   parts.detail.replaceChildren(...pointDetail());
 }
 
@@ -129,16 +112,9 @@ function choosePoint(at) {
 
 function showTable() {
   const points = state.isFront ? state.fronts : state.shown;
-  const order = [...points].sort((one, other) => {
-    const [a, b] = [one.row[state.sorted], other.row[state.sorted]];
-    const first = typeof a === "number" && typeof b === "number" ? a - b
-      : String(a).localeCompare(String(b), "en", { numeric: true });
-    return (state.isDown ? -1 : 1) * first || one.at - other.at;
-  });
-  const heads = DATA.columns.map((column, at) => html("th", {
-    scope: "col", class: column.role,
-    "aria-sort": state.sorted !== at ? "none" : state.isDown ? "descending" : "ascending",
-  }, html("button", { type: "button", onclick: () => sortBy(at) }, column.title)));
+  const order = ordered(points, ({ row }) => row[state.sorted], state.isDown);
+  const heads = DATA.columns.map((column, at) =>
+    sortHead(column.title, column.role, sortedAs(at, state), () => sortBy(at)));
   const rows = order.slice(0, LISTED).map((point, number) => html("tr", {
     role: "row", "data-point": point.at, "aria-selected": String(point.at === state.chosen),
     tabindex: point.at === state.chosen || (!number && state.chosen === null) ? 0 : -1,

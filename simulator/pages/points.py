@@ -12,6 +12,7 @@ SCRIPTS: Final = (
     "elements.js",
     "page.js",
     "drawings.js",
+    "table.js",
     "scatter.js",
     "filters.js",
     "points.js",
@@ -31,8 +32,9 @@ class Column:
     role : {"choice", "outcome", "figure", "text"}
         What was chosen; what came of it, as one of a few words, as a number, or in any words.
     unit : str
-        Of `simulator.pages.document.UNITS`, whose base unit it is in; ``ratio``, ``times``, or
-        what is written behind a number.
+        Of `simulator.pages.document.UNITS`, whose base unit it is in; ``ratio`` and ``change``,
+        which is one with its sign; ``times``; ``decimal``, two of them; or what is written behind
+        a number.
     is_good : bool
         Of figures: whether more is better.
     """
@@ -53,8 +55,8 @@ class PointsPage:
         A value a column; None where a point has none.
     apart : int
         The column whose points have a colour and a marker each.
-    groups : int
-        The column of what does not compare: each has a front of its own.
+    groups : int or None
+        The column of what does not compare: each has a front of its own; None: all compare.
     x, y : int
         Columns of figures.
     best : tuple of int or None
@@ -70,7 +72,7 @@ class PointsPage:
     columns: tuple[Column, ...]
     rows: Sequence[Sequence[Value]]
     apart: int
-    groups: int
+    groups: int | None
     x: int
     y: int
     notes: tuple[str, ...]

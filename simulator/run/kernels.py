@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from simulator.errors import WeightsError
 from simulator.run.attach import Array, find_tensor, require_shape
 from simulator.workload import Gemm, Layer, Workload
 from simulator.workload.stack import Stack, pattern_of, stacked
@@ -56,7 +57,7 @@ def of_kernels(
     Raises
     ------
     WeightsError
-        If some of a kernel's layers have weights of another shape.
+        If some of a kernel's layers have weights of another shape, or have none.
     """
     if not weights or not kernels.members:
         return weights
@@ -68,7 +69,12 @@ def of_kernels(
         found = [tensor for tensor in tensors if tensor is not None]
         if len(layers) < 2 or not found:
             continue
-        for layer, tensor in zip(layers, found, strict=True):
+        for layer, tensor in zip(layers, tensors, strict=True):
+            if tensor is None:
+                raise WeightsError(
+                    layer.name, "has no weights, unlike layers that run in one kernel with it",
+                    hint=f"give weights to all of {', '.join(names)}, or to none",
+                )  # fmt: skip
             require_shape(layer, tensor)
         merged[kernel.name] = np.concatenate([x.reshape(-1, x.shape[-1]) for x in found])
     return merged

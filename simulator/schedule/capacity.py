@@ -69,6 +69,14 @@ def held(lowered: Iterable[tuple[Layer, GemmProblem | None]], code: MetadataCode
     return Held(weights, cache)
 
 
+def overflow_hint(needed_bytes: int) -> str:
+    """How to simulate what main memory does not hold; not every command has the option."""
+    return (
+        "--allow-overflow, in Python allow_overflow=True, simulates it all the same; without that "
+        f"option --set memory.dram.bytes={needed_bytes} does"
+    )
+
+
 def require_room(hardware: Hardware, workload: Workload, needed: Held) -> None:
     """Refuse what does not fit into main memory.
 
@@ -84,7 +92,7 @@ def require_room(hardware: Hardware, workload: Workload, needed: Held) -> None:
         f"{workload.name} on {hardware.name}",
         f"too large for the memory: needs {size(needed.all_bytes)} ({needed})",
         want=f"at most memory.dram.bytes = {room} ({size(room)})",
-        hint="--allow-overflow, in Python allow_overflow=True, simulates it all the same",
+        hint=overflow_hint(needed.all_bytes),
     )
 
 

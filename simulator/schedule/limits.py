@@ -8,6 +8,7 @@ import numpy as np
 
 from simulator.errors import MappingError, WorkloadError
 from simulator.hardware import Hardware
+from simulator.schedule.capacity import overflow_hint
 from simulator.schedule.partition import TileGrid
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def check_dram(hardware: Hardware, need: int) -> None:
             hardware.name,
             f"too large for the memory: operands and output need {need} bytes",
             want=f"at most memory.dram.bytes = {room}",
-            hint="--allow-overflow, in Python allow_overflow=True, simulates it all the same",
+            hint=overflow_hint(need),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import nan
@@ -96,6 +96,12 @@ class Validation:
         names = dict.fromkeys(name(point) for point in self.counted)
         groups = {group: tuple(p for p in self.counted if name(p) == group) for group in names}
         return {group: replace(self, points=points) for group, points in groups.items() if group}
+
+    def to_html(self, commands: Mapping[str, str] | None = None) -> str:
+        """One HTML file to click through; `simulator.validation.paged` has one of several sets."""
+        from simulator.validation.paged import validation_html
+
+        return validation_html([self], commands)
 
     def set_aside(self) -> dict[str, int]:
         """How many rows are not counted, by reason."""

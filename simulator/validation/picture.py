@@ -18,10 +18,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentForma
 from simulator.pictures import Picture, new_picture
 from simulator.pictures.style import ACCENT, INK, QUIET, styled
 from simulator.validation import Measurement, Validation
-from simulator.validation.summary import cells, lines
-
-BAND: Final = 0.10
-"""Half-width of the grey band around agreement."""
+from simulator.validation.summary import BAND, cells, lines
 
 COLUMNS: Final = 5
 CELL_INCHES: Final = (3.25, 4.8)

@@ -10,6 +10,9 @@ from simulator.validation import FAMILY_FACTOR, Validation
 from simulator.validation.decisions import decided
 from simulator.validation.fitted import READ_OFF, Fitted, is_read_off
 
+BAND: Final = 0.10
+"""Half-width, as a share, of the band that pictures and pages have around agreement."""
+
 TITLE = "Model against published figures: absolute errors in per cent"
 
 MARK = " *"

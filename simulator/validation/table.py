@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
 
+from simulator.described import Table
+from simulator.described.validations import DECIDED, VALIDATED, VALIDATION
 from simulator.validation import Measurement, Validation
 from simulator.validation.advised import Decision
 from simulator.validation.summary import constants, lines
@@ -28,15 +30,20 @@ class Records:
     ----------
     records : list of dict
         Equal keys throughout; ratios where the screen has per cent.
+    described : Table
+        What the keys mean.
     """
 
     records: list[Record]
+    described: Table
 
     def to_frame(self) -> pd.DataFrame:
         """A row a record."""
         import pandas as pd
 
-        return pd.DataFrame.from_records(self.records)
+        frame = pd.DataFrame.from_records(self.records)
+        frame.attrs = self.described.attrs(frame.columns)
+        return frame
 
     def to_json(self) -> str:
         """A list of objects."""
@@ -56,17 +63,17 @@ def every(results: Iterable[Validation]) -> list[Figure]:
 
 def line_records(results: Iterable[Validation]) -> Records:
     """A record a line of the summary."""
-    return Records([_line_record(line) for line in lines(results)])
+    return Records([_line_record(line) for line in lines(results)], VALIDATION)
 
 
 def figure_records(figures: Sequence[Figure]) -> Records:
     """A record a figure."""
-    return Records([_figure_record(*figure) for figure in figures])
+    return Records([_figure_record(*figure) for figure in figures], VALIDATED)
 
 
 def decision_records(told: Iterable[Decision]) -> Records:
     """A record a published gain."""
-    return Records([_decision_record(one) for one in told])
+    return Records([_decision_record(one) for one in told], DECIDED)
 
 
 def _decision_record(one: Decision) -> Record:
@@ -91,13 +98,13 @@ def _line_record(line: Validation) -> Record:
         "constants": constants(line),
         "counted": len(line.counted),
         "published": len(line.points),
-        "mean_error_ratio": _known(line.mape),
-        "mean_error_of_all_ratio": _known(line.mape_of_all),
-        "median_error_ratio": _known(line.median),
-        "signed_error_ratio": _known(line.bias),
+        "mean_error_ratio": known(line.mape),
+        "mean_error_of_all_ratio": known(line.mape_of_all),
+        "median_error_ratio": known(line.median),
+        "signed_error_ratio": known(line.bias),
         "worst_error_ratio": None if worst_point is None else worst_point.error,
         "worst_row": None if worst_point is None else worst_point.label,
-        "roofline_error_ratio": _known(line.roofline_mape),
+        "roofline_error_ratio": known(line.roofline_mape),
         "bound_ratio": data.bound,
     }
 
@@ -122,5 +129,6 @@ def _figure_record(line: Validation, point: Measurement) -> Record:
     }
 
 
-def _known(ratio: float) -> float | None:
+def known(ratio: float) -> float | None:
+    """None for what is not a number."""
     return None if isnan(ratio) else ratio

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from simulator.hardware import Hardware
 from simulator.hardware.library import Unit
+from simulator.quantities import count
 from simulator.sparsity import (
     CHOSEN,
     DENSE,
@@ -305,7 +306,8 @@ def _executed(
         return [DENSE], f"{asked} runs dense: no pattern of {hardware.name} contains it"
     filled: list[Executed] = [pattern for pattern in hosts if pattern.group <= channels]
     if not filled:
-        return [DENSE], f"{asked} runs dense: {channels} channels are less than a group"
+        few = f"{count(channels, 'channel')} {'is' if channels == 1 else 'are'} less than a group"
+        return [DENSE], f"{asked} runs dense: {few}"
     # Where a pattern that contains it would run dense for want of channels, so may this one.
     may_be_dense = len(filled) < len(hosts) or _times_both(hosts, hardware, library)
     return filled + [DENSE] * may_be_dense, ""

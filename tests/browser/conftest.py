@@ -11,6 +11,9 @@ from typing import Any, Final
 
 import pytest
 
+WITHOUT_GPU: Final = ["--disable-gpu", "--disable-software-rasterizer"]
+"""Drawing needs none, and to imitate one takes longer than most tests."""
+
 BROWSER: Final = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 
 
@@ -27,7 +30,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER)
+        started = playwright.chromium.launch(executable_path=BROWSER, args=WITHOUT_GPU)
         yield started
         started.close()
 

@@ -11,6 +11,7 @@ import pytest
 from measured_rows import MODEL, pruned_rows
 
 from simulator import pareto_front, sweep
+from simulator.exploration.sweep import SweepResult
 from simulator.hardware import load_hardware
 from simulator.tradeoff.front import FRONT
 from simulator.tradeoff.join import Clock
@@ -25,22 +26,26 @@ SPEC = {
     "patterns": ["1:1", "2:4", "1:4", "1:8"],
     "parameters": {
         "core.count": list(range(1, 16)),
-        "core.scratchpad.bytes_per_cycle": [32, 64],
         "memory.dram.bytes_per_second": [10e9, 21e9],
     },
 }
 PRINTED = "x => x.map(p => Number(p.dataset.point))"
 
 
-@pytest.fixture(scope="session")
-def frame() -> pd.DataFrame:
-    return sweep(SPEC, executor="serial").to_frame()
+@pytest.fixture(scope="module")
+def swept() -> SweepResult:
+    return sweep(SPEC, executor="serial")
 
 
-@pytest.fixture(scope="session")
-def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def frame(swept: SweepResult) -> pd.DataFrame:
+    return swept.to_frame()
+
+
+@pytest.fixture(scope="module")
+def page_file(swept: SweepResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pages") / "sweep.html"
-    path.write_text(sweep(SPEC, executor="serial").to_html("a sweep"), encoding="utf-8")
+    path.write_text(swept.to_html("a sweep"), encoding="utf-8")
     return path
 
 

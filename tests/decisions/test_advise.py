@@ -205,6 +205,15 @@ def test_several_batches():
     assert [row.sparse for row in advice.batches] == sorted(row.sparse for row in advice.batches)
 
 
+def test_a_batch_that_memory_does_not_hold_is_left_out_and_named():
+    small = load_hardware("nm-edge", {"memory.dram.bytes": 260_000_000})
+    asked = {"batches": (1, 4096), "break_even": 0, "accuracy": "sampled"}
+    advice = advise(small, "bert-base", ("2:4",), **asked)
+    assert [row.batch for row in advice.batches] == [1]
+    assert advice.notes[-1].startswith("batch 4,096 is left out: ")
+    assert "too large for the memory" in advice.notes[-1]
+
+
 def test_stays_dense_as_asked():
     advice = advise("nm-flex", "bert-base", ("2:4",), dense="^output$", break_even=0)
     (stays,) = [layer for layer in advice.layers if layer.name == "output"]

@@ -290,7 +290,7 @@ def test_what_cannot_be_scaled_is_left_out() -> None:
     assert {"cores", "alignment"}.isdisjoint(one.resource for one in own.elasticities)
     assert "With everything but the cores, clock and MACs unlimited" in " ".join(own.sentences())
     assert json.loads(own.to_json())["relaxed"]
-    assert [*limits_parts(own, ["nmsim"])]
+    assert [*limits_parts(own, "nmsim")]
 
 
 @pytest.mark.parametrize("factor", [1, 0.5, inf, float("nan")])

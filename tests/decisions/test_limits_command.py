@@ -57,7 +57,7 @@ def found() -> Limits:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_screen_fits(width: int) -> None:
-    grids = [part for part in limits_parts(found(), ["nmsim"]) if isinstance(part, Grid)]
+    grids = [part for part in limits_parts(found(), "nmsim") if isinstance(part, Grid)]
     assert len(grids) == 3
     for grid in grids:
         for line in grid.printed(width, plain=False):

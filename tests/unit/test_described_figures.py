@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import answers
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -32,7 +33,16 @@ from simulator import (
 from simulator.cli.output import FORMATS
 from simulator.cli.pruned import Pruned
 from simulator.cli.pruned import Row as PrunedRow
+from simulator.decisions.trust import Band
 from simulator.described import TABLES, Described, Table
+from simulator.described.decisions import (
+    ADVICE,
+    LIMITS,
+    MACHINES,
+    REPORTS,
+    REQUIREMENT,
+    STORES,
+)
 from simulator.described.layers import COMPARISON, CORE_TIME, LAYERS, TRAFFIC
 from simulator.described.qualities import (
     MEASURED,
@@ -44,6 +54,7 @@ from simulator.described.qualities import (
 from simulator.described.reports import REPORT
 from simulator.described.sweeps import FRONT, SEARCH, SWEEP
 from simulator.described.trainings import ANSWERS, CLAIMS, RUNS, TRAINING
+from simulator.described.validations import DECIDED, VALIDATED, VALIDATION
 from simulator.exploration.pareto import merge_ties
 from simulator.exploration.search import SearchResult, Trial
 from simulator.hardware.schema import description_at
@@ -56,6 +67,8 @@ from simulator.tradeoff.per_layer import Budget
 from simulator.traffic import FLOWS
 from simulator.training.claims import claims_of
 from simulator.training.table import Run, RunTable
+from simulator.validation.advised import Decision
+from simulator.validation.table import decision_records, every, figure_records, line_records
 
 LEAST_WORDS = 6
 GEMM = "gemm:128x192x256"
@@ -102,6 +115,10 @@ def pruned() -> Pruned:
     return Pruned("title", "layer", [row], None)
 
 
+def decision() -> Decision:
+    return Decision("a gain", 1.5, 1.4, 0.9, Band("nm-edge", 0.05, 8, ("set",)), "", None)
+
+
 FRAMES: dict[str, tuple[Table, Callable[[], Any]]] = {
     "report": (LAYERS, report),
     "comparison": (COMPARISON, lambda: compare("nm-edge", GEMM, ["1:1", "2:4"])),
@@ -113,6 +130,15 @@ FRAMES: dict[str, tuple[Table, Callable[[], Any]]] = {
     "claims": (ANSWERS, lambda: claims_of([trained()])),
     "trade-off": (TRADE_OFF, traded),
     "pruned": (PRUNED, pruned),
+    "advice": (ADVICE, cache(answers.advice)),
+    "limits": (LIMITS, cache(answers.limited)),
+    "requirement": (REQUIREMENT, cache(answers.required)),
+    "difference of reports": (REPORTS, cache(answers.moved)),
+    "difference of machines": (MACHINES, cache(answers.changed)),
+    "difference of stores": (STORES, cache(answers.swept)),
+    "validation": (VALIDATION, lambda: line_records(answers.validated())),
+    "validated figures": (VALIDATED, lambda: figure_records(every(answers.validated()))),
+    "validated decisions": (DECIDED, lambda: decision_records([decision()])),
 }
 IN_JSON: dict[str, tuple[Table, Callable[[], Any]]] = {
     "report": (REPORT, report),
@@ -151,7 +177,7 @@ def test_every_column_is_described_and_nothing_else_is(kind: str) -> None:
     frame = made().to_frame()
     columns = [name for name in frame.columns if table.find(name) or name not in OF_MACHINE]
     assert [name for name in columns if table.find(name) is None] == []
-    assert {figure.name for figure in table.figures} == set(columns)
+    assert {table.find(name) for name in columns} == set(table.figures)
     assert set(frame.attrs["meaning"]) == set(frame.columns)
 
 

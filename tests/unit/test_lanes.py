@@ -187,7 +187,7 @@ def test_a_library_or_a_mapping_of_the_user_s_own_decides() -> None:
 def test_pruned_or_not_it_runs_dense_and_says_so() -> None:
     layer = ran(depthwise(), tiny(**LANES), pattern="2:4")
     assert (layer.asked, layer.executed_as, layer.executed_on) == ("2:4", "1:1", "vector")
-    assert layer.note == "2:4 runs dense: 1 channels are less than a group"
+    assert layer.note == "2:4 runs dense: 1 channel is less than a group"
 
 
 def test_real_weights_may_be_attached() -> None:

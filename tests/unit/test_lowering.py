@@ -110,7 +110,8 @@ def test_fewer_channels_than_a_group_run_dense_and_say_so(
     assert found.problem.pattern == DENSE
     assert found.problem.run == channels
     assert found.asked == Pattern.parse(pattern)
-    assert note(found) == f"{pattern} runs dense: {channels} channels are less than a group"
+    few = "1 channel is" if channels == 1 else f"{channels} channels are"
+    assert note(found) == f"{pattern} runs dense: {few} less than a group"
 
 
 def test_fewer_channels_than_a_group_may_fill_a_smaller_one() -> None:

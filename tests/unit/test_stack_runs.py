@@ -11,6 +11,7 @@ import pytest
 from simulator import compare, load_workload, simulate
 from simulator.errors import ConfigError, WeightsError, WorkloadError
 from simulator.report.report import Report
+from simulator.run.kernels import of_kernels
 from simulator.workload import Gemm, Stream, Workload
 from simulator.workload.stack import STACKS, stacked
 
@@ -132,3 +133,10 @@ def test_presets_run_as_tensorrt_does(name: str) -> None:
 def test_a_preset_names_its_stack() -> None:
     assert load_workload("gpt2-xl").stack == "fused"
     assert load_workload("gemm:64x64x64").stack == "listed"
+
+
+def test_kernels_of_which_some_layers_have_no_weights_are_refused() -> None:
+    own = tensors()
+    del own["key.weight"]
+    with pytest.raises(WeightsError, match=r"^key: has no weights, .* query, key, value, or to"):
+        of_kernels(network(), stacked(network()), own)

@@ -21,7 +21,7 @@ from simulator.decisions.advice.reasons import CHANNELS, PATTERN
 from simulator.decisions.advice.result import Advice, BatchRow, LayerAdvice
 from simulator.decisions.advice.worth import Store, Worth, worth_of
 from simulator.decisions.trust import Outcome, band_of, outcome
-from simulator.errors import ConfigError, SimulatorError, WorkloadError
+from simulator.errors import ConfigError, MappingError, SimulatorError, WorkloadError
 from simulator.hardware import Hardware, load_hardware
 from simulator.importers import load_workload
 from simulator.run.simulate import LayerProgress
@@ -113,8 +113,7 @@ def advise(
         advice = replace(advice, layers=_with_break_evens(case, advice.layers, break_even))
     if len(sizes) > 1:
         others = [_case_at(case, workload, given | {BATCH: size}) for size in sizes[1:]]
-        rows = [_batch_row(one, size) for one, size in zip([case, *others], sizes, strict=True)]
-        return replace(advice, batches=tuple(rows))
+        return _with_rows(advice, dict(zip(sizes, [case, *others], strict=True)))
     return _with_batch(case, advice, workload, given) if break_even and advice.layers else advice
 
 
@@ -181,6 +180,17 @@ def _kind(layer: LayerAdvice) -> str:
 def _case_at(case: Case, workload: Workload | str | Path, given: Mapping[str, int]) -> Case:
     """The same network at other parameters."""
     return replace(case, network=under(load_workload(workload, **given), {}))
+
+
+def _with_rows(advice: Advice, cases: Mapping[int, Case]) -> Advice:
+    """With what is gained at every batch that memory holds; a note of every other one."""
+    rows, notes = [], []
+    for batch, case in cases.items():
+        try:
+            rows.append(_batch_row(case, batch))
+        except MappingError as error:
+            notes.append(f"batch {batch:,} is left out: {error.what}")
+    return replace(advice, batches=tuple(rows), notes=(*advice.notes, *notes))
 
 
 def _batch_row(case: Case, batch: int) -> BatchRow:

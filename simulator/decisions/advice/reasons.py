@@ -97,7 +97,7 @@ def _runs_dense(lowered: Lowered, sparse: LayerReport) -> Reason | None:
     if not parse_pattern(sparse.executed_as).is_dense:
         return None
     _, _, why = lowered.reason.partition("runs dense: ")
-    if "channels" in why:
+    if "channel" in why:
         return Reason(CHANNELS, f"too few channels: {why}")
     return Reason(PATTERN, why) if why else None
 

@@ -13,6 +13,7 @@ from simulator.decisions.advice.breakeven import BreakEven
 from simulator.decisions.advice.reasons import Reason
 from simulator.decisions.advice.worth import Worth
 from simulator.decisions.trust import Band, Outcome
+from simulator.described.decisions import ADVICE
 from simulator.report.report import Report
 from simulator.sparsity import DENSE
 from simulator.workload import Workload
@@ -224,7 +225,9 @@ class Advice:
 
         frame = pd.DataFrame([layer.record(self.patterns) for layer in self.layers])
         sizes = [f"break_even_{size}" for size in ("columns", "m", "k") if self.layers]
-        return frame.astype(dict.fromkeys(sizes, "Int64"))  # missing where nothing gains
+        frame = frame.astype(dict.fromkeys(sizes, "Int64"))  # missing where nothing gains
+        frame.attrs = ADVICE.attrs(frame.columns)
+        return frame
 
     def to_json(self) -> str:
         """The sentences, gains in all and by batch, and the rows of `to_frame`."""
@@ -251,6 +254,18 @@ class Advice:
             "notes": list(self.notes),
         }  # fmt: skip
         return json.dumps(data, indent=2, ensure_ascii=False)
+
+    def to_html(self, commands: Mapping[str, str] | None = None) -> str:
+        """One HTML file to click through, which needs nothing but itself.
+
+        Parameters
+        ----------
+        commands : mapping, optional
+            Lines for a shell that it shows, by what they are for.
+        """
+        from simulator.decisions.advice.paged import advice_html
+
+        return advice_html(self, commands or {})
 
     def _repr_html_(self) -> str:
         said = "<br>".join(map(html.escape, self.sentences()))

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from simulator.decisions.difference.of_reports import ReportsDifference
 from simulator.decisions.difference.result import FEW, Difference, listed, moved
+from simulator.described.decisions import MACHINES
 from simulator.hardware import Hardware
 from simulator.names import shortened
 from simulator.quantities import count, times
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from simulator.pictures import Picture
 
 CALLED: Final = ("name", "description")
@@ -61,6 +60,7 @@ class KeyChange:
 class MachinesDifference(Difference):
     """Machines, key by key; and, where a workload was named, a run of it on each."""
 
+    described = MACHINES
     keys: tuple[KeyChange, ...]
     run: ReportsDifference | None = None
 
@@ -89,12 +89,6 @@ class MachinesDifference(Difference):
             {"key": one.key, "a": one.texts[0], "b": one.texts[1], "ratio": one.ratio}
             for one in self.keys
         ]
-
-    def to_frame(self) -> pd.DataFrame:
-        """A row a key; of equal machines none, with the same columns."""
-        import pandas as pd
-
-        return pd.DataFrame(self.records(), columns=["key", "a", "b", "ratio"])
 
     def details(self) -> dict[str, Any]:
         if self.run is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from simulator.decisions.difference.changes import HOW, LayerChange, RunChange, numbered
 from simulator.decisions.difference.result import Difference, listed, some
 from simulator.decisions.difference.told import ToldReport
+from simulator.described.decisions import REPORTS
 from simulator.errors import ReportError
 from simulator.names import shortened
 from simulator.units import PS_PER_NS
@@ -28,6 +29,7 @@ class ReportsDifference(Difference):
         Patterns of one side alone.
     """
 
+    described = REPORTS
     runs: tuple[RunChange, ...]
     only_before: tuple[str, ...] = ()
     only_after: tuple[str, ...] = ()

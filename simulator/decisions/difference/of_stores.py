@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator.decisions.difference.changes import numbered
 from simulator.decisions.difference.result import Difference, listed, longer, moved, some
+from simulator.described.decisions import STORES
 from simulator.quantities import count
 from simulator.sparsity import asked_name
 
@@ -65,6 +66,7 @@ class RowChange:
 class StoresDifference(Difference):
     """Rows of two stores, matched by what they are."""
 
+    described = STORES
     rows: tuple[RowChange, ...]
 
     @cached_property

@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from simulator.described import Table
 from simulator.errors import OutputError
 from simulator.quantities import percent, time, times
 
@@ -43,6 +44,9 @@ class Difference(ABC):
     after: str
     notes: tuple[str, ...]
 
+    described: ClassVar[Table]
+    """What the columns of its rows mean."""
+
     @abstractmethod
     def sentences(self) -> Iterable[str]:
         """What moved, by how much, and through what."""
@@ -75,7 +79,22 @@ class Difference(ABC):
         """A row a layer, key or run."""
         import pandas as pd
 
-        return pd.DataFrame(self.records())
+        columns = [figure.name for figure in self.described.figures]
+        frame = pd.DataFrame(self.records(), columns=columns)
+        frame.attrs = self.described.attrs(columns)
+        return frame
+
+    def to_html(self, commands: Mapping[str, str] | None = None) -> str:
+        """One HTML file to click through, which needs nothing but itself.
+
+        Parameters
+        ----------
+        commands : mapping, optional
+            Lines for a shell that it shows, by what they are for.
+        """
+        from simulator.decisions.difference.paged import difference_html
+
+        return difference_html(self, commands or {})
 
     def plot(self) -> Picture:
         """Bars of the parts of the difference.

@@ -195,6 +195,7 @@ def limits(
         ideal_of_dense=ideal_of_dense,
         factors=tuple(sorted(set(factors))),
         resources={one.name: one for one in present},
+        values={key: much for one in present for key, much in one.values(tree).items()},
         relaxed=tuple(relaxed),
         steps=tuple(_in_order(runs, freed)),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from math import isinf, log
 from typing import TYPE_CHECKING, Any, Final
 
+from simulator.described.decisions import LIMITS
 from simulator.hardware.resources import Resource
 from simulator.report.report import Report
 from simulator.report.stalls import STALLS, Stall
@@ -90,6 +91,8 @@ class Limits:
         By which resources were relaxed, rising.
     resources : dict of Resource
         What the machine has, by name.
+    values : dict of str to float
+        How much of it the machine has, by dotted key.
     relaxed : tuple of Relaxed
         In the order of resources; of those that move nothing without a limit that row alone.
     steps : tuple of Step
@@ -103,6 +106,7 @@ class Limits:
     ideal_of_dense: Report
     factors: tuple[float, ...]
     resources: Mapping[str, Resource]
+    values: Mapping[str, float]
     relaxed: tuple[Relaxed, ...]
     steps: tuple[Step, ...]
 
@@ -224,7 +228,9 @@ class Limits:
         """One row a machine, `records`; without a limit the factor is infinite."""
         import pandas as pd
 
-        return pd.DataFrame(self.records())
+        frame = pd.DataFrame(self.records())
+        frame.attrs = LIMITS.attrs(frame.columns)
+        return frame
 
     def to_json(self) -> str:
         """Sentences, machines, the best order, elasticities and stalls."""
@@ -252,6 +258,18 @@ class Limits:
             ],
         }  # fmt: skip
         return json.dumps(data, indent=2, ensure_ascii=False)
+
+    def to_html(self, commands: Mapping[str, str] | None = None) -> str:
+        """One HTML file to click through, which needs nothing but itself.
+
+        Parameters
+        ----------
+        commands : mapping, optional
+            Lines for a shell that it shows, by what they are for.
+        """
+        from simulator.decisions.limiting.paged import limits_html
+
+        return limits_html(self, commands or {})
 
     def plot(self) -> Picture:
         """The best order as a waterfall, and elasticities beside it."""

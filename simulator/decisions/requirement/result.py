@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from simulator.described.decisions import REQUIREMENT
 from simulator.hardware.laid_over import machine_lines
 from simulator.names import words
-from simulator.quantities import count, time, times, whole_percent
+from simulator.quantities import count, is_bytes, memory_size, number, time, times, whole_percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,6 @@ NAMED = 3
 """So many resources are named in a sentence."""
 ROW_INCHES = 0.55
 """Of a picture."""
-KIB, MIB = 1024, 1024**2
 
 
 @dataclass(frozen=True)
@@ -253,9 +253,9 @@ class Requirement:
         }
         for one in self.changes:
             for key, (before, after) in one.values.items():
-                size = f"{size_text(after)}; " if key.endswith(".bytes") else ""
+                size = f"{memory_size(after)}; " if is_bytes(key) else ""
                 change = f"{one.factor:.2f} times {'less' if one.is_less else 'more'}"
-                note = f"{size}was {value_text(before)}, {change} {one.resource}"
+                note = f"{size}was {number(before)}, {change} {one.resource}"
                 differences[key] = (key, after, note)
         head = next(iter(self.sentences()))
         lines = [f"# {self.workload}: {head}", *machine_lines(base, name, differences.values())]
@@ -281,8 +281,10 @@ class Requirement:
         """One row a key that changes; a price is of a resource and stands with each of its keys."""
         import pandas as pd
 
-        columns = ("resource", "key", "before", "after", "factor", "price", "speedup_without")
-        return pd.DataFrame(self.records(), columns=list(columns))
+        columns = [figure.name for figure in REQUIREMENT.figures]
+        frame = pd.DataFrame(self.records(), columns=columns)
+        frame.attrs = REQUIREMENT.attrs(columns)
+        return frame
 
     def to_json(self) -> str:
         """The changes, the figures, the sentences and the notes."""
@@ -296,6 +298,18 @@ class Requirement:
             data["stop"] = asdict(self.stop) | {"helping": dict(self.stop.helping)}
         data |= {"sentences": list(self.sentences()), "notes": list(self.notes)}
         return json.dumps(data, indent=2, ensure_ascii=False)
+
+    def to_html(self, commands: Mapping[str, str] | None = None) -> str:
+        """One HTML file to click through, which needs nothing but itself.
+
+        Parameters
+        ----------
+        commands : mapping, optional
+            Lines for a shell that it shows, by what they are for.
+        """
+        from simulator.decisions.requirement.paged import requirement_html
+
+        return requirement_html(self, commands or {})
 
     def _repr_html_(self) -> str:
         table: str = self.to_frame().to_html(index=False)
@@ -316,15 +330,3 @@ class Requirement:
 
 def _listed(texts: list[str]) -> str:
     return ", ".join(texts[:-1]) + (" and " if len(texts) > 1 else "") + texts[-1]
-
-
-def value_text(value: float) -> str:
-    """A value of a key, in its own unit."""
-    return f"{value:,.5g}" if value < 1e6 else f"{value:.4g}"
-
-
-def size_text(value: float) -> str:
-    """Bytes as memories are counted: ``196 KiB``."""
-    if value < KIB:
-        return f"{value:g} bytes"
-    return f"{value / MIB:.4g} MiB" if value >= MIB else f"{value / KIB:.4g} KiB"
