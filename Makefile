@@ -14,7 +14,7 @@ demo: .venv/installed  ## dense, 2:4 and 1:8 on BERT-large: 32 sequences at once
 	$(BIN)/nmsim compare nm-flex bert-large --batch 1 --patterns 1:1,2:4,1:8 --brief
 
 test: .venv/installed-dev  ## the whole test suite
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 browser: .venv/installed-browser  ## pages in a real headless chromium; screenshots go to .screenshots
 	$(BIN)/python -m pytest -o addopts= -q tests/browser

@@ -52,6 +52,7 @@ html_show_sourcelink = False
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
+html_show_search_summary = False  # would fetch pages, which browsers refuse from disk
 
 
 class SessionLexer(RegexLexer):
@@ -68,6 +69,8 @@ class SessionLexer(RegexLexer):
 
 
 def setup(app: Sphinx) -> None:
-    """Write what is generated before Sphinx looks for pages."""
+    """Write what is generated before Sphinx looks for pages; name what the search is to find."""
+    app.add_crossref_type("key", "key", objname="key of a YAML file")
+    app.add_crossref_type("field", "field", objname="figure")
     app.add_lexer("console", SessionLexer)
     app.connect("config-inited", lambda *_: generate.write(DOCS))

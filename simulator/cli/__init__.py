@@ -86,12 +86,12 @@ app.command(
 )(on_screen(advise))
 app.command(
     rich_help_panel=DECIDE,
-    epilog="Examples: nmsim limits nm-flex resnet50 --pattern 1:8; "
+    epilog="Examples: nmsim limits a100-sxm4-80gb gemm:4096x4096x4096 --pattern 2:4; "
     "nmsim limits nm-flex bert-base --pattern 1:8 --plot limits.svg -o limits.csv",
 )(on_screen(limits))
 app.command(
     rich_help_panel=DECIDE,
-    epilog="Examples: nmsim require nm-flex resnet50 --batch 64 --pattern 1:8 --speedup 2.5 "
+    epilog="Examples: nmsim require nm-flex bert-base --pattern 1:8 --speedup 1.7 "
     "-o machine.yaml; nmsim require nm-flex bert-base --pattern 2:4 --speedup 2 --free clock "
     "--store runs.sqlite",
 )(on_screen(require))

@@ -91,7 +91,7 @@ def plot_data_set(result: Validation) -> Picture:
     _agreement(agreement, result)
     agreement.set_title("")
     right = LEFT_INCHES + side
-    _errors(_panel(picture, right, 0, side, width - right - LEFT_INCHES - 0.1), result)
+    _errors(_panel(picture, right, 0, side, width - right - LEFT_INCHES - 0.3), result)
     drawn = {_look(point) for point in result.points}
     _legend(picture, 2, [look for look in LOOKS if look in drawn])
     return picture

@@ -64,19 +64,19 @@ def mma(pattern: str, latencies: bool = False) -> Iterable[Measurement]:
         is_dense = pattern == "1:1"
         full = hardware.core.tensor_cores.instructions[_mma_dtype(row)].k
         depth = "full depth" if _mma_slots(row) == full else "half depth"
-        about = {"part": "" if is_dense else depth, "preset": A100}
+        part = "" if is_dense else depth
         name = f"{row['inputs']}/{row['sums']} k{row['k']}"
         if latencies:
             measured = float(row["latency_cycles"])
             predicted = mma_row(hardware, row, 4).latency_cycles
-            yield Measurement(name, measured, predicted, **about, fitted=is_dense)
+            yield Measurement(name, measured, predicted, part=part, fitted=is_dense, preset=A100)
             continue
         seen = is_dense or (depth == "half depth" and row["inputs"] == "fp16")
         for warps in (4, 8):
             measured = float(row[f"macs_per_cycle_{warps}"])
             predicted = mma_row(hardware, row, warps).macs_per_cycle
             label = f"{name}, {warps} warps"
-            yield Measurement(label, measured, predicted, **about, fitted=seen)
+            yield Measurement(label, measured, predicted, part=part, fitted=seen, preset=A100)
 
 
 @cache

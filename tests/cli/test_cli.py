@@ -27,6 +27,7 @@ from simulator.errors import OutputError
 from simulator.quantities import time
 from simulator.workload.columns import COLUMNS
 from tests.cli.example_files import BERT_CONFIG, SWEEP, make
+from tests.validation.results import remember
 
 NMSIM = Path(sys.executable).with_name("nmsim")
 ESCAPE = "\x1b"
@@ -237,7 +238,8 @@ LONG = re.compile(r"8192x|validate")
         for example in examples()
     ],
 )
-def test_examples_run(nmsim: Nmsim, example: str) -> None:
+def test_examples_run(nmsim: Nmsim, example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(monkeypatch)
     command, *arguments = shlex.split(example, comments=True)
     assert command == "nmsim"
     command = "claims" if "--claims" in arguments else arguments[0]

@@ -1,18 +1,21 @@
-"""Does the wheel bring its presets, name what it needs, and hold nothing but the package?"""
+"""Does the source archive hold the project, and the wheel made of it its presets and no more?"""
 
 from __future__ import annotations
 
 import ast
-import importlib.util
 import os
 import re
 import subprocess
 import sys
+import tarfile
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
+
+from simulator import __version__
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -56,15 +59,34 @@ def _imported(package: Path) -> Iterator[str]:
                     yield DISTRIBUTIONS.get(top, top)
 
 
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source archive."""
+    target = tmp_path_factory.mktemp("source")
+    _python("-m", "hatchling", "build", "-t", "sdist", "-d", target, cwd=REPOSITORY)
+    (archive,) = target.iterdir()
+    return archive
+
+
 @pytest.mark.slow
-def test_an_installed_wheel_finds_its_presets(tmp_path: Path) -> None:
+def test_the_source_archive_holds_every_file(source: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"], capture_output=True, text=True, check=False, cwd=REPOSITORY
+    )
+    assert listed.returncode == 0, "not a checkout: what should be in the archive?"
+    kept = {line for line in listed.stdout.splitlines() if not line.startswith(".")}
+    with tarfile.open(source) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert {name for name in kept if (REPOSITORY / name).exists()} - held == set()
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_finds_its_presets(source: Path, tmp_path: Path) -> None:
     wheels, target, empty = tmp_path / "wheels", tmp_path / "target", tmp_path / "empty"
     empty.mkdir()
     pip = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
-    # Without hatchling in this environment pip fetches it into one of its own.
-    here = importlib.util.find_spec("hatchling") is not None
-    isolation = ["--no-build-isolation"] if here else []
-    _python(*pip, "wheel", "--no-deps", *isolation, "--wheel-dir", wheels, REPOSITORY)
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels]
+    _python(*pip, *build, source)
     (wheel,) = wheels.iterdir()
     _python(*pip, "install", "--no-deps", "--target", target, wheel)
 
@@ -91,3 +113,29 @@ def test_an_installed_wheel_finds_its_presets(tmp_path: Path) -> None:
     names = [re.split(r"[^\w.-]", one)[0] for one in requires]
     normalized = {re.sub(r"[-_.]+", "-", name).lower() for name in names}
     assert set(_imported(target / "simulator")) - normalized == set()
+
+
+def test_the_version_has_one_source() -> None:
+    """Of other files only the citation repeats it."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "simulator/version.py"
+    assert f"\nversion: {__version__}\n" in (REPOSITORY / "CITATION.cff").read_text()
+
+
+def _named_extras() -> Iterator[tuple[str, str]]:
+    """Extras that documents and messages name, and where."""
+    folders = [REPOSITORY / name for name in ("docs", "simulator", "notebooks")]
+    paths = [path for folder in folders for path in folder.rglob("*")]
+    for path in [*REPOSITORY.glob("*.md"), REPOSITORY / "Makefile", *paths]:
+        if path.suffix in (".md", ".py", ".ipynb", "") and path.is_file():
+            for extras in re.findall(r"(?:nmsim|-e \"?\.|\"\.)\[([\w,]+)\]", path.read_text()):
+                yield from ((extra, path.name) for extra in extras.split(","))
+
+
+def test_every_extra_that_is_named_exists() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    named = set(_named_extras())
+    assert {"onnx", "quality", "train", "search", "dev"} <= {extra for extra, _ in named}
+    known = project["project"]["optional-dependencies"]
+    assert {(extra, where) for extra, where in named if extra not in known} == set()

@@ -224,7 +224,7 @@ def test_every_option_and_argument_is_there_and_described() -> None:
             assert all(opt in found[0] or not is_option for opt in one.opts)
             assert describes(told_of[found[0]], first), f"{name}: {first}"
             if is_option and one.default not in (None, False, ()):
-                assert f"default: {one.default}" in told_of[found[0]]
+                assert f"Default: {one.default}" in told_of[found[0]]
 
 
 # Python, errors

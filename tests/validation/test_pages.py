@@ -42,7 +42,7 @@ def test_every_worst_row_is_explained(name: str) -> None:
 def test_a_page_has_all_that_is_known_of_its_sets(family: Family) -> None:
     shown = page(family, RESULTS)
     for name in family.sets:
-        assert f"({name})=\n## {DATASETS[name].title}" in shown
+        assert f"({name})=\n## {name}: {DATASETS[name].title}" in shown
         assert f"{name}.svg" in shown
         assert f"nmsim validate {name} --rows" in shown
         for point in (line.worst for line in RESULTS[name].lines()):

@@ -135,3 +135,12 @@ def test_unchanged_a_row_is_the_one_that_is_kept(data_set: str) -> None:
     label = next(label for name, label, *_ in CLAIMS if name == data_set)
     kept = _point(data_set, label).predicted
     assert PREDICT[data_set](label, {}) == pytest.approx(kept, rel=1e-5)
+
+
+def test_a_product_of_twice_the_macs_took_less_time() -> None:
+    """In int8, through cuBLAS."""
+    worst = RESULTS["magicube-int8"].worst
+    assert worst is not None
+    twice = _point("magicube-int8", "4000x128x2048")
+    assert twice.macs > 1.9 * worst.macs
+    assert twice.measured < worst.measured

@@ -76,5 +76,6 @@ def _usage(argument: Any) -> str:
 def _parameter(heads: str, about: str) -> str:
     """One of them; what ``--help`` has in brackets, such as a default, stands apart."""
     said, bracket, facts = about.partition("  [")
-    text = prose(said) + (f" *{plain(facts.rstrip(']'))}*." if bracket else "")
+    facts = plain(f"{facts[:1].upper()}{facts[1:]}".rstrip("]"))
+    text = prose(said) + (f" *{facts}.*" if bracket else "")
     return f":::{{option}} {heads}\n{text}\n:::"

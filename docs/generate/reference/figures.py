@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from generate.reference.markdown import block, bullets, code, contents, link, page, prose
+from generate.reference.keys import keys_of_file
+from generate.reference.markdown import block, bullets, code, contents, link, named, page, prose
 from simulator.described import TABLES, Described, Table
 
 ABOUT = """What every figure of reports and files means: a page a kind of row. Names are those of
@@ -74,6 +75,27 @@ FOUND = {
         "A trade-off in JSON", nested="`nmsim tradeoff`, `TradeOff.to_json()`"
     ),
     "pruned": Found("What pruning kept", "`nmsim prune`", "`nmsim prune`"),
+    "advice": Found("What is advised", "`nmsim advise`, `Advice.to_frame()`"),
+    "limits": Found("What limits", "`nmsim limits -o FILE`, `Limits.to_frame()`"),
+    "requirement": Found("What it takes", "`nmsim require`, `Requirement.to_frame()`"),
+    "difference of reports": Found(
+        "What moved between reports", "`nmsim diff`, `Difference.to_frame()`"
+    ),
+    "difference of machines": Found(
+        "What moved between machines", "`nmsim diff`, `Difference.to_frame()`"
+    ),
+    "difference of stores": Found(
+        "What moved between stores", "`nmsim diff`, `Difference.to_frame()`"
+    ),
+    "validation": Found("Errors by data set", "`nmsim validate`", "`nmsim validate`"),
+    "validated figures": Found(
+        "Published figures and the model's", "`nmsim validate --rows`", "`nmsim validate --rows`"
+    ),
+    "validated decisions": Found(
+        "Published gains and the model's",
+        "`nmsim validate decisions`",
+        "`nmsim validate decisions`",
+    ),
 }
 """By the names of tables."""
 
@@ -81,12 +103,17 @@ FOUND = {
 def pages() -> dict[str, str]:
     """A page a table, and one that lists them."""
     listed = (
-        f"[{FOUND[table.name].title}]({slug(table)}.md): {prose(table.about)}" for table in TABLES
+        f"[{FOUND[table.name].title}](figures/{slug(table)}.md): {prose(table.about)}"
+        for table in TABLES
     )
     index = page(
-        "# Figures", ABOUT, block("python", ATTRS), bullets(listed), contents(*map(slug, TABLES))
+        "# Figures",
+        ABOUT,
+        block("python", ATTRS),
+        bullets(listed),
+        contents(*(f"figures/{slug(table)}" for table in TABLES)),
     )
-    return {"reference/figures/index.md": index} | {
+    return {"reference/figures.md": index} | {
         f"reference/figures/{slug(table)}.md": _page(table) for table in TABLES
     }
 
@@ -114,7 +141,8 @@ def _page(table: Table) -> str:
 
 def _sections(table: Table) -> Iterator[str]:
     """Figures in their order; a heading before those that are nested, and before shared ones."""
-    places = {figure.name: f"#{anchor(figure.name)}" for figure in table.figures}
+    keys = {key.name: f"../machine.md#{key.anchor}" for key in keys_of_file("machine")}
+    places = keys | {figure.name: f"#{anchor(figure.name)}" for figure in table.figures}
     homes = _homes(table)
     nested = ""
     for home, group in groupby(table.figures, key=lambda figure: homes.get(figure.name)):
@@ -126,27 +154,25 @@ def _sections(table: Table) -> Iterator[str]:
             if first and first != nested:
                 yield page(f"## {code(first)}", NESTED)
             nested = first
-            yield _figure(figure, "###" if first else "##", places)
+            heading = f"{'###' if first else '##'} {code(figure.name)}"
+            yield named("field", f"{slug(table)}.{figure.name}", heading)
+            yield _figure(figure, places)
 
 
 Home = tuple[Table, str]
 
 
 def _homes(table: Table) -> dict[str, Home]:
-    """Of figures that an earlier page tells: its table, and below what they lie here; only where
-    there are several of them side by side."""
+    """Of figures that an earlier page tells: its table, and below what they lie here. Only where
+    many of them stand side by side."""
     earlier = TABLES[: TABLES.index(table)]
-    known = {(other.name, figure): other for other in earlier for figure in other.figures}
+    known = {figure: other for other in reversed(earlier) for figure in other.figures}
     found: dict[str, Home] = {}
     for figure in table.figures:
-        parts = figure.name.split(".")
-        for depth in range(min(2, len(parts))):
-            below = ".".join(parts[depth:])
-            bare = Described(below, figure.unit, figure.meaning, figure.formula)
-            homes = [other for (_, told), other in known.items() if told == bare]
-            if homes:
-                found[figure.name] = (homes[0], ".".join(parts[:depth]))
-                break
+        prefix, _, rest = figure.name.partition(".")
+        for below, bare in ((prefix, replace(figure, name=rest)), ("", figure)):
+            if bare in known:
+                found[figure.name] = (known[bare], below)
     runs = groupby(table.figures, key=lambda figure: found.get(figure.name))
     long = {home for home, group in runs if home and len([*group]) >= FEWEST_SHARED}
     return {name: home for name, home in found.items() if home in long}
@@ -155,9 +181,8 @@ def _homes(table: Table) -> dict[str, Home]:
 def _shared(figures: list[Described], home: Table, prefix: str) -> str:
     """Links to figures that stand on another page."""
     title = FOUND[home.name].title
-    heading = f"## As in: {title[0].lower()}{title[1:]}" + (
-        f", below {code(prefix)}" * bool(prefix)
-    )
+    heading = f"## As in: {title[0].lower()}{title[1:]}"
+    heading += f", below {code(prefix)}" if prefix else ""
     links = (
         link(code(figure.name), f"{slug(home)}.md#{anchor(figure.name.removeprefix(f'{prefix}.'))}")
         for figure in figures
@@ -165,9 +190,8 @@ def _shared(figures: list[Described], home: Table, prefix: str) -> str:
     return page(heading, "{.names}\n" + bullets(links))
 
 
-def _figure(figure: Described, level: str, places: dict[str, str]) -> str:
+def _figure(figure: Described, places: dict[str, str]) -> str:
     return page(
-        f"{level} {code(figure.name)}",
         f"{{.facts}}\nin {figure.unit}" if figure.unit else "",
         prose(figure.meaning, places.get),
         f"= {code(figure.formula)}" if figure.formula else "",

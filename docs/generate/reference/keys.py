@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
 
-from generate.reference.markdown import block, bullets, code, fold, link, page, prose, table
+from generate.reference.markdown import (
+    block,
+    bullets,
+    code,
+    fold,
+    link,
+    named,
+    page,
+    prose,
+    table,
+)
 from generate.reference.parts import MACHINE, RECIPE, SWEEP, Description, Part
 from generate.reference.schema_keys import ANY, EACH, Key, keys_of
 from generate.reference.stated import Stated, stated
@@ -21,11 +33,12 @@ MOST_SAID = 12
 def pages() -> Mapping[str, str]:
     """A page a file."""
     return {
-        f"reference/{name}.md": _page(description, keys_of_file(name))
+        f"reference/{name}.md": _page(name, description, keys_of_file(name))
         for name, description in (("machine", MACHINE), ("sweep", SWEEP), ("recipe", RECIPE))
     }
 
 
+@cache
 def keys_of_file(name: str) -> list[Key]:
     """All keys of a machine, a sweep or a recipe, those that a machine without a base needs marked
     as required."""
@@ -45,14 +58,20 @@ def _lies_below(name: str, above: str) -> bool:
     return name == above or not above or name.startswith((f"{above}.", f"{above}{EACH}"))
 
 
-def _page(description: Description, keys: list[Key]) -> str:
+def _page(kind: str, description: Description, keys: list[Key]) -> str:
     places = {key.name: f"#{key.anchor}" for key in keys}
 
     def told(key: Key) -> _Told:
-        return _Told(key, places, stated(key) if description is MACHINE else [])
+        if description is MACHINE:
+            return _Told(key.name, key, places, stated(key))
+        return _Told(f"{kind}.{key.name}", key, places, [])
 
     sections = [
-        page(f"## {part.title}", part.about, *(told(key).text for key in own))
+        page(
+            named("index", ", ".join(part.found_by), f"## {part.title}"),
+            part.about,
+            *(told(key).text for key in own),
+        )
         for part in description.parts
         if (own := [key for key in keys if part_of(key, description.parts) is part])
     ]
@@ -71,8 +90,19 @@ def _page(description: Description, keys: list[Key]) -> str:
 
 @dataclass(frozen=True)
 class _Told:
-    """A key as its page tells it."""
+    """A key as its page tells it.
 
+    Attributes
+    ----------
+    name : str
+        By which the search finds it: keys of sweeps and recipes begin with what they are of.
+    places : mapping of str to str
+        Links to all keys of the page.
+    presets : list of Stated
+        Empty for keys of no machine.
+    """
+
+    name: str
     key: Key
     places: Mapping[str, str]
     presets: list[Stated]
@@ -82,7 +112,7 @@ class _Told:
         same = self.key.same_as
         below = f"Keys as below {link(code(same), self.places.get(same))}."
         return page(
-            f"### {code(self.key.name)}",
+            named("key", self.name, f"### {code(self.key.name)}"),
             f"{{.facts}}\n{self._facts()}",
             prose(self.key.meaning, self.places.get),
             below if same else "",
@@ -134,12 +164,17 @@ def _values(found: list[Stated], key: Key) -> str:
 
 
 def _table(found: list[Stated], key: Key) -> str:
+    """Values by where they are from; those by name that are from one place are one row."""
     rows = [
         (
-            f"{code(one.name)} " * bool(one.name) + shown(one.value, key),
-            ", ".join(link(name, f"presets.md#{name}") for name in one.machines),
-            prose(one.remark),
+            ", ".join(shown(one.value, key, one.name) for one in own),
+            ", ".join(link(name, f"presets.md#{name}") for name in machines),
+            prose(remark),
         )
-        for one in found
+        for (machines, remark, _), own in groupby(found, key=_place)
     ]
     return table(("value", "machines", "where it is from"), rows)
+
+
+def _place(one: Stated) -> tuple[tuple[str, ...], str, object]:
+    return one.machines, one.remark, None if one.name else one.value

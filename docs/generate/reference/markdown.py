@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 _OBEYED = re.compile(r"([\\`*_\[\]<>{}$|#])")
 _NAME = re.compile(
-    r"`([^`]+)`|(?<![\w.:/-])([a-z][a-z0-9]*(?:[._][a-z0-9_*]+)+|--[a-z][a-z-]*)(?![\w:/(-])"
+    r"`([^`]+)`"
+    r"|(?<![\w.:/-])([a-z][a-z0-9]*(?:[._][a-z0-9_*]+)+)(?![\w:/(-])"
+    r"|(?<![\w-])(--[a-z][a-z-]*(?: [A-Za-z_.]+=[\w:]+)?)"
 )
-"""What stands between backticks; and what looks like a name: with a dot or a ``_``, an option."""
+"""What stands between backticks; and what looks like a name: with a dot or a ``_``; an option."""
 
 Anchors = Callable[[str], str | None]
 
@@ -34,7 +36,7 @@ def prose(text: str, anchors: Anchors = lambda _: None) -> str:
     """
     parts, end = [], 0
     for found in _NAME.finditer(text):
-        name = found[1] or found[2]
+        name = found[1] or found[2] or found[3]
         parts.append(plain(text[end : found.start()]))
         parts.append(link(code(name), anchors(name)))
         end = found.end()
@@ -44,6 +46,12 @@ def prose(text: str, anchors: Anchors = lambda _: None) -> str:
 def link(text: str, target: str | None) -> str:
     """A link, or the text alone where there is nothing to go to."""
     return f"[{text}]({target})" if target else text
+
+
+def named(kind: str, name: str, heading: str) -> str:
+    """A heading that the search finds by a name, or by a part of it, as a ``key`` or a ``field``;
+    ``index`` for other words."""
+    return f"```{{{kind}}} {name}\n```\n\n{heading}" if name else heading
 
 
 def bullets(items: Iterable[str]) -> str:

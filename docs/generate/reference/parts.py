@@ -17,11 +17,14 @@ class Part:
         What they lie below: those with the longest name that fits, of all parts.
     about : str
         What it is, in Markdown, before its keys.
+    found_by : tuple of str
+        Words that people may look for it by.
     """
 
     title: str
     keys: tuple[str, ...]
     about: str
+    found_by: tuple[str, ...] = ()
 
     @property
     def anchor(self) -> str:
@@ -132,6 +135,7 @@ memory:
             "what it reads from the far one takes longer and crosses a link. State two halves "
             "(partitions) by giving this section both of its keys; without it, or with "
             "`halves: null`, all of L2 is equally near.",
+            ("L2 partitions", "partitions"),
         ),
         Part(
             "Main memory",

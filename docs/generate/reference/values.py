@@ -124,10 +124,11 @@ def written(value: Any) -> str:
     return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def shown(value: Any, key: Key) -> str:
+def shown(value: Any, key: Key, name: str = "") -> str:
     """A value of a preset, long ones also as people read them: ``41943040`` (40 MiB)."""
-    is_long = isinstance(value, int) and value >= 10_000
-    return code(written(value)) + (f" ({read(value, key)})" if is_long else "")
+    is_long = isinstance(value, int) and value >= 10**5
+    text = f"{name}: {written(value)}" if name else written(value)
+    return code(text) + (f" ({read(value, key)})" if is_long else "")
 
 
 def read(value: float, key: Key) -> str:

@@ -9,7 +9,7 @@ from statistics import mean
 from typing import Final, NamedTuple
 
 from generate.validation.families import Family
-from generate.validation.pages import table
+from generate.validation.pages import SPACE, table
 from simulator.validation import Measurement, Validation
 from simulator.validation.bands import bands
 
@@ -98,8 +98,6 @@ def kinds(
 
 COLUMNS: Final = ("figures", "rows", "mean error", "nine in ten within", "worst", "data sets")
 
-SPACE: Final = "\u00a0"
-"""At which no line breaks."""
 PERCENT: Final = f"{SPACE}%"
 
 

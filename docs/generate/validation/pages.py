@@ -8,9 +8,12 @@ from typing import Final
 
 from generate.validation.families import SEEN, About, Family
 from simulator.quantities import count
-from simulator.validation import Validation, tables
+from simulator.validation import DATASETS, Validation, tables
 from simulator.validation.fitted import FITTED, READ_OFF
 from simulator.validation.summary import CONSTANTS, cells, constants
+
+SPACE: Final = "\u00a0"
+"""At which no line breaks."""
 
 MACHINES_PAGE: Final = "../understand/trust.md"
 
@@ -24,16 +27,17 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def page(family: Family, results: Mapping[str, Validation]) -> str:
     """A page with all data sets of a family."""
     parts = [f"# {family.title}", family.text]
+    first: dict[str, str] = {}
     for name, about in family.sets.items():
-        parts += _section(results[name], about)
+        parts += _section(results[name], about, first.setdefault(DATASETS[name].table, name))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _section(result: Validation, about: About) -> Iterator[str]:
-    """All that is known of a data set."""
-    name, data = result.dataset.name, result.dataset
-    yield f"({name})=\n## {data.title}"
-    facts = "\n".join(f":{field}: {text}" for field, text in _facts(result) if text)
+def _section(result: Validation, about: About, first: str) -> Iterator[str]:
+    """All that is known of a data set, of whose table ``first`` is the first on the page."""
+    name = result.dataset.name
+    yield f"({name})=\n## {name}: {result.dataset.title}"
+    facts = "\n".join(f":{field}: {text}" for field, text in _facts(result, first) if text)
     yield f":::{{container}} facts\n\n{facts}\n:::"
     yield about.text
     yield _errors(result)
@@ -44,11 +48,14 @@ def _section(result: Validation, about: About) -> Iterator[str]:
     yield from _numbers(name)
 
 
-def _facts(result: Validation) -> Iterator[tuple[str, str]]:
+def _facts(result: Validation, first: str) -> Iterator[tuple[str, str]]:
     """What was measured, where it was published, and what is not compared."""
     data = result.dataset
-    yield "Measured", _measured(data.table)
-    yield "Source", _sources(data.table)
+    if data.name == first:
+        yield "Measured", _measured(data.table)
+        yield "Source", _sources(data.table)
+    else:
+        yield "Measured", f"in the table of [{first}](#{first})"
     yield "Conditions", data.note
     yield "Chosen after looking", data.chosen
     aside = result.set_aside().items()
@@ -56,22 +63,12 @@ def _facts(result: Validation) -> Iterator[tuple[str, str]]:
     yield "Run it yourself", f"`nmsim validate {data.name} --rows`"
 
 
-ERROR_COLUMNS: Final = ("rows that", "rows", "mean", "of all", "median", "worst", "roofline")
+ERROR_COLUMNS: Final = ("constants", "rows", "mean", "of all", "median", "worst", "roofline")
 
 
 def _errors(result: Validation) -> str:
-    rows = [(_kind_of_rows(line), *cells(line)[1:]) for line in result.lines()]
+    rows = [(constants(line), *cells(line)[1:]) for line in result.lines()]
     return table(ERROR_COLUMNS, rows)
-
-
-def _kind_of_rows(line: Validation) -> str:
-    """What `constants` calls the rows, in a table whose column is called "rows that"."""
-    return {
-        "fitted": "numbers were fitted to",
-        "chosen": "no number was fitted to",
-        "held out": "decided nothing",
-        "read off": "numbers were read off",
-    }[constants(line)]
 
 
 def _alternative(result: Validation) -> str:
@@ -84,14 +81,15 @@ def _worst(line: Validation, about: About) -> str:
     point = line.worst
     if point is None:
         return ""
-    unit, explained = line.dataset.unit, about.worst.get(SEEN[line.fitted])
+    explained = about.worst.get(SEEN[line.fitted])
+    unit = "" if line.dataset.unit == "ratio" else f" {line.dataset.unit}"
     ran = " and ".join(f"`{one}`" for one in point.mapping.split(" / ") if one)
     how = [f"mapping {ran}" if ran else "", f"bound by {point.bound}" if point.bound else ""]
     told = "; ".join(one for one in how if one)
     which = "Worst row that a fit has seen" if line.fitted else "Worst row"
     return (
-        f"{which}: `{point.label}`, measured {point.measured:.4g} {unit}, predicted "
-        f"{point.predicted:.4g} {unit} ({100 * point.error:+.1f} %){'; ' * bool(told)}{told}. "
+        f"{which}: `{point.label}`, measured {point.measured:.4g}{unit}, predicted "
+        f"{point.predicted:.4g}{unit} ({100 * point.error:+.1f} %){'; ' * bool(told)}{told}. "
         f"{explained.why if explained else ''}"
     )
 
@@ -170,7 +168,7 @@ def _repository(found: re.Match[str]) -> str:
     return f"[{name}]({address})" + (f", commit {commit}" if commit else "")
 
 
-INDEX_COLUMNS: Final = ("data set", "rows", "mean", "median", "worst", "roofline", "rows that")
+INDEX_COLUMNS: Final = ("data set", "what", "rows", "mean", "worst", "roofline", "constants")
 
 INDEX: Final = """\
 # Validation: the model against published figures
@@ -192,7 +190,7 @@ For an answer by machine, such as how far off a V100 number is, read [How far to
 
 def words() -> str:
     """What the last column says, a table."""
-    return table(("rows that", "what it says"), list(CONSTANTS.items()))
+    return table(("constants", "what it says"), list(CONSTANTS.items()))
 
 
 def index(pages: Sequence[Family], results: Mapping[str, Validation]) -> str:
@@ -216,7 +214,7 @@ def index(pages: Sequence[Family], results: Mapping[str, Validation]) -> str:
 
 
 def _index_row(family: Family, line: Validation) -> tuple[str, ...]:
-    _, rows, mean, _, median, worst, roofline = cells(line)
+    _, rows, mean, _, _, worst, roofline = cells(line)
     data = line.dataset
-    link = f"[{data.title}]({family.name}.md#{data.name})"
-    return link, rows, mean, median, worst, roofline, constants(line)
+    link = f"[{data.name}]({family.name}.md#{data.name})"
+    return link, data.title, rows.replace(" ", SPACE), mean, worst, roofline, constants(line)

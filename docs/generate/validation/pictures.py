@@ -32,7 +32,7 @@ def of_data_set(result: Validation) -> bytes:
 LEAN: Final = (
     (rb"(\.\d)\d{5}", rb"\1"),  # a tenth of a point will do
     (rb"\n +", rb"\n"),
-    (rb'<g clip-path="[^"]*">\n(<use [^>]*/>)\n</g>', rb"\1"),  # no mark lies outside
+    (rb'<g clip-path="[^"]*">\n(<use [^>]*opacity[^>]*/>)\n</g>', rb"\1"),  # no mark lies outside
 )
 """What matplotlib writes and no eye sees, and what stands for it."""
 
