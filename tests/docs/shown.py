@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import matplotlib.font_manager  # noqa: F401  # looks for fonts, and says so, before a page is run
+
 from simulator import cli
 
 ROOT = Path(__file__).parents[2]

@@ -41,8 +41,13 @@ def _text(name: str) -> str:
 
 
 @cache
+def _made() -> dict[str, str | bytes]:
+    return pages()
+
+
+@cache
 def _picture(name: str) -> ElementTree.Element:
-    return ElementTree.fromstring(str(PICTURES[name]()))
+    return ElementTree.fromstring(_made()[f"drawn/{name}.svg"])
 
 
 def _run(name: str) -> Watched:
@@ -64,7 +69,7 @@ def test_every_stall_has_its_section_with_what_lowers_it_and_a_run() -> None:
 
 
 def test_what_lowers_a_stall_is_told_with_its_keys() -> None:
-    made = pages()
+    made = _made()
     assert "`core.barrier_cycles`" in str(made["drawn/lowered-barrier.txt"])
     for stall in STALLS.values():
         text = str(made[f"drawn/lowered-{stall.kind}.txt"])
@@ -109,7 +114,7 @@ def test_every_page_and_every_picture_is_used() -> None:
     names = {page.name for page in UNDERSTAND.glob("*.md")} - {"index.md"}
     assert all(f"]({name})" in index for name in names)
     everything = "".join(_text(name) for name in names)
-    for path in pages():
+    for path in _made():
         assert f"../{path}" in everything, path
 
 
@@ -145,7 +150,7 @@ def _forms(schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[dict
 def test_keys_that_pages_name_are_keys_of_machines() -> None:
     schema = hardware_schema()
     said = "".join(page.read_text(encoding="utf-8") for page in UNDERSTAND.glob("*.md"))
-    made = "".join(str(text) for path, text in pages().items() if path.endswith(".txt"))
+    made = "".join(str(text) for path, text in _made().items() if path.endswith(".txt"))
     dotted = set(re.findall(r"`([\w.*]+\.[\w.*]+)`", said + made))
     keys = {key for key in dotted if key.split(".")[0] in schema["properties"]}
     assert len(keys) > 30

@@ -72,7 +72,7 @@ class _Watcher:
         self.machine = reference.Machine(run.program, self)
         self.asked: dict[tuple[int, int, int], tuple[float, list[float]]] = {}
         for core in self.machine.cores:
-            core._fetch = self._watching(core)  # type: ignore[method-assign]  # only looked at
+            core._fetch = self._watching(core)  # looks on, changes nothing
 
     def _watching(self, core: reference.Core) -> Callable[..., Any]:
         fetch = core._fetch
