@@ -27,7 +27,7 @@ What you write:
 
 What you read:
 
-- [Figures](figures.md) of reports, files and data frames: unit, meaning, formula.
+- [Figures](figures/index.md) of reports, files and data frames: unit, meaning, formula.
 - [Errors](errors.md): what each class means, with one of each.
 
 What you call:
@@ -49,7 +49,7 @@ def pages() -> dict[str, str | bytes]:
             "recipe",
             "trace",
             "presets",
-            "figures",
+            "figures/index",
             "commands",
             "api",
             "errors",

@@ -103,17 +103,16 @@ FOUND = {
 def pages() -> dict[str, str]:
     """A page a table, and one that lists them."""
     listed = (
-        f"[{FOUND[table.name].title}](figures/{slug(table)}.md): {prose(table.about)}"
-        for table in TABLES
+        f"[{FOUND[table.name].title}]({slug(table)}.md): {prose(table.about)}" for table in TABLES
     )
     index = page(
         "# Figures",
         ABOUT,
         block("python", ATTRS),
         bullets(listed),
-        contents(*(f"figures/{slug(table)}" for table in TABLES)),
+        contents(*map(slug, TABLES)),
     )
-    return {"reference/figures.md": index} | {
+    return {"reference/figures/index.md": index} | {
         f"reference/figures/{slug(table)}.md": _page(table) for table in TABLES
     }
 
