@@ -7,7 +7,9 @@ The module has the names of its file, so that layers, tensors and rows of qualit
 from __future__ import annotations
 
 import json
+import logging
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,7 +129,9 @@ def export(path: Path, samples: int = 16) -> None:
     """Write the encoder as ONNX, for so many samples at once."""
     tokens = torch.zeros((samples, TOKENS), dtype=torch.int64)
     mask = torch.ones((samples, TOKENS))
-    with torch.no_grad():
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, and says so
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch warns of what torch itself calls
         program = torch.onnx.export(
             load(), (tokens, mask), dynamo=True, verbose=False,
             input_names=["tokens", "mask"], output_names=["sentence"],

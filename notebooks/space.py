@@ -26,7 +26,9 @@ def with_units(frame: pd.DataFrame) -> pd.DataFrame:
 def fronts_picture(frame: pd.DataFrame, title: str) -> Picture:
     """Time over area, a panel a pattern, what is not beaten joined."""
     axes = frame[[CORES, PAD, OPERAND, GROUP]].itertuples(index=False)
-    names = [f"{cores} cores, {pad:g}/{operand:g} B, g{group}" for cores, pad, operand, group in axes]
+    names = [
+        f"{cores} cores, {pad:g}/{operand:g} B, g{group}" for cores, pad, operand, group in axes
+    ]
     patterns = list(frame["pattern"].unique())
     picture = new_picture(10.5, 4.5 * len(patterns))
     for panel, pattern in zip(picture.subfigures(len(patterns), 1), patterns, strict=True):

@@ -34,10 +34,11 @@ CARD = """:::{{grid-item-card}} {title}
 
 
 def opening(notebook: dict[str, Any]) -> tuple[str, str]:
-    """Title and question: the first line, and the paragraph below it."""
+    """Title and question: the first line, and what is asked in the paragraph below it."""
     title, _, rest = "".join(notebook["cells"][0]["source"]).partition("\n")
-    question = rest.strip().partition("\n\n")[0].removeprefix("**Question:** ")
-    return title.removeprefix("# "), question
+    paragraph = rest.strip().partition("\n\n")[0].removeprefix("**Question:** ")
+    question = paragraph[: paragraph.rindex("?") + 1]
+    return title.removeprefix("# "), question[0].upper() + question[1:]
 
 
 def first_picture(notebook: dict[str, Any]) -> bytes:

@@ -25,8 +25,14 @@ def the_fronts_are_as_told(found: SimpleNamespace) -> None:
     small = fronts["1:8"][fronts["1:8"][found.CORES] == 48]
     assert small["time, ms"].min() < fronts["2:4"]["time, ms"].min()
     assert fronts["2:4"]["bound"].value_counts().idxmax() == "mac"
-    # No machine with groups up to 4, which runs 1:8 as 1:4, is on the front of 1:8.
-    assert fronts["1:8"][found.GROUP].min() == 8
+    fastest = fronts["1:8"]["time, ms"].min()
+    assert knee["1:8"][found.CORES] == 64
+    assert 1.7 < knee["1:8"]["area of the fastest, mm²"] / knee["1:8"]["area, mm²"] < 1.8
+    assert 1.02 < knee["1:8"]["time, ms"] / fastest < 1.04
+    # Machines with groups up to 4, which run 1:8 as 1:4, are worth it only at the small end.
+    is_small_group = fronts["1:8"][found.GROUP] == 4
+    areas = fronts["1:8"]["area, mm²"]
+    assert areas[is_small_group].max() < areas[~is_small_group].min()
     # Energy follows time.
     for _, rows in found.frame.groupby(["pattern", "executed_as"]):
         assert rows["time, ms"].corr(rows["energy, mJ"]) > 0.8
@@ -53,5 +59,5 @@ def l2_and_the_port_grow_together(found: SimpleNamespace) -> None:
     assert cells.loc[128, 7710] / cells.loc[512, 7710] > 1.5
     twice = dram_ms.loc[2039e9] / dram_ms.loc[4078e9]
     half = dram_ms.loc[1019.5e9] / dram_ms.loc[2039e9]
-    assert twice.between(1.015, 1.035).all()
-    assert half.between(1.045, 1.125).all()
+    assert twice.between(1, 1.002).all()
+    assert [round(100 * (ratio - 1)) for ratio in half] == [2, 6]
