@@ -1,5 +1,6 @@
 // A section of an answer: its table, what is drawn of it, and the chosen row.
 
+const NARROW = matchMedia("(max-width: 1080px)"); // as the style has it
 const SEARCHED = 20; // rows from which on a table has a search
 
 /** A section's element, and a function that leaves of it the rows with a value in its first filter. */
@@ -19,6 +20,7 @@ function sectionView(section, pick) {
     section.says.map((line) => html("p", { class: "quiet" }, unbroken(line))),
     toolbar(view), panes(view));
   showSection(view);
+  NARROW.addEventListener("change", () => showSection(view));
   return {
     element, only: (value) => onlyWith(view, value),
     pickFirst: section.picks && rows.length > 1 && (() => pick(rows[0][0])),
@@ -86,7 +88,7 @@ function showSection(view) {
 
 function sectionTable(view) {
   const { section } = view;
-  const axis = section.bars && barAxis(section, view.shown, (view.canChoose && !section.plot) || innerWidth < 1080 ? 3 : 6);
+  const axis = section.bars && barAxis(section, view.shown, (view.canChoose && !section.plot) || NARROW.matches ? 3 : 6);
   const shown = section.columns.map((column, at) => ({ column, at })).filter(({ at }) => !section.hidden.includes(at));
   const after = section.bars ? Math.max(...section.bars.columns.filter((at) => !section.hidden.includes(at)), 0) : -1;
   const heads = shown.flatMap(({ column, at }) => [
