@@ -34,8 +34,9 @@ def the_fronts_are_as_told(found: SimpleNamespace) -> None:
     areas = fronts["1:8"]["area, mm²"]
     assert areas[is_small_group].max() < areas[~is_small_group].min()
     # Energy follows time.
-    for _, rows in found.frame.groupby(["pattern", "executed_as"]):
-        assert rows["time, ms"].corr(rows["energy, mJ"]) > 0.8
+    alike = [rows for _, rows in found.frame.groupby(["pattern", "executed_as"]) if len(rows) > 9]
+    assert len(alike) > 2
+    assert all(rows["time, ms"].corr(rows["energy, mJ"]) > 0.8 for rows in alike)
 
 
 def a_larger_group_buys_time_where_paths_are_wide(found: SimpleNamespace) -> None:
