@@ -118,7 +118,7 @@ coverage: .venv/installed-dev  ## kernels run as plain Python, so that their lin
 	$(BIN)/coverage report --skip-covered
 
 clean:
-	rm -rf .venv .venv-peers .screenshots .site docs/reference docs/validation docs/notebooks docs/drawn .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants .coverage
+	rm -rf .venv .venv-peers .screenshots .site jupyter_execute docs/reference docs/validation docs/notebooks docs/drawn .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

