@@ -12,9 +12,11 @@ import contextlib
 import difflib
 import io
 import linecache
+import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import eq
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +33,7 @@ from PIL.PngImagePlugin import PngInfo
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 DOTS_PER_INCH = 100  # what is 8 inches wide fills the column of a page
+DECIMAL = re.compile(r"(\d+\.(\d+))")
 COLOURS = 128  # of the palette: a third of the bytes, and no difference to the eye
 TABLES = ("display.precision", 6, "display.max_columns", 20)  # as in a notebook, not a terminal
 
@@ -133,21 +136,35 @@ def said(cell: NotebookNode) -> str:
     return "\n".join([*texts, *map(carried, pictures(cell))])
 
 
-def stale(name: str, kept: NotebookNode, ran: NotebookNode) -> Iterator[str]:
+def is_near(old: str, new: str) -> bool:
+    """The same words, and decimals that differ by one in the last digit at most."""
+    pairs = zip(DECIMAL.findall(old), DECIMAL.findall(new), strict=False)
+    return DECIMAL.sub("", old) == DECIMAL.sub("", new) and all(
+        abs(float(one) - float(other)) <= 1.01 * 10.0 ** -min(len(end), len(other_end))
+        for (one, end), (other, other_end) in pairs
+    )
+
+
+def stale(
+    name: str, kept: NotebookNode, ran: NotebookNode, same: Callable[[str, str], bool] = eq
+) -> Iterator[str]:
     """A line or more for each cell that shows something else than what is kept."""
     for count, (old, new) in enumerate(zip(code(kept), code(ran), strict=True), 1):
-        if said(old) != said(new):
+        if not same(said(old), said(new)):
             changes = difflib.unified_diff(
                 said(old).splitlines(), said(new).splitlines(), "kept", "now", n=0, lineterm=""
             )
             yield "\n".join([f"{name}, cell {count} (`make notebooks` writes it anew):", *changes])
 
 
-def rerun(name: str) -> SimpleNamespace:
-    """Run a notebook, ask that it shows what is kept, and hand out its variables."""
+def rerun(name: str, same: Callable[[str, str], bool] = eq) -> SimpleNamespace:
+    """Run a notebook, ask that it shows what is kept, and hand out its variables.
+
+    With ``same=is_near`` where sums of floats, added up in another order, may move a last digit.
+    """
     path = FOLDER / f"{name}.ipynb"
     ran, names = run(path)
-    changed = "\n".join(stale(path.name, nbformat.read(path, as_version=4), ran))
+    changed = "\n".join(stale(path.name, nbformat.read(path, as_version=4), ran, same))
     assert not changed, changed
     return SimpleNamespace(**names)
 

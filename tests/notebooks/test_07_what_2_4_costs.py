@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kept import rerun
+from kept import is_near, rerun
 
 
 def test_the_method_decides_what_24_costs() -> None:
-    found = rerun("07_what_2_4_costs")
+    found = rerun("07_what_2_4_costs", same=is_near)
     accuracy = found.accuracy
     assert accuracy.loc["1:1", "dense"] >= 0.98
     assert 0.45 < accuracy.loc["3:4", "magnitude"] < 0.55

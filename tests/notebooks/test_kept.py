@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from kept import NOTEBOOKS, code, drawn, figures_of, pictures, run, said, stale
+from kept import NOTEBOOKS, code, drawn, figures_of, is_near, pictures, run, said, stale
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -100,6 +100,20 @@ def test_a_stale_cell_is_named(small: Path, number: int) -> None:
     del code(kept)[number - 1].outputs[-1]
     (told,) = stale("small", kept, ran)
     assert told.startswith(f"small, cell {number} (`make notebooks`")
+
+
+@pytest.mark.parametrize(
+    ("now", "near"),
+    [
+        ("costs 0.14 (±0.011) at 2:4", True),
+        ("costs 0.15 (±0.01) at 2:4", True),
+        ("costs 0.16 (±0.011) at 2:4", False),
+        ("costs 0.14 (±0.011) at 2:8", False),
+        ("costs 0.14 at 2:4", False),
+    ],
+)
+def test_near_is_one_in_the_last_digit(now: str, near: bool) -> None:
+    assert is_near("costs 0.14 (±0.011) at 2:4", now) == near
 
 
 def test_a_picture_carries_its_words_and_figures() -> None:
