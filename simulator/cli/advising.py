@@ -4,7 +4,7 @@ size on they would."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -202,6 +202,7 @@ def advice_parts(advice: Advice, output: Path | None) -> Iterable[Part]:
     if advice.layers:
         yield ""
         yield _layers_table(advice)
+        yield from _counted(advice)
     if any(layer.reason is not None for layer in advice.layers):
         yield ""
         yield _reasons_table(advice)
@@ -264,6 +265,13 @@ def _layers_table(advice: Advice) -> Grid:
             _why(layer),
         )
     return made
+
+
+def _counted(advice: Advice) -> Iterator[str]:
+    """What column x counts, where it is not the network's layers."""
+    merged = next((layer for layer in advice.layers if len(layer.members) > 1), None)
+    if merged is not None:
+        yield f"x: kernels; of {merged.name} each is {len(merged.members)} layers"
 
 
 def _why(layer: LayerAdvice) -> str:

@@ -36,6 +36,11 @@ class Band:
         The data sets that they are of.
     fitted : bool
         Whether fits have seen these rows: only where there are no others.
+    plain_error_ratio : float
+        Mean error, with its sign, of the gains of whole networks by plain runs of preset and trace,
+        which know nothing of the software that was measured.
+    plain_rows : int
+        Of how many networks; 0 where none was measured.
     """
 
     machine: str
@@ -43,6 +48,8 @@ class Band:
     rows: int
     sets: tuple[str, ...]
     fitted: bool = False
+    plain_error_ratio: float = 0.0
+    plain_rows: int = 0
 
 
 class Outcome(StrEnum):
@@ -102,6 +109,8 @@ def _bands() -> dict[str, Band]:
             int(row["rows"]),
             tuple(row["sets"].split()),
             row["fitted"] == "yes",
+            float(row["plain_error_ratio"]),
+            int(row["plain_rows"]),
         )
         for row in rows
     }

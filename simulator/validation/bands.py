@@ -4,18 +4,21 @@ them."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from statistics import mean
 from typing import Final
 
 from simulator.decisions.trust import Band, fingerprint
 from simulator.hardware import load_hardware
 from simulator.validation import DATASETS, Measurement, Validation
+from simulator.validation.advised import Decision, decisions_told
 
 HEAD: Final = (
     "# Mean absolute error of speed-ups of sparse over dense that were measured on a machine.",
     "# Written by `make figures` from `nmsim validate`: every row that counts, of which no fit has",
     "# seen any where there are such. A machine that is not the one of that fingerprint has none.",
-    "machine,error_ratio,rows,fitted,fingerprint,sets",
+    "# Of plain runs the mean error, with its sign, of gains of networks that a device decides.",
+    "machine,error_ratio,rows,fitted,plain_error_ratio,plain_rows,fingerprint,sets",
 )
 
 SETS: Final = tuple(
@@ -45,14 +48,29 @@ def _band(machine: str, rows: Sequence[tuple[str, Measurement]]) -> Band:
     return Band(machine, round(error, 4), len(used), sets, fitted=not unseen)
 
 
+def with_plain_runs(band: Band, decisions: Iterable[Decision]) -> Band:
+    """A band that also knows how far plain runs are off on its machine."""
+    errors = [
+        one.advised_error
+        for one in decisions
+        if one.band is not None and one.band.machine == band.machine and not one.host
+    ]
+    if not errors:
+        return band
+    return replace(band, plain_error_ratio=round(mean(errors), 4), plain_rows=len(errors))
+
+
 def table(results: Iterable[Validation]) -> str:
     """The text of the table."""
-    return "\n".join([*HEAD, *map(_line, bands(results))]) + "\n"
+    made = [with_plain_runs(band, decisions_told()) for band in bands(results)]
+    return "\n".join([*HEAD, *map(_line, made)]) + "\n"
 
 
 def _line(band: Band) -> str:
     fitted = "yes" if band.fitted else "no"
     mark = fingerprint(load_hardware(band.machine))
+    plain = f"{band.plain_error_ratio:.4f},{band.plain_rows}"
     return (
-        f"{band.machine},{band.error_ratio:.4f},{band.rows},{fitted},{mark},{' '.join(band.sets)}"
+        f"{band.machine},{band.error_ratio:.4f},{band.rows},{fitted},{plain},{mark},"
+        f"{' '.join(band.sets)}"
     )

@@ -156,7 +156,7 @@ def test_sentences_of_networks_without_weights_and_machines_without_patterns():
     assert "in all; its one layer gains" in next(iter(one.sentences()))
 
 
-def test_forcing_is_told_where_it_loses():
+def test_forcing_is_told_where_it_is_another_gain():
     advice = advise("rtx3090", "bert-base", ("2:4",), break_even=0)
     assert "Run sparse everywhere, it would be 0." in next(iter(advice.sentences()))
     assert advice.gain_of("2:4") == 1 > advice.gain_of("2:4", forced=True)

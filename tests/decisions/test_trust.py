@@ -7,8 +7,10 @@ import pytest
 from simulator import load_hardware
 from simulator.catalog import presets
 from simulator.decisions import trust
+from simulator.decisions.advice.told import trust_line
 from simulator.decisions.trust import Band, Outcome, band_of, outcome
 from simulator.validation import DATASETS, Measurement, Validation, bands
+from simulator.validation.advised import Decision
 
 BAND = Band("some", 0.05, 8, ("set",))
 
@@ -70,6 +72,23 @@ def test_a_band_is_of_rows_that_count_and_that_no_fit_has_seen() -> None:
     only_seen = (_row("b", 0.2, fitted=True), _row("c", 0.1, aside="no"))
     made = bands.bands([_set(*rows, *only_seen)])
     assert made == [Band("a", 0.2, 2, ("venom",)), Band("b", 0.2, 1, ("venom",), fitted=True)]
+
+
+def _told(advised: float, host: str = "", machine: str = "some") -> Decision:
+    band = Band(machine, 0.05, 8, ("set",))
+    return Decision("a gain", 1.25, 1.25, advised, band, host, None)
+
+
+def test_a_band_says_how_far_plain_runs_are_off() -> None:
+    """With its sign, of rows that a device decides, on this machine."""
+    rows = [_told(1.5), _told(1.25), _told(9.0, host="Python"), _told(9.0, machine="other")]
+    known = bands.with_plain_runs(BAND, rows)
+    assert (known.plain_error_ratio, known.plain_rows) == (pytest.approx(0.1), 2)
+    assert bands.with_plain_runs(BAND, rows[2:]) == BAND
+    assert "A plain run, as this is one, says 10.0 % more than was measured, on average of 2" in (
+        trust_line("some", known)
+    )
+    assert "plain" not in trust_line("some", BAND)
 
 
 def test_other_figures_make_no_band() -> None:
