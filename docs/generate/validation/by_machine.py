@@ -1,6 +1,6 @@
 """Errors by machine and kind of figure, of rows that no number was fitted to.
 
-Beside a mean stands what it is with rows that were left out: of kinds that the model does not cover.
+Beside a mean stands what it is with the rows that were left out.
 """
 
 from __future__ import annotations
