@@ -116,6 +116,8 @@ def test_rows_that_were_left_out_are_told_beside_the_mean() -> None:
         assert f"{with_them} % of {len(line.points)}" in told.replace("\u00a0", " ")
     every = index(FAMILIES, RESULTS).replace("\u00a0", " ")
     assert f"| {len(line.counted)} of {len(line.points)} | {without} | {with_them} |" in every
+    assert f"*{len(line.counted)} of {len(line.points)}*: {len(line.points)} were" in every
+    assert f"and {out} are left out" in every
 
 
 @pytest.mark.parametrize("name", tables.names())
