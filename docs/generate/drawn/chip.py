@@ -31,7 +31,7 @@ def drawing() -> Drawing:
     picture.text((370, 172), f"link: {halves.link_bytes_per_cycle:g} B/cycle")
     picture.text((370, 216), f"+{halves.far_latency_cycles:g} cycles")
     picture.text(
-        (370, 278),
+        (370, 273),
         f"L2, all cores:\n{memory.l2.bytes_per_cycle:g} B/cycle,\n"
         f"{memory.l2.latency_cycles:g} cycles",
     )
@@ -50,5 +50,5 @@ def _cores(picture: Drawing, count: int, port: str) -> None:
         picture.box((x, 360), (90, 66), "core", "core")
         picture.arrow((x + 45, 240), (x + 45, 360), both=True)
     picture.text((370, 393), "· · ·")
-    picture.text((370, 336), f"a port a core:\n{port}")
+    picture.text((370, 338), f"a port a core:\n{port}")
     picture.text((370, 452), f"{count} cores, each with one tile of Y at a time")
