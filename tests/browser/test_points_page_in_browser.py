@@ -16,6 +16,7 @@ from simulator.hardware import load_hardware
 from simulator.tradeoff.front import FRONT
 from simulator.tradeoff.join import Clock
 from simulator.tradeoff.measure import trade_off
+from simulator.tradeoff.paged import PLACES
 
 Open = Callable[..., Any]
 
@@ -29,6 +30,10 @@ SPEC = {
         "memory.dram.bytes_per_second": [10e9, 21e9],
     },
 }
+PLACED = """() => DATA.rows.map((_, at) => {
+  choosePoint(at);
+  return document.querySelector(".detail h2").textContent;
+})"""
 PRINTED = "x => x.map(p => Number(p.dataset.point))"
 
 
@@ -107,6 +112,8 @@ def test_a_click_tells_all_of_a_point(opened: Open, page_file: Path, frame: pd.D
     second = frame["time_ns"].sort_values(ascending=False, kind="stable").index[1]
     assert page.locator(".list [aria-selected=true]").evaluate_all(PRINTED) == [second]
     assert page.evaluate("document.activeElement.ariaSelected") == "true"
+    page.keyboard.press("Alt+ArrowDown")  # is the browser's
+    assert page.locator(".list [aria-selected=true]").evaluate_all(PRINTED) == [second]
 
 
 @pytest.mark.parametrize("width", [1280, 800])
@@ -139,5 +146,6 @@ def test_a_trade_off_shows_its_own_front_and_errors(
     assert page.locator("path.error").count() == sum(point.cost.error > 0 for point in shown)
     assert page.locator(".overview .lines li").all_inner_texts()[0].startswith("3:4 by sparsegpt")
     assert barriers(page) == []
+    assert page.evaluate(PLACED) == [PLACES[point.standing] for point in shown]
     page.locator("select").first.select_option(label="time")
     assert page.locator("path.error").count() == 0
