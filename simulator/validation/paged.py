@@ -120,12 +120,11 @@ def _figures(results: Sequence[Validation]) -> Section:
     """Every figure, and which of them decided a number."""
     points = [(line, point) for line in lines(results) for point in line.points]
     units = {line.dataset.unit for line, _ in points}
+    outside = [bool(point.set_aside) for _, point in points]
+    cut = " Bars of figures that do not count are pale, and cut where the axis ends."
     return Section(
         title="Predicted against measured",
-        says=(
-            f"The band is {100 * BAND:.0f} % around equality. Bars of figures that do not count "
-            "are pale, and cut where the axis ends.",
-        ),
+        says=(f"The band is {100 * BAND:.0f} % around equality.{cut if any(outside) else ''}",),
         columns=(
             Column("figure", "text"),
             Column("data set", "choice"),
@@ -143,10 +142,7 @@ def _figures(results: Sequence[Validation]) -> Section:
         rows=[_figure(*both) for both in points],
         hidden=(8, 9, 10, 11),
         filters=(1, 6, 7),
-        bars=Bars(
-            (5,), 0.0, BAND, f"within {100 * BAND:.0f} %",
-            outside=[bool(point.set_aside) for _, point in points],
-        ),
+        bars=Bars((5,), 0.0, BAND, f"within {100 * BAND:.0f} %", outside=outside),
         plot=Plot(
             2, 3, 6, agreement=BAND, values=(NOT_COUNTED, UNSEEN, SEEN),
             behind=f", {units.pop()}" if len(units) == 1 else ", in each row's unit",

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from measured_rows import MODEL, pruned_rows
+from measured_rows import LAYERS, MODEL, pruned_rows
 
-from simulator import pareto_front, sweep
+from simulator import Gemm, Workload, pareto_front, sweep
 from simulator.exploration.sweep import SweepResult
 from simulator.hardware import load_hardware
 from simulator.tradeoff.front import FRONT
@@ -137,7 +137,8 @@ def test_a_sweep_is_there_for_everybody(
 def test_a_trade_off_shows_its_own_front_and_errors(
     opened: Open, barriers: Callable[[Any], list[str]], tmp_path: Path
 ) -> None:
-    result = trade_off(pruned_rows(), Clock(load_hardware("nm-edge")), MODEL)
+    wide = Workload("wide", [Gemm(name, 1024, 512, 1024) for name in LAYERS])
+    result = trade_off(pruned_rows(), Clock(load_hardware("nm-edge")), MODEL, like=wide)
     path = tmp_path / "front.html"
     path.write_text(result.to_html(), encoding="utf-8")
     page = opened(path)
@@ -147,5 +148,7 @@ def test_a_trade_off_shows_its_own_front_and_errors(
     assert page.locator(".overview .lines li").all_inner_texts()[0].startswith("3:4 by sparsegpt")
     assert barriers(page) == []
     assert page.evaluate(PLACED) == [PLACES[point.standing] for point in shown]
+    page.evaluate("() => { POINTS[0].row[DATA.x] = null; choosePoint(0); }")
+    assert page.locator(".detail h2").inner_text() == "Not compared: no speed-up"
     page.locator("select").first.select_option(label="time")
     assert page.locator("path.error").count() == 0

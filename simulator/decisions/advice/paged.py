@@ -89,11 +89,12 @@ def _batches(advice: Advice) -> Section:
 def _layers(advice: Advice) -> Section:
     patterns = _patterns(advice)
     many = len(patterns)
+    fewer = f" {MOST_BARS} of {many} patterns have a bar." if many > MOST_BARS else ""
     return Section(
         title="Layers, and what each would gain",
         says=(
             "Bars are dense time over time under each pattern: right of 1 the pattern is faster. "
-            "The pattern that is advised is drawn full.",
+            f"The pattern that is advised is drawn full.{fewer}",
         ),
         columns=(
             Column("layer", "text"),
