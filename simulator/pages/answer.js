@@ -7,7 +7,9 @@ function start() {
   const tabs = html("div", { class: "tabs", role: "tablist", "aria-label": "Parts" });
   const choose = (name) => {
     const hadFocus = tabs.contains(document.activeElement);
-    shown.replaceChildren(...sectionsOf(name));
+    const views = sectionsOf(name);
+    shown.replaceChildren(...views.map(({ element }) => element));
+    views.forEach((view) => view.reveal());
     if (groups.length < 2) return;
     tabs.replaceChildren(...groups.map((group) => html("button", {
       type: "button", role: "tab", "aria-selected": String(group === name), "aria-controls": "view",
@@ -36,8 +38,8 @@ function sectionsOf(name) {
     const number = views.length;
     views.push(sectionView(section, (value) => views[number + 1].only(value)));
   }
-  views.filter((view) => view.pickFirst).forEach((view) => view.pickFirst());
-  return views.map(({ element }) => element);
+  views.forEach((view) => view.pickFirst());
+  return views;
 }
 
 start();

@@ -41,6 +41,9 @@ class Bars:
         Of each row a name of the palette ``core``; empty: a colour a series.
     strong : sequence of int or None
         Of each row the series that was chosen, others are pale; empty: none is.
+    outside : sequence of bool
+        Of each row whether the axis leaves it out: its bar is pale, and cut where the axis ends;
+        empty: none is.
     is_falling : bool
         Each bar begins where that of the row before ends; the first and the last are whole.
     """
@@ -51,6 +54,7 @@ class Bars:
     band_says: str = ""
     kinds: Sequence[str] = ()
     strong: Sequence[int | None] = ()
+    outside: Sequence[bool] = ()
     is_falling: bool = False
 
 
@@ -69,6 +73,11 @@ class Plot:
         equality; 0: they are not.
     target : float
         A line across; 0: none.
+    values : tuple of str
+        Those of ``apart`` in the order of colours, so that each looks the same on every page;
+        empty: those that occur.
+    behind : str
+        What stands behind the titles of both axes.
     """
 
     x: int
@@ -76,6 +85,8 @@ class Plot:
     apart: int
     agreement: float = 0.0
     target: float = 0.0
+    values: tuple[str, ...] = ()
+    behind: str = ""
 
 
 @dataclass(frozen=True)

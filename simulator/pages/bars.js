@@ -4,12 +4,13 @@ const BAR = { height: 9, gap: 2, room: 4, least: 24 };
 
 /** From figures of points to per cent of the width, with about so many ticks. */
 function barAxis({ bars, columns }, points, about) {
-  const values = points.flatMap(({ row }) => bars.columns.map((at) => row[at]))
+  const inside = points.filter(({ at }) => !bars.outside[at]);
+  const values = (inside.length ? inside : points).flatMap(({ row }) => bars.columns.map((at) => row[at]))
     .filter((value) => value !== null);
   const low = Math.min(bars.base - bars.band, ...values), high = Math.max(bars.base + bars.band, ...values);
   const room = (high - low) * 0.04 || 0.05;
   const [start, end] = [low < bars.base ? low - room : low, high + room];
-  const at = (value) => (100 * (value - start)) / (end - start);
+  const at = (value) => Math.min(100, Math.max(0, (100 * (value - start)) / (end - start)));
   const near = (tick) => tick !== bars.base && Math.abs(at(tick) - at(bars.base)) < 54 / about;
   const ticks = roundTicks(start, end, about);
   return { at, ticks, labelled: ticks.filter((tick) => !near(tick)), column: columns[bars.columns[0]] };
@@ -53,20 +54,20 @@ function barStart(bars, rows, at, of) {
 
 function bar(bars, axis, ends, { row, number, top }, text) {
   const [from, to] = ends.map(axis.at).sort((one, other) => one - other);
-  const isPale = bars.strong.length && bars.strong[row] !== number;
+  const isPale = bars.outside[row] || (bars.strong.length && bars.strong[row] !== number);
   const drawn = svg("rect", {
     class: isPale ? "pale" : "", x: `${from}%`, y: top + number * (BAR.height + BAR.gap),
     width: `${Math.max(0.25, to - from)}%`, height: BAR.height,
   }, svg("title", {}, text));
   return bars.kinds.length ? coloured(drawn, "fill", "core", bars.kinds[row])
-    : coloured(drawn, "fill", "bound", SERIES[number]);
+    : coloured(drawn, "fill", "bound", SERIES[number % SERIES.length]);
 }
 
 /** What colours, pale bars and the band stand for. */
 function barLegend({ bars, columns }) {
   const used = new Set(bars.kinds);
   const series = bars.kinds.length ? named("core").filter(([key]) => used.has(key)).map(([key, words]) => [["core", key], words])
-    : bars.columns.map((at, number) => [["bound", SERIES[number]], columns[at].title]);
+    : bars.columns.map((at, number) => [["bound", SERIES[number % SERIES.length]], columns[at].title]);
   const shown = series.length > 1 || bars.kinds.length ? series : [];
   const items = shown.map(([[palette, key], words]) =>
     html("li", {}, coloured(html("i"), "backgroundColor", palette, key), words));

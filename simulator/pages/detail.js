@@ -29,7 +29,7 @@ function detailHead(pattern, layer) {
       html("small", {}, `${percent(layer.share)} of all`)),
     html("p", { class: "facts" }, facts.filter(Boolean).map((fact) => html("span", {}, fact))),
     layer.members.length
-      ? html("p", { class: "quiet" }, `One kernel of ${layer.members.join(", ")}`) : null,
+      ? html("p", { class: "quiet" }, straight(`One kernel of ${layer.members.join(", ")}`)) : null,
     layer.note ? html("p", { class: "quiet" }, layer.note) : null,
     pattern.command ? commandLine(`${pattern.command} ${layer.row}`.trim()) : null);
 }

@@ -63,9 +63,19 @@ function times(ratio) {
   return `${ratio < 100 ? ratio.toFixed(2) : grouped(ratio, 0)}×`;
 }
 
+/** A text in which signs that would turn around what follows them are seen instead. */
+function straight(text) {
+  return text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+}
+
 /** A sentence that breaks no line between a figure and its unit. */
 function unbroken(sentence) {
-  return sentence.replace(/(\d) (%|[fpnµmkMGTP]?(?:s|B|J|W|MAC)\b)/g, "$1\u00a0$2");
+  return straight(sentence).replace(/(\d) (%|[fpnµmkMGTP]?(?:s|B|J|W|MAC)\b)/g, "$1\u00a0$2");
+}
+
+/** Whether a key belongs to the browser, as Alt and an arrow do. */
+function isModified({ ctrlKey, metaKey, altKey }) {
+  return ctrlKey || metaKey || altKey;
 }
 
 function sum(values) {

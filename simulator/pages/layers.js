@@ -68,8 +68,7 @@ function layerTable(layers, sort, choose) {
   const heads = columns.map((column) => sortHead(
     column.title, column.kind, sortedAs(column.at, state), () => sort(column.at), column.says));
   const rows = layers.map((layer) => html("tr", {
-    role: "row", "data-layer": layer.at, tabindex: layer.at === state.layer ? 0 : -1,
-    "aria-selected": String(layer.at === state.layer), onclick: () => choose(layer.at),
+    role: "row", "data-layer": layer.at, onclick: () => choose(layer.at),
   }, columns.map((column) => html("td", { class: column.kind }, column.cell(layer)))));
   return html("table", { role: "grid", "aria-label": "Layers", class: "layers" },
     html("thead", {}, html("tr", {}, heads)), html("tbody", {}, rows));

@@ -30,6 +30,7 @@ function start() {
   const shares = DATA.patterns[0].layers.map((layer) => layer.share);
   state.layer = shares.indexOf(Math.max(...shares));
   choosePattern(0);
+  reveal(parts.list);
 }
 
 /** A row a pattern, with where its time goes; its figures stand below those of the others. */
@@ -89,12 +90,12 @@ function choosePattern(at) {
 
 function chooseLayer(at) {
   state.layer = at;
-  for (const row of parts.list.querySelectorAll("tbody tr")) {
-    const isChosen = Number(row.dataset.layer) === at;
-    row.setAttribute("aria-selected", String(isChosen));
-    row.tabIndex = isChosen ? 0 : -1;
-  }
+  markLayer();
   showDetail();
+}
+
+function markLayer() {
+  markChosen(parts.list, (row) => Number(row.dataset.layer) === state.layer);
 }
 
 function sortBy(column) {
@@ -119,6 +120,7 @@ function showList() {
   const layers = visibleLayers();
   parts.filters.replaceChildren(...boundFilters(toggleBound));
   parts.list.replaceChildren(layerTable(layers, sortBy, chooseLayer));
+  markLayer();
   if (!layers.length) parts.list.append(html("p", { class: "quiet none" }, "No layer is like that."));
   const all = state.rows.length;
   parts.found.textContent = (layers.length < all ? `${layers.length} of ` : "")
@@ -160,13 +162,15 @@ const KEYS = {
   Escape: clearSearch,
 };
 
-/** Keys that a field of text needs for itself, and keys that scroll the page outside the list. */
+/** Keys that a field of text or a command needs for itself, and keys that scroll the page outside the list. */
 const OF_TEXT = new Set(["ArrowLeft", "ArrowRight", "/"]);
+const OF_CODE = new Set(["ArrowLeft", "ArrowRight"]);
 const OF_LIST = new Set(["Home", "End", "PageUp", "PageDown"]);
 
 function onKey(event) {
   const isText = event.target === parts.search, isList = parts.list.contains(event.target);
-  if (event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) return;
+  if (isModified(event) || !KEYS[event.key]) return;
+  if (event.target.closest("code") && OF_CODE.has(event.key)) return;
   if ((isText && OF_TEXT.has(event.key)) || (!isList && OF_LIST.has(event.key))) return;
   event.preventDefault();
   KEYS[event.key]();

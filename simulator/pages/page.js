@@ -20,7 +20,7 @@ function pageHead() {
   });
   const last = kept((storage) => storage.getItem(KEPT));
   show(names.includes(last) ? last : "auto");
-  return html("header", { class: "page-head" }, html("h1", {}, DATA.title),
+  return html("header", { class: "page-head" }, html("h1", {}, straight(DATA.title)),
     html("p", { class: "facts" }, DATA.facts.map((fact) => html("span", {}, fact))), button);
 }
 
@@ -41,7 +41,7 @@ function sentences(said = DATA.sentences) {
       : null,
     DATA.notes.length ? html("details", { class: "quiet" },
       html("summary", {}, `${DATA.notes.length} ${DATA.notes.length === 1 ? "note" : "notes"}`),
-      html("ul", {}, DATA.notes.map((note) => html("li", {}, note)))) : null,
+      html("ul", {}, DATA.notes.map((note) => html("li", {}, straight(note))))) : null,
   ];
 }
 

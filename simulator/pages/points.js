@@ -96,18 +96,25 @@ function pointDetail() {
   const rows = (roles) => html("dl", {}, DATA.columns.map((column, at) =>
     roles.includes(column.role) ? html("div", {}, html("dt", {}, column.title),
       html("dd", {}, written(column, point.row[at]))) : null));
-  const place = state.fronts.includes(point) ? "On the front" : "Beaten by another point";
-  return [html("h2", {}, place), card("What was chosen", "", rows(["choice"])),
+  return [html("h2", {}, placeOf(point)), card("What was chosen", "", rows(["choice"])),
     card("What came of it", "", rows(["outcome", "figure", "text"]))];
+}
+
+/** Where a point stands among all, or why it does not. */
+function placeOf(point) {
+  const missing = [state.x, state.y].find((at) => point.row[at] === null);
+  if (missing !== undefined) return `Not compared: no ${DATA.columns[missing].title}`;
+  return DATA.places[point.at] || (state.fronts.includes(point) ? "On the front" : "Beaten by another point");
 }
 
 function choosePoint(at) {
   state.chosen = at;
   showPlot();
-  for (const row of parts.list.querySelectorAll("tbody tr")) {
-    row.setAttribute("aria-selected", String(Number(row.dataset.point) === at));
-    row.tabIndex = Number(row.dataset.point) === at ? 0 : -1;
-  }
+  markPoint();
+}
+
+function markPoint() {
+  markChosen(parts.list, (row) => Number(row.dataset.point) === state.chosen);
 }
 
 function showTable() {
@@ -115,15 +122,15 @@ function showTable() {
   const order = ordered(points, ({ row }) => row[state.sorted], state.isDown);
   const heads = DATA.columns.map((column, at) =>
     sortHead(column.title, column.role, sortedAs(at, state), () => sortBy(at)));
-  const rows = order.slice(0, LISTED).map((point, number) => html("tr", {
-    role: "row", "data-point": point.at, "aria-selected": String(point.at === state.chosen),
-    tabindex: point.at === state.chosen || (!number && state.chosen === null) ? 0 : -1,
+  const rows = order.slice(0, LISTED).map((point) => html("tr", {
+    role: "row", "data-point": point.at,
     onclick: () => choosePoint(point.at),
   }, DATA.columns.map((column, at) => html("td", { class: column.role },
     at === DATA.apart ? icon(seriesMarker(series(point), 1, 0, 0)) : null,
     written(column, point.row[at])))));
   parts.list.replaceChildren(html("table", { role: "grid", "aria-label": "Points", class: "layers" },
     html("thead", {}, html("tr", {}, heads)), html("tbody", {}, rows)));
+  markPoint();
   const all = `${state.shown.length} of ${POINTS.length} points, ${state.fronts.length} on the front`;
   parts.found.textContent = order.length > LISTED ? `${all}; the first ${LISTED} rows` : all;
 }
@@ -137,7 +144,7 @@ function sortBy(column) {
 
 function onKey(event) {
   const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!by || ["INPUT", "SELECT"].includes(event.target.tagName)) return;
+  if (!by || isModified(event) || ["INPUT", "SELECT"].includes(event.target.tagName)) return;
   const rows = [...parts.list.querySelectorAll("tbody tr")];
   if (!rows.length) return;
   event.preventDefault();

@@ -61,6 +61,8 @@ class PointsPage:
         Columns of figures.
     best : tuple of int or None
         Rows on the front; None: those that no other beats in both figures that are drawn.
+    places : tuple of str
+        Where each row stands among all, in a few words; empty: on the front, or beaten.
     errors : tuple of float
         How long, up and down, the bar of each row is where ``y`` is drawn; empty: no bars.
     sentences, notes : tuple of str
@@ -79,6 +81,7 @@ class PointsPage:
     made_by: str
     sentences: tuple[str, ...] = ()
     best: tuple[int, ...] | None = None
+    places: tuple[str, ...] = ()
     errors: tuple[float, ...] = ()
 
 

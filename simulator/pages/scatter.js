@@ -67,7 +67,8 @@ function scatter(view, choose) {
   const x = plotAxis(all, left, width - right);
   const y = plotAxis(view.agreement ? all : ends, height - bottom, top);
   const place = (point) => [x.at(point.row[across]), y.at(point.row[up])];
-  const dots = [...shown].sort((one, other) => best.has(one) - best.has(other)).map((point) => {
+  const rank = (point) => 2 * (point.at === view.chosen) + best.has(point); // the last is above all
+  const dots = [...shown].sort((one, other) => rank(one) - rank(other)).map((point) => {
     const isChosen = point.at === view.chosen, [dx, dy] = place(point);
     const kind = `dot${best.has(point) ? " best" : ""}${isChosen ? " chosen" : ""}`;
     return svg("g", { class: kind, "data-point": point.at, onclick: () => choose(point.at) },

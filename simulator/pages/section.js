@@ -9,7 +9,7 @@ function sectionView(section, pick) {
   const view = {
     section, points: rows.map((row, at) => ({ row, at })), sorted: null, isDown: false, chosen: section.chosen, text: "",
     filters: filtersOf(columns, rows, (_, at) => section.filters.includes(at)),
-    series: section.plot ? valuesOf(rows, section.plot.apart) : [], pick,
+    series: seriesOf(section), pick,
   };
   view.canChoose = section.details.length > 0;
   for (const name of ["plot", "list", "detail"]) view[name] = html("div", { class: name });
@@ -22,9 +22,19 @@ function sectionView(section, pick) {
   showSection(view);
   NARROW.addEventListener("change", () => showSection(view));
   return {
-    element, only: (value) => onlyWith(view, value),
-    pickFirst: section.picks && rows.length > 1 && (() => pick(rows[0][0])),
+    element, only: (value) => onlyWith(view, value), reveal: () => reveal(view.list),
+    pickFirst: () => rows.length > 1 && pickChosen(view),
   };
+}
+
+/** What has a colour and a marker each; of a fixed order, those that do not occur as well. */
+function seriesOf({ plot, rows }) {
+  if (!plot) return [];
+  return plot.values.length ? plot.values : valuesOf(rows, plot.apart);
+}
+
+function markerOf(view, value) {
+  return icon(seriesMarker(view.series.indexOf(value), 1, 0, 0));
 }
 
 function toolbar(view) {
@@ -41,8 +51,8 @@ function toolbar(view) {
 
 function showFilters(view) {
   const { plot } = view.section;
-  view.chips.replaceChildren(...filterRows(view.filters, () => showSection(view), ({ at }, number) =>
-    plot && plot.apart === at ? icon(seriesMarker(number, 1, 0, 0)) : null));
+  view.chips.replaceChildren(...filterRows(view.filters, () => showSection(view), ({ at, values }, number) =>
+    plot && plot.apart === at ? markerOf(view, values[number]) : null));
 }
 
 /** The plot beside the chosen row, above the list; without a plot the list beside it. */
@@ -58,17 +68,20 @@ function panes(view) {
 
 /** Colours and markers of a plot that no filter shows. */
 function plotLegend(view) {
-  const { plot } = view.section;
+  const { plot, columns, rows } = view.section;
   if (view.filters.some(({ at }) => at === plot.apart)) return null;
-  return html("ul", { class: "legend" }, view.series.map((value, number) => html("li", {},
-    icon(seriesMarker(number, 1, 0, 0)), written(view.section.columns[plot.apart], value))));
+  return html("ul", { class: "legend" }, valuesOf(rows, plot.apart).map((value) => html("li", {},
+    markerOf(view, value), written(columns[plot.apart], value))));
 }
 
+/** Leave rows with a value in the first column of filters; where all have it, nothing changes. */
 function onlyWith(view, value) {
-  view.filters[0].only = new Set([value]);
+  const filter = view.filters.find(({ at }) => at === view.section.filters[0]);
+  if (!filter) return;
+  filter.only = new Set([value]);
   showFilters(view);
   const select = view.chips.querySelector("select");
-  if (select) select.value = view.filters[0].values.indexOf(value);
+  if (select) select.value = filter.values.indexOf(value);
   showSection(view);
 }
 
@@ -77,13 +90,29 @@ function showSection(view) {
   const found = view.points.filter(({ row }) => passes(view.filters, row)
     && row.some((value) => String(value).toLowerCase().includes(view.text)));
   view.shown = view.sorted === null ? found : ordered(found, ({ row }) => row[view.sorted], view.isDown);
-  if (view.shown.length && !view.shown.some(({ at }) => at === view.chosen)) view.chosen = view.shown[0].at;
+  const isLeft = !view.shown.length || view.shown.some(({ at }) => at === view.chosen);
+  if (!isLeft) view.chosen = view.shown[0].at;
   const all = view.points.length;
   view.found.textContent = (found.length < all ? `${found.length} of ${all} rows` : `${all} rows`)
-    + (found.length > LISTED ? `; the first ${LISTED} are listed` : "");
-  view.list.replaceChildren(sectionTable(view));
+    + (found.length > LISTED ? `; the first ${LISTED}${view.canChoose ? " and the chosen one" : ""} are listed` : "");
+  showList(view);
   if (!found.length) view.list.append(html("p", { class: "quiet none" }, "No row is like that."));
   showChosen(view);
+  if (!isLeft) pickChosen(view);
+}
+
+function showList(view) {
+  view.list.replaceChildren(sectionTable(view));
+  if (view.canChoose) markRow(view);
+}
+
+function markRow({ list, chosen }) {
+  markChosen(list, (row) => Number(row.dataset.row) === chosen);
+}
+
+/** The first rows, and the chosen one wherever it stands. */
+function listed({ shown, chosen, canChoose }) {
+  return shown.filter(({ at }, number) => number < LISTED || (canChoose && at === chosen));
 }
 
 function sectionTable(view) {
@@ -94,10 +123,8 @@ function sectionTable(view) {
   const heads = shown.flatMap(({ column, at }) => [
     sortHead(column.title, column.role, sortedAs(at, view), () => sortSection(view, at)),
     at === after ? html("th", { scope: "col", class: "bars" }, barHead(axis, section.bars.base)) : null]);
-  const rows = view.shown.slice(0, LISTED).map((point) => html("tr", {
+  const rows = listed(view).map((point) => html("tr", {
     role: "row", "data-row": point.at,
-    "aria-selected": view.canChoose && String(point.at === view.chosen),
-    tabindex: view.canChoose && (point.at === view.chosen ? 0 : -1),
     onclick: view.canChoose ? () => chooseRow(view, point.at) : null,
   }, shown.flatMap(({ column, at }) => [
     cellOf(view, column, point, at),
@@ -106,11 +133,10 @@ function sectionTable(view) {
     html("thead", {}, html("tr", {}, heads)), html("tbody", {}, rows));
 }
 
-function cellOf({ section, series }, column, { row }, at) {
-  const text = written(column, row[at]);
-  const isApart = section.plot && section.plot.apart === at;
+function cellOf(view, column, { row }, at) {
+  const { plot } = view.section, text = written(column, row[at]);
   return html("td", { class: column.role, title: column.role === "figure" ? null : text },
-    isApart ? icon(seriesMarker(series.indexOf(row[at]), 1, 0, 0)) : null, text);
+    plot && plot.apart === at ? markerOf(view, row[at]) : null, text);
 }
 
 function sortSection(view, column) {
@@ -123,13 +149,14 @@ function sortSection(view, column) {
 
 function chooseRow(view, at) {
   view.chosen = at;
-  for (const row of view.list.querySelectorAll("tbody tr")) {
-    const isChosen = Number(row.dataset.row) === at;
-    row.setAttribute("aria-selected", String(isChosen));
-    row.tabIndex = isChosen ? 0 : -1;
-  }
+  if (view.list.querySelector(`[data-row="${at}"]`)) markRow(view);
+  else showList(view);
   showChosen(view);
-  if (view.section.picks) view.pick(view.section.rows[at][0]);
+  pickChosen(view);
+}
+
+function pickChosen({ section, chosen, pick }) {
+  if (section.picks) pick(section.rows[chosen][0]);
 }
 
 function showChosen(view) {
@@ -153,20 +180,19 @@ function sectionPlot(view) {
   const { columns, plot } = view.section;
   return scatter({
     columns, x: plot.x, y: plot.y, points: view.shown, chosen: view.canChoose ? view.chosen : null,
-    best: new Set(), fronts: [], agreement: plot.agreement, target: plot.target, goals: ["", ""],
+    best: new Set(), fronts: [], agreement: plot.agreement, target: plot.target, goals: [plot.behind, plot.behind],
     series: ({ row }) => view.series.indexOf(row[plot.apart]), error: () => 0,
     says: ({ row }) => columns.map((column, at) => `${column.title}: ${written(column, row[at])}`).join("\n"),
   }, (at) => {
     chooseRow(view, at);
-    const row = view.list.querySelector(`[data-row="${at}"]`);
-    if (row) row.scrollIntoView({ block: "nearest" });
+    view.list.querySelector(`[data-row="${at}"]`).scrollIntoView({ block: "nearest" });
   });
 }
 
 /** Arrows go through the rows that are shown; the chosen one has the focus. */
 function moveRow(view, event) {
   const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!by || !view.canChoose) return;
+  if (!by || isModified(event) || !view.canChoose) return;
   const rows = [...view.list.querySelectorAll("tbody tr")];
   if (!rows.length) return;
   event.preventDefault();

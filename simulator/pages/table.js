@@ -39,6 +39,24 @@ function ordered(things, valueOf, isDown) {
   });
 }
 
+/** Mark the chosen row of a list; Tab reaches it, or the first row where it is not listed. */
+function markChosen(list, isChosen) {
+  const rows = [...list.querySelectorAll("tbody tr")];
+  const reached = rows.find(isChosen) || rows[0];
+  for (const row of rows) {
+    row.setAttribute("aria-selected", String(isChosen(row)));
+    row.tabIndex = row === reached ? 0 : -1;
+  }
+}
+
+/** Scroll a list, and nothing around it, to its chosen row where that is below what is seen. */
+function reveal(list) {
+  const row = list.querySelector("[aria-selected=true]");
+  if (row && row.offsetTop + row.offsetHeight > list.clientHeight) {
+    list.scrollTop = row.offsetTop - list.clientHeight / 2;
+  }
+}
+
 /** What "aria-sort" says of a column. */
 function sortedAs(column, { sorted, isDown }) {
   return sorted !== column ? "none" : isDown ? "descending" : "ascending";

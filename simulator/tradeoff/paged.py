@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from simulator.names import words
 from simulator.pages import Column, PointsPage, points_html
 from simulator.quantities import count
-from simulator.tradeoff.front import FRONT
+from simulator.tradeoff.front import BEATEN, ESTIMATE, FRONT, LIKE, TIE
 from simulator.tradeoff.groups import WITHIN_ERRORS
 from simulator.tradeoff.verdict import is_share
 from simulator.version import __version__
@@ -31,6 +31,15 @@ COLUMNS: Final = {
     "ties": Column("ties with", "text"),
 }
 """Of the records of a trade-off those that a page has, by name; ``value`` is its figure."""
+
+PLACES: Final = {
+    FRONT: "On the front",
+    TIE: "As good as the front, within errors",
+    BEATEN: "Beaten by another point",
+    ESTIMATE: "Not compared: its quality is estimated",
+    LIKE: "Not compared: its time is another network's",
+}
+"""What the page says of a chosen point by its standing."""
 
 
 def tradeoff_html(tradeoff: TradeOff) -> str:
@@ -58,6 +67,7 @@ def tradeoff_html(tradeoff: TradeOff) -> str:
             notes=tradeoff.notes,
             made_by=f"nmsim {__version__}",
             best=tuple(at for at, one in enumerate(records) if one["standing"] == FRONT),
+            places=tuple(PLACES[one["standing"]] for one in records),
             errors=tuple(WITHIN_ERRORS * record["cost_error"] for record in records),
         )
     )

@@ -13,6 +13,9 @@ from simulator.validation.summary import BAND, CONSTANTS, constants, lines, name
 from simulator.validation.table import known
 from simulator.version import __version__
 
+NOT_COUNTED, UNSEEN, SEEN = "does not count", "not seen", "seen"
+"""What fits have to do with a figure."""
+
 
 def validation_html(
     results: Sequence[Validation], commands: Mapping[str, str] | None = None
@@ -116,9 +119,12 @@ def _about(line: Validation) -> Iterator[str]:
 def _figures(results: Sequence[Validation]) -> Section:
     """Every figure, and which of them decided a number."""
     points = [(line, point) for line in lines(results) for point in line.points]
+    units = {line.dataset.unit for line, _ in points}
+    outside = [bool(point.set_aside) for _, point in points]
+    cut = " Bars of figures that do not count are pale, and cut where the axis ends."
     return Section(
         title="Predicted against measured",
-        says=(f"The band is {100 * BAND:.0f} % around equality.",),
+        says=(f"The band is {100 * BAND:.0f} % around equality.{cut if any(outside) else ''}",),
         columns=(
             Column("figure", "text"),
             Column("data set", "choice"),
@@ -136,17 +142,20 @@ def _figures(results: Sequence[Validation]) -> Section:
         rows=[_figure(*both) for both in points],
         hidden=(8, 9, 10, 11),
         filters=(1, 6, 7),
-        bars=Bars((5,), 0.0, BAND, f"within {100 * BAND:.0f} %"),
-        plot=Plot(2, 3, 6, agreement=BAND),
+        bars=Bars((5,), 0.0, BAND, f"within {100 * BAND:.0f} %", outside=outside),
+        plot=Plot(
+            2, 3, 6, agreement=BAND, values=(NOT_COUNTED, UNSEEN, SEEN),
+            behind=f", {units.pop()}" if len(units) == 1 else ", in each row's unit",
+        ),
         details=[
             (f"Does not count: {point.set_aside}.",) if point.set_aside else ()
             for _, point in points
         ],
-    )
+    )  # fmt: skip
 
 
 def _figure(line: Validation, point: Measurement) -> tuple[str | float | int | None, ...]:
-    kind = "does not count" if point.set_aside else "seen" if point.fitted else "not seen"
+    kind = NOT_COUNTED if point.set_aside else SEEN if point.fitted else UNSEEN
     return (
         point.label,
         name(line),

@@ -10,6 +10,7 @@ import answers
 import pytest
 
 from simulator import Advice, Limits
+from simulator.pages import AnswerPage, Bars, Column, Plot, Section, answer_html
 from simulator.validation.paged import validation_html
 
 Open = Callable[..., Any]
@@ -47,6 +48,29 @@ def pages(
     for name, text in made.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return {name: folder / f"{name}.html" for name in made}
+
+
+@pytest.fixture(scope="module")
+def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of long words, many tabs and rows, and more bars than colours; one set alone."""
+    columns = (Column("row", "choice"), *(Column(f"f{at}", "figure") for at in range(9)))
+    many = Section(
+        "Many", columns, [(at, *[at + 1.0] * 9) for at in range(300)], group="tab 0",
+        bars=Bars(tuple(range(1, 10))), plot=Plot(1, 2, 0), details=[("told",)] * 300, chosen=299,
+    )  # fmt: skip
+    names = [Column("set", "choice"), Column("kind", "outcome")]
+    figures = Section(
+        "Figures", tuple(names), [("only", "a"), ("only", "b")], filters=(0, 1), group="tab 0"
+    )
+    sets = Section(
+        "Sets", tuple(names), [("only", "a")], details=[("told",)], picks=True, group="tab 0"
+    )
+    others = [Section("Other", columns[:1], [(1,)], group=f"tab {at}") for at in range(1, 18)]
+    sections = (many, sets, figures, *others)
+    path = tmp_path_factory.mktemp("pages") / "large.html"
+    page = AnswerPage("x" * 300, (), ("y" * 300,), sections, (), "nmsim")
+    path.write_text(answer_html(page), encoding="utf-8")
+    return path
 
 
 def part(page: Any, title: str) -> Any:
@@ -166,6 +190,26 @@ def test_a_click_into_the_plot_chooses_its_row(opened: Open, pages: dict[str, Pa
     assert told(tried).startswith(str(number))
 
 
+def test_a_large_page_fits_and_lists_its_chosen_row(opened: Open, large_file: Path) -> None:
+    page = opened(large_file, 800)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 800
+    many = part(page, "Many")
+    assert many.locator("[aria-selected=true][tabindex='0'] td").first.inner_text() == "299"
+    assert len(names(many)) == 201
+    assert many.locator(".list").evaluate("x => x.scrollTop") > 0
+    assert many.locator(".dot").last.get_attribute("class") == "dot chosen"
+    fills = (
+        many.locator("tbody tr").last.locator("rect").evaluate_all("x => x.map(r => r.style.fill)")
+    )
+    assert len(fills) == 9
+    assert "var(--bound-undefined)" not in fills
+    part(page, "Sets").locator("tbody tr").click()
+    assert names(part(page, "Figures")) == ["only", "only"]
+    page.emulate_media(media="print")
+    cut = page.locator(".list").evaluate_all("x => x.map(l => l.scrollHeight - l.clientHeight)")
+    assert max(cut) <= 0
+
+
 def test_patterns_of_a_difference_have_a_tab_each(opened: Open, pages: dict[str, Path]) -> None:
     page = opened(pages["reports"])
     runs = answers.moved().runs
@@ -192,6 +236,12 @@ def test_a_set_leaves_its_figures(opened: Open, pages: dict[str, Path]) -> None:
     assert len(names(figures)) == 5
     titles = figures.locator(".dot title").all_text_contents()
     assert any(answers.HOSTILE in title for title in titles)
+    assert figures.locator("text=measured, in each row's unit").is_visible()
+    ticks = figures.locator(".bar-axis text").all_inner_texts()
+    assert "+100.0 %" not in ticks  # of the figure that does not count
+    assert figures.locator("rect.pale").count() == 1
+    sets.locator(".chip", has_not_text="held out").first.click()  # hides the chosen set
+    assert names(figures) == [answers.HOSTILE]
 
 
 def test_a_theme_is_remembered_where_the_browser_lets_it(

@@ -63,6 +63,12 @@ def test_it_opens_on_the_layer_that_takes_most_time(
     assert rows(page) == [layer.name for layer in comparison.first.layers]
     longest = max(comparison.first.layers, key=lambda layer: layer.time_ps * layer.repeat)
     assert chosen(page) == longest.name
+    listed, row = page.locator(".list"), page.locator(".layers [aria-selected=true]")
+    ends = [
+        (box["y"], box["y"] + box["height"]) for box in (listed.bounding_box(), row.bounding_box())
+    ]
+    assert ends[0][0] <= ends[1][0] < ends[1][1] <= ends[0][1]
+    assert page.evaluate("scrollY") == 0
 
 
 def test_a_click_shows_a_layer(opened: Open, resnet: Path, comparison: Comparison) -> None:
@@ -181,6 +187,10 @@ def test_the_focus_is_seen_and_goes_through_everything(opened: Open, resnet: Pat
 
 def test_the_command_is_copied_whole(opened: Open, resnet: Path) -> None:
     page = opened(resnet, permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("tab", name="2:4").click()
+    page.locator("code").focus()
+    page.keyboard.press("ArrowRight")  # scrolls the command
+    assert page.locator("[role=tab][aria-selected=true]").inner_text() == "2:4"
     page.get_by_role("tab", name="1:8").click()
     page.locator(".layers tbody tr").first.click()
     page.get_by_role("button", name="Copy").click()
@@ -254,11 +264,11 @@ def test_hostile_names_are_shown_as_they_are(opened: Open, tmp_path: Path) -> No
     layers = [Gemm(HOSTILE, m=64, n=64, k=64), Gemm("ünïcödé 层", m=64, n=64, k=64)]
 
     path = tmp_path / "hostile.html"
-    made = compare(tiny(), Workload(HOSTILE, layers), ["1:1", "2:4"])
+    made = compare(tiny(), Workload(f"{HOSTILE}\u202e", layers), ["1:1", "2:4"])
     path.write_text(made.to_html({"1:1": HOSTILE}), encoding="utf-8")
     page = opened(path)
-    assert page.title() == f"{HOSTILE} on tiny"
-    assert page.locator("h1").inner_text() == f"{HOSTILE} on tiny"
+    assert page.title() == f"{HOSTILE}\u202e on tiny"
+    assert page.locator("h1").inner_text() == f"{HOSTILE}\ufffd on tiny"
     assert rows(page) == [HOSTILE, "ünïcödé 层"]
     assert page.locator("code").inner_text().startswith(f"{HOSTILE} | grep -F -- '{HOSTILE}'")
     told = [text.replace("\xa0", " ") for text in page.locator(".helps li").all_inner_texts()]

@@ -8,14 +8,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from measured_rows import MODEL, pruned_rows
+from measured_rows import LAYERS, MODEL, pruned_rows
 
-from simulator import pareto_front, sweep
+from simulator import Gemm, Workload, pareto_front, sweep
 from simulator.exploration.sweep import SweepResult
 from simulator.hardware import load_hardware
 from simulator.tradeoff.front import FRONT
 from simulator.tradeoff.join import Clock
 from simulator.tradeoff.measure import trade_off
+from simulator.tradeoff.paged import PLACES
 
 Open = Callable[..., Any]
 
@@ -29,6 +30,10 @@ SPEC = {
         "memory.dram.bytes_per_second": [10e9, 21e9],
     },
 }
+PLACED = """() => DATA.rows.map((_, at) => {
+  choosePoint(at);
+  return document.querySelector(".detail h2").textContent;
+})"""
 PRINTED = "x => x.map(p => Number(p.dataset.point))"
 
 
@@ -107,6 +112,8 @@ def test_a_click_tells_all_of_a_point(opened: Open, page_file: Path, frame: pd.D
     second = frame["time_ns"].sort_values(ascending=False, kind="stable").index[1]
     assert page.locator(".list [aria-selected=true]").evaluate_all(PRINTED) == [second]
     assert page.evaluate("document.activeElement.ariaSelected") == "true"
+    page.keyboard.press("Alt+ArrowDown")  # is the browser's
+    assert page.locator(".list [aria-selected=true]").evaluate_all(PRINTED) == [second]
 
 
 @pytest.mark.parametrize("width", [1280, 800])
@@ -130,7 +137,8 @@ def test_a_sweep_is_there_for_everybody(
 def test_a_trade_off_shows_its_own_front_and_errors(
     opened: Open, barriers: Callable[[Any], list[str]], tmp_path: Path
 ) -> None:
-    result = trade_off(pruned_rows(), Clock(load_hardware("nm-edge")), MODEL)
+    wide = Workload("wide", [Gemm(name, 1024, 512, 1024) for name in LAYERS])
+    result = trade_off(pruned_rows(), Clock(load_hardware("nm-edge")), MODEL, like=wide)
     path = tmp_path / "front.html"
     path.write_text(result.to_html(), encoding="utf-8")
     page = opened(path)
@@ -139,5 +147,8 @@ def test_a_trade_off_shows_its_own_front_and_errors(
     assert page.locator("path.error").count() == sum(point.cost.error > 0 for point in shown)
     assert page.locator(".overview .lines li").all_inner_texts()[0].startswith("3:4 by sparsegpt")
     assert barriers(page) == []
+    assert page.evaluate(PLACED) == [PLACES[point.standing] for point in shown]
+    page.evaluate("() => { POINTS[0].row[DATA.x] = null; choosePoint(0); }")
+    assert page.locator(".detail h2").inner_text() == "Not compared: no speed-up"
     page.locator("select").first.select_option(label="time")
     assert page.locator("path.error").count() == 0

@@ -63,6 +63,20 @@ def test_a_page_holds_the_answer_and_its_commands(name: str) -> None:
     assert "img" not in tags
 
 
+def test_of_many_patterns_those_that_are_advised_have_bars() -> None:
+    patterns = ("1:2", "2:4", "2:8", "4:8", "1:16", "2:16", "4:16", "8:16", "1:4", "1:8")
+    advice = advise("nm-edge", Workload("net", [Gemm("fc", 512, 96, 512)]), patterns, break_even=0)
+    part = Opened(advice.to_html()).data["sections"][-1]
+    titles = [one["title"] for one in part["columns"]]
+    bars = part["bars"]["columns"]
+    assert len(bars) == 7
+    assert titles[bars[part["bars"]["strong"][0]]] == part["rows"][0][1] == advice.layers[0].pattern
+    assert advice.layers[0].pattern in patterns[7:]
+    assert sum(titles.index(pattern) not in part["hidden"] for pattern in patterns) == 5
+    gains = dict(zip(titles, part["rows"][0], strict=True))
+    assert {pattern: gains[pattern] for pattern in patterns} == advice.layers[0].gains
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_what_is_said_of_columns_and_rows_fits_them(name: str) -> None:
     """A script that finds less than it looks for shows nothing at all."""

@@ -11,9 +11,10 @@ from opened import NASTY, Opened
 
 from simulator import Gemm, Workload
 from simulator.hardware import load_hardware
-from simulator.tradeoff.front import FRONT
+from simulator.tradeoff.front import FRONT, LIKE
 from simulator.tradeoff.join import Clock
 from simulator.tradeoff.measure import trade_off
+from simulator.tradeoff.paged import PLACES
 from simulator.tradeoff.result import TradeOff
 
 
@@ -46,6 +47,8 @@ def test_the_front_and_errors_are_its_own(result: TradeOff) -> None:
     page = Opened(result.to_html()).data
     standings = columns(page)["standing"]
     assert page["best"] == [at for at, standing in enumerate(standings) if standing == FRONT]
+    assert [at for at, place in enumerate(page["places"]) if place == PLACES[FRONT]] == page["best"]
+    assert page["places"][standings.index(LIKE)].startswith("Not compared")
     assert page["errors"] == [2 * point.cost.error for point in result.shown]
 
 

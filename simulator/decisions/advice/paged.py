@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from simulator.names import capitalised, words
 from simulator.pages import AnswerPage, Bars, Column, Section, answer_html
@@ -14,6 +14,12 @@ from simulator.version import __version__
 if TYPE_CHECKING:
     from simulator.decisions.advice.breakeven import BreakEven
     from simulator.decisions.advice.result import Advice, LayerAdvice
+
+MOST_BARS: Final = 7
+"""Patterns that have a bar in every row; the advice has one of its own, and colours are eight."""
+
+MOST_COLUMNS: Final = 5
+"""Patterns whose gains have a column beside those bars; more are told of the chosen row."""
 
 
 def advice_html(advice: Advice, commands: Mapping[str, str]) -> str:
@@ -39,7 +45,15 @@ def _facts(advice: Advice) -> Iterator[str]:
     yield f"{whole_percent(advice.bearing_ratio)} of dense time"
 
 
-def _bars(advice: Advice, columns: range, strong: tuple[int | None, ...] = ()) -> Bars:
+def _patterns(advice: Advice) -> tuple[str, ...]:
+    """In their order; where not all have a bar, those that are advised come first."""
+    if len(advice.patterns) <= MOST_BARS:
+        return advice.patterns
+    advised = {layer.pattern for layer in advice.layers if not layer.is_dense}
+    return tuple(sorted(advice.patterns, key=lambda pattern: pattern not in advised))
+
+
+def _bars(advice: Advice, columns: Sequence[int], strong: tuple[int | None, ...] = ()) -> Bars:
     """Gains around 1, and those that are ties."""
     band = advice.band.error_ratio if advice.band else 0.0
     says = f"a tie: gains here were off by {percent(band)} where they were measured"
@@ -47,7 +61,7 @@ def _bars(advice: Advice, columns: range, strong: tuple[int | None, ...] = ()) -
 
 
 def _gains(advice: Advice) -> tuple[Column, ...]:
-    return tuple(Column(pattern, "figure", "times", True) for pattern in advice.patterns)
+    return tuple(Column(pattern, "figure", "times", True) for pattern in _patterns(advice))
 
 
 def _batches(advice: Advice) -> Section:
@@ -64,21 +78,23 @@ def _batches(advice: Advice) -> Section:
             Column("sparse layers", "text"),
         ),
         rows=[
-            (row.batch, row.dense_ns, *(row.gains[pattern] for pattern in advice.patterns),
+            (row.batch, row.dense_ns, *(row.gains[pattern] for pattern in _patterns(advice)),
              row.advised, row.bearing_ratio, f"{row.sparse:,} of {row.layers:,}")
             for row in advice.batches
         ],
-        bars=_bars(advice, range(2, 3 + many)),
+        bars=_bars(advice, (*range(2, 2 + min(many, MOST_BARS)), 2 + many)),
     )  # fmt: skip
 
 
 def _layers(advice: Advice) -> Section:
-    many = len(advice.patterns)
+    patterns = _patterns(advice)
+    many = len(patterns)
+    fewer = f" {MOST_BARS} of {many} patterns have a bar." if many > MOST_BARS else ""
     return Section(
         title="Layers, and what each would gain",
         says=(
             "Bars are dense time over time under each pattern: right of 1 the pattern is faster. "
-            "The pattern that is advised is drawn full.",
+            f"The pattern that is advised is drawn full.{fewer}",
         ),
         columns=(
             Column("layer", "text"),
@@ -91,14 +107,13 @@ def _layers(advice: Advice) -> Section:
             *(Column(size, "figure") for size in "mnk"),
         ),
         rows=[_row(advice, layer) for layer in advice.layers],
-        hidden=tuple(range(4 + many, 9 + many)),
+        hidden=tuple(range(4 + min(many, MOST_COLUMNS), 9 + many)),
         filters=(1, 2),
         bars=_bars(
             advice,
-            range(4, 4 + many),
+            range(4, 4 + min(many, MOST_BARS)),
             tuple(
-                None if layer.is_dense else advice.patterns.index(layer.pattern)
-                for layer in advice.layers
+                None if layer.is_dense else patterns.index(layer.pattern) for layer in advice.layers
             ),
         ),
         details=[tuple(_told(layer)) for layer in advice.layers],
@@ -114,7 +129,7 @@ def _spent(layer: LayerAdvice) -> float:
 def _row(advice: Advice, layer: LayerAdvice) -> tuple[str | int | float, ...]:
     share = _spent(layer) / advice.dense.total.time_ns
     why = f": {layer.reason.kind}" if layer.reason else ""
-    gains = (layer.gains[pattern] for pattern in advice.patterns)
+    gains = (layer.gains[pattern] for pattern in _patterns(advice))
     sizes = (layer.m, layer.n, layer.k)
     advised = "dense" if layer.is_dense else layer.pattern
     return (
