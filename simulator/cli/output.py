@@ -255,16 +255,15 @@ def write(data: bytes, file: Path | None) -> None:
 def write_through(file: Path, produce: Callable[[Path], object]) -> None:
     """Let ``produce`` write a temporary file beside ``file`` and rename it once it is whole.
 
-    What is not a plain file, such as a pipe, is written as it is.
+    What is not a plain file, such as a pipe, is written as it is. The temporary name does not grow
+    with the file's, which may be as long as names can be.
     """
     try:
         if file.exists() and not file.is_file():
             produce(file)
             return
         file = file.resolve()  # what a link points to, not the link
-        handle, name = tempfile.mkstemp(
-            dir=file.parent, prefix=f".{file.stem}.", suffix=file.suffix
-        )
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".nmsim.", suffix=file.suffix)
         os.close(handle)
         temporary = Path(name)
         try:
