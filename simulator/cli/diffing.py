@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from simulator.decisions.difference.result import Difference
     from simulator.workload import Workload
 
+MOVED = 1
+"""Exit code where something moved by more than the tolerance."""
+
 
 def diff(
     context: typer.Context,
@@ -127,4 +130,4 @@ def _end(tolerance: float | None, beyond: list[str]) -> None:
     from simulator.decisions.difference.result import some
 
     print(f"nmsim: moved by more than {100 * tolerance:g} %: {some(beyond)}", file=sys.stderr)
-    raise typer.Exit(1)
+    raise typer.Exit(MOVED)

@@ -194,7 +194,9 @@ _REST: Final = (
     Described("evictions", "", "Blocks of the layer itself that L2 gave up to make room; they cost "
               "a write if dirty, and a second read if asked for again."),
     Described("in_flight_hits", "", "Look-ups in L2 that found their block still on its way from "
-              "main memory, asked for before: they wait for it, and cause no second read."),
+              "main memory, asked for before: they wait for it, and cause no second read. Of one "
+              "occurrence, whatever repeat is. A stage of a product looks up two blocks, one of W "
+              "and one of X; what a multicast hands on is not looked up."),
     Described("time_error_ratio", "", "How far off the time may be, estimated, where parts of a "
               "large layer were simulated; 0 where every event was."),
     Described("dram_error_ratio", "", "How far off bytes of main memory may be, estimated, where "

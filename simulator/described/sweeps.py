@@ -27,7 +27,8 @@ SWEEP: Final = Table(
         _TOTAL["time_ns"],
         _TOTAL["time_ps"],
         Described("speedup", "", "Over the baseline pattern on the same machine, network and "
-                  "stack; missing where that was not run.", "time_ps of the baseline / time_ps"),
+                  "stack; missing where that was not run. sweep.baseline says which it is; by "
+                  "default dense, else the first.", "time_ps of the baseline / time_ps"),
         *(_TOTAL[name] for name in _KEPT),
         Described("dram_bytes", "bytes", "Bytes read from main memory and written to it, all "
                   "layers."),

@@ -45,6 +45,7 @@ VALIDATED: Final = Table(
     (
         Described("data_set", "", "Name of the data set, as `nmsim validate` takes it."),
         Described("figure", "", "What was measured, as the table of the data set names it."),
+        Described("machine", "", "Preset that stands for the card it was measured on."),
         Described("unit", "", "Unit of what was measured and predicted, such as µs or ratio."),
         Described("measured", "", "What was published, in the unit of the row."),
         Described("predicted", "", "What the model has instead, in the unit of the row."),

@@ -16,7 +16,8 @@ class Halves(Section):
         description="Added to the latency of the far half; from a microbenchmark of latency."
     )
     link_bytes_per_cycle: Positive = Field(
-        description="Bandwidth of the link between the halves, which reads of far blocks cross."
+        description="Bandwidth of the link between the halves, for all reads of far blocks "
+        "together, whichever way they cross it; writes do not."
     )
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -44,6 +43,7 @@ class Look:
 SEEN = Look("row that constants were fitted to (*)", "D", "#d55e00", "none")
 OTHER = Look("row that no fit has seen", "o", ACCENT, "none")
 ASIDE = Look("row that does not count", "o", "none", QUIET)
+BEYOND = Look("one with an error beyond the axis", "v", "none", QUIET)
 LOOKS: Final = (SEEN, OTHER, ASIDE)
 
 
@@ -66,8 +66,7 @@ def plot_validation(results: Sequence[Validation]) -> Picture:
             _panel(picture, left, below + ERROR_INCHES + BETWEEN_INCHES, SIDE_INCHES), result
         )
         _errors(_panel(picture, left, below, ERROR_INCHES), result)
-    drawn = {_look(point) for result in results for point in result.points}
-    _legend(picture, columns, [look for look in LOOKS if look in drawn])
+    _legend(picture, columns, _looks(results))
     return picture
 
 
@@ -89,8 +88,7 @@ def plot_data_set(result: Validation) -> Picture:
     agreement.set_title("")
     right = LEFT_INCHES + side
     _errors(_panel(picture, right, 0, side, width - right - LEFT_INCHES - 0.3), result)
-    drawn = {_look(point) for point in result.points}
-    _legend(picture, 2, [look for look in LOOKS if look in drawn])
+    _legend(picture, 2, _looks([result]))
     return picture
 
 
@@ -132,6 +130,20 @@ def _legend(picture: Picture, columns: int, looks: Sequence[Look]) -> None:
 
 def _look(point: Measurement) -> Look:
     return ASIDE if point.set_aside else SEEN if point.fitted else OTHER
+
+
+def _looks(results: Sequence[Validation]) -> list[Look]:
+    """Those that occur, in the legend's order."""
+    drawn = {_look(point) for result in results for point in result.points}
+    is_beyond = any(
+        abs(point.error) > _most(result) for result in results for point in result.points
+    )
+    return [look for look in LOOKS if look in drawn] + [BEYOND] * is_beyond
+
+
+def _most(result: Validation) -> float:
+    """How far the axis of errors goes either way: points that do not count do not stretch it."""
+    return 1.15 * max([1.5 * BAND, *(abs(point.error) for point in result.counted)])
 
 
 def _scatter(
@@ -176,15 +188,25 @@ def _title(result: Validation) -> str:
 def _errors(axes: Axes, result: Validation) -> None:
     """The error against MACs where all points have some, else against what was measured.
 
-    Points that do not count do not stretch the axis: what is beyond it lies on its edge.
+    What lies beyond the axis is a triangle on its edge.
     """
     has_macs = all(point.macs for point in result.points)
     sizes = [point.macs / 1e9 if has_macs else point.measured for point in result.points]
-    most = 1.15 * max([1.5 * BAND, *(abs(point.error) for point in result.counted)])
+    most = _most(result)
     axes.axhspan(-BAND, BAND, color="#e5e5e5")
     axes.axhline(0, color=INK, linewidth=0.8)
-    errors = np.clip([point.error for point in result.points], -most, most)
-    _scatter(axes, result.points, sizes, list(errors))
+    errors = [point.error for point in result.points]
+    within = [at for at, error in enumerate(errors) if abs(error) <= most]
+    _scatter(
+        axes,
+        [result.points[at] for at in within],
+        [sizes[at] for at in within],
+        [errors[at] for at in within],
+    )
+    for edge, marker in ((-most, "v"), (most, "^")):
+        beyond = [at for at, error in enumerate(errors) if error / edge > 1]
+        axes.scatter([sizes[at] for at in beyond], [edge] * len(beyond), s=24, marker=marker,
+                     facecolor=BEYOND.face, edgecolor=BEYOND.edge, clip_on=False)  # fmt: skip
     _scale(axes, "x", max(sizes) / min(sizes))
     axes.set_ylim(-most, most)
     axes.yaxis.set_major_locator(MaxNLocator(5))

@@ -20,8 +20,10 @@ from generate.reference.parts import MACHINE, RECIPE, SWEEP, Description
 
 import simulator
 from simulator import catalog, errors, pictures, weights
-from simulator.cli import app
+from simulator.cli import CONTROL_C, app
+from simulator.cli.diffing import MOVED
 from simulator.cli.help import GROUPS as PANELS
+from simulator.cli.requiring import UNREACHED
 from simulator.cli.schemas import SCHEMAS
 from simulator.described import TABLES
 from simulator.hardware.yaml_file import read
@@ -279,3 +281,11 @@ def test_the_error_that_is_taken_apart_has_all_parts() -> None:
         assert part
         assert f"`{part}`" in below
     assert f"nmsim: {error}" in below
+
+
+def test_every_exit_code_is_told() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", text("errors"), re.MULTILINE)
+    assert {int(code) for code, _ in rows} == {0, MOVED, 2, CONTROL_C}
+    why = {int(code): " ".join(said for one, said in rows if one == code) for code, _ in rows}
+    assert "nmsim diff --tolerance" in why[MOVED]
+    assert "nmsim require" in why[UNREACHED]

@@ -100,6 +100,26 @@ def test_errors_by_machine_count_rows_that_no_fit_has_seen_once() -> None:
     assert abs(v100.worst) == errors[-1]
 
 
+def test_rows_that_were_left_out_are_told_beside_the_mean() -> None:
+    """On the page of trust in words and by machine, and on the index by data set."""
+    line = next(x for x in RESULTS["v100-deepbench"].lines() if not x.fitted)
+    out = len(line.points) - len(line.counted)
+    with_them, without = (f"{100 * error:.1f}" for error in (line.mape_of_all, line.mape))
+    said = " ".join(TRUST.split())
+    assert f"Of the V100's {len(line.points)} products {out} are left out" in said
+    assert f"{without} % without them and {with_them} % with them" in said
+    assert f"Left out are {out} rows" in said
+    for told in (
+        by_machine.overview(FAMILIES, RESULTS),
+        by_machine.section_table("v100", FAMILIES, RESULTS),
+    ):
+        assert f"{with_them} % of {len(line.points)}" in told.replace("\u00a0", " ")
+    every = index(FAMILIES, RESULTS).replace("\u00a0", " ")
+    assert f"| {len(line.counted)} of {len(line.points)} | {without} | {with_them} |" in every
+    assert f"*{len(line.counted)} of {len(line.points)}*: {len(line.points)} were" in every
+    assert f"and {out} are left out" in every
+
+
 @pytest.mark.parametrize("name", tables.names())
 def test_sources_are_linked(name: str) -> None:
     """Where they name an owner, an address or an article; two repositories are known by name."""
@@ -124,6 +144,14 @@ def test_a_picture_is_small_and_says_what_it_shows() -> None:
     assert b"fill: #ffffff" in drawn
     assert b">0.01<" in drawn or b">0.1<" in drawn
     assert drawn.count(b"<use") >= 2 * len(largest.points)
+
+
+def test_errors_beyond_the_axis_are_marked_as_such() -> None:
+    """And only those: the legend says so of a set that has some."""
+    told = "one with an error beyond the axis"
+    beyond, within = (RESULTS[name] for name in ("v100-deepbench", "mma-sp"))
+    assert told.encode() in pictures.of_data_set(beyond)
+    assert told.encode() not in pictures.of_data_set(within)
 
 
 def test_the_overview_names_every_data_set() -> None:

@@ -22,10 +22,17 @@ def table() -> str:
     )
 
 
+MANY = 4
+"""From so many resources on, each is a line of its own."""
+
+
 def lowered(kind: str) -> str:
     """Resources that lower a stall, each with its keys."""
     items = [f"{name} ({', '.join(map(_key, KEYS[name]))})" for name in STALLS[kind].lowered_by]
-    return f"Keys that lower it, the strongest first: {'; '.join(items)}.\n"
+    intro = "Keys that lower it, the strongest first:"
+    if len(items) < MANY:
+        return f"{intro} {'; '.join(items)}.\n"
+    return "\n".join([intro, "", *(f"* {item}" for item in items), ""])
 
 
 def _key(key: str) -> str:

@@ -12,7 +12,7 @@ from simulator.cli.help import GROUPS
 
 ABOUT = """Every command prints its result on standard output, and notes and progress on standard
 error. `nmsim COMMAND --help` shows on a terminal what stands here. An error is one line, and exit
-code 2: see [errors](errors.md). What ends after Control-C has exit code 130."""
+code 2. All exit codes stand in [errors](errors.md)."""
 
 
 def pages() -> dict[str, str]:

@@ -26,7 +26,10 @@ it is an exception whose base is `SimulatorError`, with the same text and its pa
 | exit code | what happened |
 | --- | --- |
 | 0 | all went well |
+| 1 | `nmsim diff --tolerance`: something moved by more than that |
 | 2 | an input is wrong: one of the errors below, or an option that the command does not have |
+| 2 | `nmsim require`: no machine reaches the target |
+| 2 | [AccountError](#accounterror): a figure is impossible; the model is wrong, not the input |
 | 130 | Control-C ended it |"""
 
 ANATOMY = "The line has up to five parts, in this order. Parts that would say nothing are left out."

@@ -141,6 +141,7 @@ def _page(table: Table) -> str:
 def _sections(table: Table) -> Iterator[str]:
     """Figures in their order; a heading before those that are nested, and before shared ones."""
     keys = {key.name: f"../machine.md#{key.anchor}" for key in keys_of_file("machine")}
+    keys |= {f"sweep.{key.name}": f"../sweep.md#{key.anchor}" for key in keys_of_file("sweep")}
     places = keys | {figure.name: f"#{anchor(figure.name)}" for figure in table.figures}
     homes = _homes(table)
     nested = ""

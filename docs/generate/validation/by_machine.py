@@ -1,4 +1,7 @@
-"""Errors by machine and kind of figure, of rows that no number was fitted to."""
+"""Errors by machine and kind of figure, of rows that no number was fitted to.
+
+Beside a mean stands what it is with the rows that were left out.
+"""
 
 from __future__ import annotations
 
@@ -53,10 +56,16 @@ Rows = Sequence[tuple[str, Measurement]]
 
 @dataclass(frozen=True)
 class Kind:
-    """Figures of a kind on a machine."""
+    """Figures of a kind on a machine, and how many more were published and left out."""
 
     name: str
     rows: Rows
+    left_out: Rows = ()
+
+    @property
+    def published(self) -> list[float]:
+        """Absolute errors, those of rows that were left out included."""
+        return [abs(point.error) for _, point in (*self.rows, *self.left_out)]
 
     @property
     def errors(self) -> list[float]:
@@ -88,15 +97,31 @@ def kinds(
         for name, about in family.sets.items():
             rows = [
                 (name, point)
-                for point in results[name].counted
+                for point in results[name].points
                 if point.preset in machine.presets and not point.fitted
             ]
             if about.kind and rows:
                 found.setdefault(about.kind, []).extend(rows)
-    return {name: Kind(name, rows) for name, rows in found.items()}
+    return {name: _kind(name, rows) for name, rows in found.items()}
 
 
-COLUMNS: Final = ("figures", "rows", "mean error", "nine in ten within", "worst", "data sets")
+def _kind(name: str, published: Rows) -> Kind:
+    return Kind(
+        name,
+        [row for row in published if not row[1].set_aside],
+        [row for row in published if row[1].set_aside],
+    )
+
+
+COLUMNS: Final = (
+    "figures",
+    "rows",
+    "mean error",
+    "with rows left out",
+    "nine in ten within",
+    "worst",
+    "data sets",
+)
 
 PERCENT: Final = f"{SPACE}%"
 
@@ -119,9 +144,10 @@ def _cells(kind: Kind, pages: Sequence[Family]) -> tuple[str, ...]:
         kind.name,
         f"{len(kind.rows)}",
         f"{100 * kind.mean:.1f}{PERCENT}",
+        _of(kind.published) if kind.left_out else "-",
         f"{100 * kind.nine_in_ten:.0f}{PERCENT}",
         f"{100 * kind.worst:+.0f}{PERCENT}",
-        _links(dict.fromkeys(name for name, _ in kind.rows), pages),
+        _links(dict.fromkeys(name for name, _ in (*kind.rows, *kind.left_out)), pages),
     )
 
 
@@ -149,7 +175,8 @@ def bands_table(pages: Sequence[Family], results: Mapping[str, Validation]) -> s
 
 
 SHOWN: Final = {
-    "products": ("products",),
+    "products in fp16 or fp8": ("products",),
+    "products in int8": ("int8 products of cuBLAS",),
     "2:4 and V:2:M products": ("2:4 products", "V:2:M products"),
     "speed-ups of sparse over dense": ("speed-ups of 2:4", "speed-ups of V:2:M"),
     "networks and their layers": ("whole networks", "layers of a network"),
@@ -168,6 +195,15 @@ def overview(pages: Sequence[Family], results: Mapping[str, Validation]) -> str:
 
 
 def _cell(of: Sequence[Kind]) -> str:
-    errors = [error for kind in of for error in kind.errors]
-    said = f"{100 * mean(errors):.1f}{PERCENT} of {len(errors)}" if errors else "-"
-    return said.replace(" ", SPACE)
+    """The mean error; in brackets that with rows that were left out, where there are some."""
+    if not of:
+        return "-"
+    said = _of([error for kind in of for error in kind.errors])
+    if any(kind.left_out for kind in of):
+        said += f" ({_of([error for kind in of for error in kind.published])})"
+    return said
+
+
+def _of(errors: Sequence[float]) -> str:
+    """Their mean, and of how many rows."""
+    return f"{100 * mean(errors):.1f}{PERCENT}{SPACE}of{SPACE}{len(errors)}"
