@@ -84,6 +84,11 @@ def percent(ratio: float) -> str:
     return f"{100 * ratio:.1f} %"
 
 
+def signed(ratio: float) -> str:
+    """A change, with its sign: ``+3.1 %``; what is more than nothing is never shown as nothing."""
+    return percent(abs(ratio)) if abs(ratio) < 0.0005 else f"{100 * ratio:+,.1f} %"
+
+
 def whole_percent(ratio: float) -> str:
     """A share for a label or a sentence: ``12%``, ``<1%``."""
     return "<1%" if 0 < ratio < 0.005 else f"{ratio:.0%}"

@@ -125,13 +125,12 @@ def advise(
             break_even=break_even,
             progress=progress,
         )
-    if output is not None:
-        out.write(_trace(advice), output)
-    out.write_result(advice, kind, None, lambda: _text(advice, output))
-    if plot is not None:
-        out.draw(advice.plot(), plot)
-    if html is not None:
-        out.write(advice.to_html(_commands(context, output)).encode(), html)
+    out.write_result(
+        advice, kind, None, lambda: _text(advice, output),
+        (output, out.text(lambda: _trace(advice))),
+        (plot, out.picture(advice.plot)),
+        (html, out.text(lambda: advice.to_html(_commands(context, output)))),
+    )  # fmt: skip
 
 
 def _commands(context: typer.Context, output: Path | None) -> dict[str, str]:
@@ -176,10 +175,10 @@ def _batches(text: str | None) -> list[int]:
     return sizes
 
 
-def _trace(advice: Advice) -> bytes:
+def _trace(advice: Advice) -> str:
     from simulator.workload.trace_writer import write_trace
 
-    return write_trace(advice.workload).encode()
+    return write_trace(advice.workload)
 
 
 def _text(advice: Advice, output: Path | None) -> str:

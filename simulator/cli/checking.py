@@ -11,6 +11,8 @@ import typer
 from simulator.cli.options import Format, HardwareName, Html, Output, Settings, settings_of
 
 if TYPE_CHECKING:
+    from simulator.cli.output import Result
+    from simulator.pictures import Picture
     from simulator.validation import Validation
 
 
@@ -51,32 +53,38 @@ def validate(
     kind = out.prepare(format, {"-o": output, "--plot": plot, "--html": html})
     with layers_bar() as progress:
         results = run_validation(datasets or [], progress)
-    _write_validation(results, rows, worst, verbose, kind, output)
-    if plot is not None:
-        from simulator.validation.picture import plot_validation
 
-        out.draw(plot_validation(results), plot)
-    if html is not None:
+    def page() -> str:
         from simulator.cli.reproducing import again
         from simulator.validation.paged import validation_html
 
-        page = validation_html(results, {"These figures again": again(context)})
-        out.write(page.encode(), html)
+        return validation_html(results, {"These figures again": again(context)})
+
+    def picture() -> Picture:
+        from simulator.validation.picture import plot_validation
+
+        return plot_validation(results)
+
+    out.write_result(
+        _records(results, rows, worst), kind, output,
+        lambda: _text(results, rows, worst, verbose),
+        (plot, out.picture(picture)),
+        (html, out.text(page)),
+    )  # fmt: skip
 
 
-def _write_validation(
-    results: Sequence[Validation],
-    rows: bool,
-    most: int | None,
-    verbose: bool,
-    kind: str,
-    file: Path | None,
-) -> None:
-    """As text all that was asked for; as records every row or the worst ones, else the lines; of
-    what decides alone, every decision."""
-    from simulator.cli import output as out
+def _text(results: Sequence[Validation], rows: bool, most: int | None, verbose: bool) -> str:
+    """All that was asked for."""
     from simulator.cli.tables import render
     from simulator.cli.validating import every_row_parts, validation_parts, worst_parts
+
+    parts = list(validation_parts(results, verbose))
+    parts += [] if most is None else worst_parts(results, most)
+    return render([*parts, *(every_row_parts(results) if rows else [])])
+
+
+def _records(results: Sequence[Validation], rows: bool, most: int | None) -> Result:
+    """Every row or the worst ones, else the lines; of what decides alone, every decision."""
     from simulator.validation.advised import decisions_told
     from simulator.validation.table import (
         decision_records,
@@ -86,18 +94,11 @@ def _write_validation(
         worst,
     )
 
-    def text() -> str:
-        parts = list(validation_parts(results, verbose))
-        parts += [] if most is None else worst_parts(results, most)
-        return render([*parts, *(every_row_parts(results) if rows else [])])
-
     if most is None and all(result.dataset.decides for result in results):
-        records = decision_records(decisions_told())
-    elif rows or most is not None:
-        records = figure_records(every(results) if most is None else worst(results, most))
-    else:
-        records = line_records(results)
-    out.write_result(records, kind, file, text)
+        return decision_records(decisions_told())
+    if rows or most is not None:
+        return figure_records(every(results) if most is None else worst(results, most))
+    return line_records(results)
 
 
 def microbench(

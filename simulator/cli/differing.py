@@ -12,9 +12,9 @@ from simulator.decisions.difference.changes import LayerChange, RunChange
 from simulator.decisions.difference.of_machines import KeyChange, MachinesDifference, text_of
 from simulator.decisions.difference.of_reports import ReportsDifference
 from simulator.decisions.difference.of_stores import RowChange, StoresDifference
-from simulator.decisions.difference.result import Difference, signed
+from simulator.decisions.difference.result import Difference
 from simulator.names import words
-from simulator.quantities import COLUMN_TIME, SIZE, Scale, count, times
+from simulator.quantities import COLUMN_TIME, SIZE, Scale, count, signed, times
 from simulator.report.account import CORE_TIME
 from simulator.units import PS_PER_NS
 

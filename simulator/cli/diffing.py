@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +16,7 @@ from simulator.cli.options import Batch, Format, Html, Output, Parameters, Plot
 from simulator.errors import OutputError, ReportError
 
 if TYPE_CHECKING:
+    from simulator.decisions.difference.result import Difference
     from simulator.workload import Workload
 
 MOVED = 1
@@ -82,19 +85,25 @@ def diff(
     kind = out.prepare(format, {"-o": output, "--plot": plot, "--html": html}, *inputs)
     network = _network(workload, parameters_of(param, batch))
     told = difference_of(before, after, workload=network, pattern=pattern)
-    picture = None
-    if plot is not None:
-        try:
-            picture = told.plot()
-        except OutputError as error:
-            raise OutputError(f"--plot {plot}", error.what, want=error.want) from None
+    pictures = [] if plot is None else [(plot, _picture(told, plot))]
     beyond = [] if tolerance is None else told.beyond(tolerance)
-    out.write_result(told, kind, output, lambda: render(difference_parts(told, verbose)))
-    if picture is not None and plot is not None:
-        out.draw(picture, plot)
-    if html is not None:
-        out.write(told.to_html({"These figures again": again(context)}).encode(), html)
+    out.write_result(
+        told, kind, output, lambda: render(difference_parts(told, verbose)),
+        *pictures,
+        (html, out.text(lambda: told.to_html({"These figures again": again(context)}))),
+    )  # fmt: skip
     _end(tolerance, beyond)
+
+
+def _picture(told: Difference, plot: Path) -> Callable[[Path], None]:
+    """What writes the picture; where there is none, that is said before anything is written."""
+    from simulator.cli import output as out
+
+    try:
+        drawn = told.plot()
+    except OutputError as error:
+        raise OutputError(f"--plot {plot}", error.what, want=error.want) from None
+    return out.picture(lambda: drawn)
 
 
 def _network(workload: str | None, parameters: dict[str, int]) -> Workload | None:

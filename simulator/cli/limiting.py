@@ -88,12 +88,12 @@ def limits(
             progress=progress,
         )
     command = next_command(context, found)
-    out.write_result(found, kind, output, lambda: _text(found, command, brief))
-    if plot is not None:
-        out.draw(found.plot(), plot)
-    if html is not None:
-        commands = {"These figures again": again(context), **({"Next": command} if command else {})}
-        out.write(found.to_html(commands).encode(), html)
+    commands = {"These figures again": again(context), **({"Next": command} if command else {})}
+    out.write_result(
+        found, kind, output, lambda: _text(found, command, brief),
+        (plot, out.picture(found.plot)),
+        (html, out.text(lambda: found.to_html(commands))),
+    )  # fmt: skip
 
 
 def next_command(context: typer.Context, found: Limits) -> str:

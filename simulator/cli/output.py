@@ -28,6 +28,8 @@ class Result(Protocol):
 
 Table = Callable[[], str]
 """Sets a result as text for people."""
+Beside = tuple[Path | None, Callable[[Path], object]]
+"""A file beside a result, and what writes it; None where it is not asked for."""
 
 
 def _encoded(text: str) -> bytes:
@@ -82,9 +84,37 @@ def prepare(
     return choose_format(asked, outputs["-o"])
 
 
-def write_result(result: Result, kind: str, file: Path | None, table: Table) -> None:
-    """A result in one of `FORMATS`; ``table`` is asked only where it is to be text."""
-    write(FORMATS[kind](result, table), file)
+def write_result(
+    result: Result, kind: str, file: Path | None, table: Table, *beside: Beside
+) -> None:
+    """A result in one of `FORMATS`, behind the files beside it.
+
+    Files come first, so that none is lost where the reader of standard output has enough; and a
+    file that cannot be written costs nobody the result.
+
+    Parameters
+    ----------
+    table : Table
+        Asked only where the result is to be text.
+    *beside : Beside
+        In the order in which they are written.
+    """
+    try:
+        for name, produce in beside:
+            if name is not None:
+                produce(name)
+    finally:
+        write(FORMATS[kind](result, table), file)
+
+
+def picture(drawn: Callable[[], Picture]) -> Callable[[Path], None]:
+    """What writes a picture that is drawn only then."""
+    return lambda file: draw(drawn(), file)
+
+
+def text(said: Callable[[], str]) -> Callable[[Path], None]:
+    """What writes a page, a trace or a machine, which is made only then."""
+    return lambda file: write(said().encode(), file)
 
 
 def choose_format(asked: str | None, file: Path | None) -> str:
@@ -225,16 +255,15 @@ def write(data: bytes, file: Path | None) -> None:
 def write_through(file: Path, produce: Callable[[Path], object]) -> None:
     """Let ``produce`` write a temporary file beside ``file`` and rename it once it is whole.
 
-    What is not a plain file, such as a pipe, is written as it is.
+    What is not a plain file, such as a pipe, is written as it is. The temporary name does not grow
+    with the file's, which may be as long as names can be.
     """
     try:
         if file.exists() and not file.is_file():
             produce(file)
             return
         file = file.resolve()  # what a link points to, not the link
-        handle, name = tempfile.mkstemp(
-            dir=file.parent, prefix=f".{file.stem}.", suffix=file.suffix
-        )
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".nmsim.", suffix=file.suffix)
         os.close(handle)
         temporary = Path(name)
         try:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import typer
 
+from simulator.sparsity import FASTEST
+
 SIMULATED = (
     "settings", "engine", "batch", "param", "library", "accuracy", "stack", "dense", "weights",
     "allow_overflow",
@@ -22,10 +24,12 @@ SHOWN = ("format", "plot", "html", "output", "brief", "verbose", "timeline", "st
 def command_of(context: typer.Context, pattern: str) -> str:
     """A line for a shell that simulates one pattern of what this command does.
 
-    Weights are pruned by `nmsim compare` alone, so that with weights it is that command again.
+    It is this command again where `nmsim compare` alone can: it prunes weights, and finds what is
+    fastest of others.
     """
     words = ["nmsim", "run", *_named(context, "hardware", "workload"), "--pattern", pattern]
-    if context.params["weights"] and "patterns" in context.params:
+    is_compared = bool(context.params["weights"]) or pattern == FASTEST
+    if is_compared and "patterns" in context.params:
         words[1] = "compare"
         words[-2:] = ["--patterns", context.params["patterns"]]
     return shlex.join([*words, *_options(context, SIMULATED)])

@@ -133,17 +133,19 @@ def require(
             workers=workers,
             progress=progress,
         )
-    out.write_result(found, kind, None, lambda: _text(found, output))
-    if plot is not None:
-        out.draw(found.plot(), plot)
-    if html is not None:
-        out.write(found.to_html(_commands(context, found, given)).encode(), html)
+
+    def yaml(file: Path) -> None:
+        name = file.stem or f"{machine.name}-required"
+        out.write(found.machine_yaml(base_name(hardware, file), name, given).encode(), file)
+
+    out.write_result(
+        found, kind, None, lambda: _text(found, output),
+        (plot, out.picture(found.plot)),
+        (html, out.text(lambda: found.to_html(_commands(context, found, given)))),
+        (output if found.is_reached else None, yaml),
+    )  # fmt: skip
     if not found.is_reached:
         raise typer.Exit(UNREACHED)
-    if output is not None:
-        base = base_name(hardware, output)
-        name = output.stem or f"{machine.name}-required"
-        out.write(found.machine_yaml(base, name, given).encode(), output)
 
 
 def _commands(

@@ -119,17 +119,12 @@ def run(
             progress=progress,
             observe=None if record is None else record.add,
         )
-    out.write_result(report, kind, output, lambda: _text(report, brief))
-    if plot is not None:
-        out.draw(report.plot(), plot)
-    if html is not None:
-        page = report.to_html(command_of(context, report.pattern_name))
-        out.write(page.encode(), html)
-    if timeline is not None and record is not None:
-        if timeline.suffix.lower() == ".html":
-            out.write(record.to_html().encode(), timeline)
-        else:
-            out.write_through(timeline, record.write)
+    out.write_result(
+        report, kind, output, lambda: _text(report, brief),
+        (plot, out.picture(report.plot)),
+        (html, out.text(lambda: report.to_html(command_of(context, report.pattern_name)))),
+        (timeline, lambda file: _write_timeline(record, file)),
+    )  # fmt: skip
 
 
 def compare(
@@ -190,13 +185,12 @@ def compare(
             allow_overflow=allow_overflow,
             progress=progress,
         )
-    out.write_result(comparison, kind, output, lambda: _side_by_side(comparison, brief, verbose))
-    if plot is not None:
-        out.draw(comparison.plot(), plot)
-    if html is not None:
-        shown = [report.pattern_name for report in comparison.reports]
-        page = comparison.to_html({name: command_of(context, name) for name in shown})
-        out.write(page.encode(), html)
+    shown = [report.pattern_name for report in comparison.reports]
+    out.write_result(
+        comparison, kind, output, lambda: _side_by_side(comparison, brief, verbose),
+        (plot, out.picture(comparison.plot)),
+        (html, out.text(lambda: comparison.to_html({it: command_of(context, it) for it in shown}))),
+    )  # fmt: skip
 
 
 def _text(report: Report, brief: bool) -> str:
@@ -218,6 +212,17 @@ def _timeline(
 
     title = f"{kernels.name} on {machine.name}, {pattern or 'as the trace says'}"
     return Timeline(machine, title, len(kernels.layers), tiles)
+
+
+def _write_timeline(record: Timeline | None, file: Path) -> None:
+    from simulator.cli import output as out
+
+    if record is None:
+        return
+    if file.suffix.lower() == ".html":
+        out.write(record.to_html().encode(), file)
+    else:
+        out.write_through(file, record.write)
 
 
 def _tiles(text: str | None, timeline: Path | None) -> TileRange | None:

@@ -56,12 +56,8 @@ def sweep(
     output: Output = None,
 ) -> None:
     """Simulate every point of a design space; a point that fails is a row with its error."""
-    from simulator.cli import output as out
-
     how = {"store": store, "workers": workers, "executor": executor, "scheduler": scheduler}
-    result = _explore("sweep", spec, how, format, {"-o": output, "--html": html})
-    if html is not None:
-        out.write(result.to_html(spec.stem).encode(), html)
+    _explore("sweep", spec, how, format, {"-o": output, "--html": html})
 
 
 def search(
@@ -75,12 +71,8 @@ def search(
     output: Output = None,
 ) -> None:
     """Look for machines that are good in several objectives at once (needs the extra 'search')."""
-    from simulator.cli import output as out
-
     how = {"store": store, "workers": workers, "executor": executor, "scheduler": scheduler}
-    result = _explore("search", spec, how, format, {"-o": output, "--html": html})
-    if html is not None:
-        out.write(result.to_html(spec.stem).encode(), html)
+    _explore("search", spec, how, format, {"-o": output, "--html": html})
 
 
 def results(
@@ -96,9 +88,8 @@ def results(
 
     kind = out.prepare(format, {"-o": output, "--html": html, **files_of("STORE", store)})
     with _stored(store, pattern) as rows:
-        out.write_result(rows, kind, output, lambda: render([_table("", rows)]))
-        if html is not None:
-            out.write(rows.to_html(store.stem).encode(), html)
+        page = html, out.text(lambda: rows.to_html(store.stem))
+        out.write_result(rows, kind, output, lambda: render([_table("", rows)]), page)
 
 
 def pareto(
@@ -133,11 +124,12 @@ def pareto(
         front = pareto_front(rows.to_frame(), minimize, maximize or ())
         by_key = {row.key.hex(): row for row in rows.rows}
         kept = merge_ties(replace(rows, rows=[by_key[key] for key in front["key"]]))
-        out.write_result(kept, kind, output, lambda: render([_table("Pareto front", kept, asked)]))
-        if html is not None:
-            down = tuple(name for name in asked if name not in (maximize or ()))
-            best = Front(down, tuple(maximize or ()), frozenset(front["key"]))
-            out.write(rows_html(rows, store.stem, front=best).encode(), html)
+        down = tuple(name for name in asked if name not in (maximize or ()))
+        best = Front(down, tuple(maximize or ()), frozenset(front["key"]))
+        out.write_result(
+            kept, kind, output, lambda: render([_table("Pareto front", kept, asked)]),
+            (html, out.text(lambda: rows_html(rows, store.stem, front=best))),
+        )  # fmt: skip
 
 
 @contextmanager
@@ -160,8 +152,8 @@ def _explore(
     how: dict[str, Any],
     format: str | None,
     outputs: dict[str, Path | None],
-) -> Any:
-    """`sweep` or `search`, a function of the module of that name: what came of it, once written."""
+) -> None:
+    """`sweep` or `search`, a function of the module of that name, and what came of it, written."""
     from simulator.cli import output as out
 
     what, table = _EXPLORED[name]
@@ -172,8 +164,8 @@ def _explore(
         result = explore(spec, **how, progress=progress)
     if kind != "table":
         say(result.notes)
-    out.write_result(result, kind, outputs["-o"], lambda: table(result))
-    return result
+    page = outputs["--html"], out.text(lambda: result.to_html(spec.stem))
+    out.write_result(result, kind, outputs["-o"], lambda: table(result), page)
 
 
 def _summary(result: SweepResult) -> str:

@@ -137,13 +137,12 @@ def tradeoff(
             like=load_workload(like, **parameters) if like else None,
             where=str(quality),
         )
-    out.write_result(result, kind, table_file, lambda: _text(result, how))
-    if plot is not None:
-        out.draw(result.plot(), plot)
-    if html is not None:
-        out.write(result.to_html().encode(), html)
-    if per_layer and output is not None:
-        _write_mix(result, output)
+    out.write_result(
+        result, kind, table_file, lambda: _text(result, how),
+        (plot, out.picture(result.plot)),
+        (html, out.text(result.to_html)),
+        (output if per_layer else None, out.text(lambda: _mix(result))),
+    )  # fmt: skip
     fault()
 
 
@@ -193,12 +192,11 @@ def _rows(quality: Path) -> tuple[list[Measured], Callable[[], None]]:
     return rows, store.check_whole
 
 
-def _write_mix(result: TradeOff, file: Path) -> None:
-    from simulator.cli import output as out
+def _mix(result: TradeOff) -> str:
     from simulator.workload.trace_writer import write_trace
 
     assert result.mix is not None
-    out.write(write_trace(result.mix.workload).encode(), file)
+    return write_trace(result.mix.workload)
 
 
 def _text(result: TradeOff, how: MeasuredBy) -> str:

@@ -53,7 +53,7 @@ LIMITS: Final = Table(
         Described("time_ns", "ns", "Device time of the network under the pattern on that machine."),
         Described("time_of_dense_ns", "ns", "Device time of the dense network on that machine."),
         Described("resource", "", "Name of what was given more of, such as DRAM or scratchpad "
-                  "rate."),
+                  "rate; as is in the first row."),
         Described("gain", "", "How many times as fast the pattern is as on the machine as it is.",
                   "time_ns as it is / time_ns"),
         Described("gain_of_dense", "", "How many times as fast the dense network is as on the "
@@ -64,13 +64,13 @@ LIMITS: Final = Table(
 
 REQUIREMENT: Final = Table(
     "requirement",
-    "Rows of `nmsim require`: a key each that the cheapest machine has another value of. Price and "
-    "factor are the resource's, and stand with each of its keys.",
+    "Rows of `nmsim require`: a key each that the machine that was found has another value of. "
+    "Price and factor are the resource's, and stand with each of its keys.",
     (
         Described("resource", "", "Name of what the machine needs more of, such as DRAM."),
         Described("key", "", "Dotted key of the machine's YAML that changes."),
         Described("before", "", "Value of the key on the machine as it is, in the key's unit."),
-        Described("after", "", "Value of the key on the machine that reaches the target."),
+        Described("after", "", "Value of the key on the machine that was found."),
         Described("factor", "", "How many times as much of the resource the machine needs; of a "
                   "latency, by how much it falls."),
         Described("price", "", "What the machine would cost less without this change, as a share "

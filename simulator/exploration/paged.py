@@ -81,10 +81,12 @@ def rows_html(rows: Rows, title: str, notes: Sequence[str] = (), front: Front | 
         for name, column in _columns(rows)
         if name in asked or _varies(values[name], name)
     }
+    shown = [name for name in (*asked[1:2], *SHOWN_FIRST) if name in columns]
+    drawn = (next(iter(asked), "time_ns"), shown[0])
+    columns = dict(sorted(columns.items(), key=lambda item: _place(item[1], item[0] in drawn)))
     names = list(columns)
     values["bound"] = [bound and words(bound) for bound in values["bound"]]
     values["pattern"] = [_pattern(name) for name in values["pattern"]]
-    shown = [name for name in (*asked[1:2], *SHOWN_FIRST) if name in names]
     return points_html(
         PointsPage(
             title=title,
@@ -93,13 +95,18 @@ def rows_html(rows: Rows, title: str, notes: Sequence[str] = (), front: Front | 
             rows=[[values[name][at] for name in names] for at in whole],
             apart=names.index("pattern"),
             groups=names.index("workload"),
-            x=names.index(shown[0]),
-            y=names.index(next(iter(asked), "time_ns")),
+            x=names.index(drawn[1]),
+            y=names.index(drawn[0]),
             notes=tuple(notes),
             made_by=f"nmsim {__version__}",
             best=_on_front(front, [values["key"][at] for at in whole]),
         )
     )
+
+
+def _place(column: Column, is_drawn: bool) -> int:
+    """Choices come first, and right behind them the figures that are drawn."""
+    return 1 if is_drawn else 2 * (column.role != "choice")
 
 
 def _asked(column: Column, name: str, front: Front) -> Column:
@@ -117,16 +124,20 @@ def _on_front(front: Front | None, keys: Sequence[object]) -> tuple[int, ...] | 
 def search_html(result: SearchResult, title: str) -> str:
     """The page of a search: its trials by their first two objectives, and the front of all.
 
+    Of trials that are equal in every objective the first is shown, as on the front.
+
     Raises
     ------
     OutputError
         If no trial has figures.
     """
-    done = [one for one in result.records() if one["error"] is None]
+    every = [one for one in result.records() if one["error"] is None]
+    objectives = result.objectives
+    first = {tuple(one[name] for name in objectives): one for one in reversed(every)}
+    done = [one for one in every if one is first[tuple(one[name] for name in objectives)]]
     if not done:
         raise OutputError("page", "no trial has figures", got=count(len(result.trials), "trial"))
-    objectives = result.objectives
-    failed = len(result.trials) - len(done)
+    failed, equal = len(result.trials) - len(every), len(every) - len(done)
     names = [name for name in done[0] if name not in ("pareto", "error")]
     roles = {"trial": Column("trial", "figure")} | {
         figure.name: _column(figure) for figure in SHOWN if figure.name in objectives
@@ -134,7 +145,11 @@ def search_html(result: SearchResult, title: str) -> str:
     return points_html(
         PointsPage(
             title=title,
-            facts=(count(len(done), "trial"), *([f"{failed} without figures"] if failed else [])),
+            facts=(
+                count(len(every), "trial"),
+                *([f"{failed} without figures"] if failed else []),
+                *([f"{equal} as good as an earlier one, and not shown"] if equal else []),
+            ),
             columns=tuple(roles.get(name) or Column(name, "choice") for name in names),
             rows=[[_pattern(one[name]) if name == "pattern" else one[name] for name in names]
                   for one in done],

@@ -130,7 +130,7 @@ class PrunedModel:
         """
         path = Path(path).resolve()
         data = f"{path.name}.data" if self.model.files else None
-        with writing(path), TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
+        with writing(path), TemporaryDirectory(dir=path.parent, prefix=".nmsim.") as folder:
             temporary = Path(folder) / path.name
             _save(self.proto, temporary, data)
             recount(temporary, self.model, self.layers)

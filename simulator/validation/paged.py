@@ -7,7 +7,7 @@ from statistics import mean
 
 from simulator.names import capitalised, words
 from simulator.pages import AnswerPage, Bars, Column, Plot, Section, answer_html
-from simulator.quantities import count, percent
+from simulator.quantities import count, percent, signed
 from simulator.validation import Measurement, Validation
 from simulator.validation.summary import BAND, CONSTANTS, constants, lines, name, remarks
 from simulator.validation.table import known
@@ -57,12 +57,12 @@ def _sentences(results: Sequence[Validation]) -> Iterator[str]:
             bias = mean(point.error for point in points)
             yield (
                 f"On {count(len(points), 'figure')} of {said[is_fitted]} the model is off by "
-                f"{percent(error)} on average, {100 * bias:+.1f} % with its sign."
+                f"{percent(error)} on average, {signed(bias)} with its sign."
             )
     found = [(line, line.worst) for line in lines(results) if line.worst is not None]
     if found:
         line, worst = max(found, key=lambda pair: abs(pair[1].error))
-        yield f"Furthest off: {worst.label} of {line.dataset.name}, {100 * worst.error:+.1f} %."
+        yield f"Furthest off: {worst.label} of {line.dataset.name}, {signed(worst.error)}."
 
 
 def _sets(results: Sequence[Validation]) -> Section:

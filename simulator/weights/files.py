@@ -154,9 +154,7 @@ class SafetensorsFile:
 
     def __enter__(self) -> SafetensorsFile:
         with writing(self._path):
-            handle, self._name = tempfile.mkstemp(
-                dir=self._path.parent, prefix=f".{self._path.stem}."
-            )
+            handle, self._name = tempfile.mkstemp(dir=self._path.parent, prefix=".nmsim.")
             self._stream = os.fdopen(handle, "wb")
             self._stream.write(self._start)
         return self

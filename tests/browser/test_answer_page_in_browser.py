@@ -94,7 +94,7 @@ def test_the_answer_comes_first_and_its_command_is_copied(
     opened: Open, pages: dict[str, Path], advice: Advice
 ) -> None:
     page = opened(pages["advice"])
-    first, *others = advice.sentences()
+    first, *others = sorted(advice.sentences(), key=lambda one: not one.startswith("Advised:"))
     assert page.locator(".answer").inner_text().replace("\u00a0", " ") == first
     assert page.locator(".overview .lines li").count() == len(others)
     assert page.locator(".command code").inner_text() == COMMANDS["These figures again"]

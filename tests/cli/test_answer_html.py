@@ -109,11 +109,13 @@ def test_searches_and_fronts_have_pages(nmsim: Nmsim) -> None:
     Path("s.yaml").write_text(SPEC)
     fine(nmsim("search", "s.yaml", "--executor", "serial", "--html", "s.html"))
     data = page("s.html").data
-    assert data["facts"] == ["5 trials"]
+    assert data["facts"][0] == "5 trials"
     titles = [column["title"] for column in data["columns"]]
     assert titles == ["trial", "pattern", "core.count", "time", "energy"]
     assert [titles[data[axis]] for axis in ("x", "y", "apart")] == ["energy", "time", "pattern"]
     assert data["groups"] is None
+    figures = [tuple(row[data[axis]] for axis in ("x", "y")) for row in data["rows"]]
+    assert len(set(figures)) == len(figures)
     fine(nmsim("sweep", "s.yaml", "--executor", "serial", "--store", "runs.sqlite"))
     fine(nmsim("pareto", "runs.sqlite", "--max", "mac_utilization", "--min", "area_mm2",
                "--html", "a.html"))  # fmt: skip

@@ -40,6 +40,16 @@ def test_a_page_beside_the_table(tmp_path: Path, command: list[str], name: str) 
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_a_page_may_have_as_long_a_name_as_there_is(tmp_path: Path) -> None:
+    name = "a" * 250 + ".html"
+    ended = nmsim(tmp_path, *RUN, "--html", name)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    ended = nmsim(tmp_path, *RUN, "--html", f"a{name}")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.endswith(": not a file name: File name too long\n")
+
+
 @pytest.mark.parametrize("command", [RUN, COMPARE])
 @pytest.mark.parametrize(
     ("name", "says"),
@@ -79,6 +89,14 @@ def test_commands_have_what_decides_and_nothing_else(tmp_path: Path) -> None:
     assert commands(tmp_path / "a.html") == [
         f"nmsim run nm-edge {SIZES} --pattern {pattern} {decides}" for pattern in ("1:1", "2:4")
     ]
+
+
+def test_what_is_fastest_is_compared_again(tmp_path: Path) -> None:
+    asked = [*COMPARE[:-1], "1:1,fastest,2:4", "--accuracy", "sampled"]
+    assert nmsim(tmp_path, *asked, "--html", "a.html").returncode == 0
+    one, fastest, _ = commands(tmp_path / "a.html")
+    assert one == f"nmsim run nm-edge {SIZES} --pattern 1:1 --accuracy sampled"
+    assert fastest == f"nmsim {' '.join(asked)}"
 
 
 def test_a_command_prints_the_row(tmp_path: Path) -> None:

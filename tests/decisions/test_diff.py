@@ -13,9 +13,9 @@ from small_runs import MACHINE, NETWORK, reports, run
 
 from simulator import Report, compare, diff, load_workload, simulate
 from simulator.decisions.difference.changes import RunChange
-from simulator.decisions.difference.result import longer, moved, signed
+from simulator.decisions.difference.result import longer, moved
 from simulator.errors import ReportError
-from simulator.quantities import time
+from simulator.quantities import signed, time
 from simulator.report.account import CORE_TIME
 from simulator.workload import Gemm, Workload
 

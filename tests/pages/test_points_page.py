@@ -11,6 +11,7 @@ from opened import NASTY, Opened
 from simulator import sweep
 from simulator.errors import OutputError
 from simulator.exploration import paged
+from simulator.exploration.search import SearchResult, Trial
 from simulator.exploration.sweep import SweepResult
 
 SPEC = {
@@ -59,6 +60,24 @@ def test_columns_are_what_varies_in_words_and_units(result: SweepResult) -> None
     assert "hardware nm-edge" in page["facts"]
     drawn = [page["columns"][page[axis]]["title"] for axis in ("x", "y", "apart", "groups")]
     assert drawn == ["area of parts", "time", "pattern", "workload"]
+    roles = [column["role"] for column in page["columns"]]
+    behind = roles.index("figure")
+    assert set(roles[:behind]) == {"choice"}
+    assert {behind, behind + 1} == {page["x"], page["y"]}
+
+
+def test_of_equal_trials_the_first_is_shown() -> None:
+    values = ((2.0, 1.0), None, (2.0, 1.0), (1.0, 3.0), (2.0, 1.0))
+    trials = tuple(
+        Trial(at, {}, "2:4", one, None if one else "no") for at, one in enumerate(values)
+    )
+    found = SearchResult(("time_ns", "energy_pj"), trials)
+    page = Opened(found.to_html()).data
+    assert columns(page)["trial"] == [trial.number for trial in (trials[0], trials[3])]
+    assert {trial.number for trial in found.front} == {0, 3}
+    assert page["facts"] == [
+        "4 trials", "1 without figures", "2 as good as an earlier one, and not shown",
+    ]  # fmt: skip
 
 
 def test_titles_and_notes_are_text(result: SweepResult) -> None:

@@ -36,6 +36,9 @@ from simulator.quantities import COLUMN_TIME, ENERGY, SIZE, TIME, Scale
         (quantities.percent(0.1236), "12.4 %"),
         (quantities.percent(0.00001), "<0.1 %"),
         (quantities.percent(0), "0.0 %"),
+        (quantities.signed(-0.0001), "<0.1 %"),
+        (quantities.signed(-0.0), "0.0 %"),
+        (quantities.signed(-0.0305), "-3.0 %"),
         (quantities.whole_percent(0.004), "<1%"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from simulator.decisions.advice.told import ADVISED
 from simulator.names import capitalised, words
 from simulator.pages import AnswerPage, Bars, Column, Section, answer_html
 from simulator.quantities import count, percent, whole_percent
@@ -30,13 +31,18 @@ def advice_html(advice: Advice, commands: Mapping[str, str]) -> str:
         AnswerPage(
             title=f"Does sparsity pay? {advice.title}",
             facts=tuple(_facts(advice)),
-            sentences=tuple(advice.sentences()),
+            sentences=tuple(sorted(advice.sentences(), key=_is_beside)),
             sections=tuple(sections),
             notes=advice.notes,
             made_by=f"nmsim {__version__}",
             commands=tuple(commands.items()),
         )
     )
+
+
+def _is_beside(sentence: str) -> bool:
+    """Whether a sentence stands behind what is advised, which a page begins with."""
+    return not sentence.startswith(ADVISED)
 
 
 def _facts(advice: Advice) -> Iterator[str]:
@@ -68,7 +74,10 @@ def _batches(advice: Advice) -> Section:
     many = len(advice.patterns)
     return Section(
         title="Gain by batch",
-        says=("Dense time over the time under each pattern in all layers, and as advised.",),
+        says=(
+            "Dense time over the time where all layers are asked to follow a pattern, and as "
+            "advised; layers that the software runs dense stay dense.",
+        ),
         columns=(
             Column("batch", "choice"),
             Column("dense time", "figure", "time"),

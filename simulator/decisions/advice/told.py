@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from simulator.decisions.advice.case import ASKED
 from simulator.decisions.trust import Band, Outcome, outcome
@@ -13,6 +13,9 @@ from simulator.sparsity import DENSE
 
 if TYPE_CHECKING:
     from simulator.decisions.advice.result import Advice
+
+ADVISED: Final = "Advised:"
+"""How the sentence begins that says what every layer should run as."""
 
 
 def sentences(advice: Advice) -> Iterable[str]:
@@ -134,10 +137,10 @@ def _advised(advice: Advice) -> str:
         why = f"no layer gains by {patterns}"
         if any(layer.outcome is Outcome.GAIN for layer in advice.layers):
             why = f"{patterns} is not known to be worth its cost"
-        return f"Advised: all layers dense; {why}."
+        return f"{ADVISED} all layers dense; {why}."
     is_one = len(counts) == 1
     mix = f"every layer {next(iter(counts))}" if is_one else mix_text(counts)
-    return f"Advised: {mix}: {times(advice.gain)}{_tied(advice)}.{_unmeasured(advice)}"
+    return f"{ADVISED} {mix}: {times(advice.gain)}{_tied(advice)}.{_unmeasured(advice)}"
 
 
 def _unmeasured(advice: Advice) -> str:

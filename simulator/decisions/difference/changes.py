@@ -16,11 +16,10 @@ from simulator.decisions.difference.result import (
     listed,
     longer,
     moved,
-    signed,
 )
 from simulator.decisions.difference.told import Spent, ToldLayer, ToldReport
 from simulator.names import shortened, words
-from simulator.quantities import count
+from simulator.quantities import count, signed
 from simulator.report.account import CORE_TIME
 from simulator.units import PS_PER_NS
 

@@ -7,11 +7,12 @@ from typing import Final
 
 from simulator.colours import CORE_TIME_COLOURS
 from simulator.decisions.difference.changes import LayerChange, RunChange
-from simulator.decisions.difference.result import longer, signed
+from simulator.decisions.difference.result import longer
 from simulator.names import words
 from simulator.pictures import Picture, new_picture
 from simulator.pictures.differences import Change, changes
 from simulator.pictures.style import QUIET
+from simulator.quantities import signed
 from simulator.units import PS_PER_NS
 
 MOST: Final = 10

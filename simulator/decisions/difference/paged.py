@@ -9,12 +9,12 @@ from simulator.decisions.difference.changes import LayerChange, RunChange
 from simulator.decisions.difference.of_machines import KeyChange, MachinesDifference, text_of
 from simulator.decisions.difference.of_reports import ReportsDifference
 from simulator.decisions.difference.of_stores import RowChange, StoresDifference
-from simulator.decisions.difference.result import Difference, longer, signed
+from simulator.decisions.difference.result import Difference, longer
 from simulator.errors import OutputError
 from simulator.exploration.paged import MOST_POINTS
 from simulator.names import capitalised, words
 from simulator.pages import AnswerPage, Bars, Column, Section, answer_html
-from simulator.quantities import time
+from simulator.quantities import signed, time
 from simulator.report.account import CORE_TIME
 from simulator.sparsity import asked_name
 from simulator.units import PS_PER_NS

@@ -126,11 +126,6 @@ def longer(before_ns: float, after_ns: float, who: str = "B takes") -> str:
     return f"{who} {said} ({time(after_ns)}, was {time(before_ns)})"
 
 
-def signed(ratio: float) -> str:
-    """A change, with its sign: ``+3.1 %``; what is more than nothing is never shown as nothing."""
-    return percent(ratio) if abs(ratio) < SHOWN else f"{100 * ratio:+,.1f} %"
-
-
 def listed(texts: Sequence[str]) -> str:
     """``a, b and c``."""
     *others, last = texts

@@ -70,7 +70,8 @@ def _keys(one: Change) -> Iterator[str]:
 
 
 def _tried(found: Requirement) -> Section:
-    """Price and speed-up of all, beside the target."""
+    """Price and speed-up of all, beside the target; the best is first, for lists are cut."""
+    tried = sorted(enumerate(found.tried, 1), key=lambda pair: not pair[1].is_best)
     return Section(
         title="Machines that were tried",
         says=(f"The broken line is the target, {times(found.speedup)} dense.",),
@@ -80,14 +81,10 @@ def _tried(found: Requirement) -> Section:
             Column("price of all changes", "figure"),
             Column("speed-up over dense", "figure", "times", True),
         ),
-        rows=[
-            (f"{number}", _which(found, one), one.price, one.gain)
-            for number, one in enumerate(found.tried, 1)
-        ],
+        rows=[(f"{number}", _which(found, one), one.price, one.gain) for number, one in tried],
         filters=(1,),
         plot=Plot(2, 3, 1, target=found.speedup),
-        details=[()] * len(found.tried),
-        chosen=next(at for at, one in enumerate(found.tried) if one.is_best),
+        details=[()] * len(tried),
     )
 
 
