@@ -125,9 +125,10 @@ def advise(
             break_even=break_even,
             progress=progress,
         )
+    if output is not None:
+        out.write(_trace(advice).encode(), output)  # before the text that says so
     out.write_result(
         advice, kind, None, lambda: _text(advice, output),
-        (output, out.text(lambda: _trace(advice))),
         (plot, out.picture(advice.plot)),
         (html, out.text(lambda: advice.to_html(_commands(context, output)))),
     )  # fmt: skip
